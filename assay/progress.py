@@ -1,0 +1,41 @@
+"""What a person sees while long work runs: lines for stages, a bar for what takes minutes. On stderr, never stdout."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+
+
+def say(message: str) -> None:
+    """One line of progress, whole even when several processes write."""
+    tqdm.write(f"  {message}", file=sys.stderr)
+
+
+@contextmanager
+def stage(name: str) -> Iterator[None]:
+    """Announce a stage, and say how long it took once it is done."""
+    tqdm.write(f"▸ {name}", file=sys.stderr)
+    started = time.monotonic()
+    yield
+    say(f"done in {time.monotonic() - started:.1f} s")
+
+
+def bar(items: Iterable[T] | None = None, *, total: int | None = None, unit: str = "it", what: str = "") -> "tqdm[T]":
+    """A progress bar; in a log file, where nothing can be redrawn, at most one line every ten seconds."""
+    interactive = sys.stderr.isatty()
+    return tqdm(
+        items,
+        total=total,
+        unit=unit,
+        desc=f"  {what}" if what else None,
+        file=sys.stderr,
+        leave=False,
+        unit_scale=True,
+        mininterval=0.1 if interactive else 10,
+        ncols=100 if interactive else 80,
+    )

@@ -1,0 +1,101 @@
+"""A rubric: its Markdown, its scale, and the label from which a document is kept."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from assay.errors import InputError
+
+DOMAINS = Path(__file__).parent / "domains"
+
+
+@dataclass(frozen=True)
+class Rubric:
+    """Labels lie between `low` and `high`; a document is kept from `threshold` on."""
+
+    name: str
+    """Short name, as in `--rubric education`."""
+    low: int
+    """Lowest grade."""
+    high: int
+    """Highest grade."""
+    threshold: float
+    """Label from which a document is kept; above `low`, at most `high`."""
+    primary_metric: str = "average_precision"
+    """The one metric by which models are compared."""
+    text: str = ""
+    """What a judge is told, as Markdown; empty when the rubric was read off the labels."""
+
+    def __post_init__(self) -> None:
+        if self.low >= self.high:
+            raise InputError(f"the scale {self.low} to {self.high} has no room", where=f"rubric {self.name}")
+        if not self.low < self.threshold <= self.high:
+            raise InputError(
+                f"threshold {self.threshold:g} lies outside the scale {self.low} to {self.high}",
+                where=f"rubric {self.name}",
+                fix=f"Choose one above {self.low} and at most {self.high}, so that some documents are dropped",
+            )
+
+    @property
+    def grades(self) -> range:
+        """The whole numbers of the scale."""
+        return range(self.low, self.high + 1)
+
+    @property
+    def keep_name(self) -> str:
+        """The kept class in words, for tables: `label ≥ 3`."""
+        return f"label ≥ {self.threshold:g}"
+
+
+def builtin_rubrics() -> list[str]:
+    """Names that `load_rubric` knows without a path."""
+    return sorted(path.stem for path in DOMAINS.glob("*.md"))
+
+
+def load_rubric(name_or_path: str, threshold: float | None = None) -> Rubric:
+    """Read a rubric: Markdown with a YAML head (`name`, `low`, `high`, `threshold`, `primary_metric`).
+
+    `threshold` replaces the file's own. Raises InputError for an unknown name or a broken head.
+    """
+    path = DOMAINS / f"{name_or_path}.md" if name_or_path in builtin_rubrics() else Path(name_or_path)
+    if not path.is_file():
+        raise InputError(
+            f"no rubric {name_or_path!r}", fix=f"Name a Markdown file or one of: {', '.join(builtin_rubrics())}"
+        )
+    _, mark, rest = path.read_text(encoding="utf-8").partition("---\n")
+    head, end, text = rest.partition("\n---\n")
+    try:
+        fields = yaml.safe_load(head) if mark and end else None
+        if not isinstance(fields, dict):
+            raise TypeError("it has no YAML head between two lines of ---")
+        if threshold is not None:
+            fields["threshold"] = threshold
+        return Rubric(text=text.strip(), **fields)
+    except (TypeError, yaml.YAMLError) as error:
+        raise InputError(
+            f"this rubric cannot be read: {error}",
+            where=str(path),
+            fix="Begin it with name, low, high and threshold between two lines of ---",
+        ) from error
+
+
+def rubric_from_labels(labels: Sequence[float], threshold: float | None = None) -> Rubric:
+    """The scale that labels span, where nobody wrote a rubric.
+
+    Without a `threshold`, the lowest grade that keeps at most half of the documents. Raises InputError where
+    all labels are equal.
+    """
+    if not labels:
+        raise InputError("no labels to read a scale from", fix="Give labelled documents, or --rubric")
+    low, high = math.floor(min(labels)), math.ceil(max(labels))
+    if low == high:
+        raise InputError(
+            f"all {len(labels)} labels are {low}", where="label column", fix="A classifier needs at least two classes"
+        )
+    if threshold is None:
+        share = {grade: sum(label >= grade for label in labels) / len(labels) for grade in range(low + 1, high + 1)}
+        threshold = next((grade for grade, kept in share.items() if kept <= 0.5), high)
+    return Rubric(name="from-labels", low=low, high=high, threshold=threshold)

@@ -1,0 +1,36 @@
+"""Where things lie: content digests, files that appear whole or not at all, objects, snapshots."""
+
+from assay.storage.hashing import digest_file, digest_folder, digest_json
+from assay.storage.objects import (
+    create,
+    download_folder,
+    exists,
+    join,
+    list_names,
+    localize,
+    read_bytes,
+    upload_folder,
+    write_bytes,
+)
+from assay.storage.snapshot import Manifest, Snapshot, write_snapshot
+from assay.storage.staging import staged_file, staged_folder
+
+__all__ = [
+    "Manifest",
+    "Snapshot",
+    "create",
+    "digest_file",
+    "digest_folder",
+    "digest_json",
+    "download_folder",
+    "exists",
+    "join",
+    "list_names",
+    "localize",
+    "read_bytes",
+    "staged_file",
+    "staged_folder",
+    "upload_folder",
+    "write_bytes",
+    "write_snapshot",
+]

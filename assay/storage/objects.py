@@ -1,0 +1,123 @@
+"""Bytes and folders behind one name, on a disk or in an object store (any fsspec URL)."""
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from assay.storage.staging import staged_file, staged_folder
+
+
+def _open(url: str) -> tuple[Any, str]:
+    fs, path = fsspec.core.url_to_fs(url)
+    return fs, path
+
+
+def _local(url: str) -> Path | None:
+    """The path, where the URL names a local file system."""
+    fs, path = _open(url)
+    return Path(path) if isinstance(fs, LocalFileSystem) else None
+
+
+def join(url: str, *names: str) -> str:
+    """A name below a folder's URL."""
+    return "/".join([url.rstrip("/"), *names])
+
+
+def exists(url: str) -> bool:
+    """Whether a file or folder is there, as the store says now."""
+    fs, path = _open(url)
+    fs.invalidate_cache()
+    return bool(fs.exists(path))
+
+
+def read_bytes(url: str) -> bytes:
+    """A whole object. Raises FileNotFoundError."""
+    fs, path = _open(url)
+    return bytes(fs.cat_file(path))
+
+
+def write_bytes(url: str, data: bytes) -> None:
+    """Write or replace an object; a reader sees the old bytes or the new ones, never a part."""
+    if path := _local(url):
+        with staged_file(path) as partial:
+            partial.write_bytes(data)
+        return
+    fs, name = _open(url)
+    fs.pipe_file(name, data)  # one PUT: object stores show an object when it is complete
+
+
+def create(url: str, data: bytes) -> None:
+    """Write an object that must not exist yet: of several writers exactly one succeeds.
+
+    Raises FileExistsError for all the others. On a disk this is a hard link, in an object store a
+    conditional PUT.
+    """
+    if path := _local(url):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.partial"
+        try:
+            partial.write_bytes(data)
+            os.link(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+        return
+    fs, name = _open(url)
+    fs.pipe_file(name, data, mode="create")
+
+
+def list_names(url: str) -> list[str]:
+    """Names directly below a folder, sorted, without those still being written; empty where there is none."""
+    fs, path = _open(url)
+    fs.invalidate_cache()
+    try:
+        names = [entry.rstrip("/").rsplit("/", 1)[-1] for entry in fs.ls(path, detail=False)]
+    except FileNotFoundError:
+        return []
+    return sorted(name for name in names if name and not name.startswith("."))
+
+
+def upload_folder(folder: Path, url: str, *, last: str) -> None:
+    """Copy a local folder to a new place; the file `last` is written at the end and makes it visible.
+
+    On a disk the folder appears by one rename. Copying the same content again does no harm.
+    """
+    if path := _local(url):
+        if not (path / last).exists():
+            with staged_folder(path, replace=True) as partial:
+                shutil.copytree(folder, partial, dirs_exist_ok=True)
+        return
+    fs, name = _open(url)
+    files = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+    for file in [*(f for f in files if f != last), last]:
+        fs.put_file(str(folder / file), f"{name}/{file}")
+
+
+def download_folder(url: str, folder: Path) -> None:
+    """Copy a folder of any store to a new local one, which appears when it is complete."""
+    fs, name = _open(url)
+    name = name.rstrip("/")
+    with staged_folder(folder) as partial:
+        for file in fs.find(name):
+            target = partial / file[len(name) :].lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            fs.get_file(file, str(target))
+
+
+@contextmanager
+def localize(url: str) -> Iterator[Path]:
+    """A folder as a local path: itself on a disk, else a copy for the time of the block."""
+    if path := _local(url):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
+        folder = Path(scratch) / "copy"
+        download_folder(url, folder)
+        yield folder
