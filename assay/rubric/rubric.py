@@ -63,7 +63,8 @@ def load_rubric(name_or_path: str, threshold: float | None = None) -> Rubric:
     path = DOMAINS / f"{name_or_path}.md" if name_or_path in builtin_rubrics() else Path(name_or_path)
     if not path.is_file():
         raise InputError(
-            f"no rubric {name_or_path!r}", fix=f"Name a Markdown file or one of: {', '.join(builtin_rubrics())}"
+            f"no rubric {name_or_path!r}",
+            fix=f"Name a Markdown file or one of: {', '.join(builtin_rubrics())}",
         )
     _, mark, rest = path.read_text(encoding="utf-8").partition("---\n")
     head, end, text = rest.partition("\n---\n")
@@ -93,9 +94,13 @@ def rubric_from_labels(labels: Sequence[float], threshold: float | None = None) 
     low, high = math.floor(min(labels)), math.ceil(max(labels))
     if low == high:
         raise InputError(
-            f"all {len(labels)} labels are {low}", where="label column", fix="A classifier needs at least two classes"
+            f"all {len(labels)} labels are {low}",
+            where="label column",
+            fix="A classifier needs at least two classes",
         )
     if threshold is None:
-        share = {grade: sum(label >= grade for label in labels) / len(labels) for grade in range(low + 1, high + 1)}
+        share = {
+            grade: sum(label >= grade for label in labels) / len(labels) for grade in range(low + 1, high + 1)
+        }
         threshold = next((grade for grade, kept in share.items() if kept <= 0.5), high)
     return Rubric(name="from-labels", low=low, high=high, threshold=threshold)

@@ -66,7 +66,9 @@ class Snapshot:
             return cls(path, Manifest(shards=shards, **fields))
         except FileNotFoundError as error:
             raise InputError(
-                f"no snapshot: {MANIFEST} is missing", where=str(path), fix="Make it again; a broken run leaves none"
+                f"no snapshot: {MANIFEST} is missing",
+                where=str(path),
+                fix="Make it again; a broken run leaves none",
             ) from error
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"the manifest cannot be read: {error}", where=str(path / MANIFEST)) from error
@@ -77,7 +79,9 @@ class Snapshot:
             file = self.path / shard.name
             if not file.is_file() or digest_file(file) != shard.sha256:
                 raise InputError(
-                    f"shard {shard.name} is missing or not what was written", where=str(self.path), fix="Make it again"
+                    f"shard {shard.name} is missing or not what was written",
+                    where=str(self.path),
+                    fix="Make it again",
                 )
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:

@@ -16,7 +16,8 @@ def _beside(path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError, PermissionError) as error:
         raise InputError(
-            f"cannot make the folder {path.parent}: {error.strerror}", fix="Choose another place for the output"
+            f"cannot make the folder {path.parent}: {error.strerror}",
+            fix="Choose another place for the output",
         ) from error
     return path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.partial"
 

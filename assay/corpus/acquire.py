@@ -1,0 +1,109 @@
+"""From a source to a snapshot, with the columns under Assay's names."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assay.corpus.source import Source
+from assay.dedup import text_digest
+from assay.errors import InputError
+from assay.progress import bar
+from assay.storage import Snapshot, write_snapshot
+
+RESERVED = ("id", "text", "label", "group")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of a source are called; an empty name means there is none."""
+
+    text: str = "text"
+    """The document."""
+    label: str = ""
+    """What a judge or person said of it: a number."""
+    group: str = ""
+    """Documents that share a value never straddle the split: a site, an article, an author."""
+    id: str = ""
+    """A stable name. Without one: `id` where the source has it, else the digest of the normalised text."""
+
+    def __post_init__(self) -> None:
+        named = [name for name in asdict(self).values() if name]
+        if len(set(named)) < len(named):
+            raise InputError(
+                f"one column is named twice: {', '.join(named)}", fix="Give each role its own column"
+            )
+
+
+def _numbers(column: pa.Array) -> pa.Array:
+    """Labels as float64; what is no number becomes null, and validation says so."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        cells = []
+        for value in column.to_pylist():
+            try:
+                cells.append(None if value is None else float(value))
+            except ValueError:
+                cells.append(None)
+        return pa.array(cells, pa.float64())
+    return pc.cast(column, pa.float64())
+
+
+def _canonical(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.RecordBatch:
+    names = batch.schema.names
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise InputError(f"column {repeated.pop()!r} occurs twice", where=uri, fix="Rename one of them")
+    for role, name in asdict(columns).items():
+        if name and name not in names:
+            raise InputError(
+                f"no column {name!r} for the {role}",
+                where=uri,
+                fix=f"Name one of: {', '.join(sorted(names))}",
+            )
+    text = batch[columns.text]
+    if not (pa.types.is_string(text.type) or pa.types.is_large_string(text.type)):
+        raise InputError(
+            f"column {columns.text!r} holds {text.type}, not text",
+            where=uri,
+            fix="Name the column of the documents",
+        )
+    fields: dict[str, pa.Array] = {}
+    id_column = columns.id or ("id" if "id" in names else "")
+    if id_column:
+        fields["id"] = pc.cast(batch[id_column], pa.string())
+    else:
+        fields["id"] = pa.array([text_digest(value or "") for value in text.to_pylist()], pa.string())
+    fields["text"] = pc.cast(text, pa.large_string())
+    if columns.label:
+        fields["label"] = _numbers(batch[columns.label])
+    if columns.group:
+        fields["group"] = pc.cast(batch[columns.group], pa.string())
+    used = {id_column, columns.text, columns.label, columns.group}
+    for name in names:
+        if name not in used:
+            # A column that happens to bear one of our names is kept under another, not lost.
+            fields[f"source_{name}" if name in RESERVED else name] = batch[name]
+    return pa.record_batch(list(fields.values()), names=list(fields))
+
+
+def acquire(source: Source, columns: Columns, path: Path, *, replace: bool = False) -> Snapshot:
+    """Copy all rows of a source, valid or not, into a new snapshot at `path`.
+
+    Columns come out as `id`, `text`, `label` and `group` where named; all others keep their names. Raises
+    InputError for a missing column, a text column that holds no text, files of different schemas, no rows.
+    """
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        with bar(unit=" rows", what="rows") as progress:
+            for batch in source.batches():
+                yield _canonical(batch, columns, source.uri)
+                progress.update(batch.num_rows)
+
+    provenance = {
+        "sources": [{"uri": source.uri, "revision": source.revision}],
+        "config": {"columns": asdict(columns)},
+    }
+    return write_snapshot(path, batches(), provenance=provenance, replace=replace)

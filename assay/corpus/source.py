@@ -1,0 +1,80 @@
+"""Where rows come from: one interface over files of every kind, on a disk, in an object store, or on a hub."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import fsspec
+import pyarrow as pa
+from fsspec.implementations.local import LocalFileSystem
+
+from assay.corpus import files, huggingface
+from assay.errors import InputError
+from assay.storage import digest_json
+
+
+class Source(Protocol):
+    """Rows from one place, at one revision."""
+
+    @property
+    def uri(self) -> str:
+        """The place, as the user named it."""
+
+    @property
+    def revision(self) -> str:
+        """Changes whenever the content may have changed; costs a look at the source, not a parse."""
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows in a fixed order. Raises InputError naming file and row where one cannot be read."""
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """Parquet, JSONL or CSV: a file, or all such files below a folder, in the order of their names."""
+
+    uri: str
+    paths: tuple[str, ...]
+    fs: Any
+
+    @property
+    def revision(self) -> str:
+        """Content digest of local files; the store's own checksum (ETag, generation) of remote ones."""
+        return digest_json({path: self._checksum(path) for path in self.paths})
+
+    def _checksum(self, path: str) -> str:
+        if isinstance(self.fs, LocalFileSystem):
+            with self.fs.open(path, "rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        return str(self.fs.checksum(path))
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        for path in self.paths:
+            yield from files.read_batches(self.fs, path)
+
+
+def open_source(uri: str) -> Source:
+    """Look at a path, a folder, an fsspec URL or `hf://datasets/OWNER/NAME@REVISION[/SPLIT]`.
+
+    Raises InputError where nothing is there, nothing of a known kind is there, or a hub revision is not pinned.
+    """
+    if uri.startswith(huggingface.PREFIX):
+        return huggingface.parse(uri)
+    try:
+        fs, path = fsspec.core.url_to_fs(uri)
+        if not fs.exists(path):
+            raise InputError(
+                "no such file or folder", where=uri, fix="Check the path, or the store's credentials"
+            )
+        found = [path] if fs.isfile(path) else sorted(name for name in fs.find(path) if files.kind_of(name))
+    except (ImportError, PermissionError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"this source cannot be opened: {error}", where=uri) from error
+    if not found or not all(files.kind_of(name) for name in found):
+        raise InputError(
+            "no file of a known kind",
+            where=uri,
+            fix=f"Give {', '.join(files.KINDS)} files (.gz and .zst may follow .jsonl)",
+        )
+    return FileSource(uri, tuple(found), fs)

@@ -1,0 +1,20 @@
+"""The one place that tokenizes or runs an encoder: windows -> tokens -> batches -> scores, and the golden check."""
+
+from assay.inference.encode import EncodedText, encode
+from assay.inference.forward import document_scores, pad, token_budget_batches
+from assay.inference.golden import GoldenReport, check_golden, read_golden, write_golden
+from assay.inference.scorer import ScoredDocument, Scorer
+
+__all__ = [
+    "EncodedText",
+    "GoldenReport",
+    "ScoredDocument",
+    "Scorer",
+    "check_golden",
+    "document_scores",
+    "encode",
+    "pad",
+    "read_golden",
+    "token_budget_batches",
+    "write_golden",
+]

@@ -1,0 +1,52 @@
+"""Batches of windows through the network, and their scores back to documents. Training runs through here too."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from assay.inference.encode import EncodedText
+
+
+def token_budget_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Indices in batches whose padded size (longest × number) stays within `budget` tokens, longest first.
+
+    Sorted by length, so that little is padding; one item longer than the budget is a batch of its own.
+    """
+    batches: list[list[int]] = []
+    for index in np.argsort(-np.asarray(lengths), kind="stable").tolist():
+        if batches and lengths[batches[-1][0]] * (len(batches[-1]) + 1) <= budget:
+            batches[-1].append(index)
+        else:
+            batches.append([index])
+    return batches
+
+
+def pad(
+    windows: Sequence[Sequence[int]], padding: int, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and attention mask, both int64 of shape (windows, longest)."""
+    longest = max(len(window) for window in windows)
+    ids_WT = np.full((len(windows), longest), padding, dtype=np.int64)
+    mask_WT = np.zeros((len(windows), longest), dtype=np.int64)
+    for row, window in enumerate(windows):
+        ids_WT[row, : len(window)] = window
+        mask_WT[row, : len(window)] = 1
+    return torch.from_numpy(ids_WT).to(device), torch.from_numpy(mask_WT).to(device)
+
+
+def document_scores(
+    network: Any, documents: Sequence[EncodedText], padding: int, device: torch.device
+) -> torch.Tensor:
+    """Scores of shape (documents,): the mean over each document's windows, in one padded batch; differentiable."""
+    windows = [window for document in documents for window in document.windows]
+    owner_W = torch.tensor(
+        [row for row, document in enumerate(documents) for _ in document.windows],
+        dtype=torch.long,
+        device=device,
+    )
+    ids_WT, mask_WT = pad(windows, padding, device)
+    score_W = network(input_ids=ids_WT, attention_mask=mask_WT).logits[:, 0].float()
+    count_D = torch.bincount(owner_W, minlength=len(documents)).to(score_W.dtype)
+    return torch.zeros(len(documents), device=device).index_add(0, owner_W, score_W) / count_D

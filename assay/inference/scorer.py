@@ -1,0 +1,121 @@
+"""Texts in, scores and what they mean out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+import torch
+from pandera.typing import Series
+
+from assay.inference.encode import encode
+from assay.inference.forward import document_scores, pad, token_budget_batches
+from assay.model import QualityModel, load_model
+from assay.progress import bar
+
+
+class ScoredDocument(pa.DataFrameModel):
+    """What the model says of one document. Uncalibrated models give `score` and what was read only."""
+
+    score: Series[float] = pa.Field(
+        description="the model's raw output; on the scale of the labels, uncalibrated"
+    )
+    tokens: Series[int] = pa.Field(ge=0, description="of the whole document, by the model's tokenizer")
+    read: Series[float] = pa.Field(ge=0, le=1, description="share of these tokens that the model read")
+    calibrated: Series[float] | None = pa.Field(description="expected label")
+    p_keep: Series[float] | None = pa.Field(
+        ge=0, le=1, description="probability that the label reaches the threshold"
+    )
+    grade: Series[int] | None = pa.Field(description="whole number shown to people")
+    keep: Series[bool] | None = pa.Field(description="whether the score reaches the cut at the threshold")
+
+
+class Scorer:
+    """A model made ready to score; every score that Assay shows or acts upon comes from here."""
+
+    def __init__(self, model: QualityModel, *, device: str | None = None, batch_tokens: int = 8_192) -> None:
+        """`batch_tokens`: padded tokens of one forward pass; memory grows with it, speed hardly beyond 8,192."""
+        self.model = model
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.batch_tokens = batch_tokens
+        model.network.to(self.device).eval()
+
+    @classmethod
+    def load(cls, folder: Path) -> "Scorer":
+        """Raises InputError where the folder holds no model."""
+        return cls(load_model(folder))
+
+    def score(self, texts: Sequence[str], *, progress: str = "") -> pd.DataFrame:
+        """ScoredDocument, one row a text, in their order. `progress` names a bar to show."""
+        documents = encode(self.model.tokenizer, texts, self.model.info.windows)
+        score_D = np.zeros(len(texts))
+        # A document's windows stay in one batch: their mean is taken there.
+        sizes = [
+            len(document.windows) * max(len(window) for window in document.windows) for document in documents
+        ]
+        with bar(total=len(texts), unit=" documents", what=progress) if progress else _NoBar() as shown:
+            for batch in token_budget_batches(sizes, self.batch_tokens):
+                with torch.inference_mode():
+                    scores = document_scores(
+                        self.model.network, [documents[i] for i in batch], self._padding, self.device
+                    )
+                score_D[batch] = scores.cpu().numpy()
+                shown.update(len(batch))
+        table = pd.DataFrame(
+            {
+                "score": score_D,
+                "tokens": np.array([document.tokens for document in documents], dtype=np.int64),
+                "read": np.array(
+                    [
+                        document.read / max(document.tokens, 1) if document.tokens else 1.0
+                        for document in documents
+                    ],
+                    dtype=float,
+                ),
+            }
+        )
+        if calibration := self.model.info.calibration:
+            meaning = calibration.apply(score_D)
+            table = table.assign(
+                calibrated=meaning.calibrated, p_keep=meaning.p_keep, grade=meaning.grade, keep=meaning.keep
+            )
+        return table
+
+    def embed(self, texts: Sequence[str], *, progress: str = "") -> np.ndarray:
+        """Mean-pooled last hidden states, shape (texts, hidden), float32: features of the encoder as it is."""
+        documents = encode(self.model.tokenizer, texts, self.model.info.windows)
+        windows = [window for document in documents for window in document.windows]
+        owner_W = np.array([row for row, document in enumerate(documents) for _ in document.windows])
+        encoder = self.model.network.base_model
+        pooled: list[tuple[list[int], np.ndarray]] = []
+        with bar(total=len(windows), unit=" windows", what=progress) if progress else _NoBar() as shown:
+            for batch in token_budget_batches([len(window) for window in windows], self.batch_tokens):
+                ids_WT, mask_WT = pad([windows[i] for i in batch], self._padding, self.device)
+                with torch.inference_mode():
+                    hidden_WTH = encoder(input_ids=ids_WT, attention_mask=mask_WT).last_hidden_state.float()
+                    mask_WT1 = mask_WT.unsqueeze(-1)
+                    mean_WH = (hidden_WTH * mask_WT1).sum(1) / mask_WT1.sum(1)
+                pooled.append((batch, mean_WH.cpu().numpy()))
+                shown.update(len(batch))
+        feature_WH = np.zeros((len(windows), pooled[0][1].shape[1] if pooled else 0), dtype=np.float32)
+        for batch, means in pooled:
+            feature_WH[batch] = means
+        feature_DH = np.zeros((len(texts), feature_WH.shape[1]), dtype=np.float32)
+        np.add.at(feature_DH, owner_W, feature_WH)
+        return feature_DH / np.bincount(owner_W, minlength=len(texts))[:, None]
+
+    @property
+    def _padding(self) -> int:
+        return int(self.model.tokenizer.pad_token_id or 0)
+
+
+class _NoBar:
+    def update(self, n: int) -> None:
+        """Nothing is shown."""
+
+    def __enter__(self) -> "_NoBar":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Nothing to close."""

@@ -1,0 +1,173 @@
+"""From rows as they came to labelled documents that can be trusted; what cannot be used is kept with its reason."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+from pandera.errors import SchemaErrors
+
+from assay.dedup import text_digest
+from assay.errors import InputError
+from assay.labels.schema import LabelledDocument, Quarantined
+from assay.rubric import Rubric
+from assay.storage import Snapshot
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What validation made of a snapshot."""
+
+    documents: pd.DataFrame
+    """LabelledDocument, in the order of the source."""
+    quarantine: pd.DataFrame
+    """Quarantined, in the order of the source."""
+    rows: int
+    """Rows of the source."""
+    merged: int
+    """Rows whose text had been seen before; the document carries the median of their labels."""
+    disagreeing: int
+    """Documents whose merged rows had different labels."""
+
+
+def _row_schema(rubric: Rubric) -> pa.DataFrameSchema:
+    """What a row must be. Checks are named by the reason that people read."""
+    scale = f"{rubric.low} to {rubric.high}"
+    return pa.DataFrameSchema(
+        {
+            "id": pa.Column(
+                str, pa.Check(lambda ids: ids.notna() & (ids != ""), name="no id"), nullable=True
+            ),
+            "text": pa.Column(
+                str,
+                [
+                    pa.Check(lambda texts: texts.notna() & (texts.str.strip() != ""), name="no text"),
+                    pa.Check(
+                        lambda texts: ~texts.str.contains("\x00", regex=False, na=False),
+                        name="NUL in the text",
+                    ),
+                ],
+                nullable=True,
+            ),
+            "label": pa.Column(
+                float,
+                [
+                    pa.Check(
+                        lambda labels: np.isfinite(labels), name="no label that is a number", ignore_na=False
+                    ),
+                    pa.Check(
+                        lambda labels: ~np.isfinite(labels) | labels.between(rubric.low, rubric.high),
+                        name=f"label outside the scale {scale}",
+                    ),
+                ],
+                nullable=True,
+            ),
+        }
+    )
+
+
+def _failures(rows: pd.DataFrame, rubric: Rubric) -> pd.DataFrame:
+    """Row -> first reason against it."""
+    try:
+        _row_schema(rubric).validate(rows, lazy=True)
+    except SchemaErrors as errors:
+        cases = errors.failure_cases
+        broken = cases[cases["index"].isna()]
+        if len(broken):
+            raise InputError(f"the table cannot be checked: {broken.iloc[0]['check']}") from errors
+        first = cases.drop_duplicates("index").astype({"index": int}).sort_values("index")
+        return pd.DataFrame({"row": first["index"], "reason": first["check"], "column": first["column"]})
+    return pd.DataFrame({"row": [], "reason": [], "column": []}).astype({"row": int})
+
+
+def _quarantine(
+    rows: pd.DataFrame, numbers: Sequence[int], reasons: Sequence[str], columns: Sequence[str]
+) -> pd.DataFrame:
+    values = [str(rows[column].iloc[number])[:80] for number, column in zip(numbers, columns, strict=True)]
+    return pd.DataFrame(
+        {
+            "row": list(numbers),
+            "id": rows["id"].iloc[list(numbers)].to_list(),
+            "reason": list(reasons),
+            "value": values,
+        }
+    )
+
+
+def validate(snapshot: Snapshot, rubric: Rubric, *, max_quarantined: float = 0.05) -> Validation:
+    """Check every row, set aside those that fail, and merge rows of one text into one document.
+
+    A row fails for a missing id or text, a NUL, a label that is no number or lies outside the rubric's scale, or
+    an id that an earlier row of another text bears. Raises InputError where there is no label column, where more
+    than `max_quarantined` of the rows fail, or where all labels are equal.
+    """
+    names = list(snapshot.manifest.schema)
+    if "label" not in names:
+        raise InputError("no label column", where=str(snapshot.path), fix="Name it with --label_column")
+    wanted = [name for name in ("id", "text", "label", "group") if name in names]
+    rows = pd.concat([batch.to_pandas() for batch in snapshot.batches(wanted)], ignore_index=True)
+    rows = rows.astype({"id": "str", "text": "str", "label": float})
+    failed = _failures(rows, rubric)
+    quarantine = _quarantine(
+        rows, failed["row"].tolist(), failed["reason"].tolist(), failed["column"].tolist()
+    )
+
+    good = rows.drop(index=failed["row"])
+    good["digest"] = [text_digest(text) for text in good["text"]]
+    merged = good.groupby("digest", sort=False)
+    documents = pd.DataFrame(
+        {
+            "id": merged["id"].first(),
+            "row": merged.apply(lambda part: part.index[0], include_groups=False) if len(good) else [],
+            "label": merged["label"].median(),
+            "group": merged["group"].first() if "group" in good else None,
+            "copies": merged.size(),
+        }
+    ).reset_index(drop=True)
+    documents["group"] = (
+        documents["group"].astype("str")
+        if "group" in good
+        else pd.Series([None] * len(documents), dtype="str")
+    )
+
+    twice = documents["id"].duplicated()
+    if twice.any():
+        again = documents.loc[twice, "row"].tolist()
+        reasons = ["id of another text"] * len(again)
+        quarantine = pd.concat(
+            [quarantine, _quarantine(rows, again, reasons, ["id"] * len(again))], ignore_index=True
+        )
+        documents = documents[~twice].reset_index(drop=True)
+
+    _refuse_if_too_many(quarantine, len(rows), max_quarantined, snapshot)
+    if documents["label"].nunique() < 2:
+        raise InputError(
+            f"all {len(documents)} labels are {documents['label'].iloc[0]:g}",
+            where=str(snapshot.manifest.provenance.get("sources", snapshot.path)),
+            fix="A classifier needs at least two classes",
+        )
+    return Validation(
+        documents=LabelledDocument.validate(documents),
+        quarantine=Quarantined.validate(quarantine.sort_values("row").reset_index(drop=True)),
+        rows=len(rows),
+        merged=len(good) - merged.ngroups,
+        disagreeing=int((merged["label"].nunique() > 1).sum()),
+    )
+
+
+def _refuse_if_too_many(quarantine: pd.DataFrame, rows: int, limit: float, snapshot: Snapshot) -> None:
+    if len(quarantine) <= limit * rows:
+        return
+    counts = ", ".join(f"{count} × {reason}" for reason, count in quarantine["reason"].value_counts().items())
+    first = quarantine.iloc[0]
+    raise InputError(
+        f"{len(quarantine)} of {rows} rows cannot be used ({counts}), more than the {limit:.0%} allowed",
+        where=f"{_source_of(snapshot)}, first at row {first['row']}: {first['reason']}, {first['value']!r}",
+        fix="Mend them, choose another label column or rubric, or raise max_quarantined",
+    )
+
+
+def _source_of(snapshot: Snapshot) -> str:
+    sources = snapshot.manifest.provenance.get("sources") or [{"uri": str(snapshot.path)}]
+    return ", ".join(source["uri"] for source in sources)

@@ -1,0 +1,20 @@
+"""A model folder: encoder and head, what they were made for, and the maps from score to meaning."""
+
+from assay.model.calibration import CalibratedScores, Calibration
+from assay.model.encoder import PACKAGED, quiet_transformers
+from assay.model.info import ModelInfo, Windows
+from assay.model.quality_model import QualityModel, load_model, new_model, output_layer, save_model
+
+__all__ = [
+    "PACKAGED",
+    "CalibratedScores",
+    "Calibration",
+    "ModelInfo",
+    "QualityModel",
+    "Windows",
+    "load_model",
+    "new_model",
+    "output_layer",
+    "quiet_transformers",
+    "save_model",
+]

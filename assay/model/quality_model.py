@@ -1,0 +1,87 @@
+"""A quality model: network, tokenizer and what they mean, from a new encoder or from a model folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from assay.errors import InputError
+from assay.model.encoder import locate_encoder, quiet_transformers
+from assay.model.info import ModelInfo
+
+
+@dataclass
+class QualityModel:
+    """The three parts that a score needs."""
+
+    network: Any
+    """A transformers sequence classifier with one output."""
+    tokenizer: Any
+    info: ModelInfo
+
+
+def new_model(info: ModelInfo, *, seed: int) -> QualityModel:
+    """The pretrained encoder under a new head, equal for equal seeds.
+
+    Raises InputError for an unknown encoder, and for windows longer than it reads.
+    """
+    torch.manual_seed(seed)  # the head's initial weights
+    return _open(*locate_encoder(info.encoder), info)
+
+
+def load_model(folder: Path) -> QualityModel:
+    """A saved model, ready to score. Raises InputError where the folder is not one, or is damaged."""
+    return _open(str(folder), None, ModelInfo.read(folder))
+
+
+def _open(path: str, revision: str | None, info: ModelInfo) -> QualityModel:
+    from safetensors import SafetensorError
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    try:
+        with quiet_transformers():
+            tokenizer = AutoTokenizer.from_pretrained(path, revision=revision or "main")
+            network = AutoModelForSequenceClassification.from_pretrained(
+                path,
+                revision=revision or "main",
+                num_labels=1,
+                problem_type="regression",
+                dtype=torch.float32,
+                use_safetensors=True,  # a pickled checkpoint can run code
+            )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise InputError(
+            f"the model cannot be loaded: {str(error).splitlines()[0]}",
+            where=path,
+            fix="Check the name; a folder needs config.json, model.safetensors and a tokenizer",
+        ) from error
+    reads = getattr(network.config, "max_position_embeddings", None)
+    if reads is not None and info.windows.tokens > reads:
+        raise InputError(
+            f"windows of {info.windows.tokens} tokens, but this encoder reads {reads}",
+            where=path,
+            fix="Shorten them",
+        )
+    return QualityModel(network.eval(), tokenizer, info)
+
+
+def save_model(model: QualityModel, folder: Path) -> None:
+    """Write weights (safetensors), tokenizer and `assay.json` into a folder being staged."""
+    with quiet_transformers():
+        model.network.save_pretrained(folder)
+        model.tokenizer.save_pretrained(folder)
+    model.info.write(folder)
+
+
+def output_layer(network: nn.Module) -> nn.Linear:
+    """The linear layer whose output is the score: the last one with a single output."""
+    layers = [
+        module for module in network.modules() if isinstance(module, nn.Linear) and module.out_features == 1
+    ]
+    if not layers:
+        raise InputError(
+            "this encoder's classification head has no linear output", fix="Choose another encoder"
+        )
+    return layers[-1]

@@ -1,0 +1,21 @@
+"""The loop that fits a model, in one process or many; its settings and recipes."""
+
+from assay.training.checkpoint import Checkpoint
+from assay.training.config import RECIPES, TrainConfig, recipe
+from assay.training.launch import launch
+from assay.training.loop import Fitted, Record, fit
+from assay.training.run import Curve, run_name, train_model
+
+__all__ = [
+    "RECIPES",
+    "Checkpoint",
+    "Curve",
+    "Fitted",
+    "Record",
+    "TrainConfig",
+    "fit",
+    "launch",
+    "recipe",
+    "run_name",
+    "train_model",
+]

@@ -1,0 +1,91 @@
+"""How a model is fitted, and the recipes: functions that return a whole configuration."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from assay.errors import InputError
+from assay.model import PACKAGED, Windows
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Settings of one training run; equal settings on equal data give the same model."""
+
+    encoder: str = PACKAGED
+    """Packaged name, folder, or OWNER/NAME[@REVISION] of a hub."""
+    windows: Windows = field(default_factory=Windows)
+    """How much of a document is read, in training as in scoring."""
+    epochs: int = 3
+    """Passes over the training part."""
+    batch_documents: int = 16
+    """Documents that one update learns from, over all processes together."""
+    batch_tokens: int = 8_192
+    """Padded tokens of one forward pass in one process; what is over is accumulated. Changes memory, not the result."""
+    learning_rate: float = 1e-4
+    """Peak of AdamW's learning rate; warmed up, then falling linearly to zero."""
+    warmup: float = 0.1
+    """Share of the updates with a rising learning rate."""
+    weight_decay: float = 0.01
+    """Of matrices; biases and norms have none."""
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    balance: float = 0.0
+    """0 weighs all documents alike, 1 gives every level of the label the same total weight."""
+    dropout: bool = False
+    """The encoder's own dropout. Off: it doubles the time on CPUs, and one process and many would draw differently."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """auto: bf16 on accelerators that have it, fp32 on CPUs."""
+    seed: int = 0
+    """Of the head's first weights and of the order of documents."""
+    checkpoint_updates: int = 50
+    """Updates between two checkpoints; a killed run loses at most these."""
+
+    def __post_init__(self) -> None:
+        positive = (
+            "epochs",
+            "batch_documents",
+            "batch_tokens",
+            "learning_rate",
+            "clip",
+            "checkpoint_updates",
+        )
+        for name in positive:
+            if not getattr(self, name) > 0:
+                raise InputError(
+                    f"{name} is {getattr(self, name)}", where="training settings", fix="Give more than 0"
+                )
+        for name in ("warmup", "balance"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(
+                    f"{name} is {getattr(self, name)}", where="training settings", fix="Give 0 to 1"
+                )
+        if self.weight_decay < 0:
+            raise InputError(
+                f"weight_decay is {self.weight_decay}", where="training settings", fix="Give 0 or more"
+            )
+        if self.precision not in ("auto", "fp32", "bf16"):
+            raise InputError(
+                f"precision is {self.precision!r}", where="training settings", fix="Give auto, fp32 or bf16"
+            )
+
+
+def quickstart() -> TrainConfig:
+    """A few minutes on two cores: the small encoder, 256 tokens of each document."""
+    return TrainConfig(windows=Windows(tokens=256))
+
+
+def default() -> TrainConfig:
+    """The small encoder over the first 512 tokens."""
+    return TrainConfig()
+
+
+RECIPES: dict[str, Callable[[], TrainConfig]] = {"default": default, "quickstart": quickstart}
+
+
+def recipe(name: str, **changes: object) -> TrainConfig:
+    """A recipe by name, with the settings in `changes` that are not None. Raises InputError for an unknown name."""
+    if name not in RECIPES:
+        raise InputError(f"no recipe {name!r}", fix=f"Choose one of: {', '.join(sorted(RECIPES))}")
+    given = {key: value for key, value in changes.items() if value is not None}
+    return replace(RECIPES[name](), **given)  # type: ignore[arg-type]

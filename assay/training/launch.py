@@ -1,0 +1,56 @@
+"""Several training processes on one machine, for use without Flyte; Flyte's Elastic does the same on a cluster."""
+
+import os
+import uuid
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import torch
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def launch(processes: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a picklable function in each of `processes` workers under torchrun's agent; returns rank 0's result.
+
+    With one process it is called right here, with all cores. A worker that dies is started again with all the
+    others up to twice, and goes on from the last checkpoint.
+    """
+    if processes == 1:
+        return function(*args, **kwargs)
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    threads = max(1, torch.get_num_threads() // processes)
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=processes,
+        run_id=uuid.uuid4().hex,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=2,
+        monitor_interval=0.5,
+        start_method="spawn",
+    )
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # inherited by the workers, which would each take all cores
+    try:
+        results = elastic_launch(config, _Call(function))(args, kwargs)
+    finally:
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before
+    return results[0]  # type: ignore[no-any-return]
+
+
+class _Call:
+    """The agent passes positional arguments only."""
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        self.function = function
+        self.__qualname__ = getattr(function, "__qualname__", "train")
+
+    def __call__(self, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
+        return self.function(*args, **kwargs)

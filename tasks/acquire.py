@@ -1,0 +1,30 @@
+"""Acquire: a source becomes a snapshot, versioned by its content."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from flytekit import current_context, task
+from flytekit.types.directory import FlyteDirectory
+
+from assay.corpus import Columns, acquire, open_source
+from assay.progress import say
+from tasks.caching import by_content
+from tasks.resources import heavy
+from tasks.types import SnapshotFolder, Stage, recorded
+
+
+class Acquired(NamedTuple):
+    snapshot: SnapshotFolder
+    stage: Stage
+
+
+@task(cache=by_content("source"), **heavy())
+def acquire_documents(source: str, revision: str, columns: Columns) -> Acquired:
+    """Copy every row of the source, valid or not. Cached by `revision`, wherever the source lies."""
+    with recorded("Acquire") as stage:
+        path = Path(current_context().working_directory) / "snapshot"
+        snapshot = acquire(open_source(source), columns, path, replace=True)
+        stage.documents = snapshot.manifest.rows
+        stage.remark = f"version {snapshot.manifest.version[:12]}"
+        say(f"{stage.documents:,} rows, {stage.remark}")
+    return Acquired(FlyteDirectory(str(path)), stage)

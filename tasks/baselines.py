@@ -1,0 +1,41 @@
+"""Baselines: what a model has to beat, on the same split and calibrated on the same part."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from flytekit import task
+
+from assay.evaluation import evaluate_baselines
+from assay.progress import say
+from assay.rubric import Rubric
+from assay.storage import Snapshot
+from tasks.caching import by_content
+from tasks.resources import encoder
+from tasks.types import Assignment, BaselineTable, Documents, SnapshotFolder, Stage, recorded
+
+
+class Baselines(NamedTuple):
+    predictions: BaselineTable
+    stage: Stage
+
+
+@task(cache=by_content(), **encoder())
+def fit_baselines(
+    snapshot: SnapshotFolder,
+    documents: Documents,
+    assignment: Assignment,
+    rubric: Rubric,
+    recipe_name: str,
+    encoder: str,
+    encoder_revision: str,
+) -> Baselines:
+    """Majority, document length, TF-IDF + ridge, and the frozen encoder + ridge."""
+    with recorded("Baselines") as stage:
+        opened = Snapshot.open(Path(snapshot.download()))
+        table = evaluate_baselines(
+            opened, documents, assignment, rubric, encoder=encoder, recipe_name=recipe_name
+        )
+        stage.documents = len(documents)
+        stage.remark = ", ".join(table["baseline"].unique())
+        say(stage.remark)
+    return Baselines(table, stage)

@@ -1,0 +1,69 @@
+"""Evaluate: the untouched test part, the model beside its baselines, with intervals."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from flytekit import Deck, current_context, task
+from flytekit.types.file import FlyteFile
+
+from assay.evaluation import Evaluation, evaluate_model, evaluation_report
+from assay.labels import Leakage, part_of
+from assay.report import render_fragment, write_html
+from assay.rubric import Rubric
+from assay.storage import Snapshot
+from tasks.caching import by_content
+from tasks.resources import encoder
+from tasks.types import (
+    Assignment,
+    BaselineTable,
+    CurveTable,
+    Documents,
+    ModelFolder,
+    PredictionTable,
+    Quarantine,
+    SnapshotFolder,
+    Stage,
+    recorded,
+)
+
+
+class Evaluated(NamedTuple):
+    predictions: PredictionTable
+    evaluation: Evaluation
+    report: FlyteFile
+    stage: Stage
+
+
+@task(enable_deck=True, cache=by_content(), **encoder())
+def evaluate(
+    model: ModelFolder,
+    snapshot: SnapshotFolder,
+    documents: Documents,
+    assignment: Assignment,
+    quarantine: Quarantine,
+    baselines: BaselineTable,
+    curve: CurveTable,
+    leakage: Leakage,
+    rubric: Rubric,
+    slice_by: str,
+) -> Evaluated:
+    """Score the test part, compare, and draw the report that is both Deck and HTML file."""
+    with recorded("Evaluate") as stage:
+        opened = Snapshot.open(Path(snapshot.download()))
+        part = part_of(documents, assignment, "test")
+        result = evaluate_model(Path(model.download()), opened, part, baselines, rubric, slice_by=slice_by)
+        report = evaluation_report(
+            result,
+            opened,
+            documents=documents,
+            assignment=assignment,
+            quarantine=quarantine,
+            curve=curve,
+            leakage=leakage,
+        )
+        path = Path(current_context().working_directory) / "report.html"
+        write_html(report, path)
+        Deck("Evaluation", render_fragment(report))
+        stage.documents = len(part)
+        stage.remark = "95 % intervals over clusters"
+    return Evaluated(result.predictions, result.evaluation, FlyteFile(str(path)), stage)

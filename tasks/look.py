@@ -1,0 +1,69 @@
+"""Look at what a run is given. Never cached: its outputs are what the caches of all other stages are keyed by."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from flytekit import task
+
+from assay.corpus import Columns, open_source
+from assay.progress import say
+from assay.rubric import Rubric, load_rubric
+from assay.storage import digest_folder, digest_json
+from assay.training import recipe
+from tasks.resources import light
+from tasks.settings import lasting, source_location, work_folder
+from tasks.types import recorded
+
+
+@dataclass
+class Given:
+    """What was asked for, checked before any work, with the revision of everything that can change."""
+
+    source: str
+    revision: str
+    columns: Columns
+    rubric: Rubric | None
+    threshold: float | None
+    encoder: str
+    encoder_revision: str
+    ledger: str
+    registry: str
+    started: float
+
+
+@task(**light())
+def look(
+    source: str,
+    text_column: str,
+    label_column: str,
+    group_by: str,
+    id_column: str,
+    rubric: str,
+    threshold: float | None,
+    encoder: str,
+    recipe_name: str,
+    ledger: str,
+    registry: str,
+) -> Given:
+    """Resolve source, rubric, recipe and encoder; a mistake in any of them ends the run here."""
+    started = time.time()
+    with recorded("Look at the source"):
+        place = source_location(source)
+        revision = open_source(place).revision
+        say(f"{source}, revision {revision[:12]}; everything lasting goes below {work_folder()}")
+        settings = recipe(recipe_name, encoder=encoder or None)
+        columns = Columns(text=text_column, label=label_column, group=group_by, id=id_column)
+        name = digest_json([source, text_column, label_column, group_by])[:12]
+        return Given(
+            source=place,
+            revision=revision,
+            columns=columns,
+            rubric=load_rubric(rubric, threshold) if rubric else None,
+            threshold=threshold,
+            encoder=settings.encoder,
+            encoder_revision=digest_folder(Path(settings.encoder)) if Path(settings.encoder).is_dir() else "",
+            ledger=lasting(ledger, "ASSAY_LEDGER", f"ledgers/{name}"),
+            registry=lasting(registry, "ASSAY_REGISTRY", "registry"),
+            started=started,
+        )

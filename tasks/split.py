@@ -1,0 +1,42 @@
+"""Split: train, calibration and test, which no near-duplicate and no group straddles."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from flytekit import task
+
+from assay.labels import Leakage, Ledger, SplitConfig, split_documents
+from assay.progress import say
+from assay.rubric import Rubric
+from assay.storage import Snapshot
+from tasks.caching import by_content
+from tasks.resources import heavy
+from tasks.types import Assignment, Documents, SnapshotFolder, Stage, recorded
+
+
+class Split(NamedTuple):
+    assignment: Assignment
+    leakage: Leakage
+    stage: Stage
+
+
+@task(enable_deck=True, cache=by_content(), **heavy())
+def split_labels(
+    snapshot: SnapshotFolder, documents: Documents, rubric: Rubric, ledger: str, seed: int
+) -> Split:
+    """Assign documents, those of earlier runs as the ledger says, and measure what a random split would leak."""
+    with recorded("Split") as stage:
+        opened = Snapshot.open(Path(snapshot.download()))
+        result = split_documents(
+            opened, documents, rubric, ledger=Ledger(ledger), config=SplitConfig(seed=seed), progress=True
+        )
+        counts = result.assignment["part"].value_counts()
+        stage.documents = len(result.assignment)
+        stage.remark = ", ".join(
+            f"{part} {counts[part]}"
+            for part in ("train", "calibration", "test", "set_aside")
+            if part in counts
+        )
+        say(f"{stage.remark}; {result.kept} as the ledger had them")
+        say(result.leakage.sentence())
+    return Split(result.assignment, result.leakage, stage)

@@ -1,0 +1,81 @@
+"""Summary: the table with which a run ends. Never cached: what it says of the cache is about this run."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pandas as pd
+from flytekit import Deck, task
+from flytekit.types.file import FlyteFile
+
+from assay.evaluation import Evaluation, summary_table
+from assay.report import Prose, Report, Section, Table, render_fragment
+from rich.console import Console
+from rich.table import Table as Printed
+from tasks.look import Given
+from tasks.register import Registration
+from tasks.resources import light
+from tasks.settings import on_cluster, work_folder
+from tasks.types import Stage
+
+
+def stage_table(stages: list[Stage], started: float) -> pd.DataFrame:
+    """One row a stage, and whether it ran in this run or came from the cache."""
+    return pd.DataFrame(
+        {
+            "stage": [stage.name for stage in stages],
+            "documents": [f"{stage.documents:,}" for stage in stages],
+            "time": [
+                "from cache" if stage.started < started else f"{stage.seconds:.1f} s" for stage in stages
+            ],
+            "remark": [stage.remark for stage in stages],
+        }
+    )
+
+
+def _print(console: Console, title: str, frame: pd.DataFrame) -> None:
+    table = Printed(title=title, title_justify="left", title_style="bold", header_style="", show_edge=False)
+    for column in frame.columns:
+        table.add_column(str(column), overflow="fold")
+    for row in frame.itertuples(index=False):
+        table.add_row(*[str(cell) for cell in row])
+    console.print(table)
+    console.print()
+
+
+@task(enable_deck=True, **light())
+def summarise(
+    given: Given, stages: list[Stage], evaluation: Evaluation, registration: Registration, report: FlyteFile
+) -> Registration:
+    """Print how good the model is, beside what, what each stage did, and where everything lies."""
+    table, done = summary_table(evaluation), stage_table(stages, given.started)
+    places = {"model": f"{registration.registry}/versions/{registration.version}"}
+    if not on_cluster():
+        # Flyte keeps outputs under random names; people get one that stays.
+        page = work_folder() / "report.html"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(report.download(), page)
+        places |= {"report": str(page), "tracking": "make ui"}
+    console = Console(file=sys.stdout, width=min(140, max(100, Console().width)), highlight=False)
+    console.print()
+    _print(console, "Stages", done)
+    _print(console, f"How good is it, on {evaluation.documents} documents it never saw?", table)
+    for warning in evaluation.warnings:
+        console.print(f"! {warning}")
+    cached = int((done["time"] == "from cache").sum())
+    if cached:
+        console.print(f"{cached} of {len(done)} stages from the cache")
+    console.print("\n".join(f"{name:>9}: {place}" for name, place in places.items()))
+    Deck(
+        "Summary",
+        render_fragment(
+            Report(
+                "Summary",
+                sections=[
+                    Section("How good", [Table(table), *[Prose(warning) for warning in evaluation.warnings]]),
+                    Section("Stages", [Table(done)]),
+                ],
+            )
+        ),
+    )
+    return registration

@@ -1,0 +1,61 @@
+"""What goes between tasks: folders and tables that are cached by their content, and a line about each stage."""
+
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+from flytekit import HashMethod
+from flytekit.types.directory import FlyteDirectory
+from pandera.typing import DataFrame
+
+from assay.evaluation import Predictions
+from assay.labels import LabelledDocument, Quarantined, SplitAssignment
+from assay.progress import stage
+from assay.storage import Snapshot, digest_folder
+
+
+def _snapshot_version(folder: FlyteDirectory) -> str:
+    return Snapshot.open(Path(folder.path)).manifest.version
+
+
+def _folder_digest(folder: FlyteDirectory) -> str:
+    return digest_folder(Path(folder.path))
+
+
+def table_digest(table: pd.DataFrame) -> str:
+    hashes = pd.util.hash_pandas_object(table, index=False).to_numpy()
+    return hashlib.sha256(hashes.tobytes() + repr(list(table.columns)).encode()).hexdigest()
+
+
+SnapshotFolder = Annotated[FlyteDirectory, HashMethod(_snapshot_version)]
+ModelFolder = Annotated[FlyteDirectory, HashMethod(_folder_digest)]
+Documents = Annotated[DataFrame[LabelledDocument], HashMethod(table_digest)]
+Quarantine = Annotated[DataFrame[Quarantined], HashMethod(table_digest)]
+Assignment = Annotated[DataFrame[SplitAssignment], HashMethod(table_digest)]
+PredictionTable = Annotated[DataFrame[Predictions], HashMethod(table_digest)]
+
+
+@dataclass
+class Stage:
+    """One line of the summary. It goes to the summary alone, so that a time never touches a cache key."""
+
+    name: str
+    started: float = 0.0
+    """Seconds since the epoch; before the run's own beginning where the stage came from the cache."""
+    seconds: float = 0.0
+    documents: int = 0
+    remark: str = ""
+
+
+@contextmanager
+def recorded(name: str) -> Iterator[Stage]:
+    """Announce a stage, and measure it; the body fills in `documents` and `remark`."""
+    line = Stage(name, started=time.time())
+    with stage(name):
+        yield line
+    line.seconds = time.time() - line.started

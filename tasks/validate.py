@@ -1,0 +1,39 @@
+"""Validate: rows as they came become labelled documents; what cannot be used is kept with its reason."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from flytekit import task
+
+from assay.labels import read_labels, validate
+from assay.progress import say
+from assay.rubric import Rubric, rubric_from_labels
+from assay.storage import Snapshot
+from tasks.caching import by_content
+from tasks.resources import heavy
+from tasks.types import Documents, Quarantine, SnapshotFolder, Stage, recorded
+
+
+class Validated(NamedTuple):
+    documents: Documents
+    quarantine: Quarantine
+    rubric: Rubric
+    stage: Stage
+
+
+@task(enable_deck=True, cache=by_content(), **heavy())
+def validate_labels(
+    snapshot: SnapshotFolder, rubric: Rubric | None, threshold: float | None, max_quarantined: float
+) -> Validated:
+    """Check rows against the rubric, or against the scale that the labels span where none is given."""
+    with recorded("Validate") as stage:
+        opened = Snapshot.open(Path(snapshot.download()))
+        effective = rubric or rubric_from_labels(read_labels(opened), threshold)
+        checked = validate(opened, effective, max_quarantined=max_quarantined)
+        stage.documents = len(checked.documents)
+        stage.remark = (
+            f"{len(checked.quarantine)} rows quarantined, {checked.merged} merged with an equal text "
+            f"({checked.disagreeing} documents with differing labels)"
+        )
+        say(f"{stage.documents:,} documents; {stage.remark}")
+    return Validated(checked.documents, checked.quarantine, effective, stage)

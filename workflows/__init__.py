@@ -1,0 +1,1 @@
+"""Tasks composed into workflows. No logic."""

@@ -1,0 +1,150 @@
+"""Labelled documents in; a trained, calibrated, evaluated and registered classifier out."""
+
+from flytekit import workflow
+
+from tasks.acquire import acquire_documents
+from tasks.baselines import fit_baselines
+from tasks.calibrate import calibrate_model
+from tasks.evaluate import evaluate
+from tasks.look import look
+from tasks.register import Registration, register
+from tasks.split import split_labels
+from tasks.summary import summarise
+from tasks.track import track
+from tasks.train import train
+from tasks.validate import validate_labels
+
+
+@workflow
+def train_quality_classifier(
+    source: str,
+    text_column: str = "text",
+    label_column: str = "label",
+    group_by: str = "",
+    id_column: str = "",
+    slice_by: str = "",
+    rubric: str = "",
+    threshold: float | None = None,
+    recipe: str = "default",
+    encoder: str = "",
+    seed: int = 0,
+    max_quarantined: float = 0.05,
+    ledger: str = "",
+    registry: str = "",
+    tracking: str = "mlflow",
+) -> Registration:
+    """Train on a file, a folder or an fsspec URL of Parquet, JSONL or CSV, or on hf://datasets/OWNER/NAME@REVISION.
+
+    Args:
+        source: where the labelled documents are
+        text_column: the column of the documents
+        label_column: the column of the labels; any ordinal range, or 0 and 1
+        group_by: documents that share a value of this column stay on one side of the split
+        id_column: a stable name of each document; without one, `id` or a digest of the text
+        slice_by: a column whose values the report tells apart
+        rubric: a built-in name or a Markdown file; without one, the scale that the labels span
+        threshold: label from which a document is kept; without one, the rubric's
+        recipe: training settings, by name
+        encoder: packaged name, folder or OWNER/NAME@REVISION; without one, the recipe's
+        seed: of split, head and order
+        max_quarantined: share of unusable rows from which the run fails
+        ledger: where documents' sides of the split are remembered; without one, the work folder
+        registry: where versions go; without one, the work folder
+        tracking: mlflow, neptune or none
+    """
+    given = look(
+        source=source,
+        text_column=text_column,
+        label_column=label_column,
+        group_by=group_by,
+        id_column=id_column,
+        rubric=rubric,
+        threshold=threshold,
+        encoder=encoder,
+        recipe_name=recipe,
+        ledger=ledger,
+        registry=registry,
+    )
+    acquired = acquire_documents(source=given.source, revision=given.revision, columns=given.columns)
+    validated = validate_labels(
+        snapshot=acquired.snapshot,
+        rubric=given.rubric,
+        threshold=given.threshold,
+        max_quarantined=max_quarantined,
+    )
+    divided = split_labels(
+        snapshot=acquired.snapshot,
+        documents=validated.documents,
+        rubric=validated.rubric,
+        ledger=given.ledger,
+        seed=seed,
+    )
+    baselines = fit_baselines(
+        snapshot=acquired.snapshot,
+        documents=validated.documents,
+        assignment=divided.assignment,
+        rubric=validated.rubric,
+        recipe_name=recipe,
+        encoder=given.encoder,
+        encoder_revision=given.encoder_revision,
+    )
+    trained = train(
+        snapshot=acquired.snapshot,
+        documents=validated.documents,
+        assignment=divided.assignment,
+        rubric=validated.rubric,
+        recipe_name=recipe,
+        encoder=given.encoder,
+        encoder_revision=given.encoder_revision,
+        seed=seed,
+        tracking=tracking,
+    )
+    calibrated = calibrate_model(
+        model=trained.model,
+        snapshot=acquired.snapshot,
+        documents=validated.documents,
+        assignment=divided.assignment,
+    )
+    evaluated = evaluate(
+        model=calibrated.model,
+        snapshot=acquired.snapshot,
+        documents=validated.documents,
+        assignment=divided.assignment,
+        quarantine=validated.quarantine,
+        baselines=baselines.predictions,
+        curve=trained.curve,
+        leakage=divided.leakage,
+        rubric=validated.rubric,
+        slice_by=slice_by,
+    )
+    registered = register(
+        model=calibrated.model,
+        evaluation=evaluated.evaluation,
+        report=evaluated.report,
+        registry=given.registry,
+    )
+    tracked = track(
+        model=calibrated.model,
+        evaluation=evaluated.evaluation,
+        report=evaluated.report,
+        registration=registered.registration,
+        tracker_run=trained.tracker_run,
+        tracking=tracking,
+    )
+    return summarise(
+        given=given,
+        stages=[
+            acquired.stage,
+            validated.stage,
+            divided.stage,
+            baselines.stage,
+            trained.stage,
+            calibrated.stage,
+            evaluated.stage,
+            registered.stage,
+            tracked.stage,
+        ],
+        evaluation=evaluated.evaluation,
+        registration=registered.registration,
+        report=evaluated.report,
+    )
