@@ -33,9 +33,7 @@ def stage(name: str) -> Iterator[None]:
     say(f"done in {time.monotonic() - started:.1f} s")
 
 
-def bar(
-    items: Iterable[T] | None = None, *, total: int | None = None, unit: str = "it", what: str = ""
-) -> "tqdm[T]":
+def bar(items: Iterable[T] | None = None, *, total: int | None = None, unit: str = "it", what: str = "") -> "tqdm[T]":
     """A progress bar; in a log file, where nothing can be redrawn, at most one line every ten seconds."""
     interactive = sys.stderr.isatty()
     return tqdm(

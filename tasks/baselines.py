@@ -9,6 +9,7 @@ from assay.evaluation import evaluate_baselines
 from assay.progress import say
 from assay.rubric import Rubric
 from assay.storage import Snapshot
+from assay.training import TrainConfig
 from tasks.caching import by_content
 from tasks.resources import encoder
 from tasks.types import Assignment, BaselineTable, Documents, SnapshotFolder, Stage, recorded
@@ -25,16 +26,13 @@ def fit_baselines(
     documents: Documents,
     assignment: Assignment,
     rubric: Rubric,
-    recipe_name: str,
-    encoder: str,
+    config: TrainConfig,
     encoder_revision: str,
 ) -> Baselines:
     """Majority, document length, TF-IDF + ridge, and the frozen encoder + ridge."""
     with recorded("Baselines") as stage:
         opened = Snapshot.open(Path(snapshot.download()))
-        table = evaluate_baselines(
-            opened, documents, assignment, rubric, encoder=encoder, recipe_name=recipe_name
-        )
+        table = evaluate_baselines(opened, documents, assignment, rubric, config)
         stage.documents = len(documents)
         stage.remark = ", ".join(table["baseline"].unique())
         say(stage.remark)

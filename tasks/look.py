@@ -10,7 +10,7 @@ from assay.corpus import Columns, open_source
 from assay.progress import say
 from assay.rubric import Rubric, load_rubric
 from assay.storage import digest_folder, digest_json
-from assay.training import recipe
+from assay.training import TrainConfig, recipe
 from tasks.resources import light
 from tasks.settings import lasting, source_location, work_folder
 from tasks.types import recorded
@@ -25,7 +25,7 @@ class Given:
     columns: Columns
     rubric: Rubric | None
     threshold: float | None
-    encoder: str
+    config: TrainConfig
     encoder_revision: str
     ledger: str
     registry: str
@@ -41,8 +41,10 @@ def look(
     id_column: str,
     rubric: str,
     threshold: float | None,
-    encoder: str,
     recipe_name: str,
+    encoder: str,
+    window_tokens: int,
+    seed: int,
     ledger: str,
     registry: str,
 ) -> Given:
@@ -52,7 +54,7 @@ def look(
         place = source_location(source)
         revision = open_source(place).revision
         say(f"{source}, revision {revision[:12]}; everything lasting goes below {work_folder()}")
-        settings = recipe(recipe_name, encoder=encoder or None)
+        config = recipe(recipe_name, encoder=encoder or None, window_tokens=window_tokens or None, seed=seed)
         columns = Columns(text=text_column, label=label_column, group=group_by, id=id_column)
         name = digest_json([source, text_column, label_column, group_by])[:12]
         return Given(
@@ -61,8 +63,8 @@ def look(
             columns=columns,
             rubric=load_rubric(rubric, threshold) if rubric else None,
             threshold=threshold,
-            encoder=settings.encoder,
-            encoder_revision=digest_folder(Path(settings.encoder)) if Path(settings.encoder).is_dir() else "",
+            config=config,
+            encoder_revision=digest_folder(Path(config.encoder)) if Path(config.encoder).is_dir() else "",
             ledger=lasting(ledger, "ASSAY_LEDGER", f"ledgers/{name}"),
             registry=lasting(registry, "ASSAY_REGISTRY", "registry"),
             started=started,

@@ -21,9 +21,7 @@ class Split(NamedTuple):
 
 
 @task(enable_deck=True, cache=by_content(), **heavy())
-def split_labels(
-    snapshot: SnapshotFolder, documents: Documents, rubric: Rubric, ledger: str, seed: int
-) -> Split:
+def split_labels(snapshot: SnapshotFolder, documents: Documents, rubric: Rubric, ledger: str, seed: int) -> Split:
     """Assign documents, those of earlier runs as the ledger says, and measure what a random split would leak."""
     with recorded("Split") as stage:
         opened = Snapshot.open(Path(snapshot.download()))
@@ -33,9 +31,7 @@ def split_labels(
         counts = result.assignment["part"].value_counts()
         stage.documents = len(result.assignment)
         stage.remark = ", ".join(
-            f"{part} {counts[part]}"
-            for part in ("train", "calibration", "test", "set_aside")
-            if part in counts
+            f"{part} {counts[part]}" for part in ("train", "calibration", "test", "set_aside") if part in counts
         )
         say(f"{stage.remark}; {result.kept} as the ledger had them")
         say(result.leakage.sentence())

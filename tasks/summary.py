@@ -25,9 +25,7 @@ def stage_table(stages: list[Stage], started: float) -> pd.DataFrame:
         {
             "stage": [stage.name for stage in stages],
             "documents": [f"{stage.documents:,}" for stage in stages],
-            "time": [
-                "from cache" if stage.started < started else f"{stage.seconds:.1f} s" for stage in stages
-            ],
+            "time": ["from cache" if stage.started < started else f"{stage.seconds:.1f} s" for stage in stages],
             "remark": [stage.remark for stage in stages],
         }
     )

@@ -35,9 +35,7 @@ def track(
         open_tracker(tracking, run_name="train", run_id=tracker_run or None, work=work_folder()) as tracker,
     ):
         tracker.metrics(evaluation.flat())
-        tracker.tags(
-            {"version": registration.version, "registry": registration.registry, **evaluation.lineage}
-        )
+        tracker.tags({"version": registration.version, "registry": registration.registry, **evaluation.lineage})
         tracker.artifact(Path(report.download()), "report")
         folder = Path(model.download())
         for name in ("assay.json", "golden.jsonl"):

@@ -1,27 +1,27 @@
 """Train: torchrun under Flyte's Elastic; each process runs this body, rank 0 writes."""
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
-from flytekit import HashMethod, current_context, task
+from flytekit import current_context, task
 from flytekit.types.directory import FlyteDirectory
-from pandera.typing import DataFrame
 
 from assay.progress import say
 from assay.rubric import Rubric
 from assay.storage import Snapshot
 from assay.tracking import open_tracker
-from assay.training import Curve, recipe, run_name, train_model
+from assay.training import TrainConfig, run_name, train_model
 from tasks.caching import by_content
 from tasks.checkpoints import restore_checkpoint, save_checkpoint
 from tasks.resources import elastic, trainer
 from tasks.settings import work_folder
-from tasks.types import Assignment, Documents, ModelFolder, SnapshotFolder, Stage, recorded, table_digest
+from tasks.types import Assignment, CurveTable, Documents, ModelFolder, SnapshotFolder, Stage, recorded
 
 
 class Trained(NamedTuple):
     model: ModelFolder
-    curve: Annotated[DataFrame[Curve], HashMethod(table_digest)]
+    curve: CurveTable
     tracker_run: str
     stage: Stage
 
@@ -32,23 +32,20 @@ def train(
     documents: Documents,
     assignment: Assignment,
     rubric: Rubric,
-    recipe_name: str,
-    encoder: str,
+    config: TrainConfig,
     encoder_revision: str,
-    seed: int,
     tracking: str,
 ) -> Trained:
-    """Fit the classifier on the train part. `encoder_revision` only keys the cache, where `encoder` is a folder."""
-    config = recipe(recipe_name, encoder=encoder, seed=seed)
+    """Fit the classifier on the train part. `encoder_revision` only keys the cache, where the encoder is a folder."""
     with (
         recorded("Train") as stage,
-        open_tracker(tracking, run_name=f"train-{recipe_name}", work=work_folder()) as tracker,
+        open_tracker(tracking, run_name=f"train {rubric.name}", work=work_folder()) as tracker,
     ):
         opened = Snapshot.open(Path(snapshot.download()))
         checkpoints = work_folder() / "checkpoints"
         restore_checkpoint(checkpoints / f"{run_name(opened, assignment, config)[:16]}.pt")
         output = Path(current_context().working_directory) / "model"
-        tracker.params({"recipe": recipe_name, "training": config, "rubric": rubric})
+        tracker.params({"training": asdict(config), "rubric": asdict(rubric)})
         curve = train_model(
             opened,
             documents,
@@ -58,9 +55,7 @@ def train(
             output=output,
             checkpoints=checkpoints,
             after_save=save_checkpoint,
-            on_update=lambda record: tracker.metrics(
-                {f"train/{k}": v for k, v in record.items()}, int(record["step"])
-            ),
+            on_update=lambda record: tracker.metrics({f"train/{k}": v for k, v in record.items()}, int(record["step"])),
         )
         stage.documents = int((assignment["part"] == "train").sum())
         stage.remark = f"{len(curve)} updates, {curve['tokens'].sum() / curve['seconds'].sum():,.0f} tokens/s"

@@ -13,10 +13,11 @@ from flytekit import HashMethod
 from flytekit.types.directory import FlyteDirectory
 from pandera.typing import DataFrame
 
-from assay.evaluation import Predictions
+from assay.evaluation import BaselinePredictions, Predictions
 from assay.labels import LabelledDocument, Quarantined, SplitAssignment
 from assay.progress import stage
 from assay.storage import Snapshot, digest_folder
+from assay.training import Curve
 
 
 def _snapshot_version(folder: FlyteDirectory) -> str:
@@ -37,6 +38,8 @@ ModelFolder = Annotated[FlyteDirectory, HashMethod(_folder_digest)]
 Documents = Annotated[DataFrame[LabelledDocument], HashMethod(table_digest)]
 Quarantine = Annotated[DataFrame[Quarantined], HashMethod(table_digest)]
 Assignment = Annotated[DataFrame[SplitAssignment], HashMethod(table_digest)]
+BaselineTable = Annotated[DataFrame[BaselinePredictions], HashMethod(table_digest)]
+CurveTable = Annotated[DataFrame[Curve], HashMethod(table_digest)]
 PredictionTable = Annotated[DataFrame[Predictions], HashMethod(table_digest)]
 
 

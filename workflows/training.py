@@ -27,6 +27,7 @@ def train_quality_classifier(
     threshold: float | None = None,
     recipe: str = "default",
     encoder: str = "",
+    window_tokens: int = 0,
     seed: int = 0,
     max_quarantined: float = 0.05,
     ledger: str = "",
@@ -46,6 +47,7 @@ def train_quality_classifier(
         threshold: label from which a document is kept; without one, the rubric's
         recipe: training settings, by name
         encoder: packaged name, folder or OWNER/NAME@REVISION; without one, the recipe's
+        window_tokens: tokens read of a document's beginning; 0: the recipe's
         seed: of split, head and order
         max_quarantined: share of unusable rows from which the run fails
         ledger: where documents' sides of the split are remembered; without one, the work folder
@@ -60,8 +62,10 @@ def train_quality_classifier(
         id_column=id_column,
         rubric=rubric,
         threshold=threshold,
-        encoder=encoder,
         recipe_name=recipe,
+        encoder=encoder,
+        window_tokens=window_tokens,
+        seed=seed,
         ledger=ledger,
         registry=registry,
     )
@@ -84,8 +88,7 @@ def train_quality_classifier(
         documents=validated.documents,
         assignment=divided.assignment,
         rubric=validated.rubric,
-        recipe_name=recipe,
-        encoder=given.encoder,
+        config=given.config,
         encoder_revision=given.encoder_revision,
     )
     trained = train(
@@ -93,10 +96,8 @@ def train_quality_classifier(
         documents=validated.documents,
         assignment=divided.assignment,
         rubric=validated.rubric,
-        recipe_name=recipe,
-        encoder=given.encoder,
+        config=given.config,
         encoder_revision=given.encoder_revision,
-        seed=seed,
         tracking=tracking,
     )
     calibrated = calibrate_model(

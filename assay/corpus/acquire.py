@@ -32,9 +32,7 @@ class Columns:
     def __post_init__(self) -> None:
         named = [name for name in asdict(self).values() if name]
         if len(set(named)) < len(named):
-            raise InputError(
-                f"one column is named twice: {', '.join(named)}", fix="Give each role its own column"
-            )
+            raise InputError(f"one column is named twice: {', '.join(named)}", fix="Give each role its own column")
 
 
 def _numbers(column: pa.Array) -> pa.Array:
@@ -52,7 +50,11 @@ def _numbers(column: pa.Array) -> pa.Array:
     return pc.cast(column, pa.float64())
 
 
-def _canonical(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.RecordBatch:
+def canonical(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.RecordBatch:
+    """A batch of a source with its columns under Assay's names: `id`, `text`, and `label` and `group` where named.
+
+    All others keep their names. Raises InputError for a column that is missing, ambiguous, or holds no text.
+    """
     names = batch.schema.names
     if repeated := {name for name in names if names.count(name) > 1}:
         raise InputError(f"column {repeated.pop()!r} occurs twice", where=uri, fix="Rename one of them")
@@ -99,7 +101,7 @@ def acquire(source: Source, columns: Columns, path: Path, *, replace: bool = Fal
     def batches() -> Iterator[pa.RecordBatch]:
         with bar(unit=" rows", what="rows") as progress:
             for batch in source.batches():
-                yield _canonical(batch, columns, source.uri)
+                yield canonical(batch, columns, source.uri)
                 progress.update(batch.num_rows)
 
     provenance = {

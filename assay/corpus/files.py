@@ -35,9 +35,7 @@ def _objects(file: Any, path: str) -> Iterator[dict[str, Any]]:
                 f"not valid JSON: {error}", where=f"{path}, line {number}", fix="Mend or remove the line"
             ) from error
         if not isinstance(value, dict):
-            raise InputError(
-                "not a JSON object", where=f"{path}, line {number}", fix='Write {"text": …} on every line'
-            )
+            raise InputError("not a JSON object", where=f"{path}, line {number}", fix='Write {"text": …} on every line')
         yield value
 
 

@@ -24,9 +24,7 @@ class HubSource:
         import datasets  # slow to import, and needed for this source only
 
         try:
-            stream = datasets.load_dataset(
-                self.name, revision=self.revision, split=self.split, streaming=True
-            )
+            stream = datasets.load_dataset(self.name, revision=self.revision, split=self.split, streaming=True)
             rows = iter(stream)
             schema = stream.features.arrow_schema.remove_metadata() if stream.features else None
             while chunk := list(itertools.islice(rows, 1_000)):

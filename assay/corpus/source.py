@@ -63,9 +63,7 @@ def open_source(uri: str) -> Source:
     try:
         fs, path = fsspec.core.url_to_fs(uri)
         if not fs.exists(path):
-            raise InputError(
-                "no such file or folder", where=uri, fix="Check the path, or the store's credentials"
-            )
+            raise InputError("no such file or folder", where=uri, fix="Check the path, or the store's credentials")
         found = [path] if fs.isfile(path) else sorted(name for name in fs.find(path) if files.kind_of(name))
     except (ImportError, PermissionError, ValueError) as error:
         if isinstance(error, InputError):

@@ -29,9 +29,7 @@ def calibrate(
     """
     scorer = Scorer.load(model)
     rubric = scorer.model.info.rubric
-    scores = scorer.score(texts, progress="scoring the calibration part" if progress else "")[
-        "score"
-    ].to_numpy()
+    scores = scorer.score(texts, progress="scoring the calibration part" if progress else "")["score"].to_numpy()
     fitted = Calibration.fit(scores, labels, low=rubric.low, high=rubric.high, threshold=rubric.threshold)
     info = replace(scorer.model.info, calibration=fitted)
     with staged_folder(output) as folder:

@@ -23,9 +23,7 @@ def token_budget_batches(lengths: Sequence[int], budget: int) -> list[list[int]]
     return batches
 
 
-def pad(
-    windows: Sequence[Sequence[int]], padding: int, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
+def pad(windows: Sequence[Sequence[int]], padding: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Token ids and attention mask, both int64 of shape (windows, longest)."""
     longest = max(len(window) for window in windows)
     ids_WT = np.full((len(windows), longest), padding, dtype=np.int64)
@@ -36,9 +34,7 @@ def pad(
     return torch.from_numpy(ids_WT).to(device), torch.from_numpy(mask_WT).to(device)
 
 
-def document_scores(
-    network: Any, documents: Sequence[EncodedText], padding: int, device: torch.device
-) -> torch.Tensor:
+def document_scores(network: Any, documents: Sequence[EncodedText], padding: int, device: torch.device) -> torch.Tensor:
     """Scores of shape (documents,): the mean over each document's windows, in one padded batch; differentiable."""
     windows = [window for document in documents for window in document.windows]
     owner_W = torch.tensor(

@@ -18,15 +18,11 @@ from assay.progress import bar
 class ScoredDocument(pa.DataFrameModel):
     """What the model says of one document. Uncalibrated models give `score` and what was read only."""
 
-    score: Series[float] = pa.Field(
-        description="the model's raw output; on the scale of the labels, uncalibrated"
-    )
+    score: Series[float] = pa.Field(description="the model's raw output; on the scale of the labels, uncalibrated")
     tokens: Series[int] = pa.Field(ge=0, description="of the whole document, by the model's tokenizer")
     read: Series[float] = pa.Field(ge=0, le=1, description="share of these tokens that the model read")
     calibrated: Series[float] | None = pa.Field(description="expected label")
-    p_keep: Series[float] | None = pa.Field(
-        ge=0, le=1, description="probability that the label reaches the threshold"
-    )
+    p_keep: Series[float] | None = pa.Field(ge=0, le=1, description="probability that the label reaches the threshold")
     grade: Series[int] | None = pa.Field(description="whole number shown to people")
     keep: Series[bool] | None = pa.Field(description="whether the score reaches the cut at the threshold")
 
@@ -51,9 +47,7 @@ class Scorer:
         documents = encode(self.model.tokenizer, texts, self.model.info.windows)
         score_D = np.zeros(len(texts))
         # A document's windows stay in one batch: their mean is taken there.
-        sizes = [
-            len(document.windows) * max(len(window) for window in document.windows) for document in documents
-        ]
+        sizes = [len(document.windows) * max(len(window) for window in document.windows) for document in documents]
         with bar(total=len(texts), unit=" documents", what=progress) if progress else _NoBar() as shown:
             for batch in token_budget_batches(sizes, self.batch_tokens):
                 with torch.inference_mode():
@@ -67,10 +61,7 @@ class Scorer:
                 "score": score_D,
                 "tokens": np.array([document.tokens for document in documents], dtype=np.int64),
                 "read": np.array(
-                    [
-                        document.read / max(document.tokens, 1) if document.tokens else 1.0
-                        for document in documents
-                    ],
+                    [document.read / max(document.tokens, 1) if document.tokens else 1.0 for document in documents],
                     dtype=float,
                 ),
             }

@@ -14,9 +14,7 @@ SEEN = "seen.parquet"
 def part_of(documents: pd.DataFrame, assignment: pd.DataFrame, part: str) -> pd.DataFrame:
     """The labelled documents of one part, with their `cluster`, in the order of the source."""
     chosen = assignment.loc[assignment["part"] == part, ["id", "cluster"]]
-    return documents.merge(chosen, on="id", how="inner", validate="one_to_one").sort_values(
-        "row", ignore_index=True
-    )
+    return documents.merge(chosen, on="id", how="inner", validate="one_to_one").sort_values("row", ignore_index=True)
 
 
 def write_seen(folder: Path, snapshot: Snapshot, documents: pd.DataFrame, assignment: pd.DataFrame) -> None:

@@ -37,12 +37,12 @@ def _row_schema(rubric: Rubric) -> pa.DataFrameSchema:
     return pa.DataFrameSchema(
         {
             "id": pa.Column(
-                str, pa.Check(lambda ids: ids.notna() & (ids != ""), name="no id"), nullable=True
+                str, pa.Check(lambda ids: ids.notna() & (ids != ""), name="no id", ignore_na=False), nullable=True
             ),
             "text": pa.Column(
                 str,
                 [
-                    pa.Check(lambda texts: texts.notna() & (texts.str.strip() != ""), name="no text"),
+                    pa.Check(lambda texts: texts.notna() & (texts.str.strip() != ""), name="no text", ignore_na=False),
                     pa.Check(
                         lambda texts: ~texts.str.contains("\x00", regex=False, na=False),
                         name="NUL in the text",
@@ -53,9 +53,7 @@ def _row_schema(rubric: Rubric) -> pa.DataFrameSchema:
             "label": pa.Column(
                 float,
                 [
-                    pa.Check(
-                        lambda labels: np.isfinite(labels), name="no label that is a number", ignore_na=False
-                    ),
+                    pa.Check(lambda labels: np.isfinite(labels), name="no label that is a number", ignore_na=False),
                     pa.Check(
                         lambda labels: ~np.isfinite(labels) | labels.between(rubric.low, rubric.high),
                         name=f"label outside the scale {scale}",
@@ -109,9 +107,7 @@ def validate(snapshot: Snapshot, rubric: Rubric, *, max_quarantined: float = 0.0
     rows = pd.concat([batch.to_pandas() for batch in snapshot.batches(wanted)], ignore_index=True)
     rows = rows.astype({"id": "str", "text": "str", "label": float})
     failed = _failures(rows, rubric)
-    quarantine = _quarantine(
-        rows, failed["row"].tolist(), failed["reason"].tolist(), failed["column"].tolist()
-    )
+    quarantine = _quarantine(rows, failed["row"].tolist(), failed["reason"].tolist(), failed["column"].tolist())
 
     good = rows.drop(index=failed["row"])
     good["digest"] = [text_digest(text) for text in good["text"]]
@@ -126,18 +122,14 @@ def validate(snapshot: Snapshot, rubric: Rubric, *, max_quarantined: float = 0.0
         }
     ).reset_index(drop=True)
     documents["group"] = (
-        documents["group"].astype("str")
-        if "group" in good
-        else pd.Series([None] * len(documents), dtype="str")
+        documents["group"].astype("str") if "group" in good else pd.Series([None] * len(documents), dtype="str")
     )
 
     twice = documents["id"].duplicated()
     if twice.any():
         again = documents.loc[twice, "row"].tolist()
         reasons = ["id of another text"] * len(again)
-        quarantine = pd.concat(
-            [quarantine, _quarantine(rows, again, reasons, ["id"] * len(again))], ignore_index=True
-        )
+        quarantine = pd.concat([quarantine, _quarantine(rows, again, reasons, ["id"] * len(again))], ignore_index=True)
         documents = documents[~twice].reset_index(drop=True)
 
     _refuse_if_too_many(quarantine, len(rows), max_quarantined, snapshot)

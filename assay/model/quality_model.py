@@ -77,11 +77,7 @@ def save_model(model: QualityModel, folder: Path) -> None:
 
 def output_layer(network: nn.Module) -> nn.Linear:
     """The linear layer whose output is the score: the last one with a single output."""
-    layers = [
-        module for module in network.modules() if isinstance(module, nn.Linear) and module.out_features == 1
-    ]
+    layers = [module for module in network.modules() if isinstance(module, nn.Linear) and module.out_features == 1]
     if not layers:
-        raise InputError(
-            "this encoder's classification head has no linear output", fix="Choose another encoder"
-        )
+        raise InputError("this encoder's classification head has no linear output", fix="Choose another encoder")
     return layers[-1]

@@ -99,8 +99,6 @@ def rubric_from_labels(labels: Sequence[float], threshold: float | None = None) 
             fix="A classifier needs at least two classes",
         )
     if threshold is None:
-        share = {
-            grade: sum(label >= grade for label in labels) / len(labels) for grade in range(low + 1, high + 1)
-        }
+        share = {grade: sum(label >= grade for label in labels) / len(labels) for grade in range(low + 1, high + 1)}
         threshold = next((grade for grade, kept in share.items() if kept <= 0.5), high)
     return Rubric(name="from-labels", low=low, high=high, threshold=threshold)

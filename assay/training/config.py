@@ -52,18 +52,12 @@ class TrainConfig:
         )
         for name in positive:
             if not getattr(self, name) > 0:
-                raise InputError(
-                    f"{name} is {getattr(self, name)}", where="training settings", fix="Give more than 0"
-                )
+                raise InputError(f"{name} is {getattr(self, name)}", where="training settings", fix="Give more than 0")
         for name in ("warmup", "balance"):
             if not 0 <= getattr(self, name) <= 1:
-                raise InputError(
-                    f"{name} is {getattr(self, name)}", where="training settings", fix="Give 0 to 1"
-                )
+                raise InputError(f"{name} is {getattr(self, name)}", where="training settings", fix="Give 0 to 1")
         if self.weight_decay < 0:
-            raise InputError(
-                f"weight_decay is {self.weight_decay}", where="training settings", fix="Give 0 or more"
-            )
+            raise InputError(f"weight_decay is {self.weight_decay}", where="training settings", fix="Give 0 or more")
         if self.precision not in ("auto", "fp32", "bf16"):
             raise InputError(
                 f"precision is {self.precision!r}", where="training settings", fix="Give auto, fp32 or bf16"
@@ -83,9 +77,12 @@ def default() -> TrainConfig:
 RECIPES: dict[str, Callable[[], TrainConfig]] = {"default": default, "quickstart": quickstart}
 
 
-def recipe(name: str, **changes: object) -> TrainConfig:
+def recipe(name: str, *, window_tokens: int | None = None, **changes: object) -> TrainConfig:
     """A recipe by name, with the settings in `changes` that are not None. Raises InputError for an unknown name."""
     if name not in RECIPES:
         raise InputError(f"no recipe {name!r}", fix=f"Choose one of: {', '.join(sorted(RECIPES))}")
+    config = RECIPES[name]()
+    if window_tokens is not None:
+        config = replace(config, windows=replace(config.windows, tokens=window_tokens))
     given = {key: value for key, value in changes.items() if value is not None}
-    return replace(RECIPES[name](), **given)  # type: ignore[arg-type]
+    return replace(config, **given)  # type: ignore[arg-type]

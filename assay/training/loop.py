@@ -58,9 +58,7 @@ def fit(
     last layer at the end, so that the saved network speaks in labels. `on_update` is called on rank 0 only.
     """
     if len(texts) != len(labels) or len(texts) == 0 or float(np.std(labels)) == 0:
-        raise InputError(
-            f"{len(texts)} texts with {len(np.unique(labels))} different labels cannot be learned from"
-        )
+        raise InputError(f"{len(texts)} texts with {len(np.unique(labels))} different labels cannot be learned from")
     with _Processes() as processes:
         return _fit(texts, np.asarray(labels, dtype=float), info, config, processes, checkpoint, on_update)
 
@@ -146,9 +144,7 @@ def _fit(
 
     lengths = [min(len(text), 6 * config.windows.tokens * config.windows.count) for text in texts]
     encoded: dict[int, EncodedText] = {}
-    with (
-        bar(total=total, unit=" updates", what="training") if processes.rank == 0 else nullcontext() as shown
-    ):
+    with bar(total=total, unit=" updates", what="training") if processes.rank == 0 else nullcontext() as shown:
         if shown is not None:
             shown.update(resumed_at)
         for step in range(resumed_at, total):
@@ -177,15 +173,11 @@ def _fit(
             optimizer.step()
             optimizer.zero_grad()
 
-            tokens = processes.sum(
-                0 if silent else sum(len(w) for document in documents for w in document.windows)
-            )
+            tokens = processes.sum(0 if silent else sum(len(w) for document in documents for w in document.windows))
             padded = int(processes.sum(0 if silent else padded))
             loss = processes.sum(loss)
             if not np.isfinite(loss):
-                raise InputError(
-                    f"the loss is {loss} at update {step}", fix="Lower the learning rate, or use fp32"
-                )
+                raise InputError(f"the loss is {loss} at update {step}", fix="Lower the learning rate, or use fp32")
             record: Record = {
                 "step": step,
                 "epoch": (step + 1) / steps_per_epoch(len(texts), config.batch_documents),
@@ -219,14 +211,10 @@ def _fit(
     return Fitted(model, history, resumed_at)
 
 
-def _encode_new(
-    encoded: dict[int, EncodedText], wanted: np.ndarray, texts: Sequence[str], model: QualityModel
-) -> None:
+def _encode_new(encoded: dict[int, EncodedText], wanted: np.ndarray, texts: Sequence[str], model: QualityModel) -> None:
     """Tokenize what this process meets for the first time."""
     new = [i for i in wanted.tolist() if i not in encoded]
-    encoded.update(
-        zip(new, encode(model.tokenizer, [texts[i] for i in new], model.info.windows), strict=True)
-    )
+    encoded.update(zip(new, encode(model.tokenizer, [texts[i] for i in new], model.info.windows), strict=True))
 
 
 def _backward(
@@ -243,9 +231,7 @@ def _backward(
     `share_D` are the documents' shares of the whole batch's weight. DistributedDataParallel takes the mean of the
     processes' gradients where the sum is wanted, hence the factor.
     """
-    sizes = [
-        len(document.windows) * max(len(window) for window in document.windows) for document in documents
-    ]
+    sizes = [len(document.windows) * max(len(window) for window in document.windows) for document in documents]
     pieces = token_budget_batches(sizes, config.batch_tokens)
     total, padded = 0.0, 0
     for number, piece in enumerate(pieces):

@@ -1,0 +1,141 @@
+"""`assay train | evaluate | score`: the same functions as the Flyte tasks, without Flyte."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.errors import InputError
+from assay.progress import say
+
+if TYPE_CHECKING:  # the rooms are slow to import, and `assay --help` needs none
+    from assay.corpus import Columns
+    from assay.evaluation import Evaluation
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="assay", description="Document-quality classifiers: train, prove, run.")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    train = commands.add_parser("train", help="labelled documents in, a measured model folder out")
+    train.add_argument("--data", required=True, help="Parquet, JSONL or CSV: file, folder, URL, or hf://datasets/…")
+    train.add_argument("--output", required=True, type=Path, help="the new model folder")
+    _column_options(train)
+    train.add_argument("--rubric", default="", help="built-in name or Markdown file (default: the labels' own scale)")
+    train.add_argument("--threshold", type=float, help="label from which a document is kept")
+    train.add_argument("--recipe", default="default", help="training settings, by name")
+    train.add_argument("--encoder", help="packaged name, folder or OWNER/NAME@REVISION (default: the recipe's)")
+    train.add_argument("--epochs", type=int, help="passes over the training part (default: the recipe's)")
+    train.add_argument("--window-tokens", type=int, help="tokens read of a document (default: the recipe's)")
+    train.add_argument("--precision", choices=["auto", "fp32", "bf16"], help="(default: the recipe's)")
+    train.add_argument("--seed", type=int, default=0, help="of split, head and order (default: 0)")
+    train.add_argument("--processes", type=int, default=1, help="training processes on this machine (default: 1)")
+    train.add_argument("--slice-by", default="", help="column whose values the report tells apart")
+    train.add_argument("--ledger", default="", help="folder or URL that remembers each document's side of the split")
+    train.add_argument(
+        "--max-quarantined", type=float, default=0.05, help="share of bad rows that fails (default: 0.05)"
+    )
+
+    evaluate = commands.add_parser("evaluate", help="how good a model is on labelled documents it has not seen")
+    evaluate.add_argument("--model", required=True, type=Path)
+    evaluate.add_argument("--data", required=True)
+    evaluate.add_argument("--output", required=True, type=Path, help="the report, .json (and .html beside it)")
+    _column_options(evaluate)
+    evaluate.add_argument("--slice-by", default="", help="column whose values the report tells apart")
+
+    score = commands.add_parser("score", help="documents in, a sidecar of scores out")
+    score.add_argument("input", help="Parquet, JSONL or CSV: file, folder, URL, or hf://datasets/…")
+    score.add_argument("--model", required=True, type=Path)
+    score.add_argument("--output", required=True, type=Path, help="the new folder for scores.parquet")
+    score.add_argument("--text-column", default="text")
+    score.add_argument("--id-column", default="")
+    return parser
+
+
+def _column_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--text-column", default="text", help="(default: text)")
+    parser.add_argument("--label-column", default="label", help="(default: label)")
+    parser.add_argument("--group-by", default="", help="documents that share its value stay on one side of the split")
+    parser.add_argument("--id-column", default="", help="(default: id, else a digest of the text)")
+
+
+def _train(options: argparse.Namespace) -> None:
+    from assay.pipeline import Request, train_and_evaluate
+    from assay.training import recipe
+
+    config = recipe(
+        options.recipe,
+        encoder=options.encoder,
+        epochs=options.epochs,
+        precision=options.precision,
+        window_tokens=options.window_tokens,
+        seed=options.seed,
+    )
+    request = Request(
+        source=options.data,
+        columns=_columns(options),
+        output=options.output,
+        config=config,
+        rubric=options.rubric,
+        threshold=options.threshold,
+        slice_by=options.slice_by,
+        ledger=options.ledger,
+        max_quarantined=options.max_quarantined,
+        processes=options.processes,
+    )
+    _show(train_and_evaluate(request))
+    print(f"model, card and report: {options.output}")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from assay.pipeline import evaluate_elsewhere
+
+    evaluation = evaluate_elsewhere(
+        options.model, options.data, _columns(options), output=options.output, slice_by=options.slice_by
+    )
+    _show(evaluation)
+    print(f"report: {options.output} and {options.output.with_suffix('.html')}")
+
+
+def _show(evaluation: "Evaluation") -> None:
+    from assay.evaluation import summary_table
+    from assay.report import print_table
+
+    print_table(f"On {evaluation.documents} documents the model never saw", summary_table(evaluation))
+    for warning in evaluation.warnings:
+        print(f"! {warning}")
+
+
+def _score(options: argparse.Namespace) -> None:
+    from assay.corpus import Columns, open_source
+    from assay.scoring import score_source
+
+    columns = Columns(text=options.text_column, id=options.id_column)
+    manifest = score_source(options.model, open_source(options.input), columns, options.output)
+    print(json.dumps(manifest, indent=2))
+
+
+def _columns(options: argparse.Namespace) -> "Columns":
+    from assay.corpus import Columns
+
+    return Columns(options.text_column, options.label_column, options.group_by, options.id_column)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status 0; 2 after one line that says what was wrong; 130 where the user stopped it."""
+    options = _parser().parse_args(arguments)
+    try:
+        {"train": _train, "evaluate": _evaluate, "score": _score}[options.command](options)
+    except InputError as error:
+        print(f"assay {options.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        say("stopped; the same command goes on from the last checkpoint, where it was training")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

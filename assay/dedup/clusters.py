@@ -1,0 +1,189 @@
+"""Clusters of near-duplicates: MinHash proposes pairs, exact Jaccard similarity decides.
+
+Method: Broder, "On the resemblance and containment of documents" (1997); banding as in Leskovec, Rajaraman
+and Ullman, "Mining of Massive Datasets", chapter 3.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from datasketch import MinHash
+from numpy.typing import NDArray
+from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import connected_components
+
+from assay.dedup.text import mix, normalise, shingles, text_digest
+from assay.errors import InputError
+from assay.progress import bar
+
+IntArray: TypeAlias = NDArray[np.int64]
+
+LOW_32_BITS = np.uint64(0xFFFFFFFF)
+PIECE = 4096  # shingles hashed at a time: the table of permuted hashes stays in the processor's cache
+
+
+@dataclass(frozen=True)
+class DedupConfig:
+    """What counts as a near-duplicate, and how hard to look for it."""
+
+    threshold: float = 0.7
+    """Jaccard similarity of shingle sets from which two texts are near-duplicates; above 0, at most 1."""
+    shingle_words: int = 5
+    """Consecutive words in a shingle."""
+    shingle_characters: int = 5
+    """Consecutive characters in a shingle of a text that is short, or has no spaces between words."""
+    permutations: int = 128
+    """Length of a MinHash signature. More: finer banding, more time."""
+    recall: float = 0.999
+    """Least probability that a pair exactly at the threshold is looked at; below 1."""
+
+    def __post_init__(self) -> None:
+        checks = {
+            f"threshold {self.threshold:g} must lie above 0 and at most at 1": 0 < self.threshold <= 1,
+            f"shingle_words {self.shingle_words} must be at least 1": self.shingle_words >= 1,
+            f"shingle_characters {self.shingle_characters} must be at least 1": self.shingle_characters >= 1,
+            f"permutations {self.permutations} must lie between 16 and 1024": 16 <= self.permutations <= 1024,
+            f"recall {self.recall:g} must lie above 0 and below 1": 0 < self.recall < 1,
+        }
+        for what, holds in checks.items():
+            if not holds:
+                raise InputError(what, where="near-duplicates")
+        if self._found(1) < self.recall:
+            raise InputError(
+                f"{self.permutations} permutations find only {self._found(1):.2%} of the pairs at threshold "
+                f"{self.threshold:g}",
+                where="near-duplicates",
+                fix="Raise permutations, or the threshold",
+            )
+
+    def _found(self, rows: int) -> float:
+        """Probability that a pair at the threshold agrees in at least one band of `rows` hashes."""
+        return float(1 - (1 - self.threshold**rows) ** (self.permutations // rows))
+
+    @property
+    def band_rows(self) -> int:
+        """Hashes in a band: as many as `recall` allows, since more propose fewer pairs in vain."""
+        return max(rows for rows in range(1, self.permutations + 1) if self._found(rows) >= self.recall)
+
+
+def near_duplicate_clusters(texts: Sequence[str], *, config: DedupConfig = DedupConfig(), progress: bool) -> IntArray:
+    """Cluster number of every document, shape (n,): the smallest row number in its connected component.
+
+    Two documents are joined when their normalised texts are equal, or the Jaccard similarity of their shingle
+    sets is at least `config.threshold`. Pairs that MinHash does not propose are missed (fewer than one in a
+    thousand at the threshold, and fewer the more alike they are); pairs proposed in vain are not joined. The
+    clusters depend on the texts only, not on their order. About 1 ms and 0.5 kB for a web document.
+    """
+    first: dict[str, int] = {}
+    original = np.array([first.setdefault(text_digest(text), row) for row, text in enumerate(texts)], dtype=np.int64)
+    if not first:
+        return original
+    rows = np.fromiter(first.values(), np.int64, len(first))  # ascending
+    component = _Search([texts[row] for row in rows], config, progress).components()
+    _, smallest = np.unique(component, return_index=True)
+    number = np.empty(len(texts), np.int64)
+    number[rows] = rows[smallest[component]]
+    return number[original]
+
+
+class _Search:
+    """The search among n distinct texts. Shingles are made again when needed: all would fill the memory."""
+
+    def __init__(self, texts: Sequence[str], config: DedupConfig, progress: bool) -> None:
+        self.texts, self.config, self.progress = texts, config, progress
+        self.edges: list[tuple[int, int]] = []
+        # An estimate this far below the threshold (four standard deviations) is no near-duplicate.
+        error = (config.threshold * (1 - config.threshold) / config.permutations) ** 0.5
+        self.least_estimate = config.threshold - 4 * error
+
+    def components(self) -> IntArray:
+        """Component number of every text, shape (n,)."""
+        signatures = self._signatures()
+        width = self.config.band_rows
+        bands = range(0, self.config.permutations - width + 1, width)
+        component = np.arange(len(self.texts))
+        for start in bar(bands, unit="band", what="near-duplicates") if self.progress else bands:
+            for bucket in _buckets(signatures[:, start : start + width], component):
+                self._join(bucket, signatures[bucket], component[bucket])
+            component = self._component()
+        return component
+
+    def _component(self) -> IntArray:
+        n = len(self.texts)
+        a, b = np.array(self.edges, np.int64).reshape(-1, 2).T
+        return connected_components(coo_array((np.ones(len(a)), (a, b)), shape=(n, n)), directed=False)[1]
+
+    def _signatures(self) -> NDArray[np.uint32]:
+        """MinHash signatures, shape (n, permutations)."""
+        # The shingles are hashes already; MinHash mixes and permutes them.
+        empty = MinHash(self.config.permutations, hashfunc=lambda shingle: shingle, scheme="affine32")
+        signatures = np.empty((len(self.texts), self.config.permutations), np.uint32)
+        rows = range(len(self.texts))
+        for row in bar(rows, unit="doc", what="signatures") if self.progress else rows:
+            minhash = empty.copy()
+            hashes = (self._shingles(row) & LOW_32_BITS).tolist()
+            for start in range(0, len(hashes), PIECE):
+                minhash.update_batch(hashes[start : start + PIECE])
+            signatures[row] = minhash.hashvalues
+        return signatures
+
+    def _shingles(self, row: int) -> NDArray[np.uint64]:
+        return shingles(
+            normalise(self.texts[row]),
+            words=self.config.shingle_words,
+            characters=self.config.shingle_characters,
+        )
+
+    def _join(self, bucket: IntArray, signatures: NDArray[np.uint32], component: IntArray) -> None:
+        """Add the edges that join the components of a bucket.
+
+        Documents already in one component are not compared: in a bucket of m copies of one text the first is
+        compared with all, and nothing is left to do for the others.
+        """
+        overlap: _Overlap | None = None
+        for i in range(len(bucket) - 1):
+            if (component == component[i]).all():
+                return
+            others = i + 1 + np.flatnonzero(component[i + 1 :] != component[i])
+            estimates = (signatures[others] == signatures[i]).mean(axis=1)
+            likely = others[estimates >= self.least_estimate]
+            if len(likely):
+                overlap = overlap or _Overlap([self._shingles(row) for row in bucket.tolist()])
+                joined = likely[overlap.jaccard(i, likely) >= self.config.threshold]
+                self.edges.extend((int(bucket[i]), int(bucket[j])) for j in joined)
+                component[np.isin(component, component[joined])] = component[i]
+
+
+class _Overlap:
+    """Exact Jaccard similarities within a bucket: sets as rows of a sparse matrix, one against many."""
+
+    def __init__(self, sets: Sequence[NDArray[np.uint64]]) -> None:
+        self.sizes = np.array([len(one) for one in sets])
+        vocabulary, columns = np.unique(np.concatenate(sets), return_inverse=True)
+        starts = np.append(0, np.cumsum(self.sizes))
+        shape = (len(sets), len(vocabulary))
+        self.member = csr_array((np.ones(len(columns), np.int32), columns, starts), shape=shape)
+        self.present = np.zeros(len(vocabulary), np.int32)
+
+    def jaccard(self, i: int, others: IntArray) -> NDArray[np.float64]:
+        """Similarity of set `i` to each of `others`, shape (len(others),)."""
+        columns = self.member.indices[self.member.indptr[i] : self.member.indptr[i + 1]]
+        self.present[columns] = 1
+        shared = self.member[others] @ self.present
+        self.present[columns] = 0
+        return shared / (self.sizes[i] + self.sizes[others] - shared)
+
+
+def _buckets(band: NDArray[np.uint32], component: IntArray) -> Iterator[IntArray]:
+    """Texts that agree in a band, shape (m,), m >= 2, where they are not all in one component yet."""
+    key = np.zeros(len(band), np.uint64)
+    for column in band.T:
+        key = mix(key * np.uint64(31) + column)  # an accidental agreement only proposes a pair in vain
+    order = np.argsort(key, kind="stable")
+    starts = np.flatnonzero(np.append(True, key[order][1:] != key[order][:-1]))
+    ends = np.append(starts[1:], len(order))
+    divided = np.minimum.reduceat(component[order], starts) != np.maximum.reduceat(component[order], starts)
+    for start, end in zip(starts[divided], ends[divided], strict=True):
+        yield order[start:end]

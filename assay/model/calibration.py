@@ -1,0 +1,186 @@
+"""What a raw score means: the expected label, the probability of being kept, a grade. Fitted on held-out documents."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from assay.errors import InputError
+
+FloatArray = NDArray[np.float64]
+
+LEAST_DOCUMENTS = 20
+"""Below it, maps and cut points would be those of the few documents, not of the score."""
+MOST_LEVELS = 20
+"""Labels of more different values than this are binned to whole grades."""
+EVERYTHING = -float(np.finfo(float).max)
+"""A cut that every score reaches; JSON has no infinity."""
+RIDGE = 1e-3
+"""Penalty on the squared slope in standard units: keeps it finite where the score separates the labels perfectly."""
+
+
+@dataclass(frozen=True)
+class CalibratedScores:
+    """Meaning of n scores; every array has shape (n,) and never falls where the score rises."""
+
+    calibrated: FloatArray
+    """Expected label."""
+    p_keep: FloatArray
+    """Probability that the label reaches the threshold."""
+    grade: NDArray[np.int64]
+    keep: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Three outputs for three uses, all functions of one score.
+
+    `calibrated` and `p_keep` come from an ordinal logistic model with one slope and a cut for every level,
+    P(label >= level_j | score) = sigmoid(slope * score - offset_j), fitted by the all-threshold loss (Rennie and
+    Srebro, "Loss functions for preference levels", 2005): its estimates of how many labels reach each level are
+    exact on the documents it was fitted on. `grade` and `keep` come from cut points on the score by
+    equipercentile linking (Kolen and Brennan, "Test Equating", 2014): as many documents reach a grade as have
+    labels that reach it, where rounding an expectation would hardly ever give the rare ends of the scale.
+    """
+
+    low: int
+    high: int
+    threshold: float
+    levels: tuple[float, ...]
+    """Distinct labels in rising order."""
+    slope: float
+    """At least 0."""
+    offsets: tuple[float, ...]
+    """One for each level but the lowest, in rising order."""
+    keep_offset: float
+    """The same for the threshold."""
+    grade_cuts: tuple[float | None, ...]
+    """Lowest score of each grade above `low`; None for a grade that no document reaches."""
+    keep_cut: float | None
+    """Lowest score that is kept; None where nothing is."""
+    documents: int
+    """How many it was fitted on."""
+
+    @classmethod
+    def fit(
+        cls,
+        scores: Sequence[float] | FloatArray,
+        labels: Sequence[float] | FloatArray,
+        *,
+        low: int,
+        high: int,
+        threshold: float,
+    ) -> "Calibration":
+        """Fit to scores and labels of shape (n,) of documents that no training has seen.
+
+        Equal scores cannot be told apart: where all are equal, all are kept if at least half of the labels reach
+        the threshold. Raises InputError for fewer than 20 documents, scores that are not finite, or labels all on
+        one side of the threshold.
+        """
+        score, label = np.asarray(scores, float), np.asarray(labels, float)
+        where = f"calibration part of {len(label)} documents"
+        if len(label) < LEAST_DOCUMENTS or len(score) != len(label):
+            raise InputError("too few documents to calibrate", where=where, fix=f"Give at least {LEAST_DOCUMENTS}")
+        if not np.isfinite(score).all():
+            raise InputError("the model gives scores that are no numbers", where=where, fix="Train it anew")
+        reaches = label >= threshold
+        if reaches.all() or not reaches.any():
+            raise InputError(
+                f"{'all' if reaches.all() else 'no'} labels reach the threshold {threshold:g}",
+                where=where,
+                fix="Choose another threshold, or label more documents",
+            )
+        levels = np.unique(label)
+        if len(levels) > MOST_LEVELS:
+            levels = np.unique(np.clip(np.floor(label), low, high))
+        above = np.stack([label >= level for level in levels[1:]] + [reaches]).astype(float)
+        slope, offsets = _fit_ordinal(score, above)
+        return cls(
+            low=low,
+            high=high,
+            threshold=threshold,
+            levels=tuple(levels.tolist()),
+            slope=slope,
+            offsets=tuple(offsets[:-1].tolist()),
+            keep_offset=float(offsets[-1]),
+            grade_cuts=tuple(_cut(score, int((label >= grade).sum())) for grade in range(low + 1, high + 1)),
+            keep_cut=_cut(score, int(reaches.sum())),
+            documents=len(label),
+        )
+
+    def apply(self, scores: Sequence[float] | FloatArray) -> CalibratedScores:
+        """Meaning of scores of shape (n,)."""
+        score = np.asarray(scores, float)
+        p_above = expit(self.slope * score[:, None] - np.asarray(self.offsets)[None, :])
+        steps = np.diff(self.levels)
+        cuts = np.array([math.inf if cut is None else cut for cut in self.grade_cuts])
+        return CalibratedScores(
+            calibrated=self.levels[0] + p_above @ steps,
+            p_keep=expit(self.slope * score - self.keep_offset),
+            grade=self.low + (score[:, None] >= cuts[None, :]).sum(axis=1),
+            keep=score >= (math.inf if self.keep_cut is None else self.keep_cut),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> "Calibration":
+        """The inverse of `to_json`; raises TypeError for other fields."""
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
+
+
+def _fit_ordinal(score: FloatArray, above: FloatArray) -> tuple[float, FloatArray]:
+    """Slope and offsets that minimise the mean logistic loss of `above` (levels, documents); convex."""
+    center, spread = float(score.mean()), float(score.std())
+    share = above.mean(axis=1)
+    prior = np.log(share) - np.log1p(-share)
+    if spread < 1e-9 * max(1.0, abs(center)):
+        return 0.0, -prior
+    z = (score - center) / spread
+
+    def loss(parameters: FloatArray) -> tuple[float, FloatArray]:
+        slope, offsets = parameters[0], parameters[1:]
+        logit = slope * z[None, :] - offsets[:, None]
+        value = np.logaddexp(0, logit) - above * logit
+        residual = expit(logit) - above
+        n = z.size
+        gradient = np.concatenate([[(residual @ z).sum() / n + 2 * RIDGE * slope], -residual.sum(axis=1) / n])
+        return float(value.sum() / n + RIDGE * slope**2), gradient
+
+    start = np.concatenate([[1.0], -prior])
+    bounds = [(0.0, None), *[(None, None)] * len(prior)]
+    found = minimize(
+        loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 2000, "ftol": 1e-14, "gtol": 1e-9}
+    ).x
+    slope = found[0] / spread
+    return float(slope), found[1:] + slope * center
+
+
+def _cut(score: FloatArray, count: int) -> float | None:
+    """A score that `count` documents reach, or as near to so many as ties allow; None where none should.
+
+    Halfway between two neighbouring scores, so that rounding on another machine moves nobody.
+    """
+    if count == 0:
+        return None
+    ordered = np.sort(score)[::-1]
+    if count == len(ordered):
+        return EVERYTHING
+    if ordered[count - 1] > ordered[count]:
+        return float((ordered[count - 1] + ordered[count]) / 2)
+    # The tie at the cut goes to the side that comes nearer to the count.
+    tied = ordered[count]
+    reached, fewer = int((ordered >= tied).sum()), int((ordered > tied).sum())
+    if reached - count <= count - fewer:
+        below = ordered[ordered < tied]
+        return float((tied + below[0]) / 2) if len(below) else EVERYTHING
+    above = ordered[ordered > tied]
+    return float((tied + above[-1]) / 2) if len(above) else None
+

@@ -1,0 +1,139 @@
+"""The labelled path in one process, without Flyte: the same functions as the tasks, in the same order."""
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from assay.corpus import Columns, acquire, open_source
+from assay.dedup import near_duplicate_clusters, text_digest
+from assay.errors import InputError
+from assay.evaluation import (
+    Evaluation,
+    calibrate,
+    evaluate_baselines,
+    evaluate_model,
+    evaluation_report,
+    finish_model_folder,
+)
+from assay.labels import Ledger, SplitConfig, join_units, part_of, read_labels, read_seen, split_documents, validate
+from assay.model import ModelInfo
+from assay.progress import say, stage
+from assay.report import write_html
+from assay.rubric import load_rubric, rubric_from_labels
+from assay.training import TrainConfig, launch, train_model
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `assay train` is asked for."""
+
+    source: str
+    columns: Columns
+    output: Path
+    config: TrainConfig
+    rubric: str = ""
+    threshold: float | None = None
+    slice_by: str = ""
+    ledger: str = ""
+    max_quarantined: float = 0.05
+    processes: int = 1
+
+
+def train_and_evaluate(request: Request) -> Evaluation:
+    """Write the new model folder `request.output`, with card, evaluation and report inside; returns the evaluation.
+
+    A training run that was killed goes on from its checkpoint, which lies hidden beside the output. Raises
+    InputError for anything that cannot be used; then there is no output.
+    """
+    output = request.output.absolute()
+    if output.exists():
+        raise InputError("the output exists already", where=str(output), fix="Remove it, or name another")
+    if request.processes < 1:
+        raise InputError(f"{request.processes} training processes", fix="Give 1 or more")
+    given = load_rubric(request.rubric, request.threshold) if request.rubric else None
+    with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
+        work = Path(scratch)
+        with stage("Acquire"):
+            snapshot = acquire(open_source(request.source), request.columns, work / "snapshot")
+            say(f"{snapshot.manifest.rows:,} rows, version {snapshot.manifest.version[:12]}")
+        with stage("Validate"):
+            rubric = given or rubric_from_labels(read_labels(snapshot), request.threshold)
+            checked = validate(snapshot, rubric, max_quarantined=request.max_quarantined)
+            say(f"{len(checked.documents):,} documents, {len(checked.quarantine)} quarantined, {checked.merged} merged")
+        with stage("Split"):
+            ledger = Ledger(request.ledger) if request.ledger else None
+            config = SplitConfig(seed=request.config.seed)
+            divided = split_documents(snapshot, checked.documents, rubric, ledger=ledger, config=config, progress=True)
+            say(", ".join(f"{part} {count}" for part, count in divided.assignment["part"].value_counts().items()))
+            say(divided.leakage.sentence())
+        with stage("Train"):
+            curve = launch(
+                request.processes,
+                train_model,
+                snapshot,
+                checked.documents,
+                divided.assignment,
+                rubric,
+                request.config,
+                output=work / "trained",
+                checkpoints=output.parent / f".{output.name}.training",
+            )
+        with stage("Calibrate"):
+            part = part_of(checked.documents, divided.assignment, "calibration")
+            calibrate(
+                work / "trained",
+                part["id"].tolist(),
+                snapshot.take(part["row"]),
+                part["label"].to_numpy(),
+                work / "model",
+            )
+        with stage("Baselines"):
+            baselines = evaluate_baselines(snapshot, checked.documents, divided.assignment, rubric, request.config)
+        with stage("Evaluate"):
+            part = part_of(checked.documents, divided.assignment, "test")
+            result = evaluate_model(work / "model", snapshot, part, baselines, rubric, slice_by=request.slice_by)
+            report = evaluation_report(
+                result.evaluation,
+                result.predictions,
+                snapshot,
+                documents=checked.documents,
+                assignment=divided.assignment,
+                quarantine=checked.quarantine,
+                curve=curve,
+                leakage=divided.leakage,
+            )
+            write_html(report, work / "report.html")
+        finish_model_folder(work / "model", result.evaluation, work / "report.html", output)
+    (output.parent / f".{output.name}.training").rmdir()
+    return result.evaluation
+
+
+def evaluate_elsewhere(model: Path, source: str, columns: Columns, *, output: Path, slice_by: str = "") -> Evaluation:
+    """Evaluate a finished model on another labelled source; write the evaluation as JSON, and a page beside it.
+
+    Documents that fitted the model are left out, and counted. Raises InputError where too few are left, or the
+    model was never calibrated.
+    """
+    if output.suffix != ".json":
+        raise InputError("the report is JSON", where=str(output), fix="Give a name that ends in .json")
+    info = ModelInfo.read(model)
+    seen = read_seen(model)
+    with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
+        snapshot = acquire(open_source(source), columns, Path(scratch) / "snapshot")
+        documents = validate(snapshot, info.rubric).documents
+        texts = snapshot.take(documents["row"])
+        part = documents.assign(cluster=join_units(near_duplicate_clusters(texts, progress=True), documents["group"]))
+        fresh = [text_digest(text) not in seen for text in texts]
+        left_out = len(part) - sum(fresh)
+        if left_out:
+            say(f"{left_out} of {len(part)} documents fitted this model, and are left out")
+        result = evaluate_model(
+            model, snapshot, part[fresh].reset_index(drop=True), None, info.rubric, slice_by=slice_by
+        )
+        report = evaluation_report(result.evaluation, result.predictions, snapshot)
+    fields = {**result.evaluation.to_json(), "left_out_as_seen": left_out, "source": source}
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
+    write_html(report, output.with_suffix(".html"))
+    return result.evaluation

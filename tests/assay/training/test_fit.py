@@ -1,0 +1,214 @@
+"""Training: the same curve in one process and in two, and after being killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from assay.errors import InputError
+from assay.inference import Scorer
+from assay.model import ModelInfo, Windows, load_model, save_model
+from assay.rubric import load_rubric
+from assay.training import Checkpoint, TrainConfig, fit, launch, recipe
+from assay.training.plan import batch_of, level_weights, share_of, steps_per_epoch
+
+
+@pytest.fixture
+def config(tiny_encoder: Path) -> TrainConfig:
+    return TrainConfig(
+        encoder=str(tiny_encoder),
+        windows=Windows(tokens=48, count=2),
+        epochs=2,
+        batch_documents=9,  # does not divide by two: the processes' shares differ in size
+        batch_tokens=200,  # several accumulated pieces an update, of different sizes
+        learning_rate=2e-3,
+        balance=0.5,
+        checkpoint_updates=3,
+    )
+
+
+@pytest.fixture
+def labelled(sample: list[dict]) -> tuple[list[str], np.ndarray]:
+    rows = sample[:60]
+    return [row["text"] for row in rows], np.array([row["label"] for row in rows], dtype=float)
+
+
+def info_of(config: TrainConfig) -> ModelInfo:
+    return ModelInfo(config.encoder, load_rubric("education"), config.windows)
+
+
+def curve(texts: list[str], labels: np.ndarray, config: TrainConfig) -> list[tuple[float, float]]:
+    """Loss and gradient norm of every update; at module level, so that worker processes can find it."""
+    fitted = fit(texts, labels, info_of(config), config)
+    return [(record["loss"], record["gradient_norm"]) for record in fitted.history]
+
+
+def test_one_process_and_two_give_the_same_curve(labelled: tuple[list[str], np.ndarray], config: TrainConfig) -> None:
+    alone = curve(*labelled, config)
+
+    together = launch(2, curve, *labelled, config)
+
+    assert len(alone) == 2 * steps_per_epoch(60, 9)
+    np.testing.assert_allclose(together, alone, rtol=2e-4)
+
+
+def test_training_learns_and_speaks_in_labels(
+    labelled: tuple[list[str], np.ndarray], config: TrainConfig, tmp_path: Path
+) -> None:
+    texts, labels = labelled
+    for scale, shift in ((1, 0), (100, -50)):
+        fitted = fit(texts, labels * scale + shift, info_of(config), replace(config, epochs=25))
+
+        scores = Scorer(fitted.model).score(texts)["score"].to_numpy()
+        assert np.corrcoef(scores, labels)[0, 1] > 0.8
+        assert abs(scores.mean() - (labels.mean() * scale + shift)) < 0.5 * scale
+
+    save_model(fitted.model, tmp_path)
+    np.testing.assert_allclose(Scorer(load_model(tmp_path)).score(texts)["score"], scores, atol=1e-3)
+
+
+def test_padding_and_pieces_do_not_change_the_result(
+    labelled: tuple[list[str], np.ndarray], config: TrainConfig
+) -> None:
+    whole = curve(*labelled, replace(config, batch_tokens=100_000))
+
+    np.testing.assert_allclose(curve(*labelled, config), whole, rtol=2e-4)
+
+
+KILLED = """
+import sys, json, numpy as np, torch
+from pathlib import Path
+from dataclasses import replace
+from assay.inference import *
+from assay.model import ModelInfo, Windows
+from assay.rubric import load_rubric
+from assay.training import Checkpoint, TrainConfig, fit
+torch.set_num_threads(1)
+rows = [json.loads(line) for line in open("data/sample/documents.jsonl")][:60]
+config = TrainConfig(encoder=sys.argv[1], windows=Windows(tokens=48), epochs=4, batch_documents=8,
+                     learning_rate=2e-3, checkpoint_updates=2)
+checkpoint = Checkpoint(Path(sys.argv[2]), "this run")
+def report(record):
+    print(int(record["step"]), flush=True)
+fitted = fit([row["text"] for row in rows], np.array([row["label"] for row in rows], float),
+             ModelInfo(config.encoder, load_rubric("education"), config.windows), config,
+             checkpoint=checkpoint, on_update=report)
+torch.save({k: v for k, v in fitted.model.network.state_dict().items()}, sys.argv[3])
+print("resumed at", fitted.resumed_at, "updates", len(fitted.history))
+"""
+
+
+def start(tiny_encoder: Path, checkpoint: Path, weights: Path) -> subprocess.Popen[str]:
+    root = Path(__file__).resolve().parents[3]
+    return subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(tiny_encoder), str(checkpoint), str(weights)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_weights(tiny_encoder: Path, tmp_path: Path) -> None:
+    undisturbed = start(tiny_encoder, tmp_path / "a.pt", tmp_path / "a.weights")
+    assert "resumed at 0 updates 32" in undisturbed.communicate(timeout=120)[0]
+
+    for stop_after in (5, 20):
+        run = start(tiny_encoder, tmp_path / "b.pt", tmp_path / "b.weights")
+        assert run.stdout is not None
+        for line in run.stdout:
+            if line.strip() == str(stop_after):
+                run.send_signal(signal.SIGKILL)
+                break
+        run.wait(timeout=60)
+        assert not (tmp_path / "b.weights").exists()
+    last = start(tiny_encoder, tmp_path / "b.pt", tmp_path / "b.weights").communicate(timeout=120)[0]
+
+    resumed = int(last.split("resumed at ")[1].split()[0])
+    assert 18 <= resumed <= 22
+    assert "updates 32" in last
+    expected, found = torch.load(tmp_path / "a.weights"), torch.load(tmp_path / "b.weights")
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_a_dead_worker_is_replaced_and_the_run_goes_on(
+    labelled: tuple[list[str], np.ndarray], config: TrainConfig, tmp_path: Path
+) -> None:
+    expected = curve(*labelled, config)
+
+    found = launch(2, _dies_once, *labelled, config, tmp_path)
+
+    assert (tmp_path / "died").exists()
+    np.testing.assert_allclose(found, expected, rtol=2e-4)
+
+
+def _dies_once(texts: list[str], labels: np.ndarray, config: TrainConfig, folder: Path) -> list[tuple[float, float]]:
+    def die(record: dict[str, float]) -> None:
+        if record["step"] == 7 and not (folder / "died").exists():
+            (folder / "died").touch()
+            time.sleep(0.1)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    checkpoint = Checkpoint(folder / "checkpoint.pt", "this run")
+    fitted = fit(texts, labels, info_of(config), config, checkpoint=checkpoint, on_update=die)
+    return [(record["loss"], record["gradient_norm"]) for record in fitted.history]
+
+
+def test_the_checkpoint_of_another_run_and_a_damaged_one_are_not_taken_up(
+    labelled: tuple[list[str], np.ndarray], config: TrainConfig, tmp_path: Path
+) -> None:
+    path = tmp_path / "checkpoint.pt"
+    fit(*labelled, info_of(config), config, checkpoint=Checkpoint(path, "one"))
+    assert Checkpoint(path, "one").load() is not None
+
+    assert Checkpoint(path, "another").load() is None
+    path.write_bytes(path.read_bytes()[:1000])
+    assert Checkpoint(path, "one").load() is None
+
+
+def test_equal_labels_and_nonsense_settings_are_refused(
+    labelled: tuple[list[str], np.ndarray], config: TrainConfig
+) -> None:
+    with pytest.raises(InputError, match="different labels"):
+        fit(labelled[0], np.ones(60), info_of(config), config)
+    with pytest.raises(InputError, match="learning_rate"):
+        TrainConfig(learning_rate=0)
+    with pytest.raises(InputError, match="balance"):
+        TrainConfig(balance=2)
+    with pytest.raises(InputError, match="no recipe"):
+        recipe("nothing")
+    with pytest.raises(InputError, match="reads 128"):
+        long = replace(config, windows=Windows(tokens=512))
+        fit(*labelled, info_of(long), long)
+
+
+def test_every_epoch_sees_every_document_once_and_processes_share_them_out() -> None:
+    lengths = list(range(100, 147))
+    for processes in (1, 2, 3):
+        for epoch in range(3):
+            seen = []
+            for step in range(epoch * 6, (epoch + 1) * 6):
+                batch = batch_of(step, 47, 8, seed=1)
+                shares = [share_of(rank, processes, batch, lengths) for rank in range(processes)]
+                assert sorted(np.concatenate(shares)) == sorted(batch)
+                seen += batch.tolist()
+            assert sorted(seen) == list(range(47))
+    assert batch_of(0, 47, 8, 1).tolist() != batch_of(6, 47, 8, 1).tolist()
+
+
+def test_balance_gives_every_level_the_same_total_weight() -> None:
+    labels = np.array([0.0] * 80 + [1.0] * 15 + [5.0] * 5)
+
+    weights = level_weights(labels, 1.0)
+
+    totals = [weights[labels == level].sum() for level in (0, 1, 5)]
+    np.testing.assert_allclose(totals, totals[0])
+    np.testing.assert_allclose(level_weights(labels, 0.0), 1)

@@ -1,0 +1,54 @@
+"""What tests share: a tiny encoder, made here in a second, and the shipped sample."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def sample() -> list[dict]:
+    """The 450 shipped documents."""
+    lines = (ROOT / "data/sample/documents.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real labelled sets, which lie outside the project."""
+    if not SHARED.is_dir():
+        pytest.skip("the labelled sets of ../shared/data are not here")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory, sample: list[dict]) -> Path:
+    """A BERT of two layers and 32 dimensions with a word-piece vocabulary of the sample: real code, no quality."""
+    import torch
+    from tokenizers import BertWordPieceTokenizer
+    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny-encoder")
+    words = BertWordPieceTokenizer()
+    words.train_from_iterator([row["text"] for row in sample], vocab_size=2000, show_progress=False)
+    words.save_model(str(folder))
+    tokenizer = BertTokenizerFast(vocab=str(folder / "vocab.txt"), model_max_length=128)
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=128,
+    )
+    BertForSequenceClassification(config).save_pretrained(folder)
+    return folder

@@ -1,0 +1,73 @@
+"""Cache versions: a changed line in a room changes exactly the tasks that depend on it."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+STAGES = ["acquire", "validate", "split", "baselines", "train", "calibrate", "evaluate", "register", "track"]
+SCRIPT = """
+import json, sys
+from pathlib import Path
+from tasks.caching import ROOT, code_version
+print(json.dumps({name: code_version(ROOT / "tasks" / f"{name}.py") for name in sys.argv[1:]}))
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    for name in ("assay", "tasks"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "requirements.lock", tmp_path)
+    return tmp_path
+
+
+def versions(checkout: Path) -> dict[str, str]:
+    import json
+
+    run = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *STAGES],
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    return json.loads(run.stdout)
+
+
+@pytest.mark.parametrize(
+    ("file", "unchanged"),
+    [
+        ("assay/evaluation/metrics.py", {"acquire", "validate", "split", "train"}),
+        ("assay/training/loop.py", {"acquire", "validate", "split"}),
+        ("assay/registry/registry.py", set(STAGES) - {"register", "track"}),
+        ("assay/report/__init__.py", {"acquire", "validate", "split", "train"}),
+        ("tasks/train.py", set(STAGES) - {"train"}),
+        ("assay/rubric/domains/education.md", {"acquire"}),
+        ("assay/storage/hashing.py", set()),
+        ("requirements.lock", set()),
+        ("tasks/resources.py", set(STAGES)),
+        ("assay/cli.py", set(STAGES)),
+    ],
+)
+def test_a_changed_line_reaches_what_depends_on_it(checkout: Path, file: str, unchanged: set[str]) -> None:
+    before = versions(checkout)
+
+    with (checkout / file).open("a") as source:
+        source.write("\n# one more line\n")
+
+    after = versions(checkout)
+    assert {name for name in STAGES if before[name] == after[name]} == unchanged
+
+
+def test_the_version_does_not_depend_on_where_the_code_lies(
+    checkout: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "deep" / "down"
+    shutil.copytree(checkout, elsewhere)
+
+    assert versions(elsewhere) == versions(checkout)
