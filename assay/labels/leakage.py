@@ -51,8 +51,8 @@ class Leakage:
 
     def sentence(self) -> str:
         """For people: what would have happened."""
-        units = sum(self.units_by_size.values())
-        found = f"{_counted(self.rows, 'row')} with {_counted(self.documents, 'distinct text')} in {_counted(units, 'cluster')}"
+        units = _counted(sum(self.units_by_size.values()), "cluster")
+        found = f"{_counted(self.rows, 'row')} with {_counted(self.documents, 'distinct text')} in {units}"
         if self.near.mean == 0:
             return f"{found}: splitting the rows at random would have put no test text into training."
         remedy = {
@@ -61,9 +61,11 @@ class Leakage:
             "severe": "A model measured on such a split is measured on what it has learnt by heart; "
             "here duplicates stay together.",
         }
+        exact, near = _percent(self.exact), _percent(self.near)
+        nearly = "" if exact == near else f", and {near} as they are or nearly"
         return (
-            f"{found}: splitting the rows at random would have put {_percent(self.exact)} of the test texts into "
-            f"training word for word, and {_percent(self.near)} as they are or nearly. {remedy[self.severity]}"
+            f"{found}: splitting the rows at random would have put {exact} of the test texts into training word for "
+            f"word{nearly}. {remedy[self.severity]}"
         )
 
 

@@ -28,28 +28,30 @@ def new_model(info: ModelInfo, *, seed: int) -> QualityModel:
     Raises InputError for an unknown encoder, and for windows longer than it reads.
     """
     torch.manual_seed(seed)  # the head's initial weights
-    return _open(*locate_encoder(info.encoder), info)
+    return _open(*locate_encoder(info.encoder), info, new_head=True)
 
 
 def load_model(folder: Path) -> QualityModel:
     """A saved model, ready to score. Raises InputError where the folder is not one, or is damaged."""
-    return _open(str(folder), None, ModelInfo.read(folder))
+    return _open(str(folder), None, ModelInfo.read(folder), new_head=False)
 
 
-def _open(path: str, revision: str | None, info: ModelInfo) -> QualityModel:
+def _open(path: str, revision: str | None, info: ModelInfo, *, new_head: bool) -> QualityModel:
     from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     try:
         with quiet_transformers():
             tokenizer = AutoTokenizer.from_pretrained(path, revision=revision or "main")
-            network = AutoModelForSequenceClassification.from_pretrained(
+            network, report = AutoModelForSequenceClassification.from_pretrained(
                 path,
                 revision=revision or "main",
                 num_labels=1,
                 problem_type="regression",
                 dtype=torch.float32,
                 use_safetensors=True,  # a pickled checkpoint can run code
+                ignore_mismatched_sizes=new_head,
+                output_loading_info=True,
             )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(
@@ -57,6 +59,10 @@ def _open(path: str, revision: str | None, info: ModelInfo) -> QualityModel:
             where=path,
             fix="Check the name; a folder needs config.json, model.safetensors and a tokenizer",
         ) from error
+    if not new_head and (report["missing_keys"] or report["unexpected_keys"]):
+        # transformers would fill the gaps with random weights and go on.
+        odd = sorted([*report["missing_keys"], *report["unexpected_keys"]])
+        raise InputError(f"the weights do not fit the network: {', '.join(odd[:3])}", where=path, fix="Get the model again")
     reads = getattr(network.config, "max_position_embeddings", None)
     if reads is not None and info.windows.tokens > reads:
         raise InputError(

@@ -36,7 +36,7 @@ def launch(processes: int, function: Callable[P, T], *args: P.args, **kwargs: P.
     before = os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = str(threads)  # inherited by the workers, which would each take all cores
     try:
-        results = elastic_launch(config, _Call(function))(args, kwargs)
+        results = elastic_launch(config, _call)(function, args, kwargs)
     finally:
         if before is None:
             del os.environ["OMP_NUM_THREADS"]
@@ -45,12 +45,7 @@ def launch(processes: int, function: Callable[P, T], *args: P.args, **kwargs: P.
     return results[0]  # type: ignore[no-any-return]
 
 
-class _Call:
+
+def _call(function: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]) -> object:
     """The agent passes positional arguments only."""
-
-    def __init__(self, function: Callable[..., object]) -> None:
-        self.function = function
-        self.__qualname__ = getattr(function, "__qualname__", "train")
-
-    def __call__(self, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
-        return self.function(*args, **kwargs)
+    return function(*args, **kwargs)

@@ -75,7 +75,12 @@ class _Processes:
     def __enter__(self) -> "_Processes":
         self.owns_group = self.count > 1 and not dist.is_initialized()
         if self.owns_group:
-            dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
+            # The agent hands one store to all attempts: without a prefix of its own, a restarted group finds the
+            # addresses of the dead one, and fails with "connection refused".
+            store, rank, count = next(dist.rendezvous("env://"))
+            attempt = dist.PrefixStore(f"attempt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+            backend = "nccl" if self.device.type == "cuda" else "gloo"
+            dist.init_process_group(backend, store=attempt, rank=rank, world_size=count)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:

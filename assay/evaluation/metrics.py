@@ -1,0 +1,191 @@
+"""The figures by which models are compared. Each takes whole-number weights, so that a resample is a weight vector."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from assay.rubric import Rubric
+
+FloatArray = NDArray[np.float64]
+BINS = 10
+"""Equal-count bins of the calibration error."""
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Predictions of n documents beside their labels, as arrays of shape (n,)."""
+
+    label: FloatArray
+    score: FloatArray
+    calibrated: FloatArray
+    p_keep: FloatArray
+    grade: NDArray[np.int64]
+    keep: NDArray[np.bool_]
+    rubric: Rubric
+
+    @classmethod
+    def of(cls, predictions: pd.DataFrame, rubric: Rubric) -> "Outcomes":
+        """From a Predictions table."""
+        columns = ("label", "score", "calibrated", "p_keep", "grade", "keep")
+        return cls(*(predictions[column].to_numpy() for column in columns), rubric)
+
+    @cached_property
+    def positive(self) -> NDArray[np.bool_]:
+        """Whether the label reaches the threshold."""
+        return self.label >= self.rubric.threshold
+
+    @cached_property
+    def true_grade(self) -> NDArray[np.int64]:
+        """The label as a whole number, halves rounded up."""
+        return np.floor(self.label + 0.5).astype(np.int64)
+
+    @cached_property
+    def ranking(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Order by falling score, and the number of each document's group of equal scores in it."""
+        order = np.argsort(-self.score, kind="stable")
+        ordered = self.score[order]
+        return order, np.concatenate([[0], np.cumsum(ordered[1:] != ordered[:-1])])
+
+    @cached_property
+    def bins(self) -> NDArray[np.int64]:
+        """Equal-count bin of each document's p_keep; ties stay together."""
+        return np.minimum((rankdata(self.p_keep, "average") - 0.5) * BINS / len(self.p_keep), BINS - 1).astype(np.int64)
+
+    @cached_property
+    def label_ranks(self) -> FloatArray:
+        return rankdata(self.label, "dense").astype(float)
+
+    @cached_property
+    def score_ranks(self) -> FloatArray:
+        return rankdata(self.score, "dense").astype(float)
+
+
+def precision(outcomes: Outcomes, weight: FloatArray) -> float:
+    """Of the kept documents, the share whose label reaches the threshold."""
+    return _ratio(weight[outcomes.keep & outcomes.positive].sum(), weight[outcomes.keep].sum())
+
+
+def recall(outcomes: Outcomes, weight: FloatArray) -> float:
+    """Of the documents whose label reaches the threshold, the share that is kept."""
+    return _ratio(weight[outcomes.keep & outcomes.positive].sum(), weight[outcomes.positive].sum())
+
+
+def f1(outcomes: Outcomes, weight: FloatArray) -> float:
+    """Harmonic mean of precision and recall of the kept class; 0 where nothing right is kept."""
+    if weight[outcomes.positive].sum() == 0:
+        return float("nan")
+    right = weight[outcomes.keep & outcomes.positive].sum()
+    return _ratio(2 * right, weight[outcomes.keep].sum() + weight[outcomes.positive].sum())
+
+
+def average_precision(outcomes: Outcomes, weight: FloatArray) -> float:
+    """Mean over the recall of the precision at each score, without interpolation; needs no cut point."""
+    total = weight[outcomes.positive].sum()
+    if total == 0:
+        return float("nan")
+    order, tie = outcomes.ranking
+    kept = np.bincount(tie, weight[order])
+    right = np.bincount(tie, weight[order] * outcomes.positive[order])
+    reached, found = np.cumsum(kept), np.cumsum(right)
+    precisions = np.divide(found, reached, out=np.zeros_like(found), where=reached > 0)
+    return float((right * precisions).sum() / total)
+
+
+def qwk(outcomes: Outcomes, weight: FloatArray) -> float:
+    """Cohen's kappa of grade and label with quadratic weights (Cohen 1968)."""
+    a, b = outcomes.grade.astype(float), outcomes.true_grade.astype(float)
+    total = weight.sum()
+    observed = (weight * (a - b) ** 2).sum() / total
+    mean_a, mean_b = (weight * a).sum() / total, (weight * b).sum() / total
+    # Under independence E(a-b)^2 = var a + var b + (mean a - mean b)^2.
+    chance = (weight * a * a).sum() / total + (weight * b * b).sum() / total - 2 * mean_a * mean_b
+    return float("nan") if chance <= 1e-12 else float(1 - observed / chance)
+
+
+def _weighted_ranks(dense: FloatArray, weight: FloatArray) -> FloatArray:
+    """Average ranks of a sample in which each value occurs `weight` times."""
+    index = dense.astype(np.int64) - 1
+    counts = np.bincount(index, weight)
+    return (np.cumsum(counts) - counts / 2)[index]
+
+
+def spearman(outcomes: Outcomes, weight: FloatArray) -> float:
+    """Rank correlation of score and label."""
+    a, b = _weighted_ranks(outcomes.score_ranks, weight), _weighted_ranks(outcomes.label_ranks, weight)
+    total = weight.sum()
+    a, b = a - (weight * a).sum() / total, b - (weight * b).sum() / total
+    spread = (weight * a * a).sum() * (weight * b * b).sum()
+    return float("nan") if spread <= 1e-9 else float((weight * a * b).sum() / np.sqrt(spread))
+
+
+def mae(outcomes: Outcomes, weight: FloatArray) -> float:
+    """Mean absolute difference of the expected label and the label."""
+    return float((weight * np.abs(outcomes.calibrated - outcomes.label)).sum() / weight.sum())
+
+
+def macro_f1(outcomes: Outcomes, weight: FloatArray) -> float:
+    """Mean F1 over the grades that occur as labels."""
+    scores = []
+    for grade in np.unique(outcomes.true_grade[weight > 0]):
+        is_label, is_grade = outcomes.true_grade == grade, outcomes.grade == grade
+        right = weight[is_label & is_grade].sum()
+        scores.append(2 * right / (weight[is_label].sum() + weight[is_grade].sum()))
+    return float(np.mean(scores))
+
+
+def calibration_error(outcomes: Outcomes, weight: FloatArray) -> float:
+    """Expected calibration error of p_keep over ten equal-count bins (Naeini et al. 2015).
+
+    Biased upwards where bins are small: a perfectly calibrated model has about 0.1 with 90 documents.
+    """
+    count = np.bincount(outcomes.bins, weight, minlength=BINS)
+    gap = np.bincount(outcomes.bins, weight * (outcomes.p_keep - outcomes.positive), minlength=BINS)
+    return float(np.abs(gap).sum() / count.sum())
+
+
+def brier(outcomes: Outcomes, weight: FloatArray) -> float:
+    """Mean squared error of p_keep."""
+    return float((weight * (outcomes.p_keep - outcomes.positive) ** 2).sum() / weight.sum())
+
+
+def _ratio(part: float, whole: float) -> float:
+    return float(part / whole) if whole > 0 else float("nan")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure, and which way is better."""
+
+    name: str
+    title: str
+    compute: Callable[[Outcomes, FloatArray], float]
+    higher_is_better: bool = True
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("f1", "F1", f1),
+        Metric("precision", "precision", precision),
+        Metric("recall", "recall", recall),
+        Metric("average_precision", "average precision", average_precision),
+        Metric("qwk", "QWK", qwk),
+        Metric("spearman", "Spearman", spearman),
+        Metric("mae", "MAE", mae, higher_is_better=False),
+        Metric("macro_f1", "macro-F1", macro_f1),
+        Metric("calibration_error", "calibration error", calibration_error, higher_is_better=False),
+        Metric("brier", "Brier", brier, higher_is_better=False),
+    )
+}
+"""The first four are of the kept class."""
+
+
+def measure(outcomes: Outcomes, weight: FloatArray | None = None) -> dict[str, float]:
+    """Every metric; nan where its population is missing. `weight`: how often each document counts, shape (n,)."""
+    counts = np.ones(len(outcomes.label)) if weight is None else np.asarray(weight, float)
+    return {name: metric.compute(outcomes, counts) for name, metric in METRICS.items()}

@@ -1,0 +1,112 @@
+"""Evaluation of a model folder and of the baselines, from the snapshot that holds the texts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from assay.errors import InputError
+from assay.evaluation.baselines import baseline_scores
+from assay.evaluation.evaluate import Evaluation, evaluate
+from assay.evaluation.tables import BaselinePredictions, Predictions
+from assay.inference import Scorer
+from assay.labels import part_of
+from assay.model import Calibration, ModelInfo, new_model
+from assay.rubric import Rubric
+from assay.storage import Snapshot, digest_folder
+from assay.training import TrainConfig
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An evaluation, and the predictions behind it."""
+
+    evaluation: Evaluation
+    predictions: pd.DataFrame
+    """Predictions, with `row` of the snapshot, `length` and, where asked for, `slice`."""
+
+
+def evaluate_model(
+    model: Path,
+    snapshot: Snapshot,
+    part: pd.DataFrame,
+    baselines: pd.DataFrame | None,
+    rubric: Rubric,
+    *,
+    slice_by: str = "",
+) -> Evaluated:
+    """Score the documents of `part` (labelled, with `cluster`) and measure.
+
+    `baselines`: BaselinePredictions of the same documents. `slice_by`: a column of the snapshot. Raises InputError
+    where the model was never calibrated, no document is left, or there is no such column.
+    """
+    if part.empty:
+        raise InputError("no document to evaluate on", where=str(snapshot.path), fix="Give labelled documents it has not seen")
+    if slice_by and slice_by not in snapshot.manifest.schema:
+        names = ", ".join(snapshot.manifest.schema)
+        raise InputError(f"no column {slice_by!r} to slice by", fix=f"Name one of: {names}")
+    scorer = Scorer.load(model)
+    if scorer.model.info.calibration is None:
+        raise InputError("this model was never calibrated", where=str(model), fix="Train it with `assay train`")
+    texts = snapshot.take(part["row"])
+    scored = scorer.score(texts, progress="scoring the test part")
+    table = pd.concat([part[["id", "row", "cluster", "label"]].reset_index(drop=True), scored], axis=1)
+    table["length"] = _length_thirds(texts)
+    columns = {"length": "length"}
+    if slice_by:
+        table["slice"] = snapshot.take(part["row"], slice_by)
+        columns["slice"] = slice_by
+    predictions = Predictions.validate(table)
+    others = {} if baselines is None else dict(tuple(baselines.groupby("baseline", sort=False)))
+    evaluation = evaluate(
+        predictions,
+        rubric,
+        baselines=others,
+        slice_columns=columns,
+        read=float((scored["tokens"] * scored["read"]).sum() / max(scored["tokens"].sum(), 1)),
+        lineage={"model": digest_folder(model), "snapshot": snapshot.manifest.version},
+    )
+    return Evaluated(evaluation, predictions)
+
+
+def _length_thirds(texts: list[str]) -> pd.Series:
+    lengths = pd.Series([len(text) for text in texts])
+    low, high = lengths.quantile([1 / 3, 2 / 3])
+    names = [f"up to {low:,.0f} characters", f"to {high:,.0f} characters", "longer"]
+    return pd.Series(pd.Categorical.from_codes((lengths > low).astype(int) + (lengths > high), names)).astype(str)
+
+
+def evaluate_baselines(
+    snapshot: Snapshot, documents: pd.DataFrame, assignment: pd.DataFrame, rubric: Rubric, config: TrainConfig
+) -> pd.DataFrame:
+    """BaselinePredictions for the test part: fitted on train, calibrated on the calibration part, as the model is."""
+    train, calibration, test = (part_of(documents, assignment, name) for name in ("train", "calibration", "test"))
+    texts = snapshot.take(pd.concat([train["row"], calibration["row"], test["row"]]))
+    fitting, others = texts[: len(train)], texts[len(train) :]
+    frozen = Scorer(new_model(ModelInfo(config.encoder, rubric, config.windows), seed=config.seed))
+    scores = baseline_scores(
+        fitting,
+        train["label"].to_numpy(),
+        others,
+        lambda some: np.asarray(frozen.embed(some, progress="frozen encoder")),
+    )
+    tables = []
+    for name, score in scores.items():
+        here, there = score[: len(calibration)], score[len(calibration) :]
+        fitted = Calibration.fit(
+            here, calibration["label"].to_numpy(), low=rubric.low, high=rubric.high, threshold=rubric.threshold
+        )
+        meaning = fitted.apply(there)
+        tables.append(
+            test[["id", "cluster", "label"]].assign(
+                baseline=name,
+                score=there,
+                calibrated=meaning.calibrated,
+                p_keep=meaning.p_keep,
+                grade=meaning.grade,
+                keep=meaning.keep,
+            )
+        )
+    columns = list(BaselinePredictions.to_schema().columns)
+    return BaselinePredictions.validate(pd.concat(tables, ignore_index=True)[columns])
