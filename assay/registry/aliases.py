@@ -1,0 +1,65 @@
+"""An alias is a create-only numbered log: its last entry is where it points, all of them are its history."""
+
+import datetime
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from assay.errors import InputError
+from assay.storage import create, join, list_names, read_bytes
+
+
+@dataclass(frozen=True)
+class AliasMove:
+    """One entry of the log."""
+
+    number: int
+    """1 for the first."""
+    version: str
+    who: str
+    why: str
+    when: str
+    """ISO 8601, UTC."""
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AliasLog:
+    """The log of one alias, below an fsspec URL: `00000001.json`, `00000002.json`, …"""
+
+    url: str
+
+    def history(self) -> list[AliasMove]:
+        """All moves, the oldest first. Raises InputError where an entry cannot be read."""
+        moves = []
+        for name in list_names(self.url):
+            if not name.endswith(".json"):
+                continue
+            try:
+                moves.append(AliasMove(number=int(name.removesuffix(".json")), **json.loads(read_bytes(join(self.url, name)))))
+            except (ValueError, TypeError) as error:
+                raise InputError(f"this entry cannot be read: {error}", where=join(self.url, name)) from error
+        return moves
+
+    def move(
+        self, version: str, *, who: str, why: str, evidence: Mapping[str, Any], after: AliasMove | None
+    ) -> AliasMove:
+        """Append a move that was decided knowing that `after` is the last one.
+
+        Of several who decided at once exactly one succeeds. Raises InputError for the others, and where `after`
+        is not the last any more.
+        """
+        when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        move = AliasMove((after.number if after else 0) + 1, version, who, why, when, dict(evidence))
+        fields = {key: value for key, value in asdict(move).items() if key != "number"}
+        try:
+            create(join(self.url, f"{move.number:08d}.json"), json.dumps(fields, indent=2).encode())
+        except FileExistsError as error:
+            last = self.history()[-1]
+            raise InputError(
+                f"{last.who} moved it to {last.version} meanwhile ({last.why})",
+                where=self.url,
+                fix="Look at what is there now, and decide again",
+            ) from error
+        return move

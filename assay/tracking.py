@@ -1,0 +1,247 @@
+"""Experiment tracking behind one small interface: MLflow, Neptune, or nothing, by one setting.
+
+A tracker never breaks or hangs the work it tracks: every call is bounded in time, and the first that fails is said
+once, after which nothing more is tried. Only rank 0 of a distributed run tracks; the others get the null tracker.
+"""
+
+import contextlib
+import logging
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from assay.errors import InputError
+from assay.progress import say
+
+PATIENCE = 60.0
+"""Seconds that one call may take."""
+LONGEST = 500
+"""Characters of a parameter that every tracker takes."""
+
+
+class Tracker:
+    """One run. This class itself tracks nothing, and is what `none` and all ranks but the first get."""
+
+    run_id: str = ""
+    """Names the run to `open_tracker`, which takes it up again; empty where nothing is tracked."""
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Settings; nested ones under names with dots."""
+
+    def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
+        """Figures, of one step of a curve or of the whole run; those that are not finite are left out."""
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Lineage: digests, versions, places."""
+
+    def artifact(self, path: Path, folder: str = "") -> None:
+        """A file, kept with the run."""
+
+    def close(self, *, failed: bool = False) -> None:
+        """End the run, or let go of it where it may be taken up again."""
+
+    def __enter__(self) -> "Tracker":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        self.close(failed=kind is not None)
+
+
+def open_tracker(setting: str, *, run_name: str, work: Path, run_id: str = "") -> Tracker:
+    """A run of the tracker that `setting` names; an earlier one where `run_id` is given.
+
+    `mlflow`: SQLite and artefacts below `work`; `mlflow:URI`: a server. `neptune`: Neptune's offline format below
+    `work`, or its server where NEPTUNE_API_TOKEN is set; `neptune:WORKSPACE/PROJECT` names the project. `none`.
+    Raises InputError for anything else. Where the tracker cannot be reached, that is said and nothing is tracked.
+    """
+    kind, _, place = setting.partition(":")
+    opens: dict[str, Callable[[], Tracker]] = {
+        "mlflow": lambda: _MLflow(place or f"sqlite:///{work}/mlflow.db", work, run_name, run_id),
+        "neptune": lambda: _Neptune(place, work, run_name, run_id),
+        "none": Tracker,
+    }
+    if kind not in opens:
+        raise InputError(f"no tracker {setting!r}", fix="Choose mlflow, mlflow:URI, neptune, neptune:PROJECT or none")
+    if os.environ.get("RANK", "0") != "0":
+        return Tracker()
+    work.mkdir(parents=True, exist_ok=True)
+    try:
+        tracker: Tracker = _bounded(opens[kind])
+    except Exception as error:
+        say(f"{kind} cannot be used, nothing is tracked: {_first_line(error)}")
+        return Tracker()
+    return tracker
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+
+
+def _bounded(call: Callable[[], Any], seconds: float | None = None) -> Any:
+    """The result of a call that gets `seconds`; raises TimeoutError after them.
+
+    The thread is left behind: it is a daemon, so that it does not keep the process from ending either.
+    """
+    limit = PATIENCE if seconds is None else seconds
+    outcome: dict[str, Any] = {}
+
+    def run() -> None:
+        try:
+            outcome["value"] = call()
+        except BaseException as error:  # carried to the caller's thread
+            outcome["error"] = error
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(limit)
+    if thread.is_alive():
+        raise TimeoutError(f"no answer within {limit:.0f} seconds")
+    if "error" in outcome:
+        raise outcome["error"]
+    return outcome["value"]
+
+
+def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{before}{key}.")
+        else:
+            text = str(value)
+            flat[f"{before}{key}"] = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    return flat
+
+
+class _Guarded(Tracker):
+    """Calls bounded in time; after the first failure none is tried again."""
+
+    kind = "tracker"
+
+    def __init__(self) -> None:
+        self.lost = False
+
+    def _try(self, call: Callable[[], Any]) -> None:
+        if self.lost:
+            return
+        try:
+            _bounded(call)
+        except Exception as error:
+            self.lost = True
+            say(f"{self.kind} does not answer, tracking ends here: {_first_line(error)}")
+
+
+class _MLflow(_Guarded):
+    kind = "mlflow"
+
+    def __init__(self, uri: str, work: Path, run_name: str, run_id: str) -> None:
+        super().__init__()
+        # Its HTTP client retries for minutes by default; these are read at each call, and a user's own stay.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+        from mlflow import MlflowClient
+        from mlflow.entities import RunStatus
+
+        _hush("mlflow", "mlflow.store.db.utils", "alembic")
+        self.client = MlflowClient(tracking_uri=uri)
+        self.status = RunStatus
+        if run_id:
+            with contextlib.suppress(Exception):
+                # A run that was deleted, or lies in another store, is no reason to track nothing.
+                self.client.update_run(run_id, "RUNNING")
+                self.run_id = run_id
+        if not self.run_id:
+            artifacts = (work / "mlartifacts").as_uri() if uri.startswith("sqlite") else None
+            self.run_id = self.client.create_run(self._experiment(artifacts), run_name=run_name).info.run_id
+
+    def _experiment(self, artifacts: str | None) -> str:
+        found = self.client.get_experiment_by_name("assay")
+        return str(found.experiment_id if found else self.client.create_experiment("assay", artifacts))
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        from mlflow.entities import Param
+
+        flat = [Param(key, value) for key, value in _flat(values).items()]
+        self._try(lambda: self.client.log_batch(self.run_id, params=flat))
+
+    def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        finite = [Metric(key, float(value), now, step or 0) for key, value in values.items() if math.isfinite(value)]
+        self._try(lambda: self.client.log_batch(self.run_id, metrics=finite))
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        for key, value in values.items():
+            self._try(lambda key=key, value=value: self.client.set_tag(self.run_id, key, value))  # type: ignore[misc]
+
+    def artifact(self, path: Path, folder: str = "") -> None:
+        self._try(lambda: self.client.log_artifact(self.run_id, str(path), folder or None))
+
+    def close(self, *, failed: bool = False) -> None:
+        state = self.status.to_string(self.status.FAILED if failed else self.status.FINISHED)
+        self._try(lambda: self.client.set_terminated(self.run_id, state))
+
+
+class _Neptune(_Guarded):
+    kind = "neptune"
+
+    def __init__(self, project: str, work: Path, run_name: str, run_id: str) -> None:
+        super().__init__()
+        offline = not os.environ.get("NEPTUNE_API_TOKEN")
+        import neptune
+
+        _hush("neptune")
+        with _inside(work):
+            self.run = neptune.init_run(
+                project=project or os.environ.get("NEPTUNE_PROJECT") or ("offline/assay" if offline else None),
+                mode="offline" if offline else "async",
+                name=run_name,
+                custom_run_id=run_id or None,
+                capture_stdout=False,
+                capture_stderr=False,
+                capture_hardware_metrics=False,
+                source_files=[],
+                git_ref=False,
+            )
+            self.run_id = run_id or str(self.run._id)
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        self._try(lambda: self.run.__setitem__("parameters", _flat(values)))
+
+    def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
+        def log() -> None:
+            for key, value in values.items():
+                if math.isfinite(value):
+                    self.run[f"metrics/{key}"].append(float(value), step=step)
+
+        self._try(log)
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        self._try(lambda: self.run.__setitem__("lineage", dict(values)))
+
+    def artifact(self, path: Path, folder: str = "") -> None:
+        self._try(lambda: self.run[f"artifacts/{folder or 'files'}/{path.name}"].upload(str(path), wait=False))
+
+    def close(self, *, failed: bool = False) -> None:
+        self._try(lambda: self.run.__setitem__("sys/failed", failed))
+        self._try(lambda: self.run.stop(seconds=PATIENCE / 2))
+
+
+def _hush(*loggers: str) -> None:
+    """Their chatter (a fresh database's migrations, links to an app) is no news; errors still come as exceptions.
+
+    Called after the import, which sets levels of its own.
+    """
+    for name in loggers:
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def _inside(folder: Path) -> Iterator[None]:
+    """Neptune writes its offline runs below the current folder, and nowhere else."""
+    with contextlib.chdir(folder):
+        yield

@@ -1,0 +1,186 @@
+"""Trackers: what was written can be read back, and none of them can break or hang the work."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import assay.tracking as tracking
+from assay.errors import InputError
+from assay.tracking import open_tracker
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def client(work: Path):  # noqa: ANN201
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=f"sqlite:///{work}/mlflow.db")
+
+
+def test_mlflow_keeps_parameters_curves_lineage_and_files(tmp_path: Path) -> None:
+    work, report = tmp_path / "work", tmp_path / "report.html"
+    report.write_text("<p>good</p>")
+    with open_tracker("mlflow", run_name="first", work=work) as tracker:
+        tracker.params({"training": {"epochs": 3, "long": "x" * 2000}})
+        for step in range(3):
+            tracker.metrics({"loss": 1 / (step + 1), "broken": float("nan")}, step)
+    with open_tracker("mlflow", run_name="ignored", work=work, run_id=tracker.run_id) as again:
+        again.metrics({"f1": 0.7})
+        again.tags({"snapshot": "abc"})
+        again.artifact(report, "report")
+
+    run = client(work).get_run(tracker.run_id)
+    assert again.run_id == tracker.run_id
+    assert (run.data.params["training.epochs"], len(run.data.params["training.long"])) == ("3", 500)
+    assert run.data.metrics["f1"] == 0.7
+    assert "broken" not in run.data.metrics
+    history = client(work).get_metric_history(tracker.run_id, "loss")
+    assert [(point.step, round(point.value, 2)) for point in history] == [(0, 1.0), (1, 0.5), (2, 0.33)]
+    assert run.data.tags["snapshot"] == "abc"
+    assert run.info.status == "FINISHED"
+    assert [file.path for file in client(work).list_artifacts(tracker.run_id, "report")] == ["report/report.html"]
+    assert (work / "mlartifacts").is_dir()
+
+
+def test_a_run_that_raises_is_marked_as_failed_and_the_error_goes_on(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), open_tracker("mlflow", run_name="bad", work=tmp_path) as tracker:
+        1 / 0  # noqa: B018
+    assert client(tmp_path).get_run(tracker.run_id).info.status == "FAILED"
+
+
+def test_a_run_that_is_gone_is_replaced_by_a_new_one(tmp_path: Path) -> None:
+    with open_tracker("mlflow", run_name="new", work=tmp_path, run_id="0" * 32) as tracker:
+        tracker.metrics({"f1": 0.5})
+    assert client(tmp_path).get_run(tracker.run_id).data.metrics == {"f1": 0.5}
+
+
+def test_only_rank_0_tracks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "1")
+    with open_tracker("mlflow", run_name="second", work=tmp_path) as tracker:
+        tracker.metrics({"loss": 1.0})
+    assert tracker.run_id == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_none_tracks_nothing_and_anything_else_is_refused(tmp_path: Path) -> None:
+    with open_tracker("none", run_name="x", work=tmp_path) as tracker:
+        tracker.params({"a": 1})
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(InputError, match="Choose mlflow"):
+        open_tracker("wandb", run_name="x", work=tmp_path)
+
+
+def test_neptune_keeps_runs_offline_below_the_work_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NEPTUNE_API_TOKEN", raising=False)
+    here = Path.cwd()
+    started = time.monotonic()
+    with open_tracker("neptune", run_name="offline", work=tmp_path) as tracker:
+        tracker.params({"epochs": 3})
+        tracker.metrics({"loss": 0.5}, 1)
+        tracker.tags({"snapshot": "abc"})
+
+    assert time.monotonic() - started < 45
+    assert Path.cwd() == here
+    stored = b"".join(path.read_bytes() for path in (tmp_path / ".neptune").rglob("*.log"))
+    assert b"epochs" in stored
+    assert b"abc" in stored
+
+
+@pytest.fixture
+def silent_server() -> Iterator[int]:
+    """A port that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken: list[socket.socket] = []
+
+        def accept() -> None:
+            while True:
+                try:
+                    taken.append(server.accept()[0])
+                except OSError:
+                    return
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield server.getsockname()[1]
+
+
+PROGRAM = """
+import sys, time
+from pathlib import Path
+import assay.tracking as tracking
+tracking.PATIENCE = 4.0
+started = time.monotonic()
+with tracking.open_tracker(sys.argv[1], run_name="x", work=Path(sys.argv[2])) as tracker:
+    tracker.metrics({"loss": 1.0}, 0)
+    tracker.params({"a": 1})
+print("work goes on after", round(time.monotonic() - started, 1), "run", repr(tracker.run_id))
+"""
+
+
+def run_program(setting: str, work: Path, **environment: str) -> tuple[subprocess.CompletedProcess[str], float]:
+    started = time.monotonic()
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM, setting, str(work)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    return run, time.monotonic() - started
+
+
+def test_a_server_that_never_answers_neither_hangs_nor_breaks_the_work(silent_server: int, tmp_path: Path) -> None:
+    run, seconds = run_program(f"mlflow:http://127.0.0.1:{silent_server}", tmp_path)
+
+    assert run.returncode == 0
+    assert "work goes on" in run.stdout
+    assert "nothing is tracked" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert seconds < 40
+
+
+def test_a_server_that_is_not_there_is_said_once(tmp_path: Path) -> None:
+    run, seconds = run_program("mlflow:http://127.0.0.1:9", tmp_path)
+
+    assert run.returncode == 0
+    assert run.stderr.count("nothing is tracked") == 1
+    assert seconds < 40
+
+
+def test_neptune_with_a_token_and_no_server_lets_the_process_end(tmp_path: Path) -> None:
+    import base64
+    import json
+
+    token = base64.b64encode(json.dumps({"api_address": "http://127.0.0.1:9", "api_url": "http://127.0.0.1:9"}).encode())
+
+    run, seconds = run_program("neptune:a/b", tmp_path, NEPTUNE_API_TOKEN=token.decode())
+
+    assert run.returncode == 0
+    assert "work goes on" in run.stdout
+    assert seconds < 60
+
+
+def test_a_tracker_lost_on_the_way_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tracking, "PATIENCE", 0.5)
+
+    class Stuck(tracking._Guarded):
+        kind = "stuck"
+
+        def metrics(self, values, step=None) -> None:  # noqa: ANN001
+            self._try(lambda: time.sleep(30))
+
+    tracker, started = Stuck(), time.monotonic()
+    for step in range(20):
+        tracker.metrics({"loss": 1.0}, step)
+
+    assert time.monotonic() - started < 5
+    assert capsys.readouterr().err.count("tracking ends here") == 1
