@@ -21,7 +21,7 @@ from assay.model import ModelInfo
 from assay.progress import say, stage
 from assay.report import write_html
 from assay.rubric import load_rubric, rubric_from_labels
-from assay.training import TrainConfig, launch, train_model
+from assay.training import TrainConfig, forget_checkpoint, launch, run_name, train_model
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ def train_and_evaluate(request: Request) -> Evaluation:
         raise InputError("the output exists already", where=str(output), fix="Remove it, or name another")
     if request.processes < 1:
         raise InputError(f"{request.processes} training processes", fix="Give 1 or more")
+    checkpoints = output.parent / f".{output.name}.training"
     given = load_rubric(request.rubric, request.threshold) if request.rubric else None
     with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
         work = Path(scratch)
@@ -77,7 +78,7 @@ def train_and_evaluate(request: Request) -> Evaluation:
                 rubric,
                 request.config,
                 output=work / "trained",
-                checkpoints=output.parent / f".{output.name}.training",
+                checkpoints=checkpoints,
             )
         with stage("Calibrate"):
             part = part_of(checked.documents, divided.assignment, "calibration")
@@ -105,7 +106,7 @@ def train_and_evaluate(request: Request) -> Evaluation:
             )
             write_html(report, work / "report.html")
         finish_model_folder(work / "model", result.evaluation, work / "report.html", output)
-    (output.parent / f".{output.name}.training").rmdir()
+    forget_checkpoint(checkpoints, run_name(snapshot, divided.assignment, request.config))
     return result.evaluation
 
 

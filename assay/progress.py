@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -36,8 +36,9 @@ def stage(name: str) -> Iterator[None]:
 def bar(items: Iterable[T] | None = None, *, total: int | None = None, unit: str = "it", what: str = "") -> "tqdm[T]":
     """A progress bar; in a log file, where nothing can be redrawn, at most one line every ten seconds."""
     interactive = sys.stderr.isatty()
-    return tqdm(
-        items,
+    counted: Any = items  # None is how tqdm is told to count by hand
+    shown: tqdm[T] = tqdm(
+        counted,
         total=total,
         unit=unit,
         desc=f"  {what}" if what else None,
@@ -45,6 +46,13 @@ def bar(items: Iterable[T] | None = None, *, total: int | None = None, unit: str
         leave=False,
         disable=_silent(),
         unit_scale=True,
+        delay=1,
         mininterval=0.1 if interactive else 10,
         ncols=100 if interactive else 80,
     )
+    return shown
+
+
+def counter(*, unit: str, what: str = "", total: int | None = None) -> "tqdm[None]":
+    """A bar that is told by `update` how much is done."""
+    return bar(total=total, unit=unit, what=what)

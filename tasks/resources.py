@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from flytekit import Resources
-from flytekit.extras.accelerators import A100, H100, L4, T4, L40S
+from flytekit.extras.accelerators import A100, H100, L4, L40S, T4
 from flytekitplugins.kfpytorch import Elastic
 
 IMAGE = "{{.image.assay.fqn}}:{{.image.assay.version}}"

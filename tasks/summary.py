@@ -2,16 +2,15 @@
 
 import shutil
 import sys
-from pathlib import Path
 
 import pandas as pd
 from flytekit import Deck, task
 from flytekit.types.file import FlyteFile
+from rich.console import Console
+from rich.table import Table as Printed
 
 from assay.evaluation import Evaluation, summary_table
 from assay.report import Prose, Report, Section, Table, render_fragment
-from rich.console import Console
-from rich.table import Table as Printed
 from tasks.look import Given
 from tasks.register import Registration
 from tasks.resources import light

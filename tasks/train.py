@@ -1,5 +1,6 @@
 """Train: torchrun under Flyte's Elastic; each process runs this body, rank 0 writes."""
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from assay.progress import say
 from assay.rubric import Rubric
 from assay.storage import Snapshot
 from assay.tracking import open_tracker
-from assay.training import TrainConfig, run_name, train_model
+from assay.training import TrainConfig, checkpoint_path, forget_checkpoint, run_name, train_model
 from tasks.caching import by_content
 from tasks.checkpoints import restore_checkpoint, save_checkpoint
 from tasks.resources import elastic, trainer
@@ -43,7 +44,8 @@ def train(
     ):
         opened = Snapshot.open(Path(snapshot.download()))
         checkpoints = work_folder() / "checkpoints"
-        restore_checkpoint(checkpoints / f"{run_name(opened, assignment, config)[:16]}.pt")
+        run = run_name(opened, assignment, config)
+        restore_checkpoint(checkpoint_path(checkpoints, run))
         output = Path(current_context().working_directory) / "model"
         tracker.params({"training": asdict(config), "rubric": asdict(rubric)})
         curve = train_model(
@@ -57,6 +59,8 @@ def train(
             after_save=save_checkpoint,
             on_update=lambda record: tracker.metrics({f"train/{k}": v for k, v in record.items()}, int(record["step"])),
         )
+        if os.environ.get("RANK", "0") == "0":
+            forget_checkpoint(checkpoints, run)
         stage.documents = int((assignment["part"] == "train").sum())
         stage.remark = f"{len(curve)} updates, {curve['tokens'].sum() / curve['seconds'].sum():,.0f} tokens/s"
         say(f"{stage.documents:,} documents, {stage.remark}, loss {curve['loss'].tail(10).mean():.3f}")

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from assay.corpus.source import Source
 from assay.dedup import text_digest
 from assay.errors import InputError
-from assay.progress import bar
+from assay.progress import counter
 from assay.storage import Snapshot, write_snapshot
 
 RESERVED = ("id", "text", "label", "group")
@@ -99,7 +99,7 @@ def acquire(source: Source, columns: Columns, path: Path, *, replace: bool = Fal
     """
 
     def batches() -> Iterator[pa.RecordBatch]:
-        with bar(unit=" rows", what="rows") as progress:
+        with counter(unit=" rows", what="rows") as progress:
             for batch in source.batches():
                 yield canonical(batch, columns, source.uri)
                 progress.update(batch.num_rows)

@@ -32,7 +32,7 @@ class Outcomes:
     def of(cls, predictions: pd.DataFrame, rubric: Rubric) -> "Outcomes":
         """From a Predictions table."""
         columns = ("label", "score", "calibrated", "p_keep", "grade", "keep")
-        return cls(*(predictions[column].to_numpy() for column in columns), rubric)
+        return cls(rubric=rubric, **{column: predictions[column].to_numpy() for column in columns})
 
     @cached_property
     def positive(self) -> NDArray[np.bool_]:

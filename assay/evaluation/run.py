@@ -42,7 +42,9 @@ def evaluate_model(
     where the model was never calibrated, no document is left, or there is no such column.
     """
     if part.empty:
-        raise InputError("no document to evaluate on", where=str(snapshot.path), fix="Give labelled documents it has not seen")
+        raise InputError(
+            "no document to evaluate on", where=str(snapshot.path), fix="Give labelled documents it has not seen"
+        )
     if slice_by and slice_by not in snapshot.manifest.schema:
         names = ", ".join(snapshot.manifest.schema)
         raise InputError(f"no column {slice_by!r} to slice by", fix=f"Name one of: {names}")

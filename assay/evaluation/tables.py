@@ -36,4 +36,4 @@ class BaselinePredictions(pa.DataFrameModel):
     class Config:
         strict = True
         coerce = True
-        unique = ["baseline", "id"]
+        unique = ("baseline", "id")

@@ -12,7 +12,7 @@ from pandera.typing import Series
 from assay.inference.encode import encode
 from assay.inference.forward import document_scores, pad, token_budget_batches
 from assay.model import QualityModel, load_model
-from assay.progress import bar
+from assay.progress import counter
 
 
 class ScoredDocument(pa.DataFrameModel):
@@ -48,7 +48,7 @@ class Scorer:
         score_D = np.zeros(len(texts))
         # A document's windows stay in one batch: their mean is taken there.
         sizes = [len(document.windows) * max(len(window) for window in document.windows) for document in documents]
-        with bar(total=len(texts), unit=" documents", what=progress) if progress else _NoBar() as shown:
+        with counter(total=len(texts), unit=" documents", what=progress) if progress else _NoBar() as shown:
             for batch in token_budget_batches(sizes, self.batch_tokens):
                 with torch.inference_mode():
                     scores = document_scores(
@@ -80,7 +80,7 @@ class Scorer:
         owner_W = np.array([row for row, document in enumerate(documents) for _ in document.windows])
         encoder = self.model.network.base_model
         pooled: list[tuple[list[int], np.ndarray]] = []
-        with bar(total=len(windows), unit=" windows", what=progress) if progress else _NoBar() as shown:
+        with counter(total=len(windows), unit=" windows", what=progress) if progress else _NoBar() as shown:
             for batch in token_budget_batches([len(window) for window in windows], self.batch_tokens):
                 ids_WT, mask_WT = pad([windows[i] for i in batch], self._padding, self.device)
                 with torch.inference_mode():

@@ -103,7 +103,7 @@ def validate(snapshot: Snapshot, rubric: Rubric, *, max_quarantined: float = 0.0
     names = list(snapshot.manifest.schema)
     if "label" not in names:
         raise InputError("no label column", where=str(snapshot.path), fix="Name it with --label_column")
-    wanted = [name for name in ("id", "text", "label", "group") if name in names]
+    wanted: list[str] = [name for name in ("id", "text", "label", "group") if name in names]
     rows = pd.concat([batch.to_pandas() for batch in snapshot.batches(wanted)], ignore_index=True)
     rows = rows.astype({"id": "str", "text": "str", "label": float})
     failed = _failures(rows, rubric)

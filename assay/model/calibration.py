@@ -133,7 +133,8 @@ class Calibration:
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "Calibration":
         """The inverse of `to_json`; raises TypeError for other fields."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
+        kwargs: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+        return cls(**kwargs)
 
 
 def _fit_ordinal(score: FloatArray, above: FloatArray) -> tuple[float, FloatArray]:
@@ -183,4 +184,3 @@ def _cut(score: FloatArray, count: int) -> float | None:
         return float((tied + below[0]) / 2) if len(below) else EVERYTHING
     above = ordered[ordered > tied]
     return float((tied + above[-1]) / 2) if len(above) else None
-

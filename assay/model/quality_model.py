@@ -62,7 +62,9 @@ def _open(path: str, revision: str | None, info: ModelInfo, *, new_head: bool) -
     if not new_head and (report["missing_keys"] or report["unexpected_keys"]):
         # transformers would fill the gaps with random weights and go on.
         odd = sorted([*report["missing_keys"], *report["unexpected_keys"]])
-        raise InputError(f"the weights do not fit the network: {', '.join(odd[:3])}", where=path, fix="Get the model again")
+        raise InputError(
+            f"the weights do not fit the network: {', '.join(odd[:3])}", where=path, fix="Get the model again"
+        )
     reads = getattr(network.config, "max_position_embeddings", None)
     if reads is not None and info.windows.tokens > reads:
         raise InputError(

@@ -37,7 +37,9 @@ class AliasLog:
             if not name.endswith(".json"):
                 continue
             try:
-                moves.append(AliasMove(number=int(name.removesuffix(".json")), **json.loads(read_bytes(join(self.url, name)))))
+                moves.append(
+                    AliasMove(number=int(name.removesuffix(".json")), **json.loads(read_bytes(join(self.url, name))))
+                )
             except (ValueError, TypeError) as error:
                 raise InputError(f"this entry cannot be read: {error}", where=join(self.url, name)) from error
         return moves

@@ -13,7 +13,7 @@ from pandera.typing import Series
 from assay.corpus import Columns, Source, canonical
 from assay.errors import InputError
 from assay.inference import Scorer
-from assay.progress import bar
+from assay.progress import counter
 from assay.storage import digest_folder, staged_folder
 
 NAME = "scores.parquet"
@@ -79,7 +79,7 @@ def score_source(model: Path, source: Source, columns: Columns, output: Path) ->
     with staged_folder(output) as folder:
         with (
             pq.ParquetWriter(folder / NAME, SCHEMA, compression="zstd") as writer,
-            bar(unit=" documents") as shown,
+            counter(unit=" documents") as shown,
         ):
             for batch in source.batches():
                 rows = canonical(batch, columns, source.uri)

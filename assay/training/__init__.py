@@ -4,7 +4,7 @@ from assay.training.checkpoint import Checkpoint
 from assay.training.config import RECIPES, TrainConfig, recipe
 from assay.training.launch import launch
 from assay.training.loop import Fitted, Record, fit
-from assay.training.run import Curve, run_name, train_model
+from assay.training.run import Curve, checkpoint_path, forget_checkpoint, run_name, train_model
 
 __all__ = [
     "RECIPES",
@@ -13,7 +13,9 @@ __all__ = [
     "Fitted",
     "Record",
     "TrainConfig",
+    "checkpoint_path",
     "fit",
+    "forget_checkpoint",
     "launch",
     "recipe",
     "run_name",

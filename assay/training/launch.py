@@ -42,8 +42,7 @@ def launch(processes: int, function: Callable[P, T], *args: P.args, **kwargs: P.
             del os.environ["OMP_NUM_THREADS"]
         else:
             os.environ["OMP_NUM_THREADS"] = before
-    return results[0]  # type: ignore[no-any-return]
-
+    return results[0]
 
 
 def _call(function: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]) -> object:

@@ -17,12 +17,14 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from assay.errors import InputError
 from assay.inference import EncodedText, document_scores, encode, token_budget_batches
 from assay.model import ModelInfo, QualityModel, new_model, output_layer
-from assay.progress import bar, say
+from assay.progress import counter, say
 from assay.training.checkpoint import Checkpoint
 from assay.training.config import TrainConfig
 from assay.training.plan import batch_of, level_weights, share_of, steps_per_epoch
@@ -77,8 +79,8 @@ class _Processes:
         if self.owns_group:
             # The agent hands one store to all attempts: without a prefix of its own, a restarted group finds the
             # addresses of the dead one, and fails with "connection refused".
-            store, rank, count = next(dist.rendezvous("env://"))
-            attempt = dist.PrefixStore(f"attempt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+            store, rank, count = next(rendezvous("env://"))
+            attempt = PrefixStore(f"attempt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
             backend = "nccl" if self.device.type == "cuda" else "gloo"
             dist.init_process_group(backend, store=attempt, rank=rank, world_size=count)
         return self
@@ -149,7 +151,7 @@ def _fit(
 
     lengths = [min(len(text), 6 * config.windows.tokens * config.windows.count) for text in texts]
     encoded: dict[int, EncodedText] = {}
-    with bar(total=total, unit=" updates", what="training") if processes.rank == 0 else nullcontext() as shown:
+    with counter(total=total, unit=" updates", what="training") if processes.rank == 0 else nullcontext() as shown:
         if shown is not None:
             shown.update(resumed_at)
         for step in range(resumed_at, total):

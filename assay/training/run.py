@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -42,6 +43,18 @@ def run_name(snapshot: Snapshot, assignment: pd.DataFrame, config: TrainConfig) 
     return digest_json({"snapshot": snapshot.manifest.version, "train": train, "config": asdict(config)})
 
 
+def checkpoint_path(checkpoints: Path, run: str) -> Path:
+    """Where a run keeps its state, in the folder of all runs."""
+    return checkpoints / f"{run[:16]}.pt"
+
+
+def forget_checkpoint(checkpoints: Path, run: str) -> None:
+    """Remove a run's state once its model is safe, and the folder where that was the last."""
+    checkpoint_path(checkpoints, run).unlink(missing_ok=True)
+    with suppress(OSError):
+        checkpoints.rmdir()
+
+
 def train_model(
     snapshot: Snapshot,
     documents: pd.DataFrame,
@@ -58,13 +71,13 @@ def train_model(
 
     `documents` is a LabelledDocument table, `assignment` its SplitAssignment. The checkpoint lies in the folder
     `checkpoints` under the name of the run, so that the same command goes on where it was killed; it is removed
-    once the model is written. `after_save` and `on_update` are called on rank 0. Raises InputError for what
+    by `forget_checkpoint`, once what was made of the model is safe. `after_save` and `on_update` are called on rank 0. Raises InputError for what
     cannot be trained.
     """
     started = time.monotonic()
     part = part_of(documents, assignment, "train")
     run = run_name(snapshot, assignment, config)
-    checkpoint = Checkpoint(checkpoints / f"{run[:16]}.pt", run, after_save)
+    checkpoint = Checkpoint(checkpoint_path(checkpoints, run), run, after_save)
     info = ModelInfo(
         encoder=config.encoder,
         rubric=rubric,
@@ -84,6 +97,5 @@ def train_model(
         with staged_folder(output) as folder:
             save_model(fitted.model, folder)
             write_seen(folder, snapshot, documents, assignment)
-        checkpoint.path.unlink(missing_ok=True)
     curve.attrs["seconds"] = time.monotonic() - started
     return curve

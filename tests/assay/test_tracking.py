@@ -18,7 +18,7 @@ from assay.tracking import open_tracker
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def client(work: Path):  # noqa: ANN201
+def client(work: Path):
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=f"sqlite:///{work}/mlflow.db")
@@ -158,7 +158,9 @@ def test_neptune_with_a_token_and_no_server_lets_the_process_end(tmp_path: Path)
     import base64
     import json
 
-    token = base64.b64encode(json.dumps({"api_address": "http://127.0.0.1:9", "api_url": "http://127.0.0.1:9"}).encode())
+    token = base64.b64encode(
+        json.dumps({"api_address": "http://127.0.0.1:9", "api_url": "http://127.0.0.1:9"}).encode()
+    )
 
     run, seconds = run_program("neptune:a/b", tmp_path, NEPTUNE_API_TOKEN=token.decode())
 
@@ -175,7 +177,7 @@ def test_a_tracker_lost_on_the_way_is_said_once(
     class Stuck(tracking._Guarded):
         kind = "stuck"
 
-        def metrics(self, values, step=None) -> None:  # noqa: ANN001
+        def metrics(self, values, step=None) -> None:
             self._try(lambda: time.sleep(30))
 
     tracker, started = Stuck(), time.monotonic()

@@ -1,0 +1,36 @@
+"""How good a model is, against what, with intervals, in words; and what its scores mean."""
+
+from assay.evaluation.baselines import BASELINES, baseline_scores
+from assay.evaluation.bootstrap import Difference, Interval, bootstrap, paired_bootstrap
+from assay.evaluation.calibrate import calibrate
+from assay.evaluation.evaluate import Evaluation, Slice, evaluate
+from assay.evaluation.metrics import METRICS, Metric, Outcomes, measure
+from assay.evaluation.present import evaluation_report, finish_model_folder, model_card, summary_table
+from assay.evaluation.run import Evaluated, evaluate_baselines, evaluate_model
+from assay.evaluation.tables import BaselinePredictions, Predictions
+
+__all__ = [
+    "BASELINES",
+    "METRICS",
+    "BaselinePredictions",
+    "Difference",
+    "Evaluated",
+    "Evaluation",
+    "Interval",
+    "Metric",
+    "Outcomes",
+    "Predictions",
+    "Slice",
+    "baseline_scores",
+    "bootstrap",
+    "calibrate",
+    "evaluate",
+    "evaluate_baselines",
+    "evaluate_model",
+    "evaluation_report",
+    "finish_model_folder",
+    "measure",
+    "model_card",
+    "paired_bootstrap",
+    "summary_table",
+]

@@ -1,0 +1,373 @@
+"""What people see of an evaluation: the table at the end of a run, the report, the model card."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from assay.evaluation.bootstrap import Interval
+from assay.evaluation.evaluate import Evaluation
+from assay.evaluation.metrics import METRICS, Outcomes
+from assay.labels import Leakage
+from assay.model import ModelInfo
+from assay.report import (
+    Block,
+    Callout,
+    Facts,
+    Figure,
+    Prose,
+    Report,
+    Section,
+    Table,
+    TextItem,
+    Texts,
+    chart_calibration,
+    chart_confusion,
+    chart_intervals,
+    chart_lines,
+    chart_precision_recall,
+    chart_score_by_label,
+    render_markdown,
+)
+from assay.storage import Snapshot, staged_folder
+
+NAMES = {
+    "model": "this model",
+    "encoder_ridge": "frozen encoder + ridge",
+    "tfidf_ridge": "TF-IDF + ridge",
+    "length": "document length",
+    "majority": "majority",
+}
+SHOWN = ("f1", "average_precision", "precision", "recall", "qwk", "spearman", "mae", "macro_f1", "calibration_error")
+WORST = 12
+
+
+def in_words(interval: Interval) -> str:
+    """`0.71 (0.62 to 0.79)`; the figure alone where there is no interval."""
+    if interval.value is None:
+        return "undefined"
+    if interval.low is None or interval.high is None:
+        return f"{interval.value:.2f}"
+    return f"{interval.value:.2f} ({interval.low:.2f} to {interval.high:.2f})"
+
+
+def _systems(evaluation: Evaluation) -> dict[str, dict[str, Interval]]:
+    order = [name for name in NAMES if name in evaluation.baselines]
+    return {"model": evaluation.metrics, **{name: evaluation.baselines[name] for name in order}}
+
+
+def summary_table(evaluation: Evaluation) -> pd.DataFrame:
+    """One row a system, with the metrics of the kept class and the ranking; for the terminal and the Deck."""
+    names = ("f1", "average_precision", "qwk", "spearman", "calibration_error")
+    return pd.DataFrame(
+        [
+            {"": NAMES[system], **{METRICS[name].title: in_words(metrics[name]) for name in names}}
+            for system, metrics in _systems(evaluation).items()
+        ]
+    )
+
+
+def _figures(evaluation: Evaluation) -> list[Block]:
+    systems = _systems(evaluation)
+    table = pd.DataFrame(
+        [
+            {
+                "": METRICS[name].title + ("" if METRICS[name].higher_is_better else " (less is better)"),
+                **{NAMES[system]: in_words(metrics[name]) for system, metrics in systems.items()},
+            }
+            for name in SHOWN
+        ]
+    )
+    primary = evaluation.rubric.primary_metric
+    known = {name: metrics[primary] for name, metrics in systems.items() if metrics[primary].value is not None}
+    blocks: list[Block] = [
+        Table(
+            table,
+            f"The first four rows are about the kept class, {evaluation.rubric.keep_name}. In brackets: 95 % intervals "
+            "by bootstrap over clusters of near-duplicates and groups.",
+        )
+    ]
+    if known:
+        blocks.append(
+            Figure(
+                chart_intervals(
+                    [NAMES[name] for name in known],
+                    [float(interval.value or 0) for interval in known.values()],
+                    [interval.low for interval in known.values()],
+                    [interval.high for interval in known.values()],
+                    x=METRICS[primary].title,
+                ),
+                f"{METRICS[primary].title}, the primary metric of this rubric.",
+            )
+        )
+    if evaluation.gains:
+        rows = [
+            {
+                "compared with": NAMES[name],
+                "gain": gains[primary].value,
+                "from": gains[primary].low,
+                "to": gains[primary].high,
+                "better in resamples": None if (p := gains[primary].p_better) is None else f"{p:.1%}",
+            }
+            for name, gains in evaluation.gains.items()
+        ]
+        blocks.append(Table(pd.DataFrame(rows), f"Gain in {METRICS[primary].title}, paired on the same documents."))
+    return blocks
+
+
+def _charts(evaluation: Evaluation, predictions: pd.DataFrame) -> list[Block]:
+    rubric, outcomes = evaluation.rubric, Outcomes.of(predictions, evaluation.rubric)
+    precision, recall = evaluation.metrics["precision"].value, evaluation.metrics["recall"].value
+    point = (recall, precision) if precision is not None and recall is not None else None
+    grades = list(rubric.grades)
+    blocks: list[Block] = [
+        Figure(chart_score_by_label(outcomes.label, outcomes.score), "Score by label: each point a test document."),
+        Figure(
+            chart_precision_recall({"this model": _precision_recall(outcomes)}, point),
+            f"Precision and recall of the kept class, {rubric.keep_name}.",
+        ),
+        Figure(
+            chart_calibration(*_reliability(outcomes)),
+            "Calibration: of documents with about the same p_keep, the share whose label reaches the threshold. "
+            "Bars are 95 % Wilson intervals.",
+        ),
+    ]
+    if len(grades) <= 12:
+        matrix = np.zeros((len(grades), len(grades)), dtype=int)
+        np.add.at(matrix, (outcomes.true_grade - rubric.low, outcomes.grade - rubric.low), 1)
+        blocks.append(Figure(chart_confusion(matrix, [str(grade) for grade in grades]), "Labels by grades."))
+    return blocks
+
+
+def _precision_recall(outcomes: Outcomes) -> tuple[np.ndarray, np.ndarray]:
+    """Recall and precision at every score, at most some 200 points."""
+    order = np.argsort(-outcomes.score, kind="stable")
+    found = np.cumsum(outcomes.positive[order])
+    at = np.unique(np.linspace(0, len(order) - 1, 200).round().astype(int))
+    return found[at] / max(int(outcomes.positive.sum()), 1), found[at] / (at + 1)
+
+
+def _reliability(outcomes: Outcomes) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Mean p_keep, observed share and Wilson interval of each non-empty bin."""
+    rows = []
+    for number in np.unique(outcomes.bins):
+        chosen = outcomes.bins == number
+        n, share, z = int(chosen.sum()), float(outcomes.positive[chosen].mean()), 1.96
+        middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+        half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+        rows.append((outcomes.p_keep[chosen].mean(), share, min(share, middle - half), max(share, middle + half)))
+    predicted, observed, low, high = np.array(rows).T
+    return predicted, observed, low, high
+
+
+def _slices(evaluation: Evaluation) -> list[Block]:
+    measured = [part for part in evaluation.slices if part.metrics]
+    small = [part for part in evaluation.slices if not part.metrics]
+    blocks: list[Block] = []
+    if measured:
+        rows = [
+            {
+                "": f"{part.column}: {part.value}",
+                "documents": part.documents,
+                "reach the threshold": part.positive,
+                **{
+                    METRICS[name].title: in_words(part.metrics[name])
+                    for name in ("f1", "average_precision", "spearman")
+                },
+            }
+            for part in measured
+        ]
+        blocks.append(Table(pd.DataFrame(rows)))
+    if small:
+        names = ", ".join(f"{part.value} ({part.documents})" for part in small[:40])
+        blocks.append(Prose(f"Too few documents to be measured: {names}."))
+    return blocks or [Prose("There is none.")]
+
+
+def _errors(predictions: pd.DataFrame, snapshot: Snapshot) -> list[Block]:
+    error = predictions["calibrated"] - predictions["label"]
+    worst = predictions.loc[error.abs().sort_values(ascending=False, kind="stable").index[:WORST]]
+    texts = snapshot.take(worst["row"])
+    items = [
+        TextItem(
+            f"label {row.label:g}, expected {row.calibrated:.1f}",
+            str(text),
+            f"score {row.score:.2f}, grade {row.grade}, p_keep {row.p_keep:.2f}, {row.id}",
+        )
+        for row, text in zip(worst.itertuples(), texts, strict=True)
+    ]
+    return [Prose("The documents for which the expected label is farthest from the label."), Texts(items)]
+
+
+def _data(documents: pd.DataFrame, assignment: pd.DataFrame, quarantine: pd.DataFrame, leakage: Leakage) -> list[Block]:
+    merged = documents.merge(assignment, on="id")
+    merged["label"] = np.floor(merged["label"] + 0.5).astype(int)
+    counts = merged.pivot_table(index="part", columns="label", values="id", aggfunc="count", fill_value=0)
+    counts = counts.reindex([part for part in ("train", "calibration", "test", "set_aside") if part in counts.index])
+    counts.columns = [f"label {level}" for level in counts.columns]
+    level = {"none": "good", "some": "warn", "severe": "bad"}[leakage.severity]
+    blocks: list[Block] = [
+        Callout(leakage.sentence(), level),  # type: ignore[arg-type]
+        Table(counts.reset_index(), "Documents of each part by label."),
+    ]
+    if len(quarantine):
+        reasons = quarantine["reason"].value_counts().rename_axis("reason").reset_index(name="rows")
+        blocks.append(Table(reasons, "Rows that could not be used."))
+    else:
+        blocks.append(Prose("No row was quarantined."))
+    return blocks
+
+
+def _training(curve: pd.DataFrame) -> list[Block]:
+    window = max(1, len(curve) // 20)
+    smooth = curve["loss"].rolling(window, min_periods=1).mean()
+    tokens, seconds = curve["tokens"].sum(), curve["seconds"].sum()
+    return [
+        Facts(
+            {
+                "updates": f"{len(curve):,}",
+                "passes": f"{curve['epoch'].max():.0f}",
+                "tokens": f"{tokens:,.0f}",
+                "tokens a second": f"{tokens / seconds:,.0f}",
+                "padding": f"{(curve['padding'] * curve['tokens']).sum() / tokens:.1%}",
+            }
+        ),
+        Figure(
+            chart_lines({"loss": (curve["epoch"].to_numpy(), smooth.to_numpy())}, x="passes", y="loss", name="loss"),
+            f"Weighted mean squared error of standardised labels, mean of {window} updates.",
+        ),
+    ]
+
+
+def evaluation_report(
+    evaluation: Evaluation,
+    predictions: pd.DataFrame,
+    snapshot: Snapshot,
+    *,
+    documents: pd.DataFrame | None = None,
+    assignment: pd.DataFrame | None = None,
+    quarantine: pd.DataFrame | None = None,
+    curve: pd.DataFrame | None = None,
+    leakage: Leakage | None = None,
+) -> Report:
+    """The report of a training run; without what only such a run knows, that of an evaluation elsewhere."""
+    f1, primary = evaluation.metrics["f1"], evaluation.metrics[evaluation.rubric.primary_metric]
+    sections = [
+        Section(
+            "How good is it?",
+            [
+                Facts(
+                    {
+                        "F1 of the kept class": in_words(f1),
+                        METRICS[evaluation.rubric.primary_metric].title: in_words(primary),
+                        "kept from": evaluation.rubric.keep_name,
+                        "test documents": f"{evaluation.documents:,}",
+                        "of them to be kept": f"{evaluation.positive:,}",
+                        "read": f"{evaluation.read:.0%} of the tokens",
+                    }
+                ),
+                *[Callout(warning, "warn") for warning in evaluation.warnings],
+                *_figures(evaluation),
+            ],
+        ),
+        Section("What the scores look like", _charts(evaluation, predictions)),
+        Section("Slices", _slices(evaluation)),
+    ]
+    if documents is not None and assignment is not None and quarantine is not None and leakage is not None:
+        sections.append(Section("Data and split", _data(documents, assignment, quarantine, leakage)))
+    if curve is not None and len(curve):
+        sections.append(Section("Training", _training(curve)))
+    sections.append(Section("Worst errors", _errors(predictions, snapshot)))
+    lineage = pd.DataFrame([{"": name, " ": value} for name, value in evaluation.lineage.items()])
+    sections.append(Section("Lineage", [Table(lineage)]))
+    return Report(
+        "How good is this classifier?",
+        f"Rubric {evaluation.rubric.name}, scale {evaluation.rubric.low} to {evaluation.rubric.high}, "
+        f"{evaluation.documents} test documents in {evaluation.clusters} clusters",
+        sections,
+    )
+
+
+def model_card(info: ModelInfo, evaluation: Evaluation) -> str:
+    """A model card in the Hugging Face format."""
+    rubric = info.rubric
+    results = [
+        {"type": name, "value": round(interval.value, 4), "name": METRICS[name].title}
+        for name, interval in evaluation.metrics.items()
+        if interval.value is not None
+    ]
+    source = ", ".join(str(entry.get("uri", "")).rsplit("/", 1)[-1] for entry in info.lineage.get("sources", []))
+    head = {
+        "language": list(info.languages),
+        "library_name": "transformers",
+        "pipeline_tag": "text-classification",
+        "tags": ["data-quality", "pretraining-data", "regression"],
+        "model-index": [
+            {
+                "name": f"assay {rubric.name}",
+                "results": [
+                    {
+                        "task": {"type": "text-classification"},
+                        "dataset": {"name": source or "labelled documents", "type": "private", "split": "test"},
+                        "metrics": results,
+                    }
+                ],
+            }
+        ],
+    }
+    counts = info.lineage.get("documents", {})
+    report = Report(
+        f"Document quality: {rubric.name}",
+        sections=[
+            Section(
+                "Use",
+                [
+                    Prose(
+                        f"One raw score a document; `assay.json` turns it into an expected label ({rubric.low} to "
+                        f"{rubric.high}), the probability of {rubric.keep_name}, and a grade. Made to choose documents "
+                        "for the pretraining of language models; not made to judge people or their work."
+                    )
+                ],
+            ),
+            Section(
+                "What it reads",
+                [
+                    Prose(
+                        f"Encoder {info.encoder}; at most {info.windows.count} window(s) of {info.windows.tokens} tokens "
+                        f"a document. Languages of the labels: {', '.join(info.languages)}; scores of others mean nothing."
+                        f" On the test part it read {evaluation.read:.0%} of the tokens."
+                    )
+                ],
+            ),
+            Section(
+                "Data",
+                [
+                    Prose(
+                        f"Source {source}, {', '.join(f'{count} {part}' for part, count in counts.items())} documents. "
+                        "Near-duplicates and groups never straddle the parts."
+                    )
+                ],
+            ),
+            Section(
+                "How good", [*[Callout(warning, "warn") for warning in evaluation.warnings], *_figures(evaluation)]
+            ),
+            Section("Slices", _slices(evaluation)),
+            Section(
+                "Lineage",
+                [Facts({**evaluation.lineage, "run": str(info.lineage.get("run", ""))})],
+            ),
+        ],
+    )
+    return render_markdown(report, head)
+
+
+def finish_model_folder(model: Path, evaluation: Evaluation, report: Path, output: Path) -> None:
+    """Copy the model folder to the new folder `output`, with `evaluation.json`, `report.html` and the card."""
+    with staged_folder(output) as folder:
+        shutil.copytree(model, folder, dirs_exist_ok=True)
+        fields = json.dumps(evaluation.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
+        (folder / "evaluation.json").write_text(fields + "\n", encoding="utf-8")
+        shutil.copyfile(report, folder / "report.html")
+        (folder / "README.md").write_text(model_card(ModelInfo.read(folder), evaluation), encoding="utf-8")

@@ -1,0 +1,37 @@
+"""One renderer for Decks, HTML reports, the model card and the terminal. Knows nothing of classifiers."""
+
+from assay.report.blocks import Block, Callout, Facts, Figure, Prose, Report, Section, Table, TextItem, Texts
+from assay.report.charts import (
+    chart_calibration,
+    chart_confusion,
+    chart_intervals,
+    chart_lines,
+    chart_precision_recall,
+    chart_score_by_label,
+)
+from assay.report.html import render_fragment, render_html, write_html
+from assay.report.text import print_table, render_markdown
+
+__all__ = [
+    "Block",
+    "Callout",
+    "Facts",
+    "Figure",
+    "Prose",
+    "Report",
+    "Section",
+    "Table",
+    "TextItem",
+    "Texts",
+    "chart_calibration",
+    "chart_confusion",
+    "chart_intervals",
+    "chart_lines",
+    "chart_precision_recall",
+    "chart_score_by_label",
+    "print_table",
+    "render_fragment",
+    "render_html",
+    "render_markdown",
+    "write_html",
+]

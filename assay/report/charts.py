@@ -1,0 +1,142 @@
+"""Charts as SVG: small, readable on light and dark, the same bytes for the same data."""
+
+import html
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure as Canvas
+
+# Okabe and Ito's palette: told apart by colour-blind readers, and on white and black.
+BLUE, ORANGE, GREEN, PINK, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a8f98"
+COLOURS = (BLUE, ORANGE, GREEN, PINK, GREY)
+
+Points = tuple[Sequence[float] | np.ndarray, Sequence[float] | np.ndarray]
+
+
+def _axes(width: float = 7.0, height: float = 3.6) -> tuple[Canvas, Axes]:
+    canvas = Canvas(figsize=(width, height), layout="constrained")
+    FigureCanvasSVG(canvas)
+    axes = canvas.add_subplot()
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(GREY)
+    axes.tick_params(color=GREY, labelsize=9)
+    axes.grid(color=GREY, alpha=0.25, linewidth=0.6)
+    axes.set_axisbelow(True)
+    return canvas, axes
+
+
+def _svg(canvas: Canvas, name: str) -> str:
+    """Text stays text, so that the page's own colour and font apply; ids and dates do not vary."""
+    buffer = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "assay", "font.family": "sans-serif"}):
+        canvas.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    drawing = buffer.getvalue()
+    drawing = drawing[drawing.index("<svg") :]
+    return drawing.replace("<svg ", f'<svg role="img" aria-label="{html.escape(name)}" ', 1)
+
+
+def _legend(axes: Axes) -> None:
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=9)
+
+
+def chart_lines(series: Mapping[str, Points], *, x: str, y: str, name: str) -> str:
+    """Lines over a common axis."""
+    canvas, axes = _axes(height=3.0)
+    for (title, (xs, ys)), colour in zip(series.items(), COLOURS * len(series), strict=False):
+        axes.plot(xs, ys, color=colour, linewidth=1.6, label=title if len(series) > 1 else None)
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    _legend(axes)
+    return _svg(canvas, name)
+
+
+def chart_score_by_label(labels: Sequence[float] | np.ndarray, scores: Sequence[float] | np.ndarray) -> str:
+    """Every document's score above its label, with the quartiles of each level."""
+    label, score = np.asarray(labels, float), np.asarray(scores, float)
+    canvas, axes = _axes()
+    levels = np.unique(label)
+    step = float(np.diff(levels).min()) if len(levels) > 1 else 1.0
+    jitter = np.random.default_rng(0).uniform(-0.22, 0.22, len(label)) * step
+    axes.scatter(label + jitter, score, s=10, color=BLUE, alpha=0.45, linewidths=0)
+    for level in levels:
+        low, middle, high = np.quantile(score[label == level], [0.25, 0.5, 0.75])
+        axes.plot([level] * 2, [low, high], color=ORANGE, linewidth=5, alpha=0.55, solid_capstyle="butt")
+        axes.plot([level - 0.25 * step, level + 0.25 * step], [middle] * 2, color=ORANGE, linewidth=2.2)
+    axes.set_xlabel("label")
+    axes.set_ylabel("score")
+    return _svg(canvas, "score of each document by its label")
+
+
+def chart_precision_recall(curves: Mapping[str, Points], point: tuple[float, float] | None = None) -> str:
+    """Precision over recall of several systems; `point`: recall and precision where documents are kept."""
+    canvas, axes = _axes(6.0, 4.0)
+    for (title, (recall, precision)), colour in zip(curves.items(), COLOURS * max(1, len(curves)), strict=False):
+        axes.step(recall, precision, where="post", color=colour, linewidth=1.6, label=title)
+    if point is not None:
+        axes.plot(*point, "o", color=ORANGE, markersize=9, markeredgecolor="white", label="kept at the threshold")
+    axes.set(xlim=(0, 1.01), ylim=(0, 1.03), xlabel="recall", ylabel="precision")
+    _legend(axes)
+    return _svg(canvas, "precision and recall of the kept class")
+
+
+def chart_calibration(
+    predicted: Sequence[float] | np.ndarray,
+    observed: Sequence[float] | np.ndarray,
+    low: Sequence[float] | np.ndarray,
+    high: Sequence[float] | np.ndarray,
+) -> str:
+    """Observed share over predicted probability, with intervals; on the diagonal a probability means what it says."""
+    canvas, axes = _axes(4.6, 4.0)
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
+    y = np.asarray(observed, float)
+    errors = np.abs(np.stack([y - np.asarray(low, float), np.asarray(high, float) - y])) if len(y) else None
+    axes.errorbar(predicted, y, yerr=errors, fmt="o", color=BLUE, ecolor=BLUE, elinewidth=1.2, markersize=5)
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="p_keep", ylabel="share that reaches the threshold")
+    return _svg(canvas, "calibration of p_keep")
+
+
+def chart_confusion(matrix: np.ndarray, names: Sequence[str]) -> str:
+    """Counts of labels (rows) by grades (columns), shape (k, k)."""
+    size = 1.4 + 0.5 * len(names)
+    canvas, axes = _axes(max(3.6, size), max(3.2, size * 0.9))
+    axes.grid(visible=False)
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    for row in range(len(names)):
+        for column in range(len(names)):
+            box: dict[str, Any] = {"color": BLUE, "alpha": float(0.05 + 0.6 * share[row, column]), "linewidth": 0}
+            axes.fill_between([column - 0.48, column + 0.48], row - 0.48, row + 0.48, **box)
+            axes.text(column, row, f"{int(matrix[row, column])}", ha="center", va="center", fontsize=9)
+    ticks = range(len(names))
+    axes.set_xticks(ticks, names)
+    axes.set_yticks(ticks, names)
+    axes.set(xlabel="grade", ylabel="label", xlim=(-0.5, len(names) - 0.5), ylim=(len(names) - 0.5, -0.5))
+    return _svg(canvas, "labels by grades")
+
+
+def chart_intervals(
+    names: Sequence[str],
+    values: Sequence[float],
+    lows: Sequence[float | None],
+    highs: Sequence[float | None],
+    *,
+    x: str,
+) -> str:
+    """One line a system: its figure and the interval."""
+    canvas, axes = _axes(7.0, 0.9 + 0.38 * max(1, len(names)))
+    for row, (value, low, high) in enumerate(zip(values, lows, highs, strict=True)):
+        colour = ORANGE if row == 0 else BLUE
+        if low is not None and high is not None:
+            axes.plot([low, high], [row, row], color=colour, linewidth=2.2, alpha=0.6)
+        axes.plot([value], [row], "o", color=colour, markersize=6)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlabel(x)
+    return _svg(canvas, f"{x} of each system with its interval")

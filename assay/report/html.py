@@ -1,0 +1,101 @@
+"""A report as one HTML file that asks nobody for anything, or as a fragment for a Deck."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from assay.report.blocks import Block, Callout, Facts, Figure, Prose, Report, Table, Texts, cell, printable
+from assay.storage import staged_file
+
+FOLDED = 400
+"""Characters from which a text is folded."""
+
+
+def _numeric(frame: pd.DataFrame, column: str) -> bool:
+    kinds = {type(value) for value in frame[column] if value is not None}
+    return bool(kinds) and all(issubclass(kind, int | float) and kind is not bool for kind in kinds)
+
+
+def _python(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value
+
+
+def _table(block: Table) -> dict[str, Any]:
+    frame = block.frame.map(_python).astype(object)
+    numeric = [_numeric(frame, column) for column in frame.columns]
+    return {
+        "kind": "table",
+        "caption": printable(block.caption),
+        "heads": [
+            (printable(str(column)), is_number) for column, is_number in zip(frame.columns, numeric, strict=True)
+        ],
+        "rows": [
+            [(printable(cell(value)), is_number) for value, is_number in zip(row, numeric, strict=True)]
+            for row in frame.itertuples(index=False)
+        ],
+    }
+
+
+def _context(block: Block) -> dict[str, Any]:
+    """What the template needs of a block; everything but our own SVG and rendered Markdown is escaped there."""
+    match block:
+        case Prose(markdown):
+            html = MarkdownIt("commonmark", {"html": False}).render(printable(markdown))
+            return {"kind": "prose", "html": Markup(html)}
+        case Facts(items):
+            return {"kind": "facts", "entries": [(printable(k), printable(v)) for k, v in items.items()]}
+        case Callout(text, level):
+            return {"kind": "callout", "text": printable(text), "level": level}
+        case Table():
+            return _table(block)
+        case Figure(svg, caption):
+            return {"kind": "figure", "svg": Markup(svg), "caption": printable(caption)}
+        case Texts(items):
+            shown = []
+            for item in items:
+                text = printable(item.text)
+                long = len(text) > FOLDED
+                start = text[: FOLDED // 2].rsplit(" ", 1)[0] if long else text
+                rest = text if long else ""
+                shown.append(
+                    {"heading": printable(item.heading), "notes": printable(item.notes), "start": start, "rest": rest}
+                )
+            return {"kind": "texts", "entries": shown}
+
+
+def render_fragment(report: Report) -> str:
+    """Style and body without the shell of a page: what a Deck shows."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("page.html.jinja").render(
+        title=printable(report.title),
+        subtitle=printable(report.subtitle),
+        sections=[
+            {"title": printable(section.title), "blocks": [_context(block) for block in section.blocks]}
+            for section in report.sections
+        ],
+    )
+
+
+def render_html(report: Report) -> str:
+    """A whole page, self-contained."""
+    title = Markup.escape(printable(report.title))
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{title}</title>\n"
+        "<style>body{margin:0;background:#fff}@media (prefers-color-scheme:dark){body{background:#15181c}}</style>\n"
+        f"</head>\n<body>\n{render_fragment(report)}</body>\n</html>\n"
+    )
+
+
+def write_html(report: Report, path: Path) -> None:
+    """Write the page; the file appears when it is complete."""
+    with staged_file(path) as partial:
+        partial.write_text(render_html(report), encoding="utf-8")

@@ -1,0 +1,62 @@
+"""A report as Markdown with the head of a model card, and a table for the terminal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import yaml
+from rich.console import Console
+from rich.table import Table as Printed
+from rich.text import Text
+
+from assay.report.blocks import Block, Callout, Facts, Figure, Prose, Report, Table, Texts, cell, printable
+
+
+def _escaped(value: object) -> str:
+    return printable(cell(value)).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+
+
+def _markdown_table(frame: pd.DataFrame) -> str:
+    rows = [list(frame.columns), ["---"] * len(frame.columns)]
+    rows += [list(row) for row in frame.astype(object).itertuples(index=False)]
+    return "\n".join("| " + " | ".join(_escaped(value) for value in row) + " |" for row in rows)
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Prose(markdown):
+            return printable(markdown)
+        case Facts(items):
+            return _markdown_table(pd.DataFrame([{"": name, " ": value} for name, value in items.items()]))
+        case Callout(text):
+            return f"> {_escaped(text)}"
+        case Table(frame, caption):
+            return f"{_escaped(caption)}\n\n{_markdown_table(frame)}" if caption else _markdown_table(frame)
+        case Figure(_, caption):
+            return f"*Figure: {_escaped(caption)}; see report.html.*"
+        case Texts(items):
+            return "\n\n".join(f"**{_escaped(item.heading)}** {_escaped(item.notes)}" for item in items)
+
+
+def render_markdown(report: Report, head: Mapping[str, Any] | None = None) -> str:
+    """Markdown, below `head` as YAML between two lines of --- where one is given. Figures stay in the HTML."""
+    parts = [f"# {printable(report.title)}"]
+    if report.subtitle:
+        parts.append(printable(report.subtitle))
+    for section in report.sections:
+        parts += [f"## {printable(section.title)}", *[_block(block) for block in section.blocks]]
+    front = f"---\n{yaml.safe_dump(dict(head), sort_keys=False, allow_unicode=True)}---\n\n" if head else ""
+    return front + "\n\n".join(parts) + "\n"
+
+
+def print_table(title: str, frame: pd.DataFrame, console: Console | None = None) -> None:
+    """A table on standard output, as wide as the terminal allows."""
+    shown = console or Console(highlight=False)
+    table = Printed(title=Text(title), title_justify="left", title_style="bold", show_edge=False, pad_edge=False)
+    for column in frame.columns:
+        table.add_column(Text(str(column)), overflow="fold")
+    for row in frame.astype(object).itertuples(index=False):
+        table.add_row(*[Text(printable(cell(value))) for value in row])
+    shown.print()
+    shown.print(table)
+    shown.print()
