@@ -53,7 +53,8 @@ def evaluate(
         part = part_of(documents, assignment, "test")
         result = evaluate_model(Path(model.download()), opened, part, baselines, rubric, slice_by=slice_by)
         report = evaluation_report(
-            result,
+            result.evaluation,
+            result.predictions,
             opened,
             documents=documents,
             assignment=assignment,

@@ -36,7 +36,7 @@ def register(model: ModelFolder, evaluation: Evaluation, report: FlyteFile, regi
         folder = Path(current_context().working_directory) / "registered"
         finish_model_folder(Path(model.download()), evaluation, Path(report.download()), folder)
         shelf = Registry(registry)
-        version = shelf.register(folder, {"metrics": evaluation.headline()})
+        version = shelf.register(folder, {"metrics": evaluation.values(), "lineage": evaluation.lineage})
         champion = shelf.ensure_alias(
             "champion", version.name, who="training workflow", why="the first version of this registry"
         )

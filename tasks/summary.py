@@ -7,10 +7,9 @@ import pandas as pd
 from flytekit import Deck, task
 from flytekit.types.file import FlyteFile
 from rich.console import Console
-from rich.table import Table as Printed
 
 from assay.evaluation import Evaluation, summary_table
-from assay.report import Prose, Report, Section, Table, render_fragment
+from assay.report import Prose, Report, Section, Table, print_table, render_fragment
 from tasks.look import Given
 from tasks.register import Registration
 from tasks.resources import light
@@ -30,16 +29,6 @@ def stage_table(stages: list[Stage], started: float) -> pd.DataFrame:
     )
 
 
-def _print(console: Console, title: str, frame: pd.DataFrame) -> None:
-    table = Printed(title=title, title_justify="left", title_style="bold", header_style="", show_edge=False)
-    for column in frame.columns:
-        table.add_column(str(column), overflow="fold")
-    for row in frame.itertuples(index=False):
-        table.add_row(*[str(cell) for cell in row])
-    console.print(table)
-    console.print()
-
-
 @task(enable_deck=True, **light())
 def summarise(
     given: Given, stages: list[Stage], evaluation: Evaluation, registration: Registration, report: FlyteFile
@@ -54,9 +43,8 @@ def summarise(
         shutil.copyfile(report.download(), page)
         places |= {"report": str(page), "tracking": "make ui"}
     console = Console(file=sys.stdout, width=min(140, max(100, Console().width)), highlight=False)
-    console.print()
-    _print(console, "Stages", done)
-    _print(console, f"How good is it, on {evaluation.documents} documents it never saw?", table)
+    print_table("Stages", done, console)
+    print_table(f"How good is it, on {evaluation.documents} documents it never saw?", table, console)
     for warning in evaluation.warnings:
         console.print(f"! {warning}")
     cached = int((done["time"] == "from cache").sum())

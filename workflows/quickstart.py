@@ -16,7 +16,6 @@ def quickstart(tracking: str = "mlflow", seed: int = 0) -> Registration:
     """
     return train_quality_classifier(
         source="data/sample/documents.jsonl",
-        slice_by="genre",
         rubric="education",
         recipe="quickstart",
         seed=seed,

@@ -1,6 +1,6 @@
 """How good a model is, against what, with intervals, in words; and what its scores mean."""
 
-from assay.evaluation.baselines import BASELINES, baseline_scores
+from assay.evaluation.baselines import BASELINE_NAMES, baseline_scores
 from assay.evaluation.bootstrap import Difference, Interval, bootstrap, paired_bootstrap
 from assay.evaluation.calibrate import calibrate
 from assay.evaluation.evaluate import Evaluation, Slice, evaluate
@@ -10,7 +10,7 @@ from assay.evaluation.run import Evaluated, evaluate_baselines, evaluate_model
 from assay.evaluation.tables import BaselinePredictions, Predictions
 
 __all__ = [
-    "BASELINES",
+    "BASELINE_NAMES",
     "METRICS",
     "BaselinePredictions",
     "Difference",

@@ -18,7 +18,13 @@ ALPHAS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 ENCODER_ALPHAS = tuple(float(10.0**power) for power in range(-1, 6))
 """Of frozen encoder + ridge; leave-one-out on the training part."""
 
-BASELINES = ("majority", "length", "tfidf_ridge", "encoder_ridge")
+BASELINE_NAMES = {
+    "encoder_ridge": "frozen encoder + ridge",
+    "tfidf_ridge": "TF-IDF + ridge",
+    "length": "document length",
+    "majority": "majority",
+}
+"""What people call them, the strongest first."""
 
 
 def baseline_scores(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from assay.evaluation.baselines import BASELINE_NAMES
 from assay.evaluation.bootstrap import (
     LEAST_CLUSTERS,
     LEAST_POSITIVE,
@@ -142,12 +143,14 @@ def _warnings(evaluation: Evaluation) -> list[str]:
             f"the F1 of {shown.value:.2f} may be anything from {shown.low:.2f} to {shown.high:.2f}."
         )
     for baseline, gains in evaluation.gains.items():
-        gain = gains[primary]
-        if gain.low is not None and gain.low <= 0:
-            said.append(
-                f"The model is not better than {baseline} beyond doubt: {METRICS[primary].title} differs by "
-                f"{gain.value:+.3f}, 95 % interval {gain.low:+.3f} to {gain.high:+.3f}."
-            )
+        gain, name = gains[primary], BASELINE_NAMES.get(baseline, baseline)
+        if gain.low is None or gain.high is None or gain.low > 0:
+            continue
+        verdict = "worse than" if gain.high < 0 else "not better beyond doubt than"
+        said.append(
+            f"The model is {verdict} {name}: {METRICS[primary].title} differs by {gain.value:+.3f}, "
+            f"95 % interval {gain.low:+.3f} to {gain.high:+.3f}."
+        )
     if evaluation.read < 0.95:
         said.append(
             f"The model read {evaluation.read:.0%} of the test documents' tokens; "

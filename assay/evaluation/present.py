@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from assay.evaluation.baselines import BASELINE_NAMES
 from assay.evaluation.bootstrap import Interval
 from assay.evaluation.evaluate import Evaluation
 from assay.evaluation.metrics import METRICS, Outcomes
@@ -33,13 +34,7 @@ from assay.report import (
 )
 from assay.storage import Snapshot, staged_folder
 
-NAMES = {
-    "model": "this model",
-    "encoder_ridge": "frozen encoder + ridge",
-    "tfidf_ridge": "TF-IDF + ridge",
-    "length": "document length",
-    "majority": "majority",
-}
+NAMES = {"model": "this model", **BASELINE_NAMES}
 SHOWN = ("f1", "average_precision", "precision", "recall", "qwk", "spearman", "mae", "macro_f1", "calibration_error")
 WORST = 12
 
