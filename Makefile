@@ -10,11 +10,11 @@ export PYTHONPATH := $(CURDIR)
 export ASSAY_WORK := $(abspath $(WORK))
 # Nothing here needs a hub; a machine without network is told so at once instead of after its retries.
 export HF_HUB_OFFLINE ?= 1
-# What a user can do nothing about is not shown: see scripts/quiet for each line's reason.
+# Warnings of libraries about each other are nothing that a user can do anything about.
 export PYTHONWARNINGS := ignore
 PYFLYTE := $(BIN)/pyflyte -c flyte.config.yaml
 
-.PHONY: help setup demo test test-full lint fmt lock ui register package
+.PHONY: help setup demo run test test-full lint fmt lock ui register package
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | column -t -s "$$(printf '\t')"
 
@@ -23,10 +23,19 @@ setup: .venv/installed ## .venv from the lock
 .venv/installed: requirements.lock infra/setup.sh
 	PYTHON=$(PYTHON) bash infra/setup.sh
 
+# How `pyflyte run` keeps what it made, on one machine. flytekit 1.16 ignores a raw-output prefix that is a local path and
+# puts outputs below TMPDIR, where they would be lost while its cache still points at them; so TMPDIR is that prefix. Its
+# cache is one for all of a user's projects: the salt keeps checkouts apart, and without stored outputs all runs anew.
+RAW := $(ASSAY_WORK)/raw
+LOCAL_RUN = fresh=$$([ -d $(RAW) ] && echo false || echo true) && mkdir -p $(RAW) && \
+	TMPDIR=$(RAW) ASSAY_CACHE_SALT=$(ASSAY_WORK) FLYTE_LOCAL_CACHE_OVERWRITE=$$fresh \
+	$(PYFLYTE) run --raw-output-data-prefix $(RAW)
+
 demo: setup ## the quickstart: documents with labels in, a registered, measured classifier out
-	@# flytekit keeps one local cache a user. The salt keeps checkouts apart; without stored outputs all runs anew.
-	ASSAY_CACHE_SALT=$(ASSAY_WORK) FLYTE_LOCAL_CACHE_OVERWRITE=$$([ -d $(WORK)/raw ] && echo false || echo true) \
-	$(PYFLYTE) run --raw-output-data-prefix $(ASSAY_WORK)/raw workflows/quickstart.py quickstart
+	$(LOCAL_RUN) workflows/quickstart.py quickstart
+
+run: setup ## any workflow on this machine: make run ARGS="workflows/training.py train_quality_classifier --source …"
+	$(LOCAL_RUN) $(ARGS)
 
 test: setup ## what a commit should pass, under 10 minutes on 2 cores
 	$(BIN)/python -m pytest -m "not full"
