@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
 
+from assay.report.blocks import printable
+
 # Okabe and Ito's palette: told apart by colour-blind readers, and on white and black.
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a8f98"
 COLOURS = (BLUE, ORANGE, GREEN, PINK, GREY)
@@ -38,8 +40,8 @@ def _svg(canvas: Canvas, name: str) -> str:
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "assay", "font.family": "sans-serif"}):
         canvas.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     drawing = buffer.getvalue()
-    drawing = drawing[drawing.index("<svg") :]
-    return drawing.replace("<svg ", f'<svg role="img" aria-label="{html.escape(name)}" ', 1)
+    drawing = printable(drawing[drawing.index("<svg") :])
+    return drawing.replace("<svg ", f'<svg role="img" aria-label="{html.escape(printable(name))}" ', 1)
 
 
 def _legend(axes: Axes) -> None:

@@ -1,6 +1,6 @@
 """A report as Markdown with the head of a model card, and a table for the terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -16,10 +16,9 @@ def _escaped(value: object) -> str:
     return printable(cell(value)).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
 
 
-def _markdown_table(frame: pd.DataFrame) -> str:
-    rows = [list(frame.columns), ["---"] * len(frame.columns)]
-    rows += [list(row) for row in frame.astype(object).itertuples(index=False)]
-    return "\n".join("| " + " | ".join(_escaped(value) for value in row) + " |" for row in rows)
+def _markdown_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(_escaped(value) for value in line) + " |" for line in lines)
 
 
 def _block(block: Block) -> str:
@@ -27,11 +26,12 @@ def _block(block: Block) -> str:
         case Prose(markdown):
             return printable(markdown)
         case Facts(items):
-            return _markdown_table(pd.DataFrame([{"": name, " ": value} for name, value in items.items()]))
+            return _markdown_table(["", ""], list(items.items()))
         case Callout(text):
             return f"> {_escaped(text)}"
         case Table(frame, caption):
-            return f"{_escaped(caption)}\n\n{_markdown_table(frame)}" if caption else _markdown_table(frame)
+            rows = _markdown_table(list(frame.columns), frame.astype(object).itertuples(index=False))
+            return f"{_escaped(caption)}\n\n{rows}" if caption else rows
         case Figure(_, caption):
             return f"*Figure: {_escaped(caption)}; see report.html.*"
         case Texts(items):
