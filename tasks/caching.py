@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LOCK = "requirements.lock"
 
 
+@lru_cache(maxsize=512)
 def _imported(source: str) -> set[str]:
     """Dotted names that a module imports, those inside functions included, and each `from a import b` as `a.b` too."""
     names: set[str] = set()
@@ -33,12 +34,12 @@ def _imported(source: str) -> set[str]:
     return names
 
 
-def _files_of(name: str) -> set[Path]:
+def _files_of(name: str, root: Path) -> set[Path]:
     """The file of a dotted name below `assay`, with the `__init__.py` of every package on the way."""
     parts = name.split(".")
     found: set[Path] = set()
     for depth in range(1, len(parts) + 1):
-        base = ROOT.joinpath(*parts[:depth])
+        base = root.joinpath(*parts[:depth])
         if (base / "__init__.py").is_file():
             found.add(base / "__init__.py")
         elif base.with_suffix(".py").is_file():
@@ -46,17 +47,16 @@ def _files_of(name: str) -> set[Path]:
     return found
 
 
-@lru_cache(maxsize=256)
-def closure(module: Path) -> tuple[Path, ...]:
+def closure(module: Path, root: Path = ROOT) -> tuple[Path, ...]:
     """Files that a module depends on: itself, what it imports of `assay`, and the data files of those rooms."""
     seen, left = {module}, [module]
     while left:
         for name in _imported(left.pop().read_text(encoding="utf-8")):
             if name == "assay" or name.startswith("assay."):
-                new = _files_of(name) - seen
+                new = _files_of(name, root) - seen
                 seen |= new
                 left.extend(new)
-    rooms = {file.parent for file in seen if file.name == "__init__.py" and file.parent != ROOT / "assay"}
+    rooms = {file.parent for file in seen if file.name == "__init__.py" and file.parent != root / "assay"}
     data = {
         file
         for room in rooms
@@ -66,11 +66,11 @@ def closure(module: Path) -> tuple[Path, ...]:
     return tuple(sorted(seen | data))
 
 
-def code_version(module: Path) -> str:
-    """Digest over the closure of a module and the lock."""
+def code_version(module: Path, root: Path = ROOT) -> str:
+    """Digest over the closure of a module of the checkout at `root`, and the lock."""
     digest = hashlib.sha256()
-    for file in (*closure(module), *(path for path in [ROOT / LOCK] if path.is_file())):
-        digest.update(f"{file.relative_to(ROOT).as_posix()}\0".encode())
+    for file in (*closure(module, root), *(path for path in [root / LOCK] if path.is_file())):
+        digest.update(f"{file.relative_to(root).as_posix()}\0".encode())
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
 

@@ -18,7 +18,7 @@ from assay.evaluation.bootstrap import (
 from assay.evaluation.metrics import METRICS
 from assay.rubric import Rubric
 
-LEAST_SLICE = 30
+LEAST_SLICE = 20
 """Documents from which a slice is measured."""
 
 

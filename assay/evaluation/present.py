@@ -44,8 +44,12 @@ def in_words(interval: Interval) -> str:
     if interval.value is None:
         return "undefined"
     if interval.low is None or interval.high is None:
-        return f"{interval.value:.2f}"
-    return f"{interval.value:.2f} ({interval.low:.2f} to {interval.high:.2f})"
+        return _two(interval.value)
+    return f"{_two(interval.value)} ({_two(interval.low)} to {_two(interval.high)})"
+
+
+def _two(value: float) -> str:
+    return f"{value:.2f}".replace("-0.00", "0.00")
 
 
 def _systems(evaluation: Evaluation) -> dict[str, dict[str, Interval]]:

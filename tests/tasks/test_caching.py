@@ -1,20 +1,14 @@
 """Cache versions: a changed line in a room changes exactly the tasks that depend on it."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tasks.caching import closure, code_version
+
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = ["acquire", "validate", "split", "baselines", "train", "calibrate", "evaluate", "register", "track"]
-SCRIPT = """
-import json, sys
-from pathlib import Path
-from tasks.caching import ROOT, code_version
-print(json.dumps({name: code_version(ROOT / "tasks" / f"{name}.py") for name in sys.argv[1:]}))
-"""
 
 
 @pytest.fixture
@@ -26,17 +20,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def versions(checkout: Path) -> dict[str, str]:
-    import json
-
-    run = subprocess.run(
-        [sys.executable, "-c", SCRIPT, *STAGES],
-        cwd=checkout,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    return json.loads(run.stdout)
+    return {name: code_version(checkout / "tasks" / f"{name}.py", checkout) for name in STAGES}
 
 
 @pytest.mark.parametrize(
@@ -44,7 +28,7 @@ def versions(checkout: Path) -> dict[str, str]:
     [
         ("assay/evaluation/metrics.py", {"acquire", "validate", "split", "train"}),
         ("assay/training/loop.py", {"acquire", "validate", "split"}),
-        ("assay/registry/registry.py", set(STAGES) - {"register", "track"}),
+        ("assay/registry/registry.py", set(STAGES) - {"register"}),
         ("assay/report/__init__.py", {"acquire", "validate", "split", "train"}),
         ("tasks/train.py", set(STAGES) - {"train"}),
         ("assay/rubric/domains/education.md", {"acquire"}),
@@ -71,3 +55,11 @@ def test_the_version_does_not_depend_on_where_the_code_lies(
     shutil.copytree(checkout, elsewhere)
 
     assert versions(elsewhere) == versions(checkout)
+
+
+def test_the_closure_of_a_task_is_its_module_its_rooms_and_their_data() -> None:
+    files = {path.relative_to(ROOT).as_posix() for path in closure(ROOT / "tasks" / "validate.py")}
+
+    assert {"tasks/validate.py", "assay/labels/validate.py", "assay/dedup/text.py"} <= files
+    assert "assay/rubric/domains/education.md" in files
+    assert not any(file.startswith(("assay/training", "assay/evaluation")) for file in files)

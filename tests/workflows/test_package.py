@@ -1,0 +1,192 @@
+"""All workflows compile offline; what is registered asks for what it needs, and the shipped code is complete."""
+
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+from flyteidl.admin import launch_plan_pb2, task_pb2, workflow_pb2
+
+ROOT = Path(__file__).resolve().parents[2]
+STAGES = {
+    "acquire_documents",
+    "validate_labels",
+    "split_labels",
+    "fit_baselines",
+    "train",
+    "calibrate_model",
+    "evaluate",
+    "register",
+    "track",
+}
+
+
+def package(folder: Path, **environment: str) -> dict[str, object]:
+    """Name -> protobuf of everything that `make package` would register."""
+    output = folder / "package.tgz"
+    command = ["--pkgs", "workflows", "package", "--image", "assay=registry.example/assay:1", "--output", str(output)]
+    pyflyte = str(Path(sys.executable).with_name("pyflyte"))
+    run = subprocess.run(
+        [pyflyte, "-c", "flyte.config.yaml", *command],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    found: dict[str, object] = {}
+    with tarfile.open(output) as archive:
+        for member in archive.getmembers():
+            kind = {"_1.pb": task_pb2.TaskSpec, "_2.pb": workflow_pb2.WorkflowSpec, "_3.pb": launch_plan_pb2.LaunchPlan}
+            for ending, message in kind.items():
+                if member.name.endswith(ending):
+                    spec = message()
+                    spec.ParseFromString(archive.extractfile(member).read())
+                    found[member.name] = spec
+    return found
+
+
+def tasks_of(packaged: dict[str, object]) -> dict[str, task_pb2.TaskSpec]:
+    specs = [spec for spec in packaged.values() if isinstance(spec, task_pb2.TaskSpec)]
+    return {spec.template.id.name.rsplit(".", 1)[-1]: spec for spec in specs}
+
+
+def resources_of(spec: task_pb2.TaskSpec) -> dict[str, str]:
+    names = spec.template.container.resources.DESCRIPTOR.fields_by_name["requests"].message_type
+    kind = names.fields_by_name["name"].enum_type.values_by_number
+    return {kind[entry.name].name: entry.value for entry in spec.template.container.resources.requests}
+
+
+@pytest.fixture(scope="module")
+def cpu(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    return package(tmp_path_factory.mktemp("cpu"))
+
+
+@pytest.fixture(scope="module")
+def gpu(tmp_path_factory: pytest.TempPathFactory) -> dict[str, task_pb2.TaskSpec]:
+    return tasks_of(
+        package(
+            tmp_path_factory.mktemp("gpu"),
+            ASSAY_PROFILE="gpu",
+            ASSAY_GPUS="4",
+            ASSAY_NODES="2",
+            ASSAY_ACCELERATOR="H100",
+        )
+    )
+
+
+def test_every_workflow_and_its_launch_plan_compile(cpu: dict[str, object]) -> None:
+    workflows = {s.template.id.name for s in cpu.values() if isinstance(s, workflow_pb2.WorkflowSpec)}
+    plans = {s.id.name for s in cpu.values() if isinstance(s, launch_plan_pb2.LaunchPlan)}
+
+    expected = {"workflows.quickstart.quickstart", "workflows.training.train_quality_classifier"}
+    assert workflows == plans == expected
+    assert set(tasks_of(cpu)) == STAGES | {"look", "summarise"}
+
+
+def test_every_task_names_the_image_and_asks_for_resources(cpu: dict[str, object]) -> None:
+    for name, spec in tasks_of(cpu).items():
+        assert spec.template.container.image == "registry.example/assay:1", name
+        assert {"CPU", "MEMORY"} <= set(resources_of(spec)), name
+        assert spec.template.metadata.retries.retries >= 2, name
+
+
+def test_stages_are_cached_by_code_and_what_looks_or_sums_up_is_not(cpu: dict[str, object]) -> None:
+    tasks = tasks_of(cpu)
+    versions = {name: tasks[name].template.metadata.discovery_version for name in STAGES}
+
+    assert all(len(version) == 64 for version in versions.values())
+    assert len(set(versions.values())) == len(STAGES)
+    assert all(tasks[name].template.metadata.discoverable for name in STAGES)
+    for name in ("look", "summarise"):
+        assert not tasks[name].template.metadata.discoverable
+    assert list(tasks["acquire_documents"].template.metadata.cache_ignore_input_vars) == ["source"]
+    assert list(tasks["train"].template.metadata.cache_ignore_input_vars) == ["tracking"]
+
+
+def test_on_cpus_training_is_a_plain_pod_that_may_be_interrupted(cpu: dict[str, object]) -> None:
+    train = tasks_of(cpu)["train"].template
+
+    assert train.type == "python-task"
+    assert train.metadata.interruptible
+    assert "GPU" not in resources_of(tasks_of(cpu)["train"])
+    assert not train.extended_resources.HasField("gpu_accelerator")
+
+
+def test_on_gpus_training_is_a_pytorch_job_with_accelerators_and_shared_memory(
+    gpu: dict[str, task_pb2.TaskSpec],
+) -> None:
+    train = gpu["train"]
+
+    assert train.template.type == "pytorch"
+    assert resources_of(train)["GPU"] == "4"
+    assert train.template.extended_resources.gpu_accelerator.device == "nvidia-h100"
+    assert train.template.extended_resources.HasField("shared_memory")
+    assert train.template.metadata.interruptible
+    assert train.template.metadata.retries.retries == 3
+    assert resources_of(gpu["evaluate"])["GPU"] == "1"
+    assert "GPU" not in resources_of(gpu["register"])
+
+
+def test_a_wrong_profile_says_what_to_set(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", "import tasks.train"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "ASSAY_PROFILE": "tpu"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "Set it to one of: cpu, gpu" in run.stderr
+
+
+IMPORT_ALL = """
+import importlib, json, pathlib
+here = pathlib.Path.cwd()
+modules = [f"{top}.{path.stem}" for top in ("tasks", "workflows") for path in sorted((here / top).glob("*.py"))]
+for name in modules:
+    module = importlib.import_module(name.removesuffix(".__init__"))
+    assert pathlib.Path(module.__file__).is_relative_to(here), module.__file__
+import assay
+from assay.rubric import builtin_rubrics, load_rubric
+from assay.report import Report, render_html
+from tasks.settings import source_location
+assert pathlib.Path(assay.__file__).is_relative_to(here)
+render_html(Report("the template is there"))
+print(json.dumps({"modules": len(modules), "rubrics": [load_rubric(name).name for name in builtin_rubrics()],
+                  "sample": pathlib.Path(source_location("data/sample/documents.jsonl")).is_file()}))
+"""
+
+
+def test_the_archive_that_is_shipped_imports_from_an_empty_folder(tmp_path: Path) -> None:
+    import json
+
+    from flytekit.constants import CopyFileDetection
+    from flytekit.tools.fast_registration import FastPackageOptions, fast_package
+
+    archive = fast_package(ROOT, str(tmp_path), False, FastPackageOptions([], copy_style=CopyFileDetection.ALL))
+    pod = tmp_path / "pod"
+    pod.mkdir()
+    with tarfile.open(archive) as code:
+        code.extractall(pod, filter="data")
+    assert not (pod / ".venv").exists()
+    assert not (pod / "work").exists()
+
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    run = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL],
+        cwd=pod,
+        env={**environment, "PYTHONPATH": str(pod)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+    assert run.returncode == 0, run.stderr
+    found = json.loads(run.stdout.splitlines()[-1])
+    assert found["rubrics"] == ["education"]
+    assert found["sample"]
+    assert found["modules"] > 15
