@@ -32,7 +32,7 @@ SETS = {
     "web_pages": LabelledSet("web_pages/labels.parquet", ("--rubric", "education")),
     "onestopenglish": LabelledSet("onestopenglish", ("--group-by", "article")),
     "fineweb_edu": LabelledSet("fineweb_edu", ("--rubric", "education", "--epochs", "2")),
-    "fineweb_legal": LabelledSet("fineweb_legal", ("--threshold", "3", "--epochs", "2")),
+    "fineweb_legal": LabelledSet("fineweb_legal", ("--threshold", "3", "--epochs", "2", "--window-tokens", "128")),
 }
 COMMON = ("--recipe", "quickstart", "--precision", "bf16")
 

@@ -334,9 +334,9 @@ def model_card(info: ModelInfo, evaluation: Evaluation) -> str:
                 "What it reads",
                 [
                     Prose(
-                        f"Encoder {info.encoder}; at most {info.windows.count} window(s) of {info.windows.tokens} tokens "
-                        f"a document. Languages of the labels: {', '.join(info.languages)}; scores of others mean nothing."
-                        f" On the test part it read {evaluation.read:.0%} of the tokens."
+                        f"Encoder {info.encoder}; at most {info.windows.count} window(s) of {info.windows.tokens} "
+                        f"tokens a document. Languages of the labels: {', '.join(info.languages)}; scores of others "
+                        f"mean nothing. On the test part it read {evaluation.read:.0%} of the tokens."
                     )
                 ],
             ),

@@ -86,7 +86,7 @@ def load_rubric(name_or_path: str, threshold: float | None = None) -> Rubric:
 def rubric_from_labels(labels: Sequence[float], threshold: float | None = None) -> Rubric:
     """The scale that labels span, where nobody wrote a rubric.
 
-    Without a `threshold`, the lowest grade that keeps at most half of the documents. Raises InputError where
+    Without a `threshold`, the lowest label that keeps at most half of the documents. Raises InputError where
     all labels are equal.
     """
     if not labels:
@@ -99,6 +99,6 @@ def rubric_from_labels(labels: Sequence[float], threshold: float | None = None) 
             fix="A classifier needs at least two classes",
         )
     if threshold is None:
-        share = {grade: sum(label >= grade for label in labels) / len(labels) for grade in range(low + 1, high + 1)}
-        threshold = next((grade for grade, kept in share.items() if kept <= 0.5), high)
+        levels = sorted(set(labels))[1:]
+        threshold = next((level for level in levels if sum(x >= level for x in labels) <= len(labels) / 2), levels[-1])
     return Rubric(name="from-labels", low=low, high=high, threshold=threshold)

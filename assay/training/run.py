@@ -70,9 +70,9 @@ def train_model(
     """Fit a model on the train part and write it, not yet calibrated, to the new folder `output`; returns its Curve.
 
     `documents` is a LabelledDocument table, `assignment` its SplitAssignment. The checkpoint lies in the folder
-    `checkpoints` under the name of the run, so that the same command goes on where it was killed; it is removed
-    by `forget_checkpoint`, once what was made of the model is safe. `after_save` and `on_update` are called on rank 0. Raises InputError for what
-    cannot be trained.
+    `checkpoints` under the name of the run, so that the same command goes on where it was killed; it stays until
+    `forget_checkpoint`, when what was made of the model is safe. `after_save` and `on_update` are called on rank 0.
+    Raises InputError for what cannot be trained.
     """
     started = time.monotonic()
     part = part_of(documents, assignment, "train")
