@@ -57,61 +57,76 @@ def draws(clusters: Sequence[int] | NDArray[np.int64], resamples: int, seed: int
     return times[:, index]
 
 
-def _all_draws(outcomes: Outcomes, weights: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-    rows = [measure(outcomes, weight.astype(float)) for weight in weights]
-    return {name: np.array([row[name] for row in rows]) for name in METRICS}
+@dataclass(frozen=True)
+class Resampled:
+    """One model's metrics on its documents and on every resample; drawn once, compared with many."""
+
+    predictions: pd.DataFrame
+    """Predictions, sorted by id."""
+    values: dict[str, float]
+    drawn: dict[str, NDArray[np.float64]]
+    """Metric -> its value on each resample, shape (resamples,); empty below 30 clusters."""
+    few_kept: bool
+    """Whether too few documents reach the threshold for intervals of the kept class."""
+
+    @classmethod
+    def of(cls, predictions: pd.DataFrame, rubric: Rubric, *, resamples: int = 1000, seed: int = 0) -> "Resampled":
+        """Equal seeds draw the same clusters for every model of the same documents."""
+        table = predictions.sort_values("id", ignore_index=True)
+        outcomes = Outcomes.of(table, rubric)
+        drawn: dict[str, NDArray[np.float64]] = {}
+        if table["cluster"].nunique() >= LEAST_CLUSTERS:
+            weights = draws(table["cluster"].to_numpy(), resamples, seed)
+            rows = [measure(outcomes, weight.astype(float)) for weight in weights]
+            drawn = {name: np.array([row[name] for row in rows]) for name in METRICS}
+        return cls(table, measure(outcomes), drawn, bool(outcomes.positive.sum() < LEAST_POSITIVE))
+
+    def _known(self, name: str, value: float) -> bool:
+        return bool(self.drawn) and bool(np.isfinite(value)) and not (self.few_kept and name in OF_THE_KEPT_CLASS)
+
+    def intervals(self, level: float = 0.95) -> dict[str, Interval]:
+        """Every metric with its interval."""
+        found = {}
+        for name, value in self.values.items():
+            low, high = _quantiles(self.drawn[name], level) if self._known(name, value) else (None, None)
+            found[name] = Interval(float(value) if np.isfinite(value) else None, low, high)
+        return found
+
+    def minus(self, other: "Resampled", level: float = 0.95) -> dict[str, Difference]:
+        """By how much this model is better in every metric.
+
+        Raises InputError where the documents, their labels or their clusters differ.
+        """
+        columns = ["id", "label", "cluster"]
+        if not self.predictions[columns].equals(other.predictions[columns]):
+            raise InputError("two models can only be compared on the same documents with the same labels and clusters")
+        found = {}
+        for name, metric in METRICS.items():
+            sign = 1 if metric.higher_is_better else -1
+            value = sign * (self.values[name] - other.values[name])
+            low = high = better = None
+            if self._known(name, value):
+                drawn = sign * (self.drawn[name] - other.drawn[name])
+                low, high = _quantiles(drawn, level)
+                finite = drawn[np.isfinite(drawn)]
+                better = float((finite > 0).mean() + (finite == 0).mean() / 2) if len(finite) else None
+            found[name] = Difference(float(value) if np.isfinite(value) else None, low, high, better)
+        return found
 
 
 def bootstrap(
     predictions: pd.DataFrame, rubric: Rubric, *, resamples: int = 1000, level: float = 0.95, seed: int = 0
 ) -> dict[str, Interval]:
     """Every metric of a Predictions table, with its interval."""
-    outcomes = Outcomes.of(predictions, rubric)
-    values = measure(outcomes)
-    enough = predictions["cluster"].nunique() >= LEAST_CLUSTERS
-    drawn = _all_draws(outcomes, draws(predictions["cluster"].to_numpy(), resamples, seed)) if enough else {}
-    few_kept = outcomes.positive.sum() < LEAST_POSITIVE
-    intervals = {}
-    for name, value in values.items():
-        known = enough and not (few_kept and name in OF_THE_KEPT_CLASS) and np.isfinite(value)
-        low, high = _quantiles(drawn[name], level) if known else (None, None)
-        intervals[name] = Interval(float(value) if np.isfinite(value) else None, low, high)
-    return intervals
+    return Resampled.of(predictions, rubric, resamples=resamples, seed=seed).intervals(level)
 
 
 def paired_bootstrap(
-    one: pd.DataFrame,
-    other: pd.DataFrame,
-    rubric: Rubric,
-    *,
-    resamples: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
+    one: pd.DataFrame, other: pd.DataFrame, rubric: Rubric, *, resamples: int = 1000, level: float = 0.95, seed: int = 0
 ) -> dict[str, Difference]:
-    """By how much `one` is better than `other`, two Predictions tables of the same documents.
-
-    Raises InputError where the documents, their labels or their clusters differ.
-    """
-    a, b = one.sort_values("id", ignore_index=True), other.sort_values("id", ignore_index=True)
-    if not a[["id", "label", "cluster"]].equals(b[["id", "label", "cluster"]]):
-        raise InputError("two models can only be compared on the same documents with the same labels and clusters")
-    first, second = Outcomes.of(a, rubric), Outcomes.of(b, rubric)
-    here, there = measure(first), measure(second)
-    enough = a["cluster"].nunique() >= LEAST_CLUSTERS
-    weights = draws(a["cluster"].to_numpy(), resamples, seed) if enough else np.zeros((0, len(a)), np.int64)
-    drawn_a, drawn_b = _all_draws(first, weights), _all_draws(second, weights)
-    few_kept = first.positive.sum() < LEAST_POSITIVE
-    differences = {}
-    for name, metric in METRICS.items():
-        sign = 1 if metric.higher_is_better else -1
-        value = sign * (here[name] - there[name])
-        known = enough and not (few_kept and name in OF_THE_KEPT_CLASS) and np.isfinite(value)
-        drawn = sign * (drawn_a[name] - drawn_b[name])
-        finite = drawn[np.isfinite(drawn)]
-        low, high = _quantiles(drawn, level) if known else (None, None)
-        better = float((finite > 0).mean() + (finite == 0).mean() / 2) if known and len(finite) else None
-        differences[name] = Difference(float(value) if np.isfinite(value) else None, low, high, better)
-    return differences
+    """By how much `one` is better than `other`, two Predictions tables of the same documents; see `Resampled.minus`."""
+    a, b = (Resampled.of(table, rubric, resamples=resamples, seed=seed) for table in (one, other))
+    return a.minus(b, level)
 
 
 def _quantiles(drawn: NDArray[np.float64], level: float) -> tuple[float | None, float | None]:

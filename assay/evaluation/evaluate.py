@@ -12,8 +12,8 @@ from assay.evaluation.bootstrap import (
     LEAST_POSITIVE,
     Difference,
     Interval,
+    Resampled,
     bootstrap,
-    paired_bootstrap,
 )
 from assay.evaluation.metrics import METRICS
 from assay.rubric import Rubric
@@ -89,17 +89,17 @@ def evaluate(
     `baselines`: Predictions of others on the same documents. `slice_columns`: column of the table -> its name for
     people; missing values belong to no slice.
     """
-    metrics = bootstrap(predictions, rubric, seed=seed)
-    others = baselines or {}
+    mine = Resampled.of(predictions, rubric, seed=seed)
+    others = {name: Resampled.of(table, rubric, seed=seed) for name, table in (baselines or {}).items()}
     positive = int((predictions["label"] >= rubric.threshold).sum())
     evaluation = Evaluation(
         rubric=rubric,
         documents=len(predictions),
         clusters=int(predictions["cluster"].nunique()),
         positive=positive,
-        metrics=metrics,
-        baselines={name: bootstrap(table, rubric, seed=seed) for name, table in others.items()},
-        gains={name: paired_bootstrap(predictions, table, rubric, seed=seed) for name, table in others.items()},
+        metrics=mine.intervals(),
+        baselines={name: other.intervals() for name, other in others.items()},
+        gains={name: mine.minus(other) for name, other in others.items()},
         slices=[
             part
             for column, title in (slice_columns or {}).items()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from assay.errors import InputError
@@ -20,6 +21,7 @@ from assay.storage.hashing import digest_file, digest_json
 from assay.storage.staging import staged_folder
 
 MANIFEST = "manifest.json"
+ROW_GROUP = 5_000
 TOKEN_ESTIMATE = "estimate: UTF-8 bytes / 4"
 
 
@@ -114,41 +116,33 @@ def write_snapshot(
 
     Raises InputError where there is no row, or a batch has another schema than the first; then nothing is left.
     """
+    sources = str(provenance.get("sources", ""))
     with staged_folder(path, replace=replace) as folder:
         shards: list[Shard] = []
         schema: pa.Schema | None = None
         writer: pq.ParquetWriter | None = None
-        rows_in_shard = text_bytes = 0
+        text_bytes = rows = 0
 
-        def close_shard() -> None:
-            nonlocal writer, rows_in_shard
+        def close() -> None:
+            nonlocal writer, rows
             if writer is not None:
                 writer.close()
-                file = Path(folder / f"part-{len(shards):05d}.parquet")
-                shards.append(Shard(file.name, rows_in_shard, file.stat().st_size, digest_file(file)))
-            writer, rows_in_shard = None, 0
+                file = folder / f"part-{len(shards):05d}.parquet"
+                shards.append(Shard(file.name, rows, file.stat().st_size, digest_file(file)))
+            writer, rows = None, 0
 
-        for batch in batches:
-            schema = schema or batch.schema.remove_metadata()
-            if not batch.schema.equals(schema):
-                raise InputError(
-                    f"the columns change on the way: {schema.names} at first, then {batch.schema.names}",
-                    where=str(provenance.get("sources", "")),
-                    fix="Give files of one schema",
-                )
-            text_bytes += batch.column("text").cast(pa.large_binary()).nbytes
-            for start in range(0, batch.num_rows, rows_per_shard):
-                piece = batch.slice(start, min(rows_per_shard, batch.num_rows - start))
-                if rows_in_shard and rows_in_shard + piece.num_rows > rows_per_shard:
-                    close_shard()
-                if writer is None:
-                    name = folder / f"part-{len(shards):05d}.parquet"
-                    writer = pq.ParquetWriter(name, schema, compression="zstd")
-                writer.write_batch(piece)
-                rows_in_shard += piece.num_rows
-        close_shard()
-        if schema is None or not shards:
-            raise InputError("there is no row in it", where=str(provenance.get("sources", "")))
+        for group in _row_groups(_checked(batches, sources), rows_per_shard):
+            schema = schema or group.schema
+            if writer is None:
+                writer = pq.ParquetWriter(folder / f"part-{len(shards):05d}.parquet", schema, compression="zstd")
+            writer.write_table(group)
+            rows += group.num_rows
+            text_bytes += pc.sum(pc.binary_length(group["text"])).as_py() or 0
+            if rows == rows_per_shard:
+                close()
+        close()
+        if schema is None:
+            raise InputError("there is no row in it", where=sources)
 
         content = {
             "schema": {column.name: str(column.type) for column in schema},
@@ -165,3 +159,38 @@ def write_snapshot(
         }
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False), encoding="utf-8")
     return Snapshot.open(path)
+
+
+def _checked(batches: Iterable[pa.RecordBatch], sources: str) -> Iterator[pa.Table]:
+    """Batches as tables, without the metadata that writers leave. Raises InputError where the schema changes."""
+    schema: pa.Schema | None = None
+    for batch in batches:
+        schema = schema or batch.schema.remove_metadata()
+        if not batch.schema.equals(schema):
+            raise InputError(
+                f"the columns change on the way: {schema.names} at first, then {batch.schema.names}",
+                where=sources,
+                fix="Give files of one schema",
+            )
+        if batch.num_rows:
+            yield pa.Table.from_batches([batch.replace_schema_metadata(None)])
+
+
+def _row_groups(tables: Iterator[pa.Table], rows_per_shard: int) -> Iterator[pa.Table]:
+    """Tables of ROW_GROUP rows, shorter where a shard ends or the rows do; each in one piece.
+
+    Row groups are the same however the rows arrived, so that the shards' bytes are too.
+    """
+    held: list[pa.Table] = []
+    written = 0
+    for table in tables:
+        held.append(table)
+        while sum(each.num_rows for each in held) >= (
+            want := min(ROW_GROUP, rows_per_shard - written % rows_per_shard)
+        ):
+            whole = pa.concat_tables(held)
+            yield whole.slice(0, want).combine_chunks()
+            written += want
+            held = [whole.slice(want)]
+    if held and (rest := pa.concat_tables(held).combine_chunks()).num_rows:
+        yield rest

@@ -1,0 +1,171 @@
+"""`pyflyte run` of the labelled path: unchanged is a hit, a change runs what depends on it, a kill is survived."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PYFLYTE = str(Path(sys.executable).with_name("pyflyte"))
+STAGES = ["Acquire", "Validate", "Split", "Baselines", "Train", "Calibrate", "Evaluate", "Register", "Track"]
+
+
+class Checkout:
+    """A copy of the project with a work folder and a home of its own, so that no other run's cache is seen."""
+
+    def __init__(self, folder: Path, encoder: Path) -> None:
+        self.root, self.work, self.encoder = folder / "checkout", folder / "work", encoder
+        self.root.mkdir(parents=True)
+        for name in ("assay", "tasks", "workflows", "data"):
+            shutil.copytree(ROOT / name, self.root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("requirements.lock", "flyte.config.yaml"):
+            shutil.copy(ROOT / name, self.root)
+        self.home = folder / "home"
+        self.home.mkdir()
+        self.source = self.root / "data" / "sample" / "documents.jsonl"
+
+    def start(self, *options: str) -> subprocess.Popen[str]:
+        raw = self.work / "raw"
+        raw.mkdir(parents=True, exist_ok=True)
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(self.root),
+            "HOME": str(self.home),
+            "TMPDIR": str(raw),
+            "ASSAY_WORK": str(self.work),
+            "ASSAY_CACHE_SALT": str(self.work),
+            "PYTHONWARNINGS": "ignore",
+            "COLUMNS": "140",
+        }
+        command = [PYFLYTE, "-c", "flyte.config.yaml", "run", "--raw-output-data-prefix", str(raw)]
+        command += ["workflows/training.py", "train_quality_classifier", "--source", str(self.source)]
+        command += ["--rubric", "education", "--encoder", str(self.encoder), "--window_tokens", "64"]
+        return subprocess.Popen(
+            [*command, *options],
+            cwd=self.root,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *options: str) -> tuple[dict[str, bool], str, str]:
+        """(stage -> whether it came from the cache, standard output, standard error) of a run that succeeds."""
+        process = self.start(*options)
+        out, err = process.communicate(timeout=400)
+        assert process.returncode == 0, out[-3000:] + err[-3000:]
+        cached = {}
+        for stage in STAGES:
+            line = re.search(rf"^ *{stage} +│.*$", out, re.MULTILINE)
+            assert line, out
+            cached[stage] = "from cache" in line.group()
+        return cached, out, err
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> Checkout:
+    return Checkout(tmp_path_factory.mktemp("run"), tiny_encoder)
+
+
+@pytest.fixture(scope="module")
+def first(checkout: Checkout) -> tuple[dict[str, bool], str, str]:
+    return checkout.run()
+
+
+def test_a_run_registers_a_model_and_says_how_good_it_is(
+    checkout: Checkout, first: tuple[dict[str, bool], str, str]
+) -> None:
+    cached, out, err = first
+
+    assert not any(cached.values())
+    assert "this model" in out
+    assert "TF-IDF + ridge" in out
+    assert re.search(r"0\.\d\d \(0\.\d\d to", out)
+    assert "Warning" not in out + err
+    (version,) = (checkout.work / "registry" / "versions").iterdir()
+    record = json.loads((version / "version.json").read_text())
+    assert record["record"]["metrics"]["f1"] >= 0
+    assert (version / "model" / "README.md").is_file()
+    champion = json.loads((checkout.work / "registry/aliases/champion/00000001.json").read_text())
+    assert champion["version"] == version.name
+    assert (checkout.work / "report.html").read_text().startswith("<!doctype html>")
+    assert not list((checkout.work / "checkpoints").glob("*")) if (checkout.work / "checkpoints").exists() else True
+
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{checkout.work}/mlflow.db")
+    (run,) = client.search_runs([client.get_experiment_by_name("assay").experiment_id])
+    assert run.data.params["training.epochs"] == "3"
+    assert run.data.tags["version"] == version.name
+    assert "test/f1" in run.data.metrics
+    assert len(client.get_metric_history(run.info.run_id, "train/loss")) == 51
+
+
+def test_unchanged_every_stage_is_a_hit(checkout: Checkout, first: tuple[dict[str, bool], str, str]) -> None:
+    cached, out, _ = checkout.run()
+
+    assert all(cached.values())
+    assert "9 of 9 stages from the cache" in out
+    assert len(list((checkout.work / "registry" / "versions").iterdir())) == 1
+    table = out[out.index("How good") : out.index("!")]
+    assert table == first[1][first[1].index("How good") : first[1].index("!")]
+
+
+def test_a_changed_line_runs_what_depends_on_it(checkout: Checkout, first: tuple[dict[str, bool], str, str]) -> None:
+    with (checkout.root / "assay" / "evaluation" / "metrics.py").open("a") as source:
+        source.write("\n# one more line\n")
+
+    cached, _, _ = checkout.run()
+
+    untouched = {"Acquire", "Validate", "Split", "Train"}
+    assert {stage for stage, hit in cached.items() if hit} == untouched
+
+
+@pytest.mark.full
+def test_a_changed_row_runs_everything_and_keeps_every_other_document_on_its_side(checkout: Checkout) -> None:
+    first = checkout.run()[1]
+    rows = [json.loads(line) for line in checkout.source.read_text().splitlines()]
+    rows[0]["label"] = 5
+    checkout.source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    cached, out, err = checkout.run()
+
+    assert not any(cached.values())
+    assert "450 as the ledger had them" in err
+    assert "train 270, calibration 90, test 90" in first
+    assert "train 270, calibration 90, test 90" in out
+
+
+@pytest.mark.full
+def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, tiny_encoder: Path) -> None:
+    checkout = Checkout(tmp_path, tiny_encoder)
+    process, deadline = checkout.start("--tracking", "none"), time.monotonic() + 300
+    while not list(checkout.work.glob("checkpoints/*.pt")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+        assert process.poll() is None, process.communicate()
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not (checkout.work / "registry").exists()
+
+    cached, _, err = checkout.run("--tracking", "none")
+
+    assert {stage for stage, hit in cached.items() if hit} == {"Acquire", "Validate", "Split", "Baselines"}
+    assert "goes on from update 50 of 51" in err
+    assert not list(checkout.work.glob("checkpoints/*.pt"))
+
+
+def test_a_mistake_ends_with_our_message(checkout: Checkout) -> None:
+    process = checkout.start("--text_column", "body")
+
+    out, err = process.communicate(timeout=200)
+
+    assert process.returncode != 0
+    assert "no column 'body' for the text" in " ".join((out + err).split())
