@@ -66,8 +66,8 @@ def train_and_evaluate(request: Request) -> Evaluation:
             ledger = Ledger(request.ledger) if request.ledger else None
             config = SplitConfig(seed=request.config.seed)
             divided = split_documents(snapshot, checked.documents, rubric, ledger=ledger, config=config, progress=True)
-            say(", ".join(f"{part} {count}" for part, count in divided.assignment["part"].value_counts().items()))
-            say(divided.leakage.sentence())
+            for sentence in divided.sentences():
+                say(sentence)
         with stage("Train"):
             curve = launch(
                 request.processes,

@@ -18,4 +18,11 @@ else
   echo "uv cannot be had here; pip takes some minutes" >&2
   .venv/bin/pip install --disable-pip-version-check -r requirements.lock
 fi
+
+# The command `assay`, for people: it runs the code that lies here, which is never installed.
+cat > .venv/bin/assay <<EOF
+#!/bin/sh
+PYTHONPATH="$PWD\${PYTHONPATH:+:\$PYTHONPATH}" exec "$PWD/.venv/bin/python" -m assay.cli "\$@"
+EOF
+chmod +x .venv/bin/assay
 touch .venv/installed

@@ -23,6 +23,10 @@ class Registration:
     version: str
     champion: str
 
+    def __str__(self) -> str:
+        """What `pyflyte run` prints last."""
+        return f"registered as version {self.version}; the champion is {self.champion}"
+
 
 class Registered(NamedTuple):
     registration: Registration

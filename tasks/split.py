@@ -33,6 +33,6 @@ def split_labels(snapshot: SnapshotFolder, documents: Documents, rubric: Rubric,
         stage.remark = ", ".join(
             f"{part} {counts[part]}" for part in ("train", "calibration", "test", "set_aside") if part in counts
         )
-        say(f"{stage.remark}; {result.kept} as the ledger had them")
-        say(result.leakage.sentence())
+        for sentence in result.sentences():
+            say(sentence)
     return Split(result.assignment, result.leakage, stage)

@@ -37,6 +37,7 @@ from assay.storage import Snapshot, staged_folder
 NAMES = {"model": "this model", **BASELINE_NAMES}
 SHOWN = ("f1", "average_precision", "precision", "recall", "qwk", "spearman", "mae", "macro_f1", "calibration_error")
 WORST = 12
+QUARANTINED = 20
 
 
 def in_words(interval: Interval) -> str:
@@ -213,7 +214,8 @@ def _data(documents: pd.DataFrame, assignment: pd.DataFrame, quarantine: pd.Data
     ]
     if len(quarantine):
         reasons = quarantine["reason"].value_counts().rename_axis("reason").reset_index(name="rows")
-        blocks.append(Table(reasons, "Rows that could not be used."))
+        blocks.append(Table(reasons, "Rows that could not be used, by reason."))
+        blocks.append(Table(quarantine.head(QUARANTINED), f"The first {min(QUARANTINED, len(quarantine))} of them."))
     else:
         blocks.append(Prose("No row was quarantined."))
     return blocks

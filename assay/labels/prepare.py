@@ -26,6 +26,15 @@ class PreparedSplit:
     kept: int
     """Documents whose side was known from earlier runs."""
 
+    def sentences(self) -> list[str]:
+        """For people: the parts, what was kept as it was, what was set aside and why, and the leak."""
+        counts = self.assignment["part"].value_counts()
+        parts = ", ".join(f"{part} {counts.get(part, 0)}" for part in ("train", "calibration", "test"))
+        said = [f"{parts}; {self.kept} as the ledger had them"]
+        for reason, documents in self.set_aside.groupby("reason")["id"]:
+            said.append(f"set aside {len(documents)}: {reason}; first {documents.iloc[0]}")
+        return [*said, self.leakage.sentence()]
+
 
 def read_labels(snapshot: Snapshot) -> list[float]:
     """All labels of a snapshot that are finite numbers."""

@@ -17,7 +17,7 @@ FloatArray = NDArray[np.float64]
 LEAST_DOCUMENTS = 20
 """Below it, maps and cut points would be those of the few documents, not of the score."""
 MOST_LEVELS = 20
-"""Labels of more different values than this are binned to whole grades."""
+"""Labels of more different values than this are binned to whole grades, each bin standing for its mean label."""
 EVERYTHING = -float(np.finfo(float).max)
 """A cut that every score reaches; JSON has no infinity."""
 RIDGE = 1e-3
@@ -52,7 +52,7 @@ class Calibration:
     high: int
     threshold: float
     levels: tuple[float, ...]
-    """Distinct labels in rising order."""
+    """Distinct labels in rising order; where they are binned, the mean label of each bin."""
     slope: float
     """At least 0."""
     offsets: tuple[float, ...]
@@ -95,10 +95,12 @@ class Calibration:
                 where=where,
                 fix="Choose another threshold, or label more documents",
             )
-        levels = np.unique(label)
+        levels, bin_of = np.unique(label, return_inverse=True)
         if len(levels) > MOST_LEVELS:
-            levels = np.unique(np.clip(np.floor(label), low, high))
-        above = np.stack([label >= level for level in levels[1:]] + [reaches]).astype(float)
+            _, bin_of = np.unique(np.clip(np.floor(label), low, high), return_inverse=True)
+            # The lower edge of a bin would put every expected label half a grade too low.
+            levels = np.bincount(bin_of, label) / np.bincount(bin_of)
+        above = np.stack([bin_of >= level for level in range(1, len(levels))] + [reaches]).astype(float)
         slope, offsets = _fit_ordinal(score, above)
         return cls(
             low=low,

@@ -130,6 +130,23 @@ def test_many_different_labels_are_binned() -> None:
     assert np.abs(calibration.apply(scores).calibrated - labels).mean() < 8
 
 
+def test_binned_labels_keep_their_mean_and_their_threshold() -> None:
+    """Means of many raters take more values than there are levels; floors of them would be half a grade too low."""
+    generator = np.random.default_rng(0)
+    labels = generator.uniform(0, 5, 3000)
+    scores = labels + generator.normal(0, 0.5, 3000)
+
+    calibration = fitted(scores, labels, threshold=2.7)
+    meaning = calibration.apply(scores)
+
+    assert len(calibration.levels) == 5
+    assert meaning.calibrated.mean() == pytest.approx(labels.mean(), abs=2e-3)
+    assert meaning.p_keep.mean() == pytest.approx((labels >= 2.7).mean(), abs=2e-4)
+    for low, high in ((0.5, 1.5), (2, 3), (3.5, 4.5)):
+        near = (meaning.calibrated > low) & (meaning.calibrated < high)
+        assert labels[near].mean() == pytest.approx(meaning.calibrated[near].mean(), abs=0.15)
+
+
 @pytest.mark.parametrize(
     ("scores", "labels", "complaint"),
     [
