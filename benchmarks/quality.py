@@ -31,8 +31,8 @@ SETS = {
     "sample": LabelledSet("sample/documents.jsonl", ("--rubric", "education")),
     "web_pages": LabelledSet("web_pages/labels.parquet", ("--rubric", "education")),
     "onestopenglish": LabelledSet("onestopenglish", ("--group-by", "article")),
-    "fineweb_edu": LabelledSet("fineweb_edu", ("--rubric", "education", "--epochs", "2")),
-    "fineweb_legal": LabelledSet("fineweb_legal", ("--threshold", "3", "--epochs", "2", "--window-tokens", "128")),
+    "fineweb_edu": LabelledSet("fineweb_edu", ("--rubric", "education", "--epochs", "2", "--window-tokens", "128")),
+    "fineweb_legal": LabelledSet("fineweb_legal", ("--threshold", "3", "--epochs", "1", "--window-tokens", "128")),
 }
 COMMON = ("--recipe", "quickstart", "--precision", "bf16")
 
