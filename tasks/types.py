@@ -29,6 +29,7 @@ def _folder_digest(folder: FlyteDirectory) -> str:
 
 
 def table_digest(table: pd.DataFrame) -> str:
+    """sha256 over the values and the names of the columns, in their order."""
     hashes = pd.util.hash_pandas_object(table, index=False).to_numpy()
     return hashlib.sha256(hashes.tobytes() + repr(list(table.columns)).encode()).hexdigest()
 

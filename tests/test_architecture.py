@@ -67,7 +67,8 @@ def test_every_public_function_says_what_it_does() -> None:
 
 @pytest.mark.parametrize("module", ["assay.tracking", "assay.registry", "assay.storage", "assay.cli", "assay.rubric"])
 def test_light_modules_do_not_import_heavy_libraries(module: str) -> None:
-    code = f"import sys, {module}; print([n for n in ('torch', 'transformers', 'mlflow', 'neptune', 'sklearn') if n in sys.modules])"
+    heavy = ("torch", "transformers", "mlflow", "neptune", "sklearn")
+    code = f"import sys, {module}; print([name for name in {heavy} if name in sys.modules])"
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
     )

@@ -3,17 +3,20 @@
 from assay.evaluation.baselines import BASELINE_NAMES, baseline_scores
 from assay.evaluation.bootstrap import Difference, Interval, bootstrap, paired_bootstrap
 from assay.evaluation.calibrate import calibrate
-from assay.evaluation.evaluate import Evaluation, Slice, evaluate
-from assay.evaluation.metrics import METRICS, Metric, Outcomes, measure
+from assay.evaluation.evaluate import Errors, Evaluation, evaluate
+from assay.evaluation.metrics import METRICS, Curves, Metric, Outcomes, measure
 from assay.evaluation.present import evaluation_report, finish_model_folder, model_card, summary_table
 from assay.evaluation.run import Evaluated, evaluate_baselines, evaluate_model
+from assay.evaluation.slices import Slice
 from assay.evaluation.tables import BaselinePredictions, Predictions
 
 __all__ = [
     "BASELINE_NAMES",
     "METRICS",
     "BaselinePredictions",
+    "Curves",
     "Difference",
+    "Errors",
     "Evaluated",
     "Evaluation",
     "Interval",

@@ -1,11 +1,12 @@
 """How good a model is on documents it never saw, against what, and what is to be said about it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import pandas as pd
 
+from assay.errors import InputError
 from assay.evaluation.baselines import BASELINE_NAMES
 from assay.evaluation.bootstrap import (
     LEAST_CLUSTERS,
@@ -13,26 +14,41 @@ from assay.evaluation.bootstrap import (
     Difference,
     Interval,
     Resampled,
-    bootstrap,
 )
-from assay.evaluation.metrics import METRICS
+from assay.evaluation.metrics import METRICS, Curves, Outcomes
+from assay.evaluation.slices import Slice, slices
 from assay.rubric import Rubric
 
-LEAST_SLICE = 20
-"""Documents from which a slice is measured."""
+WORST = 12
+"""Documents listed of each kind of error."""
+WIDE = 0.1
+"""Width of the F1's interval from which the reader is told."""
 
 
 @dataclass(frozen=True)
-class Slice:
-    """One kind of test documents."""
+class Errors:
+    """Ids of the documents to look at first, the worst of each kind first; at most 12 of a kind."""
 
-    column: str
-    value: str
-    documents: int
-    positive: int
-    """With a label that reaches the threshold."""
-    metrics: dict[str, Interval] = field(default_factory=dict)
-    """Empty where the slice is too small to be measured."""
+    farthest: list[str]
+    """Largest difference of expected label and label."""
+    false_keeps: list[str]
+    """Kept though the label does not reach the threshold, by falling p_keep."""
+    false_drops: list[str]
+    """Not kept though it does, by rising p_keep."""
+
+    @classmethod
+    def of(cls, predictions: pd.DataFrame, rubric: Rubric) -> "Errors":
+        """Of a Predictions table."""
+        positive = predictions["label"] >= rubric.threshold
+        distance = (predictions["calibrated"] - predictions["label"]).abs()
+        kept = predictions[predictions["keep"] & ~positive]
+        dropped = predictions[~predictions["keep"] & positive]
+        orders = (
+            distance[distance > 0].sort_values(ascending=False, kind="stable"),
+            kept["p_keep"].sort_values(ascending=False, kind="stable"),
+            dropped["p_keep"].sort_values(kind="stable"),
+        )
+        return cls(*(predictions.loc[order.index[:WORST], "id"].tolist() for order in orders))
 
 
 @dataclass(frozen=True)
@@ -54,10 +70,42 @@ class Evaluation:
     lineage: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     """In plain words, for the reader of the figures."""
+    curves: Curves | None = None
+    errors: Errors | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any]) -> "Evaluation":
+        """The inverse of `to_json`; what others have added beside its fields is left out.
+
+        Raises InputError where it is no evaluation.
+        """
+        known = {name: given[name] for name in (entry.name for entry in fields(cls)) if name in given}
+        try:
+            return cls(
+                **{
+                    **known,
+                    "rubric": Rubric(**known["rubric"]),
+                    "metrics": _intervals(known["metrics"]),
+                    "baselines": {name: _intervals(of) for name, of in known.get("baselines", {}).items()},
+                    "gains": {
+                        baseline: {name: Difference(**gain) for name, gain in gains.items()}
+                        for baseline, gains in known.get("gains", {}).items()
+                    },
+                    "slices": [
+                        Slice(**{**part, "metrics": _intervals(part["metrics"])}) for part in known.get("slices", [])
+                    ],
+                    "curves": Curves(**known["curves"]) if known.get("curves") else None,
+                    "errors": Errors(**known["errors"]) if known.get("errors") else None,
+                }
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"this evaluation cannot be read: {error!r}", fix="Give one that `assay evaluate` wrote"
+            ) from error
 
     def values(self) -> dict[str, float]:
         """Metric -> figure, those that are defined."""
@@ -103,22 +151,19 @@ def evaluate(
         slices=[
             part
             for column, title in (slice_columns or {}).items()
-            for part in _slices(predictions, column, title, rubric, seed)
+            for part in slices(predictions, column, title, rubric, seed=seed)
         ],
         read=read,
         lineage=dict(lineage or {}),
+        curves=Curves.of(Outcomes.of(predictions, rubric)),
+        errors=Errors.of(predictions, rubric),
     )
     evaluation.warnings.extend(_warnings(evaluation))
     return evaluation
 
 
-def _slices(predictions: pd.DataFrame, column: str, title: str, rubric: Rubric, seed: int) -> list[Slice]:
-    slices = []
-    for value, part in predictions.groupby(column, sort=False, observed=True):
-        measured = bootstrap(part, rubric, resamples=500, seed=seed) if len(part) >= LEAST_SLICE else {}
-        positive = int((part["label"] >= rubric.threshold).sum())
-        slices.append(Slice(title, str(value), len(part), positive, measured))
-    return slices
+def _intervals(given: Mapping[str, Mapping[str, Any]]) -> dict[str, Interval]:
+    return {name: Interval(**interval) for name, interval in given.items()}
 
 
 def _warnings(evaluation: Evaluation) -> list[str]:
@@ -137,10 +182,17 @@ def _warnings(evaluation: Evaluation) -> list[str]:
             f"Only {evaluation.positive} of {evaluation.documents} test documents reach the threshold: "
             "the figures of the kept class have no interval."
         )
-    elif shown.value is not None and shown.low is not None and shown.high is not None and shown.high - shown.low > 0.1:
+    elif shown.value is not None and shown.low is not None and shown.high is not None and shown.high - shown.low > WIDE:
         said.append(
             f"With {evaluation.documents} test documents ({kept}) the intervals are wide: "
             f"the F1 of {shown.value:.2f} may be anything from {shown.low:.2f} to {shown.high:.2f}."
+        )
+    elif shown.value == shown.low == 1:
+        # Exact one-sided bound for no error among n; the rule of three (Hanley and Lippman-Hand 1983) approximates it.
+        bound = 1 - 0.05 ** (1 / evaluation.clusters)
+        said.append(
+            f"No test document was kept or dropped wrongly, so the interval of F1 has no width; with "
+            f"{evaluation.clusters} clusters up to {bound:.1%} of new documents may still be."
         )
     for baseline, gains in evaluation.gains.items():
         gain, name = gains[primary], BASELINE_NAMES.get(baseline, baseline)

@@ -7,13 +7,17 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
+from scipy.stats import binomtest, rankdata
 
 from assay.rubric import Rubric
 
 FloatArray = NDArray[np.float64]
 BINS = 10
 """Equal-count bins of the calibration error."""
+MOST_POINTS = 200
+"""Of the precision-recall curve."""
+MOST_GRADES = 12
+"""On a longer scale the confusion matrix is left out."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,8 @@ def macro_f1(outcomes: Outcomes, weight: FloatArray) -> float:
 def calibration_error(outcomes: Outcomes, weight: FloatArray) -> float:
     """Expected calibration error of p_keep over ten equal-count bins (Naeini et al. 2015).
 
-    Biased upwards where bins are small: a perfectly calibrated model has about 0.1 with 90 documents.
+    Biased upwards where bins are small: a perfectly calibrated model has about 0.1 with 90 documents. Resampling
+    adds to the bias, so that its bootstrap interval then lies above 0 as a whole: read it beside the Brier score.
     """
     count = np.bincount(outcomes.bins, weight, minlength=BINS)
     gap = np.bincount(outcomes.bins, weight * (outcomes.p_keep - outcomes.positive), minlength=BINS)
@@ -189,3 +194,56 @@ def measure(outcomes: Outcomes, weight: FloatArray | None = None) -> dict[str, f
     """Every metric; nan where its population is missing. `weight`: how often each document counts, shape (n,)."""
     counts = np.ones(len(outcomes.label)) if weight is None else np.asarray(weight, float)
     return {name: metric.compute(outcomes, counts) for name, metric in METRICS.items()}
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What is drawn of n predictions, as plain lists."""
+
+    recall: list[float]
+    """Of the kept class, rising; empty where no label reaches the threshold. At most 200 points."""
+    precision: list[float]
+    """At the same scores."""
+    predicted: list[float]
+    """Mean p_keep of each non-empty bin of the calibration error."""
+    observed: list[float]
+    """Share of its labels that reach the threshold."""
+    observed_low: list[float]
+    """95 % interval of Wilson (1927) for documents that are independent; clusters make it wider."""
+    observed_high: list[float]
+    confusion: list[list[int]]
+    """Documents by whole label (rows) and grade (columns), lowest first; empty for more than 12 grades."""
+
+    @classmethod
+    def of(cls, outcomes: Outcomes) -> "Curves":
+        """Equal scores are one point of the curve: no order within them means anything."""
+        order, tie = outcomes.ranking
+        found, reached = np.cumsum(outcomes.positive[order]), np.arange(1, len(order) + 1)
+        ends = np.flatnonzero(np.diff(tie, append=tie[-1] + 1)) if found[-1] else np.zeros(0, np.int64)
+        if len(ends) > MOST_POINTS:
+            ends = ends[np.linspace(0, len(ends) - 1, MOST_POINTS).round().astype(int)]
+        predicted, observed, low, high = [], [], [], []
+        for number in np.unique(outcomes.bins):
+            inside = outcomes.bins == number
+            share = binomtest(int(outcomes.positive[inside].sum()), int(inside.sum()))
+            interval = share.proportion_ci(0.95, method="wilson")
+            predicted.append(float(outcomes.p_keep[inside].mean()))
+            observed.append(float(share.statistic))
+            low.append(float(interval.low))
+            high.append(float(interval.high))
+        return cls(
+            recall=(found[ends] / max(int(found[-1]), 1)).tolist(),
+            precision=(found[ends] / reached[ends]).tolist(),
+            predicted=predicted,
+            observed=observed,
+            observed_low=low,
+            observed_high=high,
+            confusion=_confusion(outcomes),
+        )
+
+
+def _confusion(outcomes: Outcomes) -> list[list[int]]:
+    size = len(outcomes.rubric.grades)
+    rows, columns = (np.clip(g - outcomes.rubric.low, 0, size - 1) for g in (outcomes.true_grade, outcomes.grade))
+    matrix = np.bincount(rows * size + columns, minlength=size * size).reshape(size, size)
+    return matrix.tolist() if size <= MOST_GRADES else []

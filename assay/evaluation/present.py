@@ -10,7 +10,7 @@ import pandas as pd
 from assay.evaluation.baselines import BASELINE_NAMES
 from assay.evaluation.bootstrap import Interval
 from assay.evaluation.evaluate import Evaluation
-from assay.evaluation.metrics import METRICS, Outcomes
+from assay.evaluation.metrics import METRICS
 from assay.labels import Leakage
 from assay.model import ModelInfo
 from assay.report import (
@@ -36,7 +36,7 @@ from assay.storage import Snapshot, staged_folder
 
 NAMES = {"model": "this model", **BASELINE_NAMES}
 SHOWN = ("f1", "average_precision", "precision", "recall", "qwk", "spearman", "mae", "macro_f1", "calibration_error")
-WORST = 12
+SHORT = 5
 QUARANTINED = 20
 
 
@@ -118,48 +118,32 @@ def _figures(evaluation: Evaluation) -> list[Block]:
 
 
 def _charts(evaluation: Evaluation, predictions: pd.DataFrame) -> list[Block]:
-    rubric, outcomes = evaluation.rubric, Outcomes.of(predictions, evaluation.rubric)
     precision, recall = evaluation.metrics["precision"].value, evaluation.metrics["recall"].value
     point = (recall, precision) if precision is not None and recall is not None else None
-    grades = list(rubric.grades)
     blocks: list[Block] = [
-        Figure(chart_score_by_label(outcomes.label, outcomes.score), "Score by label: each point a test document."),
         Figure(
-            chart_precision_recall({"this model": _precision_recall(outcomes)}, point),
-            f"Precision and recall of the kept class, {rubric.keep_name}.",
+            chart_score_by_label(predictions["label"].to_numpy(), predictions["score"].to_numpy()),
+            "Score by label: each point a test document; bars are quartiles.",
+        )
+    ]
+    curves = evaluation.curves
+    if curves is None:
+        return blocks
+    blocks += [
+        Figure(
+            chart_precision_recall({"this model": (curves.recall, curves.precision)}, point),
+            f"Precision and recall of the kept class, {evaluation.rubric.keep_name}.",
         ),
         Figure(
-            chart_calibration(*_reliability(outcomes)),
+            chart_calibration(curves.predicted, curves.observed, curves.observed_low, curves.observed_high),
             "Calibration: of documents with about the same p_keep, the share whose label reaches the threshold. "
             "Bars are 95 % Wilson intervals.",
         ),
     ]
-    if len(grades) <= 12:
-        matrix = np.zeros((len(grades), len(grades)), dtype=int)
-        np.add.at(matrix, (outcomes.true_grade - rubric.low, outcomes.grade - rubric.low), 1)
-        blocks.append(Figure(chart_confusion(matrix, [str(grade) for grade in grades]), "Labels by grades."))
+    if curves.confusion:
+        names = [str(grade) for grade in evaluation.rubric.grades]
+        blocks.append(Figure(chart_confusion(np.array(curves.confusion), names), "Labels by grades."))
     return blocks
-
-
-def _precision_recall(outcomes: Outcomes) -> tuple[np.ndarray, np.ndarray]:
-    """Recall and precision at every score, at most some 200 points."""
-    order = np.argsort(-outcomes.score, kind="stable")
-    found = np.cumsum(outcomes.positive[order])
-    at = np.unique(np.linspace(0, len(order) - 1, 200).round().astype(int))
-    return found[at] / max(int(outcomes.positive.sum()), 1), found[at] / (at + 1)
-
-
-def _reliability(outcomes: Outcomes) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Mean p_keep, observed share and Wilson interval of each non-empty bin."""
-    rows = []
-    for number in np.unique(outcomes.bins):
-        chosen = outcomes.bins == number
-        n, share, z = int(chosen.sum()), float(outcomes.positive[chosen].mean()), 1.96
-        middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-        half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-        rows.append((outcomes.p_keep[chosen].mean(), share, min(share, middle - half), max(share, middle + half)))
-    predicted, observed, low, high = np.array(rows).T
-    return predicted, observed, low, high
 
 
 def _slices(evaluation: Evaluation) -> list[Block]:
@@ -186,19 +170,29 @@ def _slices(evaluation: Evaluation) -> list[Block]:
     return blocks or [Prose("There is none.")]
 
 
-def _errors(predictions: pd.DataFrame, snapshot: Snapshot) -> list[Block]:
-    error = predictions["calibrated"] - predictions["label"]
-    worst = predictions.loc[error.abs().sort_values(ascending=False, kind="stable").index[:WORST]]
-    texts = snapshot.take(worst["row"])
-    items = [
-        TextItem(
-            f"label {row.label:g}, expected {row.calibrated:.1f}",
-            str(text),
-            f"score {row.score:.2f}, grade {row.grade}, p_keep {row.p_keep:.2f}, {row.id}",
-        )
-        for row, text in zip(worst.itertuples(), texts, strict=True)
-    ]
-    return [Prose("The documents for which the expected label is farthest from the label."), Texts(items)]
+def _errors(evaluation: Evaluation, predictions: pd.DataFrame, snapshot: Snapshot) -> list[Block]:
+    if evaluation.errors is None:
+        return []
+    kinds = {
+        "The expected label is farthest from the label.": evaluation.errors.farthest,
+        "Kept, though the label does not reach the threshold; the surest first.": evaluation.errors.false_keeps[:SHORT],
+        "Dropped, though the label reaches the threshold; the surest first.": evaluation.errors.false_drops[:SHORT],
+    }
+    by_id = predictions.set_index("id", drop=False)
+    blocks: list[Block] = []
+    for title, ids in kinds.items():
+        chosen = by_id.loc[ids]
+        texts = snapshot.take(chosen["row"])
+        items = [
+            TextItem(
+                f"label {row.label:g}, expected {row.calibrated:.1f}",
+                str(text),
+                f"score {row.score:.2f}, grade {row.grade}, p_keep {row.p_keep:.2f}, {row.id}",
+            )
+            for row, text in zip(chosen.itertuples(index=False), texts, strict=True)
+        ]
+        blocks += [Prose(f"**{title}**"), Texts(items) if items else Prose("None.")]
+    return blocks
 
 
 def _data(documents: pd.DataFrame, assignment: pd.DataFrame, quarantine: pd.DataFrame, leakage: Leakage) -> list[Block]:
@@ -280,7 +274,7 @@ def evaluation_report(
         sections.append(Section("Data and split", _data(documents, assignment, quarantine, leakage)))
     if curve is not None and len(curve):
         sections.append(Section("Training", _training(curve)))
-    sections.append(Section("Worst errors", _errors(predictions, snapshot)))
+    sections.append(Section("Worst errors", _errors(evaluation, predictions, snapshot)))
     lineage = pd.DataFrame([{"": name, " ": value} for name, value in evaluation.lineage.items()])
     sections.append(Section("Lineage", [Table(lineage)]))
     return Report(
