@@ -3,9 +3,10 @@
 from assay.evaluation.baselines import BASELINE_NAMES, baseline_scores
 from assay.evaluation.bootstrap import Difference, Interval, bootstrap, paired_bootstrap
 from assay.evaluation.calibrate import calibrate
+from assay.evaluation.card import finish_model_folder, model_card
 from assay.evaluation.evaluate import Errors, Evaluation, evaluate
 from assay.evaluation.metrics import METRICS, Curves, Metric, Outcomes, measure
-from assay.evaluation.present import evaluation_report, finish_model_folder, model_card, summary_table
+from assay.evaluation.present import evaluation_report, summary_table
 from assay.evaluation.run import Evaluated, evaluate_baselines, evaluate_model
 from assay.evaluation.slices import Slice
 from assay.evaluation.tables import BaselinePredictions, Predictions

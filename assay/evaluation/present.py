@@ -1,8 +1,4 @@
-"""What people see of an evaluation: the table at the end of a run, the report, the model card."""
-
-import json
-import shutil
-from pathlib import Path
+"""What people see of an evaluation: the table at the end of a run, and the report."""
 
 import numpy as np
 import pandas as pd
@@ -12,7 +8,6 @@ from assay.evaluation.bootstrap import Interval
 from assay.evaluation.evaluate import Evaluation
 from assay.evaluation.metrics import METRICS
 from assay.labels import Leakage
-from assay.model import ModelInfo
 from assay.report import (
     Block,
     Callout,
@@ -30,9 +25,8 @@ from assay.report import (
     chart_lines,
     chart_precision_recall,
     chart_score_by_label,
-    render_markdown,
 )
-from assay.storage import Snapshot, staged_folder
+from assay.storage import Snapshot
 
 NAMES = {"model": "this model", **BASELINE_NAMES}
 SHOWN = ("f1", "average_precision", "precision", "recall", "qwk", "spearman", "mae", "macro_f1", "calibration_error")
@@ -69,7 +63,8 @@ def summary_table(evaluation: Evaluation) -> pd.DataFrame:
     )
 
 
-def _figures(evaluation: Evaluation) -> list[Block]:
+def figures(evaluation: Evaluation) -> list[Block]:
+    """The table of all metrics and systems, the primary one as a chart, and the gains over the baselines."""
     systems = _systems(evaluation)
     table = pd.DataFrame(
         [
@@ -146,7 +141,8 @@ def _charts(evaluation: Evaluation, predictions: pd.DataFrame) -> list[Block]:
     return blocks
 
 
-def _slices(evaluation: Evaluation) -> list[Block]:
+def slice_blocks(evaluation: Evaluation) -> list[Block]:
+    """The slices that are large enough, and the names of the others."""
     measured = [part for part in evaluation.slices if part.metrics]
     small = [part for part in evaluation.slices if not part.metrics]
     blocks: list[Block] = []
@@ -264,11 +260,11 @@ def evaluation_report(
                     }
                 ),
                 *[Callout(warning, "warn") for warning in evaluation.warnings],
-                *_figures(evaluation),
+                *figures(evaluation),
             ],
         ),
         Section("What the scores look like", _charts(evaluation, predictions)),
-        Section("Slices", _slices(evaluation)),
+        Section("Slices", slice_blocks(evaluation)),
     ]
     if documents is not None and assignment is not None and quarantine is not None and leakage is not None:
         sections.append(Section("Data and split", _data(documents, assignment, quarantine, leakage)))
@@ -283,86 +279,3 @@ def evaluation_report(
         f"{evaluation.documents} test documents in {evaluation.clusters} clusters",
         sections,
     )
-
-
-def model_card(info: ModelInfo, evaluation: Evaluation) -> str:
-    """A model card in the Hugging Face format."""
-    rubric = info.rubric
-    results = [
-        {"type": name, "value": round(interval.value, 4), "name": METRICS[name].title}
-        for name, interval in evaluation.metrics.items()
-        if interval.value is not None
-    ]
-    source = ", ".join(str(entry.get("uri", "")).rsplit("/", 1)[-1] for entry in info.lineage.get("sources", []))
-    head = {
-        "language": list(info.languages),
-        "library_name": "transformers",
-        "pipeline_tag": "text-classification",
-        "tags": ["data-quality", "pretraining-data", "regression"],
-        "model-index": [
-            {
-                "name": f"assay {rubric.name}",
-                "results": [
-                    {
-                        "task": {"type": "text-classification"},
-                        "dataset": {"name": source or "labelled documents", "type": "private", "split": "test"},
-                        "metrics": results,
-                    }
-                ],
-            }
-        ],
-    }
-    counts = info.lineage.get("documents", {})
-    report = Report(
-        f"Document quality: {rubric.name}",
-        sections=[
-            Section(
-                "Use",
-                [
-                    Prose(
-                        f"One raw score a document; `assay.json` turns it into an expected label ({rubric.low} to "
-                        f"{rubric.high}), the probability of {rubric.keep_name}, and a grade. Made to choose documents "
-                        "for the pretraining of language models; not made to judge people or their work."
-                    )
-                ],
-            ),
-            Section(
-                "What it reads",
-                [
-                    Prose(
-                        f"Encoder {info.encoder}; at most {info.windows.count} window(s) of {info.windows.tokens} "
-                        f"tokens a document. Languages of the labels: {', '.join(info.languages)}; scores of others "
-                        f"mean nothing. On the test part it read {evaluation.read:.0%} of the tokens."
-                    )
-                ],
-            ),
-            Section(
-                "Data",
-                [
-                    Prose(
-                        f"Source {source}, {', '.join(f'{count} {part}' for part, count in counts.items())} documents. "
-                        "Near-duplicates and groups never straddle the parts."
-                    )
-                ],
-            ),
-            Section(
-                "How good", [*[Callout(warning, "warn") for warning in evaluation.warnings], *_figures(evaluation)]
-            ),
-            Section("Slices", _slices(evaluation)),
-            Section(
-                "Lineage",
-                [Facts({**evaluation.lineage, "run": str(info.lineage.get("run", ""))})],
-            ),
-        ],
-    )
-    return render_markdown(report, head)
-
-
-def finish_model_folder(model: Path, evaluation: Evaluation, report: Path, output: Path) -> None:
-    """Copy the model folder to the new folder `output`, with `evaluation.json`, `report.html` and the card."""
-    with staged_folder(output) as folder:
-        shutil.copytree(model, folder, dirs_exist_ok=True)
-        fields = json.dumps(evaluation.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
-        (folder / "evaluation.json").write_text(fields + "\n", encoding="utf-8")
-        shutil.copyfile(report, folder / "report.html")
-        (folder / "README.md").write_text(model_card(ModelInfo.read(folder), evaluation), encoding="utf-8")

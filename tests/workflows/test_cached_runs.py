@@ -60,7 +60,7 @@ class Checkout:
     def run(self, *options: str) -> tuple[dict[str, bool], str, str]:
         """(stage -> whether it came from the cache, standard output, standard error) of a run that succeeds."""
         process = self.start(*options)
-        out, err = process.communicate(timeout=400)
+        out, err = process.communicate(timeout=900)
         assert process.returncode == 0, out[-3000:] + err[-3000:]
         cached = {}
         for stage in STAGES:

@@ -1,0 +1,1 @@
+"""What is measured, each one command; figures in RESULTS.md."""
