@@ -80,7 +80,13 @@ def canonical(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.RecordBat
         fields["id"] = pa.array([text_digest(value or "") for value in text.to_pylist()], pa.string())
     fields["text"] = pc.cast(text, pa.large_string())
     if columns.label:
-        fields["label"] = _numbers(batch[columns.label])
+        try:
+            fields["label"] = _numbers(batch[columns.label])
+        except pa.ArrowException as error:
+            kind = batch[columns.label].type
+            raise InputError(
+                f"column {columns.label!r} holds {kind}, not numbers", where=uri, fix="Name the column of the labels"
+            ) from error
     if columns.group:
         fields["group"] = pc.cast(batch[columns.group], pa.string())
     used = {id_column, columns.text, columns.label, columns.group}

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaErrors
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from assay.dedup import text_digest
 from assay.errors import InputError
@@ -109,8 +111,10 @@ def validate(snapshot: Snapshot, rubric: Rubric, *, max_quarantined: float = 0.0
     failed = _failures(rows, rubric)
     quarantine = _quarantine(rows, failed["row"].tolist(), failed["reason"].tolist(), failed["column"].tolist())
 
-    good = rows.drop(index=failed["row"])
+    good = rows.drop(index=failed["row"]).copy()
     good["digest"] = [text_digest(text) for text in good["text"]]
+    if "group" in good:
+        good["group"] = _joined_groups(good["digest"], good["group"])
     merged = good.groupby("digest", sort=False)
     documents = pd.DataFrame(
         {
@@ -146,6 +150,24 @@ def validate(snapshot: Snapshot, rubric: Rubric, *, max_quarantined: float = 0.0
         merged=len(good) - merged.ngroups,
         disagreeing=int((merged["label"].nunique() > 1).sum()),
     )
+
+
+def _joined_groups(digests: pd.Series, groups: pd.Series) -> pd.Series:
+    """Group of every row, where groups that share a text are one group under the first of their names.
+
+    A text that stands in two groups would otherwise follow one of them, and leak into the other.
+    """
+    known = groups.notna() & (groups != "")
+    names = pd.unique(groups[known])
+    code = pd.Series(pd.Categorical(groups[known], categories=names).codes, index=groups.index[known])
+    first = code.groupby(digests[known]).transform("first")
+    n = len(names)
+    links = coo_array((np.ones(len(code)), (code.to_numpy(), first.to_numpy())), shape=(n, n))
+    component = connected_components(links, directed=False)[1]
+    representative = pd.Series(names).groupby(component).first()
+    joined = groups.copy()
+    joined[known] = representative.to_numpy()[component[code.to_numpy()]]
+    return joined
 
 
 def _refuse_if_too_many(quarantine: pd.DataFrame, rows: int, limit: float, snapshot: Snapshot) -> None:

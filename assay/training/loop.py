@@ -75,6 +75,8 @@ class _Processes:
         self.device = torch.device(f"cuda:{local}" if torch.cuda.is_available() else "cpu")
 
     def __enter__(self) -> "_Processes":
+        if self.device.type == "cuda":
+            torch.cuda.set_device(self.device)  # NCCL would open every process's context on the first GPU
         self.owns_group = self.count > 1 and not dist.is_initialized()
         if self.owns_group:
             # The agent hands one store to all attempts: without a prefix of its own, a restarted group finds the

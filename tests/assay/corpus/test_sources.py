@@ -152,6 +152,13 @@ def test_files_of_different_schemas_are_refused(tmp_path: Path) -> None:
         acquire(open_source(str(tmp_path)), Columns(), tmp_path / "snapshot")
 
 
+def test_a_label_column_of_dates_is_refused(tmp_path: Path) -> None:
+    pd.DataFrame({"text": ["a"], "when": [pd.Timestamp("2026-01-01")]}).to_parquet(tmp_path / "d.parquet")
+
+    with pytest.raises(InputError, match="not numbers"):
+        acquire(open_source(str(tmp_path)), Columns(label="when"), tmp_path / "snapshot")
+
+
 def test_missing_path_and_ambiguous_columns_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         open_source(str(tmp_path / "nothing.parquet"))

@@ -108,6 +108,18 @@ def test_groups_are_carried_and_equal_labels_refused(tmp_path: Path) -> None:
         validate(snapshot_of(tmp_path / "equal", [good(n, label=2.0) for n in range(12)]), EDUCATION)
 
 
+def test_groups_that_share_a_text_become_one(tmp_path: Path) -> None:
+    rows = [good(number, site=f"s{number % 5}") for number in range(20)]
+    rows += [good(20, text="document 1", site="s3"), good(21, text="document 3", site="s4"), good(22, site=None)]
+
+    checked = validate(snapshot_of(tmp_path, rows, Columns(label="label", group="site")), EDUCATION)
+
+    groups = checked.documents.set_index("id")["group"]
+    assert groups[["d1", "d3", "d4", "d6", "d19"]].tolist() == ["s1"] * 5
+    assert groups[["d0", "d2"]].tolist() == ["s0", "s2"]
+    assert groups.isna().tolist() == [name == "d22" for name in groups.index]
+
+
 def test_without_a_label_column_there_is_a_message(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no label column"):
         validate(snapshot_of(tmp_path, [good(1)], Columns()), EDUCATION)
