@@ -45,7 +45,7 @@ def bar(items: Iterable[T] | None = None, *, total: int | None = None, unit: str
         file=sys.stderr,
         leave=False,
         disable=_silent(),
-        unit_scale=True,
+        unit_scale=total is None or total >= 10_000,
         delay=1,
         mininterval=0.1 if interactive else 10,
         ncols=100 if interactive else 80,

@@ -168,4 +168,6 @@ def test_a_mistake_ends_with_our_message(checkout: Checkout) -> None:
     out, err = process.communicate(timeout=200)
 
     assert process.returncode != 0
-    assert "no column 'body' for the text" in " ".join((out + err).split())
+    last = " ".join(out.split())  # where pyflyte prints errors
+    assert "no column 'body' for the text" in last[-400:]
+    assert last.endswith("Name one of: genre, id, label, rater_1, rater_2, text, topic, writer")
