@@ -165,7 +165,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, tiny_encoder: Path) -
 def test_a_mistake_ends_with_our_message(checkout: Checkout) -> None:
     process = checkout.start("--text_column", "body")
 
-    out, err = process.communicate(timeout=200)
+    out, _ = process.communicate(timeout=200)
 
     assert process.returncode != 0
     last = " ".join(out.split())  # where pyflyte prints errors
