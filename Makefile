@@ -55,7 +55,7 @@ fmt: setup ## put formatting and imports in order
 	$(BIN)/ruff check --fix .
 
 lock: ## requirements.lock from pyproject.toml; +cpu is cut off, so that the lock fits every build of torch
-	uv pip compile pyproject.toml --extra dev --python-version 3.11 --no-header --no-emit-find-links \
+	uv pip compile pyproject.toml --extra dev --upgrade-package torch --python-version 3.11 --no-header --no-emit-find-links \
 	  --no-emit-index-url --no-annotate -o requirements.lock
 	sed -i 's/^torch==\([0-9.]*\)+cpu/torch==\1/' requirements.lock
 
