@@ -80,6 +80,8 @@ def save_model(model: QualityModel, folder: Path) -> None:
     with quiet_transformers():
         model.network.save_pretrained(folder)
         model.tokenizer.save_pretrained(folder)
+    for weights in folder.glob("*.safetensors"):
+        weights.chmod(0o644)  # safetensors writes for the owner alone, and a server runs as somebody else
     model.info.write(folder)
 
 

@@ -64,6 +64,7 @@ def test_evaluation_scoring_and_plain_transformers_agree_on_the_golden_documents
     names = {path.name for path in model.iterdir()}
     assert {"config.json", "model.safetensors", "assay.json", "golden.jsonl", "README.md", "report.html"} <= names
     assert not any(name.endswith((".bin", ".pt", ".pkl")) for name in names)
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in model.iterdir()), "a server runs as somebody else"
 
 
 def test_a_model_folder_tells_what_it_is(tiny_model: Path) -> None:
