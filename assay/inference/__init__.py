@@ -1,18 +1,27 @@
 """The one place that tokenizes or runs an encoder: windows -> tokens -> batches -> scores, and the golden check."""
 
+from assay.inference.assess import REASONS, Assessment, Limits, assess
 from assay.inference.encode import EncodedText, encode
 from assay.inference.forward import document_scores, pad, token_budget_batches
 from assay.inference.golden import GoldenReport, check_golden, read_golden, write_golden
-from assay.inference.scorer import ScoredDocument, Scorer
+from assay.inference.language import Language, identify_language
+from assay.inference.scorer import ScoredDocument, Scorer, WindowScore
 
 __all__ = [
+    "REASONS",
+    "Assessment",
     "EncodedText",
     "GoldenReport",
+    "Language",
+    "Limits",
     "ScoredDocument",
     "Scorer",
+    "WindowScore",
+    "assess",
     "check_golden",
     "document_scores",
     "encode",
+    "identify_language",
     "pad",
     "read_golden",
     "token_budget_batches",

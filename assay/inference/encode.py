@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from assay.errors import InputError
 from assay.model import Windows
 
 
@@ -44,13 +45,18 @@ def _special(tokenizer: Any) -> tuple[list[int], list[int]]:
     return whole[:at], whole[at + len(bare) :]
 
 
+def _clean(text: str) -> str:
+    """One `?` for each lone surrogate, as UTF-8 has no place for them: positions stay what they were."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def encode(tokenizer: Any, texts: Sequence[str], windows: Windows) -> list[EncodedText]:
     """Tokenize texts and cut them into windows. Lone surrogates are read as `?`, as UTF-8 has no place for them."""
     if not texts:
         return []
     before, after = _special(tokenizer)
     size = windows.tokens - len(before) - len(after)
-    clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+    clean = [_clean(text) for text in texts]
     encoded = []
     # verbose=False: a text longer than the encoder is what windows are for, not a reason to warn.
     for ids in tokenizer(clean, add_special_tokens=False, verbose=False)["input_ids"]:
@@ -65,3 +71,20 @@ def encode(tokenizer: Any, texts: Sequence[str], windows: Windows) -> list[Encod
         )
         encoded.append(EncodedText(tuple((*before, *piece, *after) for piece in pieces), len(ids), read))
     return encoded
+
+
+def window_spans(tokenizer: Any, text: str, windows: Windows) -> list[tuple[int, int]]:
+    """First character and the one after the last of each window that `encode` cuts this text into.
+
+    Raises InputError for a tokenizer without offsets (one not written in Rust).
+    """
+    if not tokenizer.is_fast:
+        raise InputError("this encoder's tokenizer does not tell which characters it read", fix="Use a fast tokenizer")
+    before, after = _special(tokenizer)
+    size = windows.tokens - len(before) - len(after)
+    given = tokenizer(_clean(text), add_special_tokens=False, verbose=False, return_offsets_mapping=True)
+    offsets = given["offset_mapping"]
+    if not offsets:
+        return [(0, 0)]
+    starts = window_starts(len(offsets), size, windows.count)
+    return [(offsets[start][0], offsets[min(start + size, len(offsets)) - 1][1]) for start in starts]

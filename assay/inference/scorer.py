@@ -1,18 +1,22 @@
 """Texts in, scores and what they mean out."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 import torch
+from numpy.typing import NDArray
 from pandera.typing import Series
 
-from assay.inference.encode import encode
+from assay.inference.encode import EncodedText, encode, window_spans
 from assay.inference.forward import document_scores, pad, token_budget_batches
 from assay.model import QualityModel, load_model
 from assay.progress import counter
+
+FloatArray = NDArray[np.float64]
 
 
 class ScoredDocument(pa.DataFrameModel):
@@ -25,6 +29,28 @@ class ScoredDocument(pa.DataFrameModel):
     p_keep: Series[float] | None = pa.Field(ge=0, le=1, description="probability that the label reaches the threshold")
     grade: Series[int] | None = pa.Field(description="whole number shown to people")
     keep: Series[bool] | None = pa.Field(description="whether the score reaches the cut at the threshold")
+
+
+@dataclass(frozen=True)
+class Readings:
+    """The network's word on n texts; every array has shape (n,)."""
+
+    score: FloatArray
+    tokens: NDArray[np.int64]
+    """Of the whole text, by the model's tokenizer."""
+    read: FloatArray
+    """Share of these that lay in some window."""
+
+
+@dataclass(frozen=True)
+class WindowScore:
+    """A piece of a text that the model read at once."""
+
+    start: int
+    """First character."""
+    end: int
+    """The character after its last."""
+    score: float
 
 
 class Scorer:
@@ -42,8 +68,8 @@ class Scorer:
         """Raises InputError where the folder holds no model."""
         return cls(load_model(folder))
 
-    def score(self, texts: Sequence[str], *, progress: str = "") -> pd.DataFrame:
-        """ScoredDocument, one row a text, in their order. `progress` names a bar to show."""
+    def read(self, texts: Sequence[str], *, progress: str = "") -> Readings:
+        """Scores and what was read of n texts, in their order. `progress` names a bar to show."""
         documents = encode(self.model.tokenizer, texts, self.model.info.windows)
         score_D = np.zeros(len(texts))
         # A document's windows stay in one batch: their mean is taken there.
@@ -56,22 +82,34 @@ class Scorer:
                     )
                 score_D[batch] = scores.cpu().numpy()
                 shown.update(len(batch))
-        table = pd.DataFrame(
-            {
-                "score": score_D,
-                "tokens": np.array([document.tokens for document in documents], dtype=np.int64),
-                "read": np.array(
-                    [document.read / max(document.tokens, 1) if document.tokens else 1.0 for document in documents],
-                    dtype=float,
-                ),
-            }
-        )
+        tokens = np.array([document.tokens for document in documents], dtype=np.int64)
+        seen = np.array([document.read for document in documents], dtype=float)
+        return Readings(score_D, tokens, np.where(tokens > 0, seen / np.maximum(tokens, 1), 1.0))
+
+    def score(self, texts: Sequence[str], *, progress: str = "") -> pd.DataFrame:
+        """ScoredDocument, one row a text, in their order. `progress` names a bar to show."""
+        readings = self.read(texts, progress=progress)
+        table = pd.DataFrame({"score": readings.score, "tokens": readings.tokens, "read": readings.read})
         if calibration := self.model.info.calibration:
-            meaning = calibration.apply(score_D)
+            meaning = calibration.apply(readings.score)
             table = table.assign(
                 calibrated=meaning.calibrated, p_keep=meaning.p_keep, grade=meaning.grade, keep=meaning.keep
             )
         return table
+
+    def windows(self, text: str) -> list[WindowScore]:
+        """What the model read of one text, in order; the text's score is the mean of these.
+
+        Raises InputError where the encoder's tokenizer does not know which characters a token stands for.
+        """
+        (document,) = encode(self.model.tokenizer, [text], self.model.info.windows)
+        spans = window_spans(self.model.tokenizer, text, self.model.info.windows)
+        scores = []
+        for window in document.windows:
+            alone = EncodedText((window,), document.tokens, document.read)
+            with torch.inference_mode():
+                scores.append(float(document_scores(self.model.network, [alone], self._padding, self.device)[0]))
+        return [WindowScore(*span, score) for span, score in zip(spans, scores, strict=True)]
 
     def embed(self, texts: Sequence[str], *, progress: str = "") -> np.ndarray:
         """Mean-pooled last hidden states, shape (texts, hidden), float32: features of the encoder as it is."""
