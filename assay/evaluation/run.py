@@ -43,7 +43,7 @@ def evaluate_model(
     """
     if part.empty:
         raise InputError(
-            "no document to evaluate on", where=str(snapshot.path), fix="Give labelled documents it has not seen"
+            "no document to evaluate on", where=snapshot.url, fix="Give labelled documents it has not seen"
         )
     if slice_by and slice_by not in snapshot.manifest.schema:
         names = ", ".join(snapshot.manifest.schema)

@@ -104,7 +104,7 @@ def validate(snapshot: Snapshot, rubric: Rubric, *, max_quarantined: float = 0.0
     """
     names = list(snapshot.manifest.schema)
     if "label" not in names:
-        raise InputError("no label column", where=str(snapshot.path), fix="Name it with --label_column")
+        raise InputError("no label column", where=snapshot.url, fix="Name it with --label_column")
     wanted: list[str] = [name for name in ("id", "text", "label", "group") if name in names]
     rows = pd.concat([batch.to_pandas() for batch in snapshot.batches(wanted)], ignore_index=True)
     rows = rows.astype({"id": "str", "text": "str", "label": float})
@@ -140,7 +140,7 @@ def validate(snapshot: Snapshot, rubric: Rubric, *, max_quarantined: float = 0.0
     if documents["label"].nunique() < 2:
         raise InputError(
             f"all {len(documents)} labels are {documents['label'].iloc[0]:g}",
-            where=str(snapshot.manifest.provenance.get("sources", snapshot.path)),
+            where=str(snapshot.manifest.provenance.get("sources", snapshot.url)),
             fix="A classifier needs at least two classes",
         )
     return Validation(
@@ -183,5 +183,5 @@ def _refuse_if_too_many(quarantine: pd.DataFrame, rows: int, limit: float, snaps
 
 
 def _source_of(snapshot: Snapshot) -> str:
-    sources = snapshot.manifest.provenance.get("sources") or [{"uri": str(snapshot.path)}]
+    sources = snapshot.manifest.provenance.get("sources") or [{"uri": snapshot.url}]
     return ", ".join(source["uri"] for source in sources)

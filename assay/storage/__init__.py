@@ -7,15 +7,20 @@ from assay.storage.objects import (
     exists,
     join,
     list_names,
+    local_path,
     localize,
+    open_binary,
+    published_folder,
     read_bytes,
     upload_folder,
     write_bytes,
 )
-from assay.storage.snapshot import Manifest, Snapshot, write_snapshot
+from assay.storage.snapshot import MANIFEST, TOKEN_ESTIMATE, Manifest, Snapshot, write_snapshot
 from assay.storage.staging import staged_file, staged_folder
 
 __all__ = [
+    "MANIFEST",
+    "TOKEN_ESTIMATE",
     "Manifest",
     "Snapshot",
     "create",
@@ -26,7 +31,10 @@ __all__ = [
     "exists",
     "join",
     "list_names",
+    "local_path",
     "localize",
+    "open_binary",
+    "published_folder",
     "read_bytes",
     "staged_file",
     "staged_folder",

@@ -12,6 +12,7 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from assay.errors import InputError
 from assay.storage.staging import staged_file, staged_folder
 
 
@@ -20,7 +21,7 @@ def _open(url: str) -> tuple[Any, str]:
     return fs, path
 
 
-def _local(url: str) -> Path | None:
+def local_path(url: str) -> Path | None:
     """The path, where the URL names a local file system."""
     fs, path = _open(url)
     return Path(path) if isinstance(fs, LocalFileSystem) else None
@@ -44,9 +45,17 @@ def read_bytes(url: str) -> bytes:
     return bytes(fs.cat_file(path))
 
 
+@contextmanager
+def open_binary(url: str) -> Iterator[Any]:
+    """An object as a seekable file, read as far as it is asked for. Raises FileNotFoundError."""
+    fs, path = _open(url)
+    with fs.open(path, "rb") as file:
+        yield file
+
+
 def write_bytes(url: str, data: bytes) -> None:
     """Write or replace an object; a reader sees the old bytes or the new ones, never a part."""
-    if path := _local(url):
+    if path := local_path(url):
         with staged_file(path) as partial:
             partial.write_bytes(data)
         return
@@ -60,7 +69,7 @@ def create(url: str, data: bytes) -> None:
     Raises FileExistsError for all the others. On a disk this is a hard link, in an object store a
     conditional PUT.
     """
-    if path := _local(url):
+    if path := local_path(url):
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.partial"
         try:
@@ -89,7 +98,7 @@ def upload_folder(folder: Path, url: str, *, last: str) -> None:
 
     On a disk the folder appears by one rename. Copying the same content again does no harm.
     """
-    if path := _local(url):
+    if path := local_path(url):
         if not (path / last).exists():
             with staged_folder(path, replace=True) as partial:
                 shutil.copytree(folder, partial, dirs_exist_ok=True)
@@ -112,9 +121,28 @@ def download_folder(url: str, folder: Path) -> None:
 
 
 @contextmanager
+def published_folder(url: str, *, last: str, replace: bool = False, keep: bool = False) -> Iterator[Path]:
+    """Yield a local folder to fill; it appears at `url` when the block ends, in an object store with `last` last.
+
+    Raises InputError where there is one already; `replace` and `keep` as in `staged_folder`.
+    """
+    if path := local_path(url):
+        with staged_folder(path, replace=replace, keep=keep) as partial:
+            yield partial
+        return
+    if exists(join(url, last)) and not replace:
+        raise InputError("the output exists already", where=url, fix="Remove it, or name another")
+    with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
+        folder = Path(scratch) / "new"
+        folder.mkdir()
+        yield folder
+        upload_folder(folder, url, last=last)
+
+
+@contextmanager
 def localize(url: str) -> Iterator[Path]:
     """A folder as a local path: itself on a disk, else a copy for the time of the block."""
-    if path := _local(url):
+    if path := local_path(url):
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="assay-") as scratch:

@@ -5,9 +5,10 @@ The manifest is written last: a folder without one is no snapshot. The version c
 and with which release of the code; where they came from stands beside it as provenance.
 """
 
-import datetime
+import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pyarrow.parquet as pq
 
 from assay.errors import InputError
 from assay.storage.hashing import digest_file, digest_json
-from assay.storage.staging import staged_folder
+from assay.storage.objects import join, open_binary, published_folder, read_bytes
 
 MANIFEST = "manifest.json"
 ROW_GROUP = 5_000
@@ -49,79 +50,140 @@ class Manifest:
     """What counted the tokens; an estimate says so."""
     shards: tuple[Shard, ...]
     provenance: dict[str, Any] = field(default_factory=dict)
-    """Sources with revision, settings, time; not part of the version."""
+    """Sources with revision, settings; not part of the version. No time: the same work gives the same bytes."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A complete snapshot on a local disk."""
+    """A complete snapshot on a local disk or in an object store."""
 
-    path: Path
+    url: str
     manifest: Manifest
 
     @classmethod
-    def open(cls, path: Path) -> "Snapshot":
-        """Raises InputError where there is no complete snapshot."""
+    def open(cls, place: str | Path) -> "Snapshot":
+        """By path or fsspec URL. Raises InputError where there is no complete snapshot."""
+        url = str(place)
         try:
-            fields = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+            fields = json.loads(read_bytes(join(url, MANIFEST)))
             shards = tuple(Shard(**shard) for shard in fields.pop("shards"))
-            return cls(path, Manifest(shards=shards, **fields))
-        except FileNotFoundError as error:
+            return cls(url, Manifest(shards=shards, **fields))
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise InputError(
                 f"no snapshot: {MANIFEST} is missing",
-                where=str(path),
+                where=url,
                 fix="Make it again; a broken run leaves none",
             ) from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"the manifest cannot be read: {error}", where=str(path / MANIFEST)) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"the manifest cannot be read: {error}", where=join(url, MANIFEST)) from error
 
     def verify(self) -> None:
         """Raises InputError naming the first shard whose bytes are not those of the manifest."""
         for shard in self.manifest.shards:
-            file = self.path / shard.name
-            if not file.is_file() or digest_file(file) != shard.sha256:
-                raise InputError(
-                    f"shard {shard.name} is missing or not what was written",
-                    where=str(self.path),
-                    fix="Make it again",
-                )
+            with suppress(FileNotFoundError), open_binary(join(self.url, shard.name)) as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() == shard.sha256:
+                    continue
+            raise InputError(
+                f"shard {shard.name} is missing or not what was written",
+                where=self.url,
+                fix="Make it again",
+            )
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The rows in order, in record batches."""
+        for _, batch in self.rows(columns=columns):
+            yield batch
+
+    def rows(
+        self, start: int = 0, stop: int | None = None, columns: list[str] | None = None
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """The rows from `start` to before `stop`, as pairs of a batch's first row number and the batch.
+
+        Reads only the row groups that hold them; one is in memory at a time. Raises InputError naming the shard
+        that is missing or cannot be read.
+        """
+        stop = self.manifest.rows if stop is None else min(stop, self.manifest.rows)
+        first = 0
         for shard in self.manifest.shards:
-            with pq.ParquetFile(self.path / shard.name) as file:
-                yield from file.iter_batches(columns=columns)
+            after = first + shard.rows
+            if first < stop and after > start:
+                for row, batch in self._shard_rows(shard, start - first, stop - first, columns):
+                    yield first + row, batch
+            first = after
+
+    def _shard_rows(
+        self, shard: Shard, start: int, stop: int, columns: list[str] | None
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+        try:
+            with open_binary(join(self.url, shard.name)) as raw, pq.ParquetFile(raw) as file:
+                first = 0
+                for group in range(file.num_row_groups):
+                    after = first + file.metadata.row_group(group).num_rows
+                    if first < stop and after > start:
+                        row = first
+                        for batch in file.iter_batches(row_groups=[group], columns=columns):
+                            low, high = max(start - row, 0), min(stop - row, batch.num_rows)
+                            if low < high:
+                                yield row + low, batch.slice(low, high - low)
+                            row += batch.num_rows
+                    first = after
+        except (OSError, pa.ArrowException) as error:
+            # Also a network's errors: the same command takes up the work where it was.
+            raise InputError(
+                f"shard {shard.name} cannot be read: {str(error).splitlines()[0]}",
+                where=self.url,
+                fix="It is gone or damaged: restore it, or make the snapshot again, and run the same command",
+            ) from error
 
     def take(self, rows: Iterable[int], column: str = "text") -> list[Any]:
-        """Values of one column at the given row numbers, in their order; one shard in memory at a time."""
-        wanted = list(rows)
+        """Values of one column at the given row numbers, in their order; only row groups that hold them are read."""
+        wanted = [int(row) for row in rows]
         found: dict[int, Any] = {}
-        needed, start = set(wanted), 0
-        for batch in self.batches([column]):
-            for row in needed.intersection(range(start, start + batch.num_rows)):
-                found[row] = batch.column(0)[row - start].as_py()
-            start += batch.num_rows
+        for start, stop in _runs(sorted(set(wanted))):
+            for first, batch in self.rows(start, stop, [column]):
+                found.update(enumerate(batch.column(0).to_pylist(), start=first))
         return [found[row] for row in wanted]
 
 
+def _runs(rows: list[int]) -> Iterator[tuple[int, int]]:
+    """Ranges of rows that lie so near each other that one reading serves them; `rows` in rising order."""
+    start = previous = None
+    for row in rows:
+        if start is None or previous is None:
+            start = row
+        elif row - previous > ROW_GROUP:
+            yield start, previous + 1
+            start = row
+        previous = row
+    if start is not None and previous is not None:
+        yield start, previous + 1
+
+
 def write_snapshot(
-    path: Path,
+    place: str | Path,
     batches: Iterable[pa.RecordBatch],
     *,
     provenance: dict[str, Any],
+    tokens: tuple[str, str] | None = None,
     rows_per_shard: int = 100_000,
     replace: bool = False,
+    keep: bool = False,
+    finish: Callable[[Snapshot], None] | None = None,
 ) -> Snapshot:
-    """Write record batches of one schema, with a `text` column, as a snapshot at `path`.
+    """Write record batches of one schema, with a `text` column, as a snapshot at a path or fsspec URL.
 
-    Raises InputError where there is no row, or a batch has another schema than the first; then nothing is left.
+    `tokens`: the column that holds every document's tokens, and the name of what counted them; an estimate without.
+    `finish` may add files beside the shards before the snapshot appears; it is given the snapshot in its hidden
+    place. `replace`, `keep`: as in `published_folder`. Raises InputError where there is no row, or a batch has
+    another schema than the first; then nothing is left.
     """
     sources = str(provenance.get("sources", ""))
-    with staged_folder(path, replace=replace) as folder:
+    column, tokenizer = tokens or ("", TOKEN_ESTIMATE)
+    with published_folder(str(place), last=MANIFEST, replace=replace, keep=keep) as folder:
         shards: list[Shard] = []
         schema: pa.Schema | None = None
         writer: pq.ParquetWriter | None = None
-        text_bytes = rows = 0
+        counted = rows = 0
 
         def close() -> None:
             nonlocal writer, rows
@@ -137,7 +199,7 @@ def write_snapshot(
                 writer = pq.ParquetWriter(folder / f"part-{len(shards):05d}.parquet", schema, compression="zstd")
             writer.write_table(group)
             rows += group.num_rows
-            text_bytes += pc.sum(pc.binary_length(group["text"])).as_py() or 0
+            counted += pc.sum(group[column] if column else pc.binary_length(group["text"])).as_py() or 0
             if rows == rows_per_shard:
                 close()
         close()
@@ -147,18 +209,15 @@ def write_snapshot(
         content = {
             "schema": {column.name: str(column.type) for column in schema},
             "rows": sum(shard.rows for shard in shards),
-            "tokens": text_bytes // 4,
-            "tokenizer": TOKEN_ESTIMATE,
+            "tokens": counted if column else counted // 4,
+            "tokenizer": tokenizer,
             "shards": [asdict(shard) for shard in shards],
         }
-        created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        manifest = {
-            "version": digest_json(content),
-            **content,
-            "provenance": {**provenance, "created": created},
-        }
+        manifest = {"version": digest_json(content), **content, "provenance": provenance}
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False), encoding="utf-8")
-    return Snapshot.open(path)
+        if finish:
+            finish(Snapshot.open(folder))
+    return Snapshot.open(place)
 
 
 def _checked(batches: Iterable[pa.RecordBatch], sources: str) -> Iterator[pa.Table]:

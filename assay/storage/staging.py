@@ -1,57 +1,105 @@
 """Outputs that appear whole or not at all: written beside their place, then renamed into it."""
 
+import errno
+import fcntl
 import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from assay.errors import InputError
 
+CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
+"""What a disk says that no user can do without being told: full, over quota, read-only, not theirs."""
 
-def _beside(path: Path) -> Path:
-    """A fresh hidden name in the same folder, so that the rename cannot cross a file system."""
+
+@contextmanager
+def _said_clearly(path: Path) -> Iterator[None]:
+    """Errors of the disk while writing, as a message."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in CANNOT_WRITE or isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"cannot write: {os.strerror(error.errno)}",
+            where=str(path),
+            fix="Make room or choose another place, and run the same command again",
+        ) from error
+
+
+@contextmanager
+def _partial(path: Path, *, folder: bool) -> Iterator[Path]:
+    """A fresh hidden place in the same folder, so that the rename cannot cross a file system; removed at the end.
+
+    It is locked while its process lives. What dead ones left for the same `path` is removed first.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+    except (FileExistsError, NotADirectoryError) as error:
         raise InputError(
             f"cannot make the folder {path.parent}: {error.strerror}",
             fix="Choose another place for the output",
         ) from error
-    return path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.partial"
+    for left in path.parent.glob(f".{path.name}.????????.partial"):
+        with suppress(OSError):
+            handle = os.open(left, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(left)
+            finally:
+                os.close(handle)
+    while True:
+        partial = path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.partial"
+        partial.mkdir() if folder else partial.touch()
+        handle = os.open(partial, os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if partial.exists():  # else another process took it for a dead one's, before it was locked
+            break
+        os.close(handle)
+    try:
+        yield partial
+    finally:
+        _remove(partial)
+        os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 @contextmanager
 def staged_file(path: Path) -> Iterator[Path]:
-    """Yield a path to write to; rename it onto `path` at the end, or remove it when the body raises."""
-    partial = _beside(path)
-    try:
+    """Yield a path to write to; rename it onto `path` at the end, or remove it when the body raises.
+
+    Raises InputError where the disk is full or cannot be written.
+    """
+    with _said_clearly(path), _partial(path, folder=False) as partial:
         yield partial
         partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @contextmanager
-def staged_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
+def staged_folder(path: Path, *, replace: bool = False, keep: bool = False) -> Iterator[Path]:
     """Yield a folder to fill; rename it to `path` at the end, or remove it when the body raises.
 
-    Raises InputError before any work where `path` exists and `replace` is not set.
+    Raises InputError before any work where `path` exists, unless it is to be replaced. With `keep`, a `path`
+    that another process made meanwhile stays, and this one's is dropped: for content that is the same anyway.
     """
     if path.exists() and not replace:
         raise InputError("the output exists already", where=str(path), fix="Remove it, or name another")
-    partial = _beside(path)
-    try:
-        partial.mkdir()
+    with _said_clearly(path), _partial(path, folder=True) as partial:
         yield partial
-        if path.exists():
+        if path.exists() and replace:
             # A folder cannot be renamed over a full one; the old one steps aside first and is lost last.
-            aside = _beside(path)
-            path.rename(aside)
-            partial.rename(path)
-            shutil.rmtree(aside)
-        else:
+            with _partial(path, folder=True) as aside:
+                path.rename(aside)
+                partial.rename(path)
+            return
+        try:
             os.rename(partial, path)  # noqa: PTH104 (fails where another process made `path`: never merges)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        except OSError as error:
+            if not (keep and error.errno in (errno.ENOTEMPTY, errno.EEXIST)):
+                raise
