@@ -1,7 +1,7 @@
-"""`assay train | evaluate | score`: the same functions as the Flyte tasks, without Flyte."""
+"""`assay train | evaluate | score | select`: the same functions as the Flyte tasks, without Flyte."""
 
 import argparse
-import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,13 +45,36 @@ def _parser() -> argparse.ArgumentParser:
     _column_options(evaluate)
     evaluate.add_argument("--slice-by", default="", help="column whose values the report tells apart")
 
-    score = commands.add_parser("score", help="documents in, a sidecar of scores out")
-    score.add_argument("input", help="Parquet, JSONL or CSV: file, folder, URL, or hf://datasets/…")
-    score.add_argument("--model", required=True, type=Path)
-    score.add_argument("--output", required=True, type=Path, help="the new folder for scores.parquet")
-    score.add_argument("--text-column", default="text")
-    score.add_argument("--id-column", default="")
+    score = commands.add_parser(
+        "score", help="a corpus in, sidecars of scores out; the same command goes on after a stop"
+    )
+    _corpus_options(score)
+    score.add_argument("--output", required=True, help="folder or URL for scores; those there are not made again")
+    score.add_argument("--rows-per-part", type=int, default=5_000, help="documents that appear at once (default: 5000)")
+    score.add_argument(
+        "--tokenizer", default="", help="what counts tokens: folder or OWNER/NAME@REVISION (default: an estimate)"
+    )
+    score.add_argument("--slice-by", default="", help="column whose values are counted apart")
+
+    select = commands.add_parser("select", help="scores in, the best documents out as a snapshot")
+    _corpus_options(select)
+    select.add_argument("--scores", required=True, help="what `assay score --output` was given")
+    select.add_argument("--output", required=True, help="the new selection, a folder or URL")
+    select.add_argument("--token-budget", type=int, help="so many tokens of the best documents")
+    select.add_argument("--share", type=float, help="so large a share of the documents, the best of them")
+    select.add_argument("--threshold", type=float, help="documents from this grade (default: the model's own)")
+    select.add_argument("--keep-duplicates", action="store_true", help="take near-duplicates of taken documents too")
     return parser
+
+
+def _corpus_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "input", help="snapshot, Parquet, JSONL or CSV: file, folder, URL; hf://datasets/…; installed-docs[:PACKAGE,…]"
+    )
+    parser.add_argument("--model", required=True, help="model folder, or version or alias of the registry")
+    parser.add_argument("--registry", default="", help="(default: ASSAY_REGISTRY, else work/registry)")
+    parser.add_argument("--text-column", default="text", help="(default: text)")
+    parser.add_argument("--id-column", default="", help="(default: id, else a digest of the text)")
 
 
 def _column_options(parser: argparse.ArgumentParser) -> None:
@@ -109,12 +132,45 @@ def _show(evaluation: "Evaluation") -> None:
 
 
 def _score(options: argparse.Namespace) -> None:
-    from assay.corpus import Columns, open_source
-    from assay.scoring import score_source
+    from assay.filtering import open_model, score_corpus
+    from assay.scoring import ScoringConfig
 
-    columns = Columns(text=options.text_column, id=options.id_column)
-    manifest = score_source(options.model, open_source(options.input), columns, options.output)
-    print(json.dumps(manifest, indent=2))
+    config = ScoringConfig(options.rows_per_part, options.tokenizer, options.slice_by)
+    with open_model(options.model, _registry(options)) as model:
+        scores = score_corpus(options.input, model, _corpus_columns(options), options.output, config)
+    totals = scores.totals
+    print(f"{totals.documents:,} documents, {totals.scored:,} with a score, {totals.in_scope:,} of them in scope")
+    for reason, count in totals.reasons.items():
+        print(f"  no score: {reason} {count:,}")
+    print(
+        f"{totals.kept:,} reach the model's threshold, {totals.kept_tokens:,} tokens ({scores.folder.plan.tokenizer})"
+    )
+    print(f"scores: {scores.folder.url}")
+
+
+def _select(options: argparse.Namespace) -> None:
+    from assay.filtering import open_model, select_corpus
+    from assay.report import print_table
+    from assay.selection import Request, funnel_table, promise
+
+    request = Request(options.token_budget, options.share, options.threshold, options.keep_duplicates)
+    with open_model(options.model, _registry(options)) as model:
+        selection = select_corpus(
+            options.input, model, _corpus_columns(options), options.scores, request, options.output
+        )
+    print_table(f"Selected: {request.in_words()}", funnel_table(selection))
+    print(promise(selection))
+    print(f"selection, data card and report: {options.output}")
+
+
+def _registry(options: argparse.Namespace) -> str:
+    return options.registry or os.environ.get("ASSAY_REGISTRY", "work/registry")
+
+
+def _corpus_columns(options: argparse.Namespace) -> "Columns":
+    from assay.corpus import Columns
+
+    return Columns(text=options.text_column, id=options.id_column)
 
 
 def _columns(options: argparse.Namespace) -> "Columns":
@@ -127,12 +183,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0; 2 after one line that says what was wrong; 130 where the user stopped it."""
     options = _parser().parse_args(arguments)
     try:
-        {"train": _train, "evaluate": _evaluate, "score": _score}[options.command](options)
+        {"train": _train, "evaluate": _evaluate, "score": _score, "select": _select}[options.command](options)
     except InputError as error:
         print(f"assay {options.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        say("stopped; the same command goes on from the last checkpoint, where it was training")
+        say("stopped; the same command goes on: from the last checkpoint in training, from the last part in scoring")
         return 130
     return 0
 

@@ -81,7 +81,7 @@ def near_duplicate_clusters(texts: Sequence[str], *, config: DedupConfig = Dedup
     if not first:
         return original
     rows = np.fromiter(first.values(), np.int64, len(first))  # ascending
-    component = _Search([texts[row] for row in rows], config, progress).components()
+    component = _Search(texts, rows, config, progress).components()
     _, smallest = np.unique(component, return_index=True)
     number = np.empty(len(texts), np.int64)
     number[rows] = rows[smallest[component]]
@@ -89,10 +89,11 @@ def near_duplicate_clusters(texts: Sequence[str], *, config: DedupConfig = Dedup
 
 
 class _Search:
-    """The search among n distinct texts. Shingles are made again when needed: all would fill the memory."""
+    """The search among n distinct texts, those at `rows`. Shingles are made again when needed, and texts looked up:
+    all would fill the memory."""
 
-    def __init__(self, texts: Sequence[str], config: DedupConfig, progress: bool) -> None:
-        self.texts, self.config, self.progress = texts, config, progress
+    def __init__(self, texts: Sequence[str], rows: IntArray, config: DedupConfig, progress: bool) -> None:
+        self.texts, self.rows, self.config, self.progress = texts, rows, config, progress
         self.edges: list[tuple[int, int]] = []
         # An estimate this far below the threshold (four standard deviations) is no near-duplicate.
         error = (config.threshold * (1 - config.threshold) / config.permutations) ** 0.5
@@ -103,7 +104,7 @@ class _Search:
         signatures = self._signatures()
         width = self.config.band_rows
         bands = range(0, self.config.permutations - width + 1, width)
-        component = np.arange(len(self.texts))
+        component = np.arange(len(self.rows))
         for start in bar(bands, unit="band", what="near-duplicates") if self.progress else bands:
             for bucket in _buckets(signatures[:, start : start + width], component):
                 self._join(bucket, signatures[bucket], component[bucket])
@@ -111,7 +112,7 @@ class _Search:
         return component
 
     def _component(self) -> IntArray:
-        n = len(self.texts)
+        n = len(self.rows)
         a, b = np.array(self.edges, np.int64).reshape(-1, 2).T
         return connected_components(coo_array((np.ones(len(a)), (a, b)), shape=(n, n)), directed=False)[1]
 
@@ -119,8 +120,8 @@ class _Search:
         """MinHash signatures, shape (n, permutations)."""
         # The shingles are hashes already; MinHash mixes and permutes them.
         empty = MinHash(self.config.permutations, hashfunc=lambda shingle: shingle, scheme="affine32")
-        signatures = np.empty((len(self.texts), self.config.permutations), np.uint32)
-        rows = range(len(self.texts))
+        signatures = np.empty((len(self.rows), self.config.permutations), np.uint32)
+        rows = range(len(self.rows))
         for row in bar(rows, unit="doc", what="signatures") if self.progress else rows:
             minhash = empty.copy()
             hashes = (self._shingles(row) & LOW_32_BITS).tolist()
@@ -131,7 +132,7 @@ class _Search:
 
     def _shingles(self, row: int) -> NDArray[np.uint64]:
         return shingles(
-            normalise(self.texts[row]),
+            normalise(self.texts[int(self.rows[row])]),
             words=self.config.shingle_words,
             characters=self.config.shingle_characters,
         )

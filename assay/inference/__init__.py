@@ -6,6 +6,7 @@ from assay.inference.forward import document_scores, pad, token_budget_batches
 from assay.inference.golden import GoldenReport, check_golden, read_golden, write_golden
 from assay.inference.language import Language, identify_language
 from assay.inference.scorer import ScoredDocument, Scorer, WindowScore
+from assay.inference.tokens import TokenCounter, token_counter
 
 __all__ = [
     "REASONS",
@@ -16,6 +17,7 @@ __all__ = [
     "Limits",
     "ScoredDocument",
     "Scorer",
+    "TokenCounter",
     "WindowScore",
     "assess",
     "check_golden",
@@ -25,5 +27,6 @@ __all__ = [
     "pad",
     "read_golden",
     "token_budget_batches",
+    "token_counter",
     "write_golden",
 ]

@@ -5,7 +5,7 @@ Corpora and the service go through here, so that both refuse the same documents 
 
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,9 +90,16 @@ def refusal(text: str | None, limits: Limits) -> str | None:
     return None
 
 
-def assess(scorer: Scorer, texts: Sequence[str | None], limits: Limits = Limits()) -> pd.DataFrame:
+def assess(
+    scorer: Scorer,
+    texts: Sequence[str | None],
+    limits: Limits = Limits(),
+    *,
+    update: Callable[[int], object] | None = None,
+) -> pd.DataFrame:
     """Assessment, one row a text, in their order. Never raises because of what a text holds.
 
+    `update` is told, as the work goes on, how many more documents are done.
     The same texts in the same order give the same bytes on the same machine. Raises InputError for a model
     that was never calibrated; an error that all of several documents cause is the model's, and is raised too.
     """
@@ -105,7 +112,9 @@ def assess(scorer: Scorer, texts: Sequence[str | None], limits: Limits = Limits(
         [len(text or "") if reason is None else 0 for text, reason in zip(texts, reasons, strict=True)]
     ):
         wanted = [row for row in rows if reasons[row] is None]
-        found = _read(scorer, [str(texts[row]) for row in wanted])
+        found = _read(scorer, [str(texts[row]) for row in wanted], update)
+        if update:
+            update(len(rows) - len(wanted))
         score[wanted], tokens[wanted], read[wanted] = found.score, found.tokens, found.read
     scored = np.isfinite(score)
     languages = [
@@ -144,10 +153,10 @@ def _chunks(characters: Sequence[int]) -> Iterator[range]:
         yield range(start, len(characters))
 
 
-def _read(scorer: Scorer, texts: Sequence[str]) -> Readings:
+def _read(scorer: Scorer, texts: Sequence[str], update: Callable[[int], object] | None) -> Readings:
     """Readings of a chunk; where one document breaks it, of the others, and no number for that one."""
     try:
-        return scorer.read(texts)
+        return scorer.read(texts, update=update)
     except Exception:
         # Whatever a tokenizer or a network does on one document, the others must get their scores.
         score, tokens, read = np.full(len(texts), np.nan), np.zeros(len(texts), np.int64), np.zeros(len(texts))

@@ -1,6 +1,6 @@
 """Texts in, scores and what they mean out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,27 +68,26 @@ class Scorer:
         """Raises InputError where the folder holds no model."""
         return cls(load_model(folder))
 
-    def read(self, texts: Sequence[str], *, progress: str = "") -> Readings:
-        """Scores and what was read of n texts, in their order. `progress` names a bar to show."""
+    def read(self, texts: Sequence[str], *, update: Callable[[int], object] | None = None) -> Readings:
+        """Scores and what was read of n texts, in their order. `update` is told how many more are done."""
         documents = encode(self.model.tokenizer, texts, self.model.info.windows)
         score_D = np.zeros(len(texts))
         # A document's windows stay in one batch: their mean is taken there.
         sizes = [len(document.windows) * max(len(window) for window in document.windows) for document in documents]
-        with counter(total=len(texts), unit=" documents", what=progress) if progress else _NoBar() as shown:
-            for batch in token_budget_batches(sizes, self.batch_tokens):
-                with torch.inference_mode():
-                    scores = document_scores(
-                        self.model.network, [documents[i] for i in batch], self._padding, self.device
-                    )
-                score_D[batch] = scores.cpu().numpy()
-                shown.update(len(batch))
+        for batch in token_budget_batches(sizes, self.batch_tokens):
+            with torch.inference_mode():
+                scores = document_scores(self.model.network, [documents[i] for i in batch], self._padding, self.device)
+            score_D[batch] = scores.cpu().numpy()
+            if update:
+                update(len(batch))
         tokens = np.array([document.tokens for document in documents], dtype=np.int64)
         seen = np.array([document.read for document in documents], dtype=float)
         return Readings(score_D, tokens, np.where(tokens > 0, seen / np.maximum(tokens, 1), 1.0))
 
     def score(self, texts: Sequence[str], *, progress: str = "") -> pd.DataFrame:
         """ScoredDocument, one row a text, in their order. `progress` names a bar to show."""
-        readings = self.read(texts, progress=progress)
+        with counter(total=len(texts), unit=" documents", what=progress) if progress else _NoBar() as shown:
+            readings = self.read(texts, update=shown.update)
         table = pd.DataFrame({"score": readings.score, "tokens": readings.tokens, "read": readings.read})
         if calibration := self.model.info.calibration:
             meaning = calibration.apply(readings.score)

@@ -1,7 +1,7 @@
 """A model folder: encoder and head, what they were made for, and the maps from score to meaning."""
 
 from assay.model.calibration import CalibratedScores, Calibration
-from assay.model.encoder import PACKAGED, quiet_transformers
+from assay.model.encoder import PACKAGED, locate_encoder, quiet_transformers
 from assay.model.info import ModelInfo, Windows
 from assay.model.quality_model import QualityModel, load_model, new_model, output_layer, save_model
 
@@ -13,6 +13,7 @@ __all__ = [
     "QualityModel",
     "Windows",
     "load_model",
+    "locate_encoder",
     "new_model",
     "output_layer",
     "quiet_transformers",

@@ -4,6 +4,7 @@ from assay.report.blocks import Block, Callout, Facts, Figure, Prose, Report, Se
 from assay.report.charts import (
     chart_calibration,
     chart_confusion,
+    chart_distribution,
     chart_intervals,
     chart_lines,
     chart_precision_recall,
@@ -25,6 +26,7 @@ __all__ = [
     "Texts",
     "chart_calibration",
     "chart_confusion",
+    "chart_distribution",
     "chart_intervals",
     "chart_lines",
     "chart_precision_recall",

@@ -142,3 +142,21 @@ def chart_intervals(
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlabel(x)
     return _svg(canvas, f"{x} of each system with its interval")
+
+
+def chart_distribution(
+    edges: np.ndarray, amounts: Mapping[str, np.ndarray], *, cut: float | None, x: str, y: str, name: str
+) -> str:
+    """Stacked bars between `edges`, shape (n + 1,), of several amounts, shape (n,) each, and a line at `cut`."""
+    canvas, axes = _axes()
+    below = np.zeros(len(edges) - 1)
+    for (title, amount), colour in zip(amounts.items(), COLOURS * len(amounts), strict=False):
+        axes.bar(edges[:-1], amount, np.diff(edges), bottom=below, align="edge", color=colour, label=title, linewidth=0)
+        below = below + amount
+    if cut is not None:
+        axes.axvline(cut, color=GREY, linewidth=1.4, linestyle="--", label="cut")
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    _legend(axes)
+    return _svg(canvas, name)

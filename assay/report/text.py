@@ -1,5 +1,6 @@
 """A report as Markdown with the head of a model card, and a table for the terminal."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,12 @@ def _markdown_table(head: Sequence[object], rows: Iterable[Sequence[object]]) ->
     return "\n".join("| " + " | ".join(_escaped(value) for value in line) + " |" for line in lines)
 
 
+def _quoted(text: str) -> str:
+    """A text as a quotation whose lines stay lines, and whose marks are shown, not obeyed."""
+    lines = printable(text).replace("<", "&lt;").splitlines()
+    return "\n".join("> " + re.sub(r"([\\`*_#\[\]|])", r"\\\1", line) + "  " for line in lines)
+
+
 def _block(block: Block) -> str:
     match block:
         case Prose(markdown):
@@ -35,7 +42,9 @@ def _block(block: Block) -> str:
         case Figure(_, caption):
             return f"*Figure: {_escaped(caption)}; see report.html.*"
         case Texts(items):
-            return "\n\n".join(f"**{_escaped(item.heading)}** {_escaped(item.notes)}" for item in items)
+            return "\n\n".join(
+                f"**{_escaped(item.heading)}** {_escaped(item.notes)}\n\n{_quoted(item.text)}" for item in items
+            )
 
 
 def render_markdown(report: Report, head: Mapping[str, Any] | None = None) -> str:

@@ -1,5 +1,22 @@
-"""The classifier over a corpus: sidecars of scores beside the documents, never a copy of the text."""
+"""The classifier over a corpus: planned into parts, scored into sidecars beside the documents, counted as it goes."""
 
-from assay.scoring.score import Sidecar, score_source
+from assay.scoring.histogram import Bins, Counts, TokenHistogram
+from assay.scoring.plan import Part, PartFolder, Plan, ScoringConfig
+from assay.scoring.run import score_parts
+from assay.scoring.scores import Scores, find_scores
+from assay.scoring.sidecar import Sidecar, Totals
 
-__all__ = ["Sidecar", "score_source"]
+__all__ = [
+    "Bins",
+    "Counts",
+    "Part",
+    "PartFolder",
+    "Plan",
+    "Scores",
+    "ScoringConfig",
+    "Sidecar",
+    "TokenHistogram",
+    "Totals",
+    "find_scores",
+    "score_parts",
+]

@@ -1,0 +1,97 @@
+"""The corpus path in one process, without Flyte: the same functions as the tasks, in the same order."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from assay.corpus import Columns, acquire, open_source
+from assay.errors import InputError
+from assay.inference import Scorer, token_counter
+from assay.model import ModelInfo
+from assay.progress import say, stage
+from assay.registry import Registry
+from assay.scoring import PartFolder, Plan, Scores, ScoringConfig, find_scores, score_parts
+from assay.selection import Request, choose, find_selection, provenance_of, write_selection
+from assay.storage import MANIFEST, Snapshot, digest_folder, digest_json, exists, join
+
+
+@contextmanager
+def open_model(name: str, registry: str) -> Iterator[Path]:
+    """A model folder by path, or a version or alias of a registry, for the time of the block.
+
+    Raises InputError where there is neither.
+    """
+    if Path(name).exists():
+        yield Path(name)
+        return
+    with Registry(registry).open(name) as folder:
+        yield folder
+
+
+def open_corpus(source: str, columns: Columns, root: str) -> Snapshot:
+    """A snapshot as it is; any other source as a snapshot below `root`, made once for a revision of it.
+
+    Raises InputError for a source that cannot be read; then there is nothing.
+    """
+    if exists(join(source, MANIFEST)):
+        return Snapshot.open(source)
+    opened = open_source(source)
+    place = join(root, "corpora", digest_json([opened.revision, asdict(columns)])[:16])
+    if exists(join(place, MANIFEST)):
+        return Snapshot.open(place)
+    with stage("Acquire"):
+        snapshot = acquire(opened, columns, place, keep=True)
+        say(f"{snapshot.manifest.rows:,} documents, version {snapshot.manifest.version[:12]}")
+    return snapshot
+
+
+def plan_scoring(snapshot: Snapshot, model: Path, config: ScoringConfig, root: str) -> PartFolder:
+    """The parts of a corpus for a model, and the folder below `root` where their scores lie or will lie.
+
+    Raises InputError for a model that was never calibrated, and for settings that do not fit the corpus.
+    """
+    info = ModelInfo.read(model)
+    if info.calibration is None:
+        raise InputError("this model was never calibrated", where=str(model), fix="Train it with `assay train`")
+    name = token_counter(config.tokenizer).name
+    return PartFolder.create(root, Plan.of(snapshot, info, digest_folder(model), name, config))
+
+
+def score_corpus(source: str, model: Path, columns: Columns, root: str, config: ScoringConfig) -> Scores:
+    """Score all documents of a source below `root`; what is there already is not scored again.
+
+    Raises InputError for what cannot be read or written; the parts that are there stay, and the same call goes
+    on with the others.
+    """
+    snapshot = open_corpus(source, columns, root)
+    folder = plan_scoring(snapshot, model, config, root)
+    missing = folder.missing()
+    with stage("Score"):
+        there = len(folder.plan.parts()) - len(missing)
+        if there:
+            say(f"{there} of {len(folder.plan.parts())} parts are there already")
+        if missing:
+            score_parts(folder, missing, snapshot, Scorer.load(model), token_counter(config.tokenizer))
+        return Scores.complete(folder)
+
+
+def select_corpus(source: str, model: Path, columns: Columns, root: str, request: Request, output: str) -> Snapshot:
+    """Select from the scores that `score_corpus` left below `root`, unless this very selection is there already.
+
+    Raises InputError where the corpus is not scored to its end, nothing would be taken, or something else lies at
+    `output`.
+    """
+    snapshot = open_corpus(source, columns, root)
+    scores = find_scores(root, snapshot.manifest.version, digest_folder(model))
+    if found := find_selection(output, provenance_of(scores, snapshot, request)):
+        say("this selection is there already")
+        return found
+    calibration = ModelInfo.read(model).calibration
+    assert calibration is not None  # it was scored
+    with stage("Select"):
+        choice = choose(scores, snapshot, calibration, request)
+        selection = write_selection(scores, snapshot, request, choice, output)
+        manifest = selection.manifest
+        say(f"{manifest.rows:,} documents, {choice.realised:,} tokens, version {manifest.version[:12]}")
+    return selection

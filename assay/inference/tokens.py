@@ -1,0 +1,58 @@
+"""How long a document is for a budget: in tokens of a named tokenizer, or by an estimate that says it is one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.errors import InputError
+from assay.model import locate_encoder, quiet_transformers
+from assay.storage import TOKEN_ESTIMATE, digest_file
+
+
+@dataclass(frozen=True)
+class TokenCounter:
+    """Counts the tokens that a language model would be trained on."""
+
+    name: str
+    """What counts, for manifests: the tokenizer with its revision or digest, or that it is an estimate."""
+    tokenizer: Any = None
+
+    def count(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Tokens of every text, shape (n,), without special ones."""
+        clean = [text.encode("utf-8", "replace") for text in texts]
+        if self.tokenizer is None:
+            return np.array([(len(data) + 3) // 4 for data in clean], dtype=np.int64)
+        if not texts:
+            return np.zeros(0, dtype=np.int64)
+        ids = self.tokenizer([data.decode() for data in clean], add_special_tokens=False, verbose=False)["input_ids"]
+        return np.array([len(one) for one in ids], dtype=np.int64)
+
+
+def token_counter(name: str = "") -> TokenCounter:
+    """The tokenizer of a folder or of `OWNER/NAME@REVISION`; without a name the estimate of UTF-8 bytes / 4.
+
+    Raises InputError where there is none, or a hub's revision is not pinned.
+    """
+    if not name:
+        return TokenCounter(TOKEN_ESTIMATE)
+    from transformers import AutoTokenizer
+
+    path, revision = locate_encoder(name)
+    file = Path(path) / "tokenizer.json"
+    if not Path(path).is_dir() and revision is None:
+        raise InputError(f"the tokenizer {name!r} may change on its hub", fix="Pin a revision: OWNER/NAME@REVISION")
+    try:
+        with quiet_transformers():
+            tokenizer = AutoTokenizer.from_pretrained(path, revision=revision or "main")
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"the tokenizer cannot be loaded: {str(error).splitlines()[0]}",
+            where=name,
+            fix="Give a folder with tokenizer.json, or OWNER/NAME@REVISION of a hub",
+        ) from error
+    digest = f" sha256:{digest_file(file)[:16]}" if file.is_file() else ""
+    return TokenCounter(f"{Path(name).name if digest else name}{digest}", tokenizer)

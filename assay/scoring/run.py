@@ -1,0 +1,81 @@
+"""Scoring: parts that are missing are scored, one after the other, until all are there."""
+
+import os
+import random
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from assay.inference import Scorer, TokenCounter, assess
+from assay.progress import counter
+from assay.scoring.plan import Part, PartFolder
+from assay.scoring.sidecar import Sidecar, part_bytes
+from assay.storage import Snapshot, exists, join, write_bytes
+
+
+def score_parts(
+    folder: PartFolder, parts: Sequence[Part], snapshot: Snapshot, scorer: Scorer, tokens: TokenCounter
+) -> int:
+    """Score the parts that nobody has written yet; returns how many this process scored.
+
+    Each appears when it is complete, so that a killed run loses the one in flight. Processes that run at once
+    begin at different parts and share the work; where two score the same one, they write the same bytes.
+    Raises InputError where the input is gone or the disk full; the parts that are there stay.
+    """
+    order = list(parts)
+    random.Random(os.getpid()).shuffle(order)
+    done = 0
+    with _progress(sum(part.stop - part.start for part in order)) as shown:
+        for part in order:
+            place = join(folder.url, part.name)
+            if exists(place):
+                shown(part.stop - part.start, 0)
+                continue
+            table = score_part(folder, part, snapshot, scorer, tokens, shown=shown)
+            write_bytes(place, part_bytes(table, folder.plan.bins))
+            done += 1
+    return done
+
+
+def score_part(
+    folder: PartFolder, part: Part, snapshot: Snapshot, scorer: Scorer, tokens: TokenCounter, *, shown: Any = None
+) -> pd.DataFrame:
+    """The Sidecar of one part. Memory holds its texts."""
+    config = folder.plan.config
+    columns = list(dict.fromkeys(["id", "text", *([config.slice_by] if config.slice_by else [])]))
+    ids: list[str] = []
+    texts: list[str | None] = []
+    slices: list[str] = []
+    for _, batch in snapshot.rows(part.start, part.stop, columns):
+        ids += batch["id"].to_pylist()
+        texts += batch["text"].to_pylist()
+        slices += [str(value) for value in batch[config.slice_by].to_pylist()] if config.slice_by else [""] * len(batch)
+    update = (lambda documents: shown(documents, 0)) if shown else None
+    table = assess(scorer, texts, config.limits, update=update)
+    scored = table["reason"].isna().to_numpy()
+    lengths = np.zeros(len(texts), np.int64)
+    lengths[scored] = tokens.count([str(text) for text, good in zip(texts, scored, strict=True) if good])
+    if shown:
+        shown(0, int(table["tokens"].sum()))
+    table = table.assign(id=[value or "" for value in ids], budget_tokens=lengths, slice=slices)
+    return Sidecar.validate(table[list(Sidecar.to_schema().columns)])
+
+
+@contextmanager
+def _progress(documents: int) -> Iterator[Any]:
+    """A bar of documents with tokens a second; it is told of both as they are done."""
+    started, tokens = time.monotonic(), 0
+    with counter(total=documents, unit=" documents", what="scoring") as bar:
+
+        def show(more: int, more_tokens: int) -> None:
+            nonlocal tokens
+            tokens += more_tokens
+            if more_tokens:
+                bar.set_postfix_str(f"{tokens / (time.monotonic() - started):,.0f} tokens/s", refresh=False)
+            bar.update(more)
+
+        yield show

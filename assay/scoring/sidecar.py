@@ -1,0 +1,159 @@
+"""A part: one immutable Parquet file of scores, with its counts in the footer. One object is one commit."""
+
+import io
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+import pyarrow as arrow
+import pyarrow.parquet as pq
+from pandera.typing import Series
+
+from assay.errors import InputError
+from assay.inference import Assessment
+from assay.scoring.histogram import Bins, TokenHistogram
+from assay.storage import open_binary
+
+FOOTER = b"assay"
+MOST_SLICES = 1_000
+
+
+class Sidecar(Assessment):
+    """One row a document of the snapshot, in its order, and never a copy of the text."""
+
+    id: Series[str] = pa.Field()
+    budget_tokens: Series[int] = pa.Field(ge=0, description="by the plan's tokenizer; 0 if unscored")
+    slice: Series[str] = pa.Field(description="value of the column that is counted apart; empty without one")
+
+    class Config:
+        strict = True
+        coerce = True
+
+
+SCHEMA = arrow.schema(
+    {
+        "id": arrow.string(),
+        "score": arrow.float64(),
+        "calibrated": arrow.float64(),
+        "p_keep": arrow.float64(),
+        "grade": arrow.int64(),
+        "keep": arrow.bool_(),
+        "tokens": arrow.int64(),
+        "read": arrow.float64(),
+        "language": arrow.string(),
+        "in_scope": arrow.bool_(),
+        "reason": arrow.string(),
+        "budget_tokens": arrow.int64(),
+        "slice": arrow.string(),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Counts of a part, or of a corpus."""
+
+    documents: int = 0
+    scored: int = 0
+    in_scope: int = 0
+    """Scored, and not beyond doubt in a language the model was not made for."""
+    kept: int = 0
+    """In scope, and their score reaches the model's cut."""
+    tokens: int = 0
+    """Of the scored documents, by the model's tokenizer."""
+    tokens_read: int = 0
+    budget_tokens: int = 0
+    """Of the documents in scope, by the plan's tokenizer."""
+    kept_tokens: int = 0
+    """Of the kept ones, by the plan's tokenizer."""
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    """Unscored documents by reason."""
+    foreign: Mapping[str, int] = field(default_factory=dict)
+    """Documents out of scope by language."""
+
+    @classmethod
+    def of(cls, table: pd.DataFrame) -> "Totals":
+        """Of a Sidecar."""
+        scored = table["reason"].isna()
+        scope = scored & table["in_scope"]
+        kept = scope & table["keep"].fillna(False).astype(bool)
+        return cls(
+            documents=len(table),
+            scored=int(scored.sum()),
+            in_scope=int(scope.sum()),
+            kept=int(kept.sum()),
+            tokens=int(table.loc[scored, "tokens"].sum()),
+            tokens_read=int((table["tokens"] * table["read"])[scored].round().sum()),
+            budget_tokens=int(table.loc[scope, "budget_tokens"].sum()),
+            kept_tokens=int(table.loc[kept, "budget_tokens"].sum()),
+            reasons=dict(sorted(Counter(table["reason"].dropna()).items())),
+            foreign=dict(sorted(Counter(table.loc[scored & ~table["in_scope"], "language"]).items())),
+        )
+
+    @classmethod
+    def sum(cls, parts: list["Totals"]) -> "Totals":
+        """All parts together, in any order."""
+        numbers = [name for name, value in asdict(cls()).items() if isinstance(value, int)]
+        merged: dict[str, Any] = {name: sum(getattr(part, name) for part in parts) for name in numbers}
+        for name in ("reasons", "foreign"):
+            counts: Counter[str] = Counter()
+            for part in parts:
+                counts.update(getattr(part, name))
+            merged[name] = dict(sorted(counts.items()))
+        return cls(**merged)
+
+
+def histogram_of(table: pd.DataFrame, bins: Bins) -> TokenHistogram:
+    """Of a Sidecar: the documents that a selection may take, which are scored and in scope.
+
+    Raises InputError where a slice would be one of too many.
+    """
+    able = table[table["reason"].isna() & table["in_scope"]]
+    if able["slice"].nunique() > MOST_SLICES:
+        raise InputError(
+            f"the column to slice by has more than {MOST_SLICES:,} values in one part",
+            fix="Slice by a column of few values",
+        )
+    return TokenHistogram.of(
+        bins, able["score"].to_numpy(float), able["budget_tokens"].to_numpy(np.int64), able["slice"].tolist()
+    )
+
+
+def part_bytes(table: pd.DataFrame, bins: Bins) -> bytes:
+    """The Parquet file of a Sidecar, the same for the same table."""
+    footer = {"totals": asdict(Totals.of(table)), "histogram": histogram_of(table, bins).to_json()}
+    schema = SCHEMA.with_metadata({FOOTER: json.dumps(footer, sort_keys=True, separators=(",", ":"))})
+    buffer = io.BytesIO()
+    pq.write_table(
+        arrow.Table.from_pandas(table, schema=SCHEMA, preserve_index=False).cast(schema), buffer, compression="zstd"
+    )
+    return buffer.getvalue()
+
+
+def read_footer(url: str) -> tuple[Totals, TokenHistogram]:
+    """Counts of a part, without its rows. Raises InputError where it is damaged."""
+    try:
+        with open_binary(url) as file:
+            metadata = pq.ParquetFile(file).schema_arrow.metadata
+        fields = json.loads(metadata[FOOTER])
+        return Totals(**fields["totals"]), TokenHistogram.from_json(fields["histogram"])
+    except (OSError, arrow.ArrowException, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"this part of the scores cannot be read: {error!r}", where=url, fix="Remove it, and score again"
+        ) from error
+
+
+def read_part(url: str, columns: list[str] | None = None) -> pd.DataFrame:
+    """Rows of a part, in the order of the snapshot. Raises InputError where it is damaged or gone."""
+    try:
+        with open_binary(url) as file:
+            return pq.read_table(file, columns=columns).to_pandas()
+    except (OSError, arrow.ArrowException) as error:
+        raise InputError(
+            f"this part of the scores cannot be read: {error}", where=url, fix="Remove it, and score again"
+        ) from error

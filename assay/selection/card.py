@@ -1,0 +1,103 @@
+"""The data card of a selection, in the format of Hugging Face data sets."""
+
+from collections import Counter
+
+import pandas as pd
+
+from assay.report import Prose, Report, Section, Table, TextItem, Texts, render_markdown
+from assay.selection.present import funnel_table, promise
+from assay.selection.request import Request
+from assay.storage import Snapshot
+
+EXAMPLES, CHARACTERS = 2, 600
+SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
+NAMES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B")
+"""Hugging Face's size classes."""
+
+
+def size_category(rows: int) -> str:
+    """Hugging Face's name for so many rows."""
+    for place, limit in enumerate(SIZES):
+        if rows < limit:
+            return f"n<{NAMES[0]}" if place == 0 else f"{NAMES[place - 1]}<n<{NAMES[place]}"
+    return "n>1B"
+
+
+def examples(selection: Snapshot) -> list[tuple[int, list[TextItem]]]:
+    """(grade, its first documents) for every grade in a selection, the highest first, each text cut short."""
+    table = pd.DataFrame({"grade": [grade for batch in selection.batches(["grade"]) for grade in batch[0].to_pylist()]})
+    found = []
+    for grade in sorted(table["grade"].unique(), reverse=True):
+        rows = table.index[table["grade"] == grade][:EXAMPLES].tolist()
+        columns = {name: selection.take(rows, name) for name in ("id", "text", "score", "calibrated")}
+        items = [
+            TextItem(f"expected label {calibrated:.2f}", _short(text), f"score {score:.3f}, {name}")
+            for name, text, score, calibrated in zip(*columns.values(), strict=True)
+        ]
+        found.append((int(grade), items))
+    return found
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= CHARACTERS else text[:CHARACTERS].rsplit(" ", 1)[0] + " …"
+
+
+def licences(selection: Snapshot) -> pd.DataFrame | None:
+    """Documents by licence, where the corpus tells."""
+    name = next((name for name in ("license", "licence") if name in selection.manifest.schema), None)
+    if name is None:
+        return None
+    counts: Counter[str] = Counter()
+    for batch in selection.batches([name]):
+        counts.update("not stated" if value is None else str(value) for value in batch[0].to_pylist())
+    return pd.DataFrame(counts.most_common(20), columns=["licence", "documents"])
+
+
+def data_card(selection: Snapshot, corpus: Snapshot, request: Request) -> str:
+    """Markdown below a YAML head."""
+    manifest, stated = selection.manifest, licences(selection)
+    sources = ", ".join(str(source.get("uri", "")) for source in manifest.provenance["sources"]) or "not recorded"
+    head = {
+        "pretty_name": f"Selected documents: {request.in_words()}",
+        "size_categories": [size_category(manifest.rows)],
+        "task_categories": ["text-generation"],
+        "tags": ["pretraining-data", "data-quality"],
+        "configs": [{"config_name": "default", "data_files": "part-*.parquet"}],
+    }
+    shown = [
+        TextItem(f"Grade {grade}, {item.heading}", item.text, item.notes)
+        for grade, items in examples(selection)
+        for item in items
+    ]
+    lineage = {name: manifest.provenance[name] for name in ("corpus", "model", "scores")} | {
+        "version": manifest.version
+    }
+    sections = [
+        Section(
+            "What this is",
+            [
+                Prose(
+                    f"{manifest.rows:,} documents, {request.in_words()} of a corpus of {corpus.manifest.rows:,}, "
+                    "chosen by a document-quality classifier; the last one taken has the score "
+                    f"{manifest.provenance['cut']:.4f}. Made to pretrain language models. A classifier chose them: "
+                    "look at the examples before you trust it."
+                ),
+                Prose(promise(selection)),
+                Table(funnel_table(selection), "What became of the documents."),
+            ],
+        ),
+        Section("Columns", [Prose(", ".join(f"`{name}` ({kind})" for name, kind in manifest.schema.items()))]),
+        Section(
+            "Licences",
+            [Table(stated)] if stated is not None else [Prose("The corpus has no column that states any.")],
+        ),
+        Section("Examples at each grade", [Texts(shown)]),
+        Section(
+            "Lineage",
+            [
+                Prose(f"Sources: {sources}."),
+                Table(pd.DataFrame([{"": name, " ": value} for name, value in lineage.items()])),
+            ],
+        ),
+    ]
+    return render_markdown(Report("Selected documents", sections=sections), head)

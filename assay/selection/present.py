@@ -1,0 +1,185 @@
+"""What people see of a selection: what was taken and what not, at both ends, and where the cut lies."""
+
+import heapq
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from assay.report import (
+    Block,
+    Callout,
+    Facts,
+    Figure,
+    Prose,
+    Report,
+    Section,
+    Table,
+    TextItem,
+    Texts,
+    chart_distribution,
+)
+from assay.scoring import Scores
+from assay.selection.request import Request
+from assay.storage import Snapshot
+
+SHOWN = 5
+"""Documents at each end."""
+BARS = 60
+HIGH_LOSS = 0.05
+"""Share of the documents without a score from which the reader is told."""
+
+
+@dataclass(frozen=True, order=True)
+class _Place:
+    """A document in the ranking; the greater the better."""
+
+    score: float
+    row: int
+    name: str
+    expected: float
+    tokens: int
+
+
+def _ends(scores: Scores, taken: NDArray[np.int64]) -> dict[str, list[_Place]]:
+    """Best and worst documents, taken and not taken, each list from its end inward."""
+    best: dict[bool, list[_Place]] = {True: [], False: []}
+    worst: dict[bool, list[_Place]] = {True: [], False: []}
+    for part, table in scores.rows(["id", "score", "calibrated", "budget_tokens", "reason", "in_scope"]):
+        table = table.assign(row=np.arange(part.start, part.stop))
+        table = table[table["reason"].isna() & table["in_scope"]]
+        inside = np.isin(table["row"].to_numpy(), taken)
+        for which, some in ((True, table[inside]), (False, table[~inside])):
+            ends = pd.concat([some.nlargest(SHOWN, "score"), some.nsmallest(SHOWN, "score")])
+            places = {
+                _Place(float(row.score), int(row.row), str(row.id), float(row.calibrated), int(row.budget_tokens))
+                for row in ends.itertuples(index=False)
+            }
+            best[which] = heapq.nlargest(SHOWN, {*best[which], *places})
+            worst[which] = heapq.nsmallest(SHOWN, {*worst[which], *places})
+    return {
+        "Best documents taken": best[True],
+        "Last documents taken": worst[True],
+        "Best documents not taken": best[False],
+        "Worst documents": worst[False],
+    }
+
+
+def funnel_table(snapshot: Snapshot) -> pd.DataFrame:
+    """What became of the documents, step by step, from the manifest of a selection."""
+    columns = ["", "documents", "tokens"]
+    return pd.DataFrame(snapshot.manifest.provenance["funnel"], columns=columns, dtype=object)
+
+
+def promise(selection: Snapshot) -> str:
+    """Tokens promised and realised, in words."""
+    given = selection.manifest.provenance
+    promised, realised = int(given["tokens_promised"]), int(given["tokens_realised"])
+    return (
+        f"{promised:,} tokens promised, {realised:,} realised ({realised / max(promised, 1):.1%}), "
+        f"counted by: {selection.manifest.tokenizer}."
+    )
+
+
+def _distribution(selection: Snapshot, scores: Scores) -> Block:
+    total, bins = scores.histogram.total(), scores.histogram.bins
+    width = (bins.high - bins.low) / (1 << 16)
+    centres = bins.low + (total.bins + 0.5) * width
+    edges = np.linspace(centres.min() - width, centres.max() + width, BARS + 1)
+    everything = np.histogram(centres, edges, weights=total.tokens)[0]
+    kept = np.zeros(BARS)
+    for batch in selection.batches(["score", "tokens"]):
+        values = np.clip(batch["score"].to_numpy(), edges[0], edges[-1])
+        kept += np.histogram(values, edges, weights=batch["tokens"].to_numpy())[0]
+    amounts = {"taken": kept, "not taken": np.maximum(everything - kept, 0)}
+    cut = float(selection.manifest.provenance["cut"])
+    return Figure(
+        chart_distribution(edges, amounts, cut=cut, x="score", y="tokens", name="tokens by score, taken and not taken"),
+        "Tokens of the documents in scope by score. What lies above the cut and was not taken is a near-duplicate.",
+    )
+
+
+def _dropped(scores: Scores) -> list[Block]:
+    totals = scores.totals
+    rows = [{"": f"no score: {reason}", "documents": count} for reason, count in totals.reasons.items()]
+    foreign = sorted(totals.foreign.items(), key=lambda item: (-item[1], item[0]))
+    rows += [{"": f"out of scope: language {code}", "documents": count} for code, count in foreign[:20]]
+    blocks: list[Block] = []
+    if totals.documents - totals.scored > HIGH_LOSS * totals.documents:
+        share = 1 - totals.scored / totals.documents
+        blocks.append(Callout(f"{share:.1%} of the documents have no score; their reasons are below.", "warn"))
+    if totals.tokens_read < 0.95 * totals.tokens:
+        blocks.append(
+            Callout(
+                f"The model read {totals.tokens_read / totals.tokens:.0%} of the tokens of the documents it scored: "
+                "what it says of long ones, it says of their windows.",
+                "warn",
+            )
+        )
+    return [*blocks, Table(pd.DataFrame(rows)) if rows else Prose("Every document has a score and is in scope.")]
+
+
+def _slices(selection: Snapshot, scores: Scores) -> list[Section]:
+    name = scores.folder.plan.config.slice_by
+    if not name:
+        return []
+    column = name if name in selection.manifest.schema else f"source_{name}"
+    chosen = pd.concat([batch.to_pandas() for batch in selection.batches([column, "tokens"])])
+    taken = chosen.groupby(chosen[column].astype(str))["tokens"].agg(["size", "sum"])
+    rows = [
+        {
+            name: value,
+            "documents in scope": int(counts.documents.sum()),
+            "taken": int(taken["size"].get(value, 0)),
+            "tokens in scope": int(counts.tokens.sum()),
+            "tokens taken": int(taken["sum"].get(value, 0)),
+            "share of tokens taken": float(taken["sum"].get(value, 0) / max(counts.tokens.sum(), 1)),
+        }
+        for value, counts in scores.histogram.slices.items()
+    ]
+    table = pd.DataFrame(rows).sort_values("tokens taken", ascending=False, kind="stable").head(40)
+    return [Section(f"By {name}", [Table(table)])]
+
+
+def selection_report(selection: Snapshot, scores: Scores, corpus: Snapshot, request: Request) -> Report:
+    """The report that is both page and Deck; its bytes depend on the selection alone."""
+    given, manifest = selection.manifest.provenance, selection.manifest
+    taken = np.concatenate([batch[0].to_numpy() for batch in selection.batches(["corpus_row"])])
+    ends = []
+    for title, places in _ends(scores, taken).items():
+        texts = corpus.take([place.row for place in places])
+        items = [
+            TextItem(f"score {place.score:.3f}, expected label {place.expected:.2f}", str(text), place.name)
+            for place, text in zip(places, texts, strict=True)
+        ]
+        ends.append(Section(title, [Texts(items) if items else Prose("None.")]))
+    return Report(
+        "What was selected?",
+        f"{request.in_words()} of {corpus.manifest.rows:,} documents",
+        [
+            Section(
+                "Taken",
+                [
+                    Facts(
+                        {
+                            "documents": f"{manifest.rows:,}",
+                            "of the corpus": f"{manifest.rows / corpus.manifest.rows:.1%}",
+                            "tokens": f"{manifest.tokens:,}",
+                            "score of the last one": f"{float(given['cut']):.3f}",
+                        }
+                    ),
+                    Prose(promise(selection)),
+                    Table(funnel_table(selection), "What became of the documents."),
+                    _distribution(selection, scores),
+                ],
+            ),
+            Section("Not taken, and why", _dropped(scores)),
+            *_slices(selection, scores),
+            *ends,
+            Section(
+                "Lineage",
+                [Table(pd.DataFrame([{"": name, " ": str(given[name])} for name in ("corpus", "model", "scores")]))],
+            ),
+        ],
+    )

@@ -1,0 +1,71 @@
+"""What is asked for: a budget of tokens, a share, or a threshold."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from assay.errors import InputError
+from assay.model import Calibration
+
+
+@dataclass(frozen=True)
+class Request:
+    """At most one of three; with none, what the model keeps at its own threshold."""
+
+    token_budget: int | None = None
+    """Tokens of the best documents, by the tokenizer that counted them while scoring."""
+    share: float | None = None
+    """Share of the documents in scope, the best of them; above 0, at most 1."""
+    threshold: float | None = None
+    """A grade of the scale, from which documents are taken."""
+    keep_duplicates: bool = False
+    """Whether near-duplicates of a taken document are taken too."""
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("token_budget", "share", "threshold") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise InputError(f"{' and '.join(given)} at once", where="selection", fix="Give one of them")
+        if self.token_budget is not None and self.token_budget < 1:
+            raise InputError(f"a budget of {self.token_budget} tokens", where="selection", fix="Give 1 or more")
+        if self.share is not None and not 0 < self.share <= 1:
+            raise InputError(f"share is {self.share:g}", where="selection", fix="Give more than 0 and at most 1")
+        if self.threshold is not None and not math.isfinite(self.threshold):
+            raise InputError(f"threshold is {self.threshold}", where="selection", fix="Give a grade of the scale")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+    def in_words(self) -> str:
+        """For people."""
+        if self.token_budget is not None:
+            return f"the best {self.token_budget:,} tokens"
+        if self.share is not None:
+            return f"the best {self.share:.4g} of the documents in scope"
+        if self.threshold is not None:
+            return f"documents from grade {self.threshold:g}"
+        return "documents that reach the model's own threshold"
+
+
+def score_at(calibration: Calibration, threshold: float | None) -> float:
+    """Lowest score that is taken at a grade; without one, at the model's own threshold.
+
+    The cut points, not the expected label: as many documents reach a grade as had labels that reach it. Raises
+    InputError for what is no grade of the scale above its lowest, and for one that no document reached.
+    """
+    if threshold is None or threshold == calibration.threshold:
+        cut, name = calibration.keep_cut, calibration.threshold
+    elif threshold != int(threshold) or not calibration.low < threshold <= calibration.high:
+        raise InputError(
+            f"threshold {threshold:g} is no grade to select by",
+            where="selection",
+            fix=f"Give a whole number from {calibration.low + 1} to {calibration.high}, "
+            f"or the model's own {calibration.threshold:g}",
+        )
+    else:
+        cut, name = calibration.grade_cuts[int(threshold) - calibration.low - 1], threshold
+    if cut is None:
+        raise InputError(
+            f"no document of the calibration part reached {name:g}", where="selection", fix="Lower the threshold"
+        )
+    return cut

@@ -1,0 +1,104 @@
+"""The selection as a snapshot: the documents with their scores, a data card, and what fell out as a duplicate."""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from assay.errors import InputError
+from assay.progress import counter
+from assay.report import render_html
+from assay.scoring import Scores
+from assay.selection.card import data_card
+from assay.selection.choose import Choice
+from assay.selection.present import selection_report
+from assay.selection.request import Request
+from assay.selection.texts import batches_with
+from assay.storage import MANIFEST, Snapshot, exists, join, write_bytes, write_snapshot
+
+CARD, REPORT, DUPLICATES = "README.md", "report.html", "_duplicates.parquet"
+ADDED = {
+    "score": pa.float64(),
+    "calibrated": pa.float64(),
+    "p_keep": pa.float64(),
+    "grade": pa.int64(),
+    "tokens": pa.int64(),
+    "corpus_row": pa.int64(),
+}
+"""Columns that a selection has beyond those of its corpus; `tokens` are those of the budget."""
+
+
+def provenance_of(scores: Scores, snapshot: Snapshot, request: Request) -> dict[str, Any]:
+    """What a selection is made of, all of it content: the same for the same work."""
+    plan = scores.folder.plan
+    return {
+        "sources": snapshot.manifest.provenance.get("sources", []),
+        "corpus": plan.snapshot,
+        "model": plan.model,
+        "scores": plan.key,
+        "request": request.to_json(),
+    }
+
+
+def find_selection(place: str, provenance: dict[str, Any]) -> Snapshot | None:
+    """The very selection where it was made before. Raises InputError where something else lies there."""
+    if not exists(place):
+        return None
+    if exists(join(place, MANIFEST)):
+        found = Snapshot.open(place)
+        if all(found.manifest.provenance.get(name) == value for name, value in provenance.items()):
+            return found
+    raise InputError("the output exists already", where=place, fix="Remove it, or name another")
+
+
+def write_selection(scores: Scores, snapshot: Snapshot, request: Request, choice: Choice, place: str) -> Snapshot:
+    """Write the chosen documents, in the order of the corpus and with all its columns, as a new snapshot.
+
+    A column of the corpus that bears the name of one of ours is kept as `source_…`. The same choice gives the
+    same bytes; where another process wrote it meanwhile, that one stays. Raises InputError where the corpus is
+    gone, or the disk full; then there is nothing at `place`.
+    """
+    provenance = {
+        **provenance_of(scores, snapshot, request),
+        "tokens_promised": choice.promised,
+        "tokens_realised": choice.realised,
+        "cut": choice.cut,
+        "funnel": [[step.name, step.documents, step.tokens] for step in choice.funnel],
+    }
+
+    def finish(selection: Snapshot) -> None:
+        write_bytes(join(selection.url, CARD), data_card(selection, snapshot, request).encode())
+        report = selection_report(selection, scores, snapshot, request)
+        write_bytes(join(selection.url, REPORT), render_html(report).encode())
+        buffer = io.BytesIO()
+        pq.write_table(pa.Table.from_pandas(choice.duplicates, preserve_index=False), buffer, compression="zstd")
+        write_bytes(join(selection.url, DUPLICATES), buffer.getvalue())
+
+    return write_snapshot(
+        place,
+        _documents(scores, snapshot, choice),
+        provenance=provenance,
+        tokens=("tokens", scores.folder.plan.tokenizer),
+        keep=True,
+        finish=finish,
+    )
+
+
+def _documents(scores: Scores, snapshot: Snapshot, choice: Choice) -> Iterator[pa.RecordBatch]:
+    with counter(total=len(choice.rows), unit=" documents", what="writing") as shown:
+        for part, table in scores.rows(["score", "calibrated", "p_keep", "grade", "budget_tokens"]):
+            low, high = np.searchsorted(choice.rows, [part.start, part.stop])
+            rows = choice.rows[low:high]
+            said = table.rename(columns={"budget_tokens": "tokens"}).iloc[rows - part.start].assign(corpus_row=rows)
+            for first, batch in batches_with(snapshot, rows):
+                here = slice(*np.searchsorted(rows, [first, first + batch.num_rows]))
+                chosen = batch.take(pa.array(rows[here] - first))
+                fields = {f"source_{name}" if name in ADDED else name: chosen[name] for name in chosen.schema.names}
+                fields |= {
+                    name: pa.array(said[name].iloc[here], kind, from_pandas=True) for name, kind in ADDED.items()
+                }
+                yield pa.record_batch(list(fields.values()), names=list(fields))
+                shown.update(len(rows[here]))
