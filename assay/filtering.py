@@ -7,7 +7,7 @@ from pathlib import Path
 
 from assay.corpus import Columns, acquire, open_source
 from assay.errors import InputError
-from assay.inference import Scorer, token_counter
+from assay.inference import Scorer, TokenCounter, token_counter
 from assay.model import ModelInfo
 from assay.progress import say, stage
 from assay.registry import Registry
@@ -46,16 +46,21 @@ def open_corpus(source: str, columns: Columns, root: str) -> Snapshot:
     return snapshot
 
 
-def plan_scoring(snapshot: Snapshot, model: Path, config: ScoringConfig, root: str) -> PartFolder:
+def plan_scoring(snapshot: Snapshot, model: Path, tokens: TokenCounter, config: ScoringConfig, root: str) -> PartFolder:
     """The parts of a corpus for a model, and the folder below `root` where their scores lie or will lie.
 
     Raises InputError for a model that was never calibrated, and for settings that do not fit the corpus.
     """
+    plan = Plan.of(snapshot, calibrated_info(model), digest_folder(model), tokens.name, config)
+    return PartFolder.create(root, plan)
+
+
+def calibrated_info(model: Path) -> ModelInfo:
+    """What a model folder says of itself. Raises InputError where its scores have no meaning yet."""
     info = ModelInfo.read(model)
     if info.calibration is None:
         raise InputError("this model was never calibrated", where=str(model), fix="Train it with `assay train`")
-    name = token_counter(config.tokenizer).name
-    return PartFolder.create(root, Plan.of(snapshot, info, digest_folder(model), name, config))
+    return info
 
 
 def score_corpus(source: str, model: Path, columns: Columns, root: str, config: ScoringConfig) -> Scores:
@@ -64,15 +69,16 @@ def score_corpus(source: str, model: Path, columns: Columns, root: str, config: 
     Raises InputError for what cannot be read or written; the parts that are there stay, and the same call goes
     on with the others.
     """
+    calibrated_info(model)
+    scorer, tokens = Scorer.load(model), token_counter(config.tokenizer)  # before a corpus is copied in vain
     snapshot = open_corpus(source, columns, root)
-    folder = plan_scoring(snapshot, model, config, root)
+    folder = plan_scoring(snapshot, model, tokens, config, root)
     missing = folder.missing()
     with stage("Score"):
         there = len(folder.plan.parts()) - len(missing)
         if there:
             say(f"{there} of {len(folder.plan.parts())} parts are there already")
-        if missing:
-            score_parts(folder, missing, snapshot, Scorer.load(model), token_counter(config.tokenizer))
+        score_parts(folder, missing, snapshot, scorer, tokens)
         return Scores.complete(folder)
 
 
@@ -82,13 +88,14 @@ def select_corpus(source: str, model: Path, columns: Columns, root: str, request
     Raises InputError where the corpus is not scored to its end, nothing would be taken, or something else lies at
     `output`.
     """
+    info = calibrated_info(model)
     snapshot = open_corpus(source, columns, root)
     scores = find_scores(root, snapshot.manifest.version, digest_folder(model))
     if found := find_selection(output, provenance_of(scores, snapshot, request)):
         say("this selection is there already")
         return found
-    calibration = ModelInfo.read(model).calibration
-    assert calibration is not None  # it was scored
+    calibration = info.calibration
+    assert calibration is not None
     with stage("Select"):
         choice = choose(scores, snapshot, calibration, request)
         selection = write_selection(scores, snapshot, request, choice, output)

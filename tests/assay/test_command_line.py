@@ -1,4 +1,4 @@
-"""`assay train | evaluate | score` as people call them: with the real encoder once, with a tiny one elsewhere."""
+"""`assay train | evaluate | score | select` as people call them: with the real encoder once, with a tiny one elsewhere."""
 
 import json
 import os
@@ -16,7 +16,14 @@ from assay.cli import main
 from assay.inference import Scorer, check_golden, read_golden
 
 ROOT = Path(__file__).resolve().parents[2]
+GERMAN = "Zwei Brüche werden addiert, indem man sie auf denselben Nenner bringt und dann die Zähler addiert."
 FAST = ["--window-tokens", "48", "--epochs", "1"]
+
+
+def scores_in(folder: Path) -> pd.DataFrame:
+    """All parts of the one plan below a folder, in order: it reads as one data set."""
+    (plan,) = folder.glob("*/_plan.json")
+    return pd.read_parquet(plan.parent)
 
 
 def write(path: Path, rows: list[dict]) -> str:
@@ -50,7 +57,7 @@ def test_evaluation_scoring_and_plain_transformers_agree_on_the_golden_documents
 
     documents = write(tmp_path / "golden.parquet", [{"id": row["id"], "text": row["text"]} for row in golden])
     assert main(["score", documents, "--model", str(model), "--output", str(tmp_path / "scores")]) == 0
-    scores = pd.read_parquet(tmp_path / "scores" / "scores.parquet")
+    scores = scores_in(tmp_path / "scores")
     assert scores["id"].tolist() == [row["id"] for row in golden]
     np.testing.assert_allclose(scores["score"], expected, atol=1e-4)
 
@@ -86,22 +93,35 @@ def test_a_model_folder_tells_what_it_is(tiny_model: Path) -> None:
 
 
 def test_scores_keep_every_document_and_say_why_one_has_none(tiny_model: Path, tmp_path: Path) -> None:
-    texts = ["A lesson about fractions.", "", None, "many words " * 20_000, "\x00\x01 control", "数学 " * 50]
+    texts = [
+        "A lesson about fractions.",
+        "",
+        None,
+        "many words " * 20_000,
+        "\x00\x01 control",
+        GERMAN,
+        "a" * 2_000_000,
+    ]
     rows = [{"id": f"d{n}", "text": text, "url": f"https://example.org/{n}"} for n, text in enumerate(texts)]
     data = write(tmp_path / "corpus.parquet", rows)
 
     assert main(["score", data, "--model", str(tiny_model), "--output", str(tmp_path / "out")]) == 0
 
-    table = pd.read_parquet(tmp_path / "out" / "scores.parquet")
+    table = scores_in(tmp_path / "out")
     assert table["id"].tolist() == [row["id"] for row in rows]
     assert "text" not in table.columns
-    assert table["reason"].fillna("").tolist() == ["", "no text", "no text", "", "", ""]
-    scored = table[table["reason"].isna()]
+    expected = ["", "no text", "no text", "repetitive", "damaged", "", "too long"]
+    assert table["reason"].fillna("").tolist() == expected
+    scored, others = table[table["reason"].isna()], table[table["reason"].notna()]
     assert np.isfinite(scored[["score", "calibrated", "p_keep"]].to_numpy(float)).all()
     assert scored["grade"].between(0, 5).all()
-    assert table.loc[3, "read"] < 0.5
-    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
-    assert (manifest["documents"], manifest["unscored"]) == (6, 2)
+    assert others[["score", "calibrated", "p_keep", "grade", "keep"]].isna().all().all()
+    assert table.loc[5, "language"] == "de"
+    assert not table.loc[5, "in_scope"]
+    manifest = json.loads(next((tmp_path / "out").glob("*/_manifest.json")).read_text())
+    totals = manifest["totals"]
+    assert (totals["documents"], totals["scored"], totals["in_scope"]) == (7, 2, 1)
+    assert totals["reasons"] == {"damaged": 1, "no text": 2, "repetitive": 1, "too long": 1}
 
 
 def test_a_document_scores_the_same_alone_and_in_company(tiny_model: Path, sample: list[dict]) -> None:

@@ -134,4 +134,5 @@ def test_training_calibration_evaluation_and_scoring_run_through_inference(
 
     assert callers["tokenizer"] == {"assay/inference/encode.py"}
     assert callers["network"] == {"assay/inference/forward.py", "assay/inference/scorer.py"}
-    assert np.isfinite(pd.read_parquet(tmp_path / "scores" / "scores.parquet")["score"]).all()
+    (plan,) = (tmp_path / "scores").glob("*/_plan.json")
+    assert np.isfinite(pd.read_parquet(plan.parent)["score"]).all()
