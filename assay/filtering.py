@@ -29,13 +29,26 @@ def open_model(name: str, registry: str) -> Iterator[Path]:
         yield folder
 
 
+def existing_snapshot(source: str) -> Snapshot | None:
+    """The snapshot where the source is one, on a disk or in a store."""
+    if source.startswith("hf://") or not exists(join(source, MANIFEST)):  # a hub is asked by its own library
+        return None
+    return Snapshot.open(source)
+
+
+def corpus_revision(source: str) -> str:
+    """Changes whenever the documents may have changed. Raises InputError where there are none."""
+    snapshot = existing_snapshot(source)
+    return snapshot.manifest.version if snapshot else open_source(source).revision
+
+
 def open_corpus(source: str, columns: Columns, root: str) -> Snapshot:
     """A snapshot as it is; any other source as a snapshot below `root`, made once for a revision of it.
 
     Raises InputError for a source that cannot be read; then there is nothing.
     """
-    if exists(join(source, MANIFEST)):
-        return Snapshot.open(source)
+    if snapshot := existing_snapshot(source):
+        return snapshot
     opened = open_source(source)
     place = join(root, "corpora", digest_json([opened.revision, asdict(columns)])[:16])
     if exists(join(place, MANIFEST)):

@@ -20,8 +20,13 @@ from assay.storage import Snapshot, digest_folder
 from assay.training import Curve
 
 
+def place_of(folder: FlyteDirectory) -> str:
+    """Where a folder lies, without bringing it here: corpora are read in place."""
+    return str(folder.remote_source or folder.path)
+
+
 def _snapshot_version(folder: FlyteDirectory) -> str:
-    return Snapshot.open(Path(folder.path)).manifest.version
+    return Snapshot.open(place_of(folder)).manifest.version
 
 
 def _folder_digest(folder: FlyteDirectory) -> str:

@@ -1,7 +1,7 @@
 """The classifier over a corpus: planned into parts, scored into sidecars beside the documents, counted as it goes."""
 
 from assay.scoring.histogram import Bins, Counts, TokenHistogram
-from assay.scoring.plan import Part, PartFolder, Plan, ScoringConfig
+from assay.scoring.plan import Part, PartFolder, Plan, ScoringConfig, deal
 from assay.scoring.run import score_parts
 from assay.scoring.scores import Scores, find_scores
 from assay.scoring.sidecar import Sidecar, Totals
@@ -17,6 +17,7 @@ __all__ = [
     "Sidecar",
     "TokenHistogram",
     "Totals",
+    "deal",
     "find_scores",
     "score_parts",
 ]

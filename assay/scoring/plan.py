@@ -10,6 +10,7 @@ scores it, and how often, there is one result.
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -53,6 +54,13 @@ class Part:
     @property
     def name(self) -> str:
         return f"rows-{self.start:012d}-{self.stop:012d}.parquet"
+
+
+def deal(parts: Sequence[Part], hands: int) -> list[list[Part]]:
+    """Parts dealt out in turn to at most so many hands, none of them empty. Raises InputError for no hands."""
+    if hands < 1:
+        raise InputError(f"{hands} workers", where="scoring", fix="Give 1 or more")
+    return [list(parts[first::hands]) for first in range(min(hands, len(parts)))]
 
 
 @dataclass(frozen=True)

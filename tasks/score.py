@@ -1,0 +1,59 @@
+"""Score: the parts that are missing, dealt out to the tasks of a map. What lies in the store is the cache."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from flytekit import task
+from flytekit.types.directory import FlyteDirectory
+
+from assay.filtering import plan_scoring
+from assay.inference import Scorer, token_counter
+from assay.progress import say
+from assay.registry import Registry
+from assay.scoring import Part, PartFolder, deal, score_parts
+from assay.storage import Snapshot
+from tasks.look_corpus import GivenCorpus
+from tasks.resources import encoder, light
+from tasks.types import Stage, place_of, recorded
+
+
+@dataclass
+class Share:
+    """What one task of the map is to score."""
+
+    folder: str
+    """Where the parts lie."""
+    parts: list[Part] = field(default_factory=list)
+
+
+class Planned(NamedTuple):
+    shares: list[Share]
+    folder: str
+    plan: str
+    there: Stage
+
+
+@task(**light())
+def plan_parts(corpus: FlyteDirectory, given: GivenCorpus, workers: int) -> Planned:
+    """List what is there already, and deal out the rest; never cached, so that a lost part is scored again."""
+    with recorded("Plan") as stage:
+        snapshot = Snapshot.open(place_of(corpus))
+        with Registry(given.registry).open(given.version) as model:
+            folder = plan_scoring(snapshot, model, token_counter(given.config.tokenizer), given.config, given.scores)
+        missing, every = folder.missing(), folder.plan.parts()
+        stage.documents = snapshot.manifest.rows - sum(part.stop - part.start for part in missing)
+        stage.remark = f"{len(every) - len(missing)} of {len(every)} parts were there"
+        say(f"{len(every) - len(missing)} of {len(every)} parts are there already")
+    return Planned([Share(folder.url, parts) for parts in deal(missing, workers)], folder.url, folder.plan.key, stage)
+
+
+@task(**encoder())
+def score_share(share: Share, corpus: FlyteDirectory, given: GivenCorpus) -> Stage:
+    """Score parts; each is visible when it is complete, so that a retry goes on where the last attempt was."""
+    with recorded("Score") as stage, Registry(given.registry).open(given.version) as model:
+        snapshot = Snapshot.open(place_of(corpus))
+        tokens = token_counter(given.config.tokenizer)
+        done = score_parts(PartFolder.open(share.folder), share.parts, snapshot, Scorer.load(model), tokens)
+        stage.documents = sum(part.stop - part.start for part in share.parts)
+        stage.remark = f"{done} parts"
+    return stage

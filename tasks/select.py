@@ -1,0 +1,48 @@
+"""Select: the best documents of a scored corpus, as a snapshot with its data card and report."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from flytekit import Deck, current_context, task
+from flytekit.types.directory import FlyteDirectory
+
+from assay.filtering import calibrated_info
+from assay.progress import say
+from assay.registry import Registry
+from assay.report import render_fragment
+from assay.scoring import PartFolder, Scores
+from assay.selection import Request, choose, selection_report, write_selection
+from assay.storage import Snapshot
+from tasks.caching import by_content
+from tasks.resources import heavy
+from tasks.types import SnapshotFolder, Stage, place_of, recorded
+
+
+class Selected(NamedTuple):
+    selection: SnapshotFolder
+    stage: Stage
+
+
+@task(enable_deck=True, cache=by_content("folder", "registry", "scored"), **heavy())
+def select_documents(
+    corpus: SnapshotFolder,
+    folder: str,
+    plan: str,
+    registry: str,
+    version: str,
+    request: Request,
+    scored: list[Stage],
+) -> Selected:
+    """Merge what the parts counted, cut, and write. `scored` says that the parts are there; `plan` keys the cache."""
+    with recorded("Select") as stage:
+        snapshot, scores = Snapshot.open(place_of(corpus)), Scores.complete(PartFolder.open(folder))
+        with Registry(registry).open(version) as model:
+            calibration = calibrated_info(model).calibration
+        choice = choose(scores, snapshot, calibration, request)
+        path = Path(current_context().working_directory) / "selection"
+        selection = write_selection(scores, snapshot, request, choice, str(path))
+        Deck("Selection", render_fragment(selection_report(selection, scores, snapshot, request)))
+        stage.documents = selection.manifest.rows
+        stage.remark = f"{choice.realised:,} tokens, version {selection.manifest.version[:12]}"
+        say(f"{stage.documents:,} documents, {stage.remark}")
+    return Selected(FlyteDirectory(str(path)), stage)
