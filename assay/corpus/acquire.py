@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.corpus.source import Source
+from assay.corpus.utf8 import is_text, valid_utf8
 from assay.dedup import text_digest
 from assay.errors import InputError
 from assay.progress import counter
@@ -35,11 +36,21 @@ class Columns:
             raise InputError(f"one column is named twice: {', '.join(named)}", fix="Give each role its own column")
 
 
+def _strings(column: pa.Array, name: str, uri: str) -> pa.Array:
+    """Ids and groups as text, whatever they are made of. Raises InputError for lists and the like."""
+    try:
+        return pc.cast(column, pa.string())
+    except pa.ArrowException as error:
+        raise InputError(
+            f"column {name!r} holds {column.type}, not names", where=uri, fix="Name a column of text or numbers"
+        ) from error
+
+
 def _numbers(column: pa.Array) -> pa.Array:
     """Labels as float64; what is no number becomes null, and validation says so."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+    if is_text(column.type):
         cells = []
         for value in column.to_pylist():
             try:
@@ -53,7 +64,8 @@ def _numbers(column: pa.Array) -> pa.Array:
 def canonical(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.RecordBatch:
     """A batch of a source with its columns under Assay's names: `id`, `text`, and `label` and `group` where named.
 
-    All others keep their names. Raises InputError for a column that is missing, ambiguous, or holds no text.
+    All others keep their names. Text is valid UTF-8, with U+FFFD for what is not. Raises InputError for a column
+    that is missing, ambiguous, or holds no text.
     """
     names = batch.schema.names
     if repeated := {name for name in names if names.count(name) > 1}:
@@ -65,8 +77,9 @@ def canonical(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.RecordBat
                 where=uri,
                 fix=f"Name one of: {', '.join(sorted(names))}",
             )
-    text = batch[columns.text]
-    if not (pa.types.is_string(text.type) or pa.types.is_large_string(text.type)):
+    given = {name: valid_utf8(batch[name]) for name in names}
+    text = given[columns.text]
+    if not is_text(text.type):
         raise InputError(
             f"column {columns.text!r} holds {text.type}, not text",
             where=uri,
@@ -75,33 +88,36 @@ def canonical(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.RecordBat
     fields: dict[str, pa.Array] = {}
     id_column = columns.id or ("id" if "id" in names else "")
     if id_column:
-        fields["id"] = pc.cast(batch[id_column], pa.string())
+        fields["id"] = _strings(given[id_column], id_column, uri)
     else:
         fields["id"] = pa.array([text_digest(value or "") for value in text.to_pylist()], pa.string())
     fields["text"] = pc.cast(text, pa.large_string())
     if columns.label:
         try:
-            fields["label"] = _numbers(batch[columns.label])
+            fields["label"] = _numbers(given[columns.label])
         except pa.ArrowException as error:
-            kind = batch[columns.label].type
+            kind = given[columns.label].type
             raise InputError(
                 f"column {columns.label!r} holds {kind}, not numbers", where=uri, fix="Name the column of the labels"
             ) from error
     if columns.group:
-        fields["group"] = pc.cast(batch[columns.group], pa.string())
+        fields["group"] = _strings(given[columns.group], columns.group, uri)
     used = {id_column, columns.text, columns.label, columns.group}
     for name in names:
         if name not in used:
             # A column that happens to bear one of our names is kept under another, not lost.
-            fields[f"source_{name}" if name in RESERVED else name] = batch[name]
+            fields[f"source_{name}" if name in RESERVED else name] = given[name]
     return pa.record_batch(list(fields.values()), names=list(fields))
 
 
-def acquire(source: Source, columns: Columns, path: Path, *, replace: bool = False) -> Snapshot:
-    """Copy all rows of a source, valid or not, into a new snapshot at `path`.
+def acquire(
+    source: Source, columns: Columns, place: str | Path, *, replace: bool = False, keep: bool = False
+) -> Snapshot:
+    """Copy all rows of a source, valid or not, into a new snapshot at a path or URL.
 
     Columns come out as `id`, `text`, `label` and `group` where named; all others keep their names. Raises
     InputError for a missing column, a text column that holds no text, files of different schemas, no rows.
+    `replace`, `keep`: as in `write_snapshot`.
     """
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -114,4 +130,4 @@ def acquire(source: Source, columns: Columns, path: Path, *, replace: bool = Fal
         "sources": [{"uri": source.uri, "revision": source.revision}],
         "config": {"columns": asdict(columns)},
     }
-    return write_snapshot(path, batches(), provenance=provenance, replace=replace)
+    return write_snapshot(place, batches(), provenance=provenance, replace=replace, keep=keep)

@@ -1,92 +1,40 @@
 """Parquet, JSONL and CSV files as record batches, from any fsspec file system."""
 
-import itertools
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from assay.corpus import jsonl
+from assay.corpus.schemas import conformed
 from assay.errors import InputError
 
 ROWS = 5_000
-"""Rows a batch: small enough that documents of a megabyte each still fit."""
+"""Rows a batch at most."""
+BATCH_BYTES = 64 * 2**20
+"""And about so many bytes: documents of megabytes come a few at a time."""
+KINDS = (".parquet", ".jsonl", ".csv")
+CODECS = {".gz": "gzip", ".zst": "zstd"}
+"""What may follow `.jsonl`."""
 
 
-def _parquet(file: Any, path: str) -> Iterator[pa.RecordBatch]:  # noqa: ARG001
-    yield from pq.ParquetFile(file).iter_batches(batch_size=ROWS)
+def _parquet(file: Any) -> Iterator[pa.RecordBatch]:
+    parquet = pq.ParquetFile(file)
+    groups = [parquet.metadata.row_group(group) for group in range(parquet.metadata.num_row_groups)]
+    row_bytes = max((group.total_byte_size / max(group.num_rows, 1) for group in groups), default=0)
+    yield from parquet.iter_batches(batch_size=max(1, min(ROWS, int(BATCH_BYTES / max(row_bytes, 1)))))
 
 
-def _csv(file: Any, path: str) -> Iterator[pa.RecordBatch]:  # noqa: ARG001
-    parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
-    yield from pyarrow.csv.open_csv(file, parse_options=parse)
-
-
-def _objects(file: Any, path: str) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(file, start=1):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-        except ValueError as error:
-            raise InputError(
-                f"not valid JSON: {error}", where=f"{path}, line {number}", fix="Mend or remove the line"
-            ) from error
-        if not isinstance(value, dict):
-            raise InputError("not a JSON object", where=f"{path}, line {number}", fix='Write {"text": …} on every line')
-        yield value
-
-
-def _column_type(values: list[Any]) -> pa.DataType:
-    """The narrowest of bool, int64, float64 and string that holds all values; anything else becomes JSON text."""
-    kinds = {type(value) for value in values if value is not None}
-    if kinds and kinds <= {bool}:
-        return pa.bool_()
-    if kinds and kinds <= {int}:
-        return pa.int64()
-    if kinds and kinds <= {int, float}:
-        return pa.float64()
-    return pa.string()
-
-
-def _cell(value: Any, kind: pa.DataType) -> Any:
-    if kind != pa.string() or value is None:
-        return value
-    # A lone surrogate (legal in JSON, impossible in UTF-8) must not stop the file.
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _jsonl(file: Any, path: str) -> Iterator[pa.RecordBatch]:
-    schema: pa.Schema | None = None
-    rows = _objects(file, path)
-    start = 1
-    while chunk := list(itertools.islice(rows, ROWS)):
-        if schema is None:
-            names = dict.fromkeys(name for row in chunk for name in row)
-            schema = pa.schema({name: _column_type([row.get(name) for row in chunk]) for name in names})
-        columns = []
-        for column in schema:
-            cells = [_cell(row.get(column.name), column.type) for row in chunk]
-            try:
-                columns.append(pa.array(cells, column.type))
-            except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-                raise InputError(
-                    f"column {column.name!r} is {column.type} at first and something else later: {error}",
-                    where=f"{path}, rows {start} to {start + len(chunk) - 1}",
-                    fix="Give every row the same type",
-                ) from error
-        start += len(chunk)
-        yield pa.record_batch(columns, schema=schema)
-
-
-KINDS: dict[str, Callable[[Any, str], Iterator[pa.RecordBatch]]] = {
-    ".parquet": _parquet,
-    ".jsonl": _jsonl,
-    ".csv": _csv,
-}
+def _csv(file: Any, schema: pa.Schema | None = None) -> pyarrow.csv.CSVStreamingReader:
+    """Types are those of the first block where no schema is given."""
+    return pyarrow.csv.open_csv(
+        file,
+        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+        convert_options=pyarrow.csv.ConvertOptions(column_types=schema),
+    )
 
 
 def kind_of(path: str) -> str | None:
@@ -94,17 +42,20 @@ def kind_of(path: str) -> str | None:
     name = path.rsplit("/", 1)[-1].lower()
     if name.startswith((".", "_")):
         return None
-    name = name.removesuffix(".gz").removesuffix(".zst") if ".jsonl" in name else name
+    for ending in CODECS:
+        name = name.removesuffix(ending) if name.endswith(f".jsonl{ending}") else name
     return next((kind for kind in KINDS if name.endswith(kind)), None)
 
 
-def read_batches(fs: Any, path: str) -> Iterator[pa.RecordBatch]:
-    """Rows of one file. Raises InputError naming it where it is not what its ending says."""
+@contextmanager
+def _opened(fs: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """(kind, file), unpacked. Raises InputError naming the file where it is not what its ending says."""
     kind = kind_of(path)
     assert kind is not None, path
+    codec = next((codec for ending, codec in CODECS.items() if path.lower().endswith(ending)), None)
     try:
-        with fs.open(path, "rb", compression="infer" if kind == ".jsonl" else None) as file:
-            yield from KINDS[kind](file, path)
+        with fs.open(path, "rb") as file:
+            yield kind, pa.CompressedInputStream(file, codec) if codec else file
     except InputError:
         raise
     except (pa.ArrowException, EOFError, UnicodeDecodeError, OSError) as error:
@@ -113,3 +64,24 @@ def read_batches(fs: Any, path: str) -> Iterator[pa.RecordBatch]:
             where=path,
             fix="It may be cut off or of another kind; get it again",
         ) from error
+
+
+def read_schema(fs: Any, path: str) -> pa.Schema:
+    """Columns and types of one file: by its footer (Parquet), its first block (CSV), all its rows (JSONL)."""
+    with _opened(fs, path) as (kind, file):
+        if kind == ".parquet":
+            return pq.read_schema(file)
+        return jsonl.read_schema(file, path) if kind == ".jsonl" else _csv(file).schema
+
+
+def read_batches(fs: Any, path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Rows of one file, with the columns of `schema`, which may be wider than its own (`schemas.unified`).
+
+    Raises InputError naming the file, and the line where there are lines, for what cannot be read.
+    """
+    with _opened(fs, path) as (kind, file):
+        if kind == ".jsonl":
+            yield from jsonl.read_batches(file, path, schema, rows=ROWS, size=BATCH_BYTES)
+            return
+        for batch in _parquet(file) if kind == ".parquet" else _csv(file, schema):
+            yield conformed(batch, schema, path)

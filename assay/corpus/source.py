@@ -3,14 +3,17 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import fsspec
 import pyarrow as pa
 from fsspec.implementations.local import LocalFileSystem
 
-from assay.corpus import files, huggingface
+from assay.corpus import files, huggingface, installed
+from assay.corpus.schemas import unified
 from assay.errors import InputError
+from assay.progress import bar
 from assay.storage import digest_json
 
 
@@ -48,16 +51,30 @@ class FileSource:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         return str(self.fs.checksum(path))
 
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The columns of all files together, found before the first row is read.
+
+        Costs a look at every footer of Parquet, and one reading of JSONL. Raises InputError naming two files
+        whose columns differ in more than what one of them never fills.
+        """
+        looked_at = bar(self.paths, unit=" files", what="columns")
+        gaps = frozenset(path for path in self.paths if files.kind_of(path) == ".jsonl")
+        return unified(((path, files.read_schema(self.fs, path)) for path in looked_at), gaps=gaps)
+
     def batches(self) -> Iterator[pa.RecordBatch]:
         for path in self.paths:
-            yield from files.read_batches(self.fs, path)
+            yield from files.read_batches(self.fs, path, self.schema)
 
 
 def open_source(uri: str) -> Source:
-    """Look at a path, a folder, an fsspec URL or `hf://datasets/OWNER/NAME@REVISION[/SPLIT]`.
+    """Look at a path, folder or fsspec URL, `hf://datasets/OWNER/NAME@REVISION[/SPLIT]`, or `installed-docs[:NAME,…]`.
 
-    Raises InputError where nothing is there, nothing of a known kind is there, or a hub revision is not pinned.
+    Raises InputError where nothing is there, nothing of a known kind is there, a hub revision is not pinned, or a
+    distribution is not installed.
     """
+    if uri.partition(":")[0] == installed.NAME:
+        return installed.parse(uri)
     if uri.startswith(huggingface.PREFIX):
         return huggingface.parse(uri)
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import fsspec
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from assay.corpus import Columns, acquire, open_source
@@ -30,8 +31,11 @@ def write(folder: Path, kind: str) -> Path:
         frame.to_csv(path, index=False)
     elif kind == ".jsonl":
         path.write_text(lines)
-    else:
+    elif kind == ".jsonl.gz":
         path.write_bytes(gzip.compress(lines.encode()))
+    else:
+        with pa.CompressedOutputStream(path, "zstd") as file:
+            file.write(lines.encode())
     return path
 
 
@@ -39,7 +43,7 @@ def rows_of(snapshot: Snapshot) -> list[dict]:
     return [row for batch in snapshot.batches() for row in batch.to_pylist()]
 
 
-@pytest.mark.parametrize("kind", [".parquet", ".csv", ".jsonl", ".jsonl.gz"])
+@pytest.mark.parametrize("kind", [".parquet", ".csv", ".jsonl", ".jsonl.gz", ".jsonl.zst"])
 def test_every_kind_gives_the_same_snapshot(tmp_path: Path, kind: str) -> None:
     source = open_source(str(write(tmp_path, kind)))
 
@@ -124,6 +128,8 @@ def test_labels_that_are_no_numbers_become_null_not_an_error(tmp_path: Path) -> 
         ("d.jsonl", b'{"text": "a"}\n{"text": \n', "line 2"),
         ("d.jsonl", b"[1]\n", "not a JSON object"),
         ("d.jsonl.gz", gzip.compress(b'{"text": "a"}\n' * 2000)[:60], "cannot be read"),
+        ("d.jsonl.gz", gzip.compress(b'{"text": "a"}\n' * 2000)[:-8] + b"\0" * 8, "cannot be read"),
+        ("d.jsonl.zst", b"no zstd", "cannot be read"),
         ("d.parquet", b"PAR1 and then nothing of use PAR1", "cannot be read"),
         ("d.csv", b"", "cannot be read"),
         ("d.jsonl", b"", "no row"),
