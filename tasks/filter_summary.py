@@ -34,8 +34,8 @@ class Selection:
 
 
 def together(stages: list[Stage], there: Stage) -> Stage:
-    """One line for all tasks of the map, and for what was there before it."""
-    started = min([there.started, *(stage.started for stage in stages)])
+    """One line for all tasks of the map, and for what was there before it; nothing scored is a hit in the store."""
+    started = there.started if stages else 0.0
     return Stage(
         "Score",
         started,

@@ -52,3 +52,18 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory, sample: list[dict]) -
     )
     BertForSequenceClassification(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, sample: list[dict]) -> Path:
+    """A model folder made of the tiny encoder and 240 documents of the sample by `assay train`."""
+    import pandas as pd
+
+    from assay.cli import main
+
+    folder = tmp_path_factory.mktemp("trained")
+    pd.DataFrame(sample[:240]).to_parquet(folder / "labels.parquet", index=False)
+    arguments = ["train", "--data", str(folder / "labels.parquet"), "--output", str(folder / "model")]
+    arguments += ["--rubric", "education", "--encoder", str(tiny_encoder), "--window-tokens", "48", "--epochs", "1"]
+    assert main(arguments) == 0
+    return folder / "model"

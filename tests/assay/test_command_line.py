@@ -1,4 +1,4 @@
-"""`assay train | evaluate | score | select` as people call them: with the real encoder once, with a tiny one elsewhere."""
+"""`assay train | evaluate | score | select` as people call them: with the real encoder once, else a tiny one."""
 
 import json
 import os
@@ -29,15 +29,6 @@ def scores_in(folder: Path) -> pd.DataFrame:
 def write(path: Path, rows: list[dict]) -> str:
     pd.DataFrame(rows).to_parquet(path, index=False)
     return str(path)
-
-
-@pytest.fixture(scope="module")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, sample: list[dict]) -> Path:
-    folder = tmp_path_factory.mktemp("trained")
-    data = write(folder / "labels.parquet", sample[:240])
-    arguments = ["train", "--data", data, "--output", str(folder / "model"), "--rubric", "education"]
-    assert main([*arguments, "--encoder", str(tiny_encoder), *FAST]) == 0
-    return folder / "model"
 
 
 @pytest.mark.encoder

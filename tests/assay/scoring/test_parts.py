@@ -1,0 +1,155 @@
+"""Parts: row ranges of a snapshot, one immutable file each, whoever scores them and wherever it lies."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from assay.errors import InputError
+from assay.filtering import plan_scoring
+from assay.inference import Limits, Scorer, token_counter
+from assay.scoring import Part, PartFolder, Scores, ScoringConfig, Sidecar, deal, find_scores, score_parts
+from assay.storage import Snapshot, write_snapshot
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory, sample: list[dict]) -> Snapshot:
+    rows = [{"id": row["id"], "text": row["text"], "genre": row["genre"][:1]} for row in sample[:90]]
+    rows[17]["text"], rows[40]["text"] = "", "again " * 50_000
+    table = pa.Table.from_pylist(rows).to_batches()
+    return write_snapshot(tmp_path_factory.mktemp("corpus") / "s", table, provenance={}, rows_per_shard=37)
+
+
+@pytest.fixture(scope="module")
+def scorer(tiny_model: Path) -> Scorer:
+    return Scorer.load(tiny_model)
+
+
+def score(corpus: Snapshot, model: Path, scorer: Scorer, root: Path, config: ScoringConfig) -> Scores:
+    tokens = token_counter(config.tokenizer)
+    folder = plan_scoring(corpus, model, tokens, config, str(root))
+    score_parts(folder, folder.missing(), corpus, scorer, tokens)
+    return Scores.complete(folder)
+
+
+def test_parts_cover_every_row_once_across_shards(
+    corpus: Snapshot, tiny_model: Path, scorer: Scorer, tmp_path: Path
+) -> None:
+    scores = score(corpus, tiny_model, scorer, tmp_path, ScoringConfig(rows_per_part=25, slice_by="genre"))
+
+    parts = list(scores.rows())
+    assert [(part.start, part.stop) for part, _ in parts] == [(0, 25), (25, 50), (50, 75), (75, 90)]
+    table = pd.concat([rows for _, rows in parts], ignore_index=True)
+    Sidecar.validate(table)
+    assert table["id"].tolist() == [name for batch in corpus.batches(["id"]) for name in batch[0].to_pylist()]
+    assert table["reason"].fillna("").tolist() == [{17: "no text", 40: "repetitive"}.get(n, "") for n in range(90)]
+    expected = scorer.score([text for batch in corpus.batches(["text"]) for text in batch[0].to_pylist()])
+    scored = table["reason"].isna().to_numpy()
+    np.testing.assert_allclose(table["score"][scored], expected["score"][scored], atol=1e-5)
+
+    assert scores.totals.documents == 90
+    assert scores.totals.scored == 88
+    assert scores.totals.reasons == {"no text": 1, "repetitive": 1}
+    assert scores.totals.budget_tokens == table.loc[scored & table["in_scope"], "budget_tokens"].sum()
+    counts = scores.histogram.total()
+    assert counts.documents.sum() == scores.totals.in_scope
+    assert counts.tokens.sum() == scores.totals.budget_tokens
+    assert set(scores.histogram.slices) == set(table.loc[scored & table["in_scope"], "slice"])
+
+
+def test_what_is_there_is_not_scored_again_and_what_was_lost_is(
+    corpus: Snapshot, tiny_model: Path, scorer: Scorer, tmp_path: Path
+) -> None:
+    config, tokens = ScoringConfig(rows_per_part=30), token_counter()
+    folder = plan_scoring(corpus, tiny_model, tokens, config, str(tmp_path))
+    assert score_parts(folder, folder.missing()[:2], corpus, scorer, tokens) == 2
+    with pytest.raises(InputError, match="1 of 3 parts are not scored yet"):
+        Scores.complete(folder)
+    assert [part.start for part in folder.missing()] == [60]
+
+    assert score_parts(folder, folder.plan.parts(), corpus, scorer, tokens) == 1
+    Scores.complete(folder)
+    before = {path.name: path.read_bytes() for path in Path(folder.url).iterdir()}
+    lost = Path(folder.url) / folder.plan.parts()[1].name
+    lost.unlink()
+
+    assert score_parts(folder, folder.missing(), corpus, scorer, tokens) == 1
+    assert {path.name: path.read_bytes() for path in Path(folder.url).iterdir()} == before
+
+
+def test_another_model_corpus_or_setting_is_another_plan(
+    corpus: Snapshot, tiny_model: Path, scorer: Scorer, tmp_path: Path
+) -> None:
+    tokens, other = token_counter(), token_counter(str(tiny_model))
+    assert other.name.startswith("model sha256:")
+    configs = [ScoringConfig(), ScoringConfig(rows_per_part=7), ScoringConfig(limits=Limits(characters=99))]
+
+    keys = {plan_scoring(corpus, tiny_model, tokens, config, str(tmp_path)).plan.key for config in configs}
+    keys.add(plan_scoring(corpus, tiny_model, other, ScoringConfig(tokenizer=str(tiny_model)), str(tmp_path)).plan.key)
+
+    assert len(keys) == 4
+    for key in keys:
+        assert PartFolder.open(str(tmp_path / key)).plan.key == key
+
+
+def test_budget_tokens_are_those_of_the_named_tokenizer(
+    corpus: Snapshot, tiny_model: Path, scorer: Scorer, tmp_path: Path
+) -> None:
+    scores = score(corpus, tiny_model, scorer, tmp_path, ScoringConfig(tokenizer=str(tiny_model)))
+    (_, table), *_ = scores.rows()
+    assert (table["budget_tokens"] == table["tokens"]).all()
+
+    estimate = score(corpus, tiny_model, scorer, tmp_path, ScoringConfig())
+    assert "estimate" in estimate.folder.plan.tokenizer
+    (_, table), *_ = estimate.rows()
+    text = corpus.take([0])[0]
+    assert table["budget_tokens"][0] == -(-len(text.encode()) // 4)
+
+    with pytest.raises(InputError, match="more than one set of"):
+        find_scores(str(tmp_path), corpus.manifest.version)
+    with pytest.raises(InputError, match="no complete"):
+        find_scores(str(tmp_path), "0" * 64)
+    with pytest.raises(InputError, match="Pin a revision"):
+        token_counter("owner/name")
+    with pytest.raises(InputError, match="no column 'topic'"):
+        score(corpus, tiny_model, scorer, tmp_path, ScoringConfig(slice_by="topic"))
+
+
+def test_a_damaged_part_and_a_vanished_shard_are_named(
+    corpus: Snapshot, tiny_model: Path, scorer: Scorer, tmp_path: Path
+) -> None:
+    scores = score(corpus, tiny_model, scorer, tmp_path, ScoringConfig())
+    part = Path(scores.folder.url) / Part(0, 90).name
+    part.write_bytes(part.read_bytes()[:-200])
+    with pytest.raises(InputError, match=r"rows-000000000000-000000000090.parquet.*Remove it, and score again"):
+        Scores.complete(scores.folder)
+
+    copy = write_snapshot(tmp_path / "copy", corpus.batches(), provenance={}, rows_per_shard=30)
+    (tmp_path / "copy" / "part-00001.parquet").unlink()
+    folder = plan_scoring(copy, tiny_model, token_counter(), ScoringConfig(rows_per_part=30), str(tmp_path))
+    with pytest.raises(InputError, match=r"shard part-00001.parquet cannot be read"):
+        score_parts(folder, folder.missing(), copy, scorer, token_counter())
+    assert not [path for path in Path(folder.url).iterdir() if path.name.startswith(".")]
+    assert all(json.loads((Path(folder.url) / "_plan.json").read_text())[key] for key in ("snapshot", "model"))
+
+
+def test_work_is_dealt_out_to_hands_that_are_never_empty() -> None:
+    parts = [Part(n, n + 1) for n in range(7)]
+
+    assert [len(hand) for hand in deal(parts, 3)] == [3, 2, 2]
+    assert sorted((part for hand in deal(parts, 3) for part in hand), key=lambda part: part.start) == parts
+    assert deal(parts[:2], 5) == [[parts[0]], [parts[1]]]
+    assert deal([], 5) == []
+    with pytest.raises(InputError, match="0 workers"):
+        deal(parts, 0)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"rows_per_part": 0}, {"limits": (0, 0.1, 2)}, {"limits": (1, 1.1, 2)}, {"limits": (1, 0.1, 1)}]
+)
+def test_nonsense_settings_are_refused(settings: dict) -> None:
+    with pytest.raises(InputError):
+        ScoringConfig(**{key: Limits(*value) if key == "limits" else value for key, value in settings.items()})
