@@ -1,0 +1,243 @@
+"""Selections: against a brute-force ranking, with ties, near-duplicates and budgets that do not come out even."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from assay.errors import InputError
+from assay.model import Calibration
+from assay.scoring import Bins, PartFolder, Plan, Scores, ScoringConfig
+from assay.scoring.sidecar import Sidecar, part_bytes
+from assay.selection import Request, choose, find_selection, provenance_of, write_selection
+from assay.storage import Snapshot, join, write_bytes, write_snapshot
+
+LETTERS = np.array(list("abcdefghijklmnopqrstuvwxyz"))
+
+
+def words(seed: int, count: int = 40) -> str:
+    """A text of its own: two of different seeds share hardly a word."""
+    random = np.random.default_rng(seed)
+    return " ".join("".join(random.choice(LETTERS, 7)) for _ in range(count))
+
+
+def calibration() -> Calibration:
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 6, 200).astype(float)
+    return Calibration.fit(labels + random.normal(0, 0.5, 200), labels, low=0, high=5, threshold=3)
+
+
+def scored(folder: Path, rows: list[dict], rows_per_part: int = 7, **columns: list) -> tuple[Scores, Snapshot]:
+    """A corpus and scores that say what the rows say: `score`, `tokens`, `reason`, `in_scope`."""
+    table = pa.table(
+        {
+            "id": [row["id"] for row in rows],
+            "text": pa.array([row["text"] for row in rows], pa.large_string()),
+            "url": [f"https://example.org/{n}" for n in range(len(rows))],
+            "license": ["CC-BY-4.0", None] * (len(rows) // 2) + ["CC0-1.0"] * (len(rows) % 2),
+            **columns,
+        }
+    )
+    corpus = write_snapshot(
+        folder / "corpus", table.to_batches(), provenance={"sources": [{"uri": "here"}]}, replace=True
+    )
+    config = ScoringConfig(rows_per_part=rows_per_part)
+    plan = Plan(corpus.manifest.version, len(rows), "m" * 64, "a count", Bins(-5, 10), config)
+    parts = PartFolder.create(str(folder / "scores"), plan)
+    meaning = calibration().apply([row.get("score", 0.0) for row in rows])
+    sidecar = pd.DataFrame(
+        {
+            "id": [row["id"] for row in rows],
+            "score": [row.get("score", np.nan) for row in rows],
+            "calibrated": meaning.calibrated,
+            "p_keep": meaning.p_keep,
+            "grade": pd.array(meaning.grade, dtype="Int64"),
+            "keep": pd.array(meaning.keep, dtype="boolean"),
+            "tokens": [row["tokens"] for row in rows],
+            "read": 1.0,
+            "language": "en",
+            "in_scope": [row.get("in_scope", True) for row in rows],
+            "reason": [row.get("reason") for row in rows],
+            "budget_tokens": [row["tokens"] for row in rows],
+            "slice": "",
+        }
+    )
+    for part in plan.parts():
+        some = Sidecar.validate(sidecar.iloc[part.start : part.stop].reset_index(drop=True))
+        write_bytes(join(parts.url, part.name), part_bytes(some[list(Sidecar.to_schema().columns)], plan.bins))
+    return Scores.complete(parts), corpus
+
+
+def document(n: int, score: float, tokens: int = 10, **more: object) -> dict:
+    return {"id": f"d{n:03d}", "text": words(n), "score": score, "tokens": tokens, **more}
+
+
+ROWS = st.lists(
+    st.tuples(st.sampled_from([0.0, 1.5, 1.5000001, 3.0]) | st.floats(-9, 14), st.integers(1, 50)),
+    min_size=1,
+    max_size=25,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ROWS, st.integers(1, 400), st.floats(0.01, 1), st.randoms(use_true_random=False))
+def test_the_best_are_taken_and_ties_go_by_id(
+    tmp_path: Path, drawn: list[tuple[float, int]], budget: int, share: float, random: np.random.Generator
+) -> None:
+    rows = [document(n, score, tokens) for n, (score, tokens) in enumerate(drawn)]
+    random.shuffle(rows)
+    scores, corpus = scored(tmp_path, rows)
+    order = sorted(range(len(rows)), key=lambda row: (-rows[row]["score"], rows[row]["id"]))
+    sums = np.cumsum([rows[row]["tokens"] for row in order])
+
+    within = order[: int((sums <= budget).sum())]
+    if within:
+        choice = choose(scores, corpus, calibration(), Request(token_budget=budget))
+        assert choice.rows.tolist() == sorted(within)
+        assert choice.realised == sum(rows[row]["tokens"] for row in within) <= choice.promised == budget
+        assert choice.cut == rows[within[-1]]["score"]
+    else:
+        with pytest.raises(InputError, match="more than the budget"):
+            choose(scores, corpus, calibration(), Request(token_budget=budget))
+
+    choice = choose(scores, corpus, calibration(), Request(share=share))
+    assert choice.rows.tolist() == sorted(order[: int(np.ceil(share * len(rows)))])
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 5), st.sampled_from([0.0, 1.0, 2.0, 3.0]), st.integers(1, 9)), min_size=1, max_size=24
+    ),
+    st.integers(1, 120),
+)
+def test_of_near_duplicates_one_is_taken_and_the_budget_is_filled_without_them(
+    tmp_path: Path, drawn: list[tuple[int, float, int]], budget: int
+) -> None:
+    rows = [document(n, score, tokens) | {"text": words(1000 + text)} for n, (text, score, tokens) in enumerate(drawn)]
+    scores, corpus = scored(tmp_path, rows)
+    order = sorted(range(len(rows)), key=lambda row: (-rows[row]["score"], rows[row]["id"]))
+    first: dict[str, int] = {}
+    survivors = [row for row in order if first.setdefault(rows[row]["text"], row) == row]
+    sums = np.cumsum([rows[row]["tokens"] for row in survivors])
+    expected = sorted(survivors[: int((sums <= budget).sum())])
+
+    if not expected:
+        return
+    choice = choose(scores, corpus, calibration(), Request(token_budget=budget))
+
+    assert choice.rows.tolist() == expected
+    lowest = max(order.index(row) for row in expected)
+    fallen = {rows[row]["id"]: rows[first[rows[row]["text"]]]["id"] for row in order[:lowest] if row not in survivors}
+    assert dict(choice.duplicates.itertuples(index=False)) == fallen
+    kept = choose(scores, corpus, calibration(), Request(share=1.0, keep_duplicates=True))
+    assert len(kept.rows) == len(rows)
+
+
+def test_what_has_no_score_or_is_out_of_scope_is_never_taken(tmp_path: Path) -> None:
+    rows = [document(n, 4.0) for n in range(6)]
+    rows[1] = rows[1] | {"reason": "too long", "score": np.nan}
+    rows[3] |= {"in_scope": False}
+    scores, corpus = scored(tmp_path, rows)
+
+    choice = choose(scores, corpus, calibration(), Request(share=1.0))
+
+    assert choice.rows.tolist() == [0, 2, 4, 5]
+    assert [(step.documents, step.tokens) for step in choice.funnel] == [
+        (6, None),
+        (5, None),
+        (4, 40),
+        (4, 40),
+        (4, 40),
+    ]
+
+
+def test_a_threshold_cuts_where_as_many_labels_reach_the_grade(tmp_path: Path) -> None:
+    made = calibration()
+    rows = [document(n, score) for n, score in enumerate(np.linspace(-1, 6, 40))]
+    scores, corpus = scored(tmp_path, rows)
+    of = {row: rows[row]["score"] for row in range(40)}
+
+    assert made.keep_cut is not None
+    own = choose(scores, corpus, made, Request())
+    assert own.rows.tolist() == [row for row in of if of[row] >= made.keep_cut]
+    assert choose(scores, corpus, made, Request(threshold=3)).rows.tolist() == own.rows.tolist()
+    for grade in (1, 2, 4, 5):
+        cut = made.grade_cuts[grade - 1]
+        assert cut is not None
+        chosen = choose(scores, corpus, made, Request(threshold=grade))
+        assert chosen.rows.tolist() == [row for row in of if of[row] >= cut]
+    for wrong in (0, 2.5, 6, -1):
+        with pytest.raises(InputError, match="no grade to select by"):
+            choose(scores, corpus, made, Request(threshold=wrong))
+
+
+@pytest.mark.parametrize(
+    ("asked", "complaint"),
+    [
+        ({"token_budget": 0}, "budget of 0"),
+        ({"token_budget": -5}, "budget of -5"),
+        ({"share": 0.0}, "share is 0"),
+        ({"share": 1.5}, "share is 1.5"),
+        ({"share": float("nan")}, "share is nan"),
+        ({"threshold": float("inf")}, "threshold is inf"),
+        ({"token_budget": 5, "threshold": 3}, "token_budget and threshold at once"),
+    ],
+)
+def test_nonsense_requests_are_refused(asked: dict, complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        Request(**asked)
+
+
+def test_a_selection_is_a_snapshot_with_all_columns_its_card_and_report(tmp_path: Path) -> None:
+    import yaml
+    from datasets import load_dataset  # which reads the card's head
+
+    rows = [document(n, 5 - n / 5, tokens=7) for n in range(30)]
+    rows[4]["text"] = rows[0]["text"].upper() + "  "
+    rows[2]["text"] = "<script>alert(1)</script> " + rows[2]["text"]
+    scores, corpus = scored(tmp_path, rows, score=list(range(30)))
+    request = Request(token_budget=100)
+    provenance = provenance_of(scores, corpus, request)
+    assert find_selection(str(tmp_path / "out"), provenance) is None
+
+    choice = choose(scores, corpus, calibration(), request)
+    selection = write_selection(scores, corpus, request, choice, str(tmp_path / "out"))
+
+    selection.verify()
+    table = load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache")).to_pandas()
+    expected = [row for row in range(15) if row != 4]
+    assert table["corpus_row"].tolist() == expected
+    assert table["url"].tolist() == [f"https://example.org/{row}" for row in expected]
+    assert table["license"].isna().sum() == sum(row % 2 for row in expected)
+    assert table["source_score"].tolist() == expected
+    np.testing.assert_allclose(table["score"], [rows[row]["score"] for row in expected])
+    assert (selection.manifest.tokens, selection.manifest.tokenizer) == (98, "a count")
+    assert selection.manifest.provenance["tokens_promised"] == 100
+    assert pd.read_parquet(tmp_path / "out" / "_duplicates.parquet").to_dict("records") == [
+        {"id": "d004", "kept_id": "d000"}
+    ]
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert yaml.safe_load(card.split("---\n")[1])["size_categories"] == ["n<1K"]
+    assert "100 tokens promised, 98 realised (98.0%), counted by: a count." in card
+    assert "| CC-BY-4.0 | " in card
+    assert "| not stated | " in card
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "<script>" not in card + page
+    assert "Best documents not taken" in page
+
+    found = find_selection(str(tmp_path / "out"), provenance)
+    assert found is not None
+    assert found.manifest == selection.manifest
+    with pytest.raises(InputError, match="exists already"):
+        find_selection(str(tmp_path / "out"), provenance_of(scores, corpus, Request(token_budget=99)))
+    again = write_selection(scores, corpus, request, choice, str(tmp_path / "again"))
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    for name in names:
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "out" / name).read_bytes(), name
+    assert json.loads((tmp_path / "again" / "manifest.json").read_text())["version"] == again.manifest.version
