@@ -1,0 +1,83 @@
+"""How much may be in work at one time, in requests and in bytes: what goes beyond is told to come again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from starlette.types import Receive
+
+from assay.serving.documents import RefusedError
+from assay.serving.settings import ServeSettings
+
+
+class ClientGoneError(Exception):
+    """The client went away before it had said everything."""
+
+
+class Admission:
+    """Counts what was let in and is not done yet; for one event loop."""
+
+    def __init__(self, settings: ServeSettings) -> None:
+        self._settings = settings
+        self._requests = 0
+        self._bytes = 0
+
+    @contextmanager
+    def enter(self) -> Iterator["Body"]:
+        """Let one request in, for as long as the block lasts. Raises RefusedError (429) where there is no room."""
+        if self._requests >= self._settings.requests:
+            raise _overload()
+        body = Body(self)
+        self._requests += 1
+        try:
+            yield body
+        finally:
+            self._requests -= 1
+            self._bytes -= body.bytes
+
+    def hold(self, count: int) -> None:
+        """Raises RefusedError (429) where so many more bytes have no room."""
+        if self._bytes + count > self._settings.waiting_bytes:
+            raise _overload()
+        self._bytes += count
+
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest body that is taken."""
+        return self._settings.body_bytes
+
+
+class Body:
+    """The body of one request."""
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+        self.bytes = 0
+        """Held so far."""
+
+    async def read(self, receive: Receive, content_length: str) -> bytes:
+        """All of it. Raises RefusedError: 413 for too much, before it is read where its length was announced; 429."""
+        largest = self._admission.largest
+        if content_length.isdecimal() and int(content_length[:20]) > largest:
+            raise _too_large(largest)
+        chunks = []
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGoneError
+            chunk = message.get("body", b"")
+            if self.bytes + len(chunk) > largest:
+                raise _too_large(largest)
+            self._admission.hold(len(chunk))
+            self.bytes += len(chunk)
+            chunks.append(chunk)
+            more = message.get("more_body", False)
+        return b"".join(chunks)
+
+
+def _overload() -> RefusedError:
+    return RefusedError(429, "too much is being worked on", headers={"Retry-After": "1"})
+
+
+def _too_large(largest: int) -> RefusedError:
+    return RefusedError(413, f"the body is larger than {largest} bytes")

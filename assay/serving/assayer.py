@@ -1,0 +1,133 @@
+"""One model that answers: gets ready in the background, proves itself on the golden documents, then scores."""
+
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from assay.errors import InputError
+from assay.inference import REASONS, Scorer, assess, check_golden
+from assay.model import ModelInfo
+from assay.serving.documents import Document
+from assay.serving.log import LOG, log_error
+from assay.serving.metrics import Metrics
+
+LINEAGE = ("snapshot", "run")
+"""What leads from an answer back to the data and to the training run."""
+
+
+class Assayer:
+    """A model folder of one version. Until `state` is `ready`, nothing is to be asked of it."""
+
+    def __init__(self, folder: Path, version: str) -> None:
+        """Raises InputError where the folder holds no model."""
+        self.info = ModelInfo.read(folder)
+        self.version = version
+        self.lineage = {name: self.info.lineage[name] for name in LINEAGE if name in self.info.lineage}
+        self.metrics = Metrics(low=self.info.rubric.low, high=self.info.rubric.high, reasons=tuple(REASONS))
+        self.metrics.model(version, ready=False)
+        self.state: Literal["loading", "ready", "failed"] = "loading"
+        self._folder = folder
+        self._scorer: Scorer | None = None
+
+    def start(self) -> None:
+        """Load the model and check the golden documents, on a thread of its own: probes are answered meanwhile."""
+        threading.Thread(target=self._prepare, name="prepare", daemon=True).start()
+
+    def _prepare(self) -> None:
+        started = time.monotonic()
+        try:
+            scorer = Scorer.load(self._folder)
+            golden = check_golden(scorer, self._folder)
+            if not golden.passed:
+                raise InputError(
+                    f"the golden documents score differently here: off by {golden.worst:.3g} labels, where "
+                    f"{golden.tolerance:g} are allowed",
+                    fix="Look at the weights, and at the versions of the libraries",
+                )
+            assess(scorer, ["One text goes all the way before anybody waits."])
+        except InputError as error:
+            LOG.error("version %s is not served: %s", self.version, error)
+            self.state = "failed"
+            return
+        except Exception as error:
+            log_error(f"version {self.version} is not served", error)
+            self.state = "failed"
+            return
+        self._scorer = scorer
+        self.state = "ready"
+        self.metrics.model(self.version, ready=True)
+        LOG.info(
+            "version %s is ready after %.1f s: %d golden documents, off by at most %.2g labels",
+            self.version,
+            time.monotonic() - started,
+            golden.documents,
+            golden.worst,
+        )
+
+    def score(self, documents: Sequence[Document]) -> list[dict[str, Any] | None]:
+        """An answer a document, in their order; None where nobody waits for it any more, and where it failed."""
+        assert self._scorer is not None
+        started = time.monotonic()
+        wanted = [row for row, document in enumerate(documents) if document.until > started]
+        answers: list[dict[str, Any] | None] = [None] * len(documents)
+        try:
+            table = assess(self._scorer, [documents[row].text for row in wanted])
+            for row, answer in zip(wanted, self._answers(table), strict=True):
+                answers[row] = {"id": documents[row].id, **answer}
+        except Exception as error:
+            log_error(f"no scores for {len(wanted)} documents", error)
+            return [None] * len(documents)
+        self._count(table, time.monotonic() - started)
+        return answers
+
+    def explain(self, document: Document) -> dict[str, Any] | None:
+        """The same for one text, and the windows that made its score: `start`, `end` (characters) and `score`."""
+        assert self._scorer is not None
+        if document.until <= time.monotonic():
+            return None
+        try:
+            (answer,) = self._answers(assess(self._scorer, [document.text]))
+            windows = self._scorer.windows(document.text) if answer["reason"] is None else []
+        except Exception as error:
+            log_error("no explanation of a text", error)
+            return None
+        return {
+            **answer,
+            "windows": [{"start": each.start, "end": each.end, "score": each.score} for each in windows],
+        }
+
+    def _answers(self, table: pd.DataFrame) -> list[dict[str, Any]]:
+        """Rows of an Assessment as JSON values."""
+        model = {"version": self.version, "lineage": self.lineage}
+        columns = {name: table[name].tolist() for name in table.columns}
+        rows = []
+        for at, reason in enumerate(columns["reason"]):
+            row: dict[str, Any] = {name: values[at] for name, values in columns.items()}
+            if isinstance(reason, str):
+                row |= dict.fromkeys(("score", "calibrated", "p_keep", "grade", "keep"))
+            else:
+                row["reason"] = None
+            row["language"] = row["language"] or None
+            rows.append({**row, "model": model})
+        return rows
+
+    def _count(self, table: pd.DataFrame, seconds: float) -> None:
+        if table.empty:
+            return
+        metrics, scored = self.metrics, table["reason"].isna()
+        metrics.batch.observe(len(table))
+        metrics.batch_seconds.observe(seconds)
+        for score in table.loc[scored, "score"].tolist():
+            metrics.scores.observe(score)
+        metrics.documents.inc(len(table))
+        metrics.kept.inc(int(table.loc[scored, "keep"].sum()))
+        metrics.truncated.inc(int((table.loc[scored, "read"] < 1).sum()))
+        metrics.out_of_scope.inc(int((~table["in_scope"]).sum()))
+        metrics.tokens.inc(int(table["tokens"].sum()))
+        metrics.tokens_read.inc(round(float((table["tokens"] * table["read"]).sum())))
+        for reason, count in table["reason"].value_counts().items():
+            metrics.unscored.labels(reason).inc(int(count))

@@ -1,0 +1,146 @@
+"""A Bento: one registered version, the code that serves it and the list of what it needs, in one folder.
+
+`bentoml serve FOLDER` serves it wherever the environment of the lock is, and `bentoml containerize` makes an image.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+import assay
+from assay.errors import InputError
+from assay.storage import digest_folder, staged_folder
+
+CODE = ("__init__.py", "errors.py", "progress.py", "rubric", "storage", "model", "inference", "serving")
+"""What of `assay` answers requests. A test serves a Bento without the checkout beside it."""
+NAME = re.compile(r"[^a-z0-9]+")
+CREATED = re.compile(r"^( *(?:- )?creation_time:).*$", re.MULTILINE)
+ENTRY = '''"""Written when this Bento was built: which model it serves."""
+
+from assay.serving.service import make_service
+
+service = make_service(model={tag!r}, version={version!r})
+'''
+
+
+@dataclass(frozen=True)
+class Bento:
+    """A Bento in a folder."""
+
+    path: Path
+    name: str
+    version: str
+    """Of the model; the tag of the Bento and of the model in it carry it."""
+
+    @property
+    def tag(self) -> str:
+        return f"{self.name}:{self.version}"
+
+    @property
+    def model(self) -> Path:
+        """The model folder inside."""
+        return self.path / "models" / self.name / self.version
+
+    @classmethod
+    def open(cls, path: Path) -> "Bento":
+        """Raises InputError where there is none."""
+        try:
+            fields = yaml.safe_load((path / "bento.yaml").read_text(encoding="utf-8"))
+            bento = cls(path.resolve(), fields["name"], fields["version"])
+        except FileNotFoundError as error:
+            raise InputError("no Bento: bento.yaml is missing", where=str(path)) from error
+        except (yaml.YAMLError, TypeError, KeyError) as error:
+            raise InputError("bento.yaml cannot be read", where=str(path)) from error
+        if not bento.model.is_dir():
+            raise InputError(
+                f"the model {bento.tag} is not packed in this Bento", where=str(path), fix="Build it again"
+            )
+        return bento
+
+
+def build_bento(
+    model: Path, version: str, output: Path, *, created: str, requirements: Path | None = None, replace: bool = False
+) -> Bento:
+    """Pack a registered model folder into a new folder `output`, the same bytes wherever and whenever it is done.
+
+    `version` and `created` are name and time of registration (`Version.name`, `Version.created`); `requirements` is
+    the lock (default: the one beside the checkout). Needs no network. Raises InputError where the folder is not that
+    version, where the output exists and is not to be replaced, and where BentoML fails; then nothing is left.
+    """
+    requirements = requirements or Path(assay.__file__).parents[1] / "requirements.lock"
+    if not requirements.is_file():
+        raise InputError("the list of requirements is missing", where=str(requirements))
+    digest = digest_folder(model)
+    if not digest.startswith(version) or len(version) < 12:
+        raise InputError(
+            f"this is not the model {version}: its content is {digest[:12]}",
+            where=str(model),
+            fix="Take model and version from the registry",
+        )
+    name = bento_name(model)
+    tag = f"{name}:{version}"
+    with (
+        staged_folder(output, replace=replace) as folder,
+        tempfile.TemporaryDirectory(prefix="assay-bento-") as scratch,
+    ):
+        home, context = Path(scratch) / "home", Path(scratch) / "context"
+        _write_context(context, tag, version, requirements)
+        _run_bentoml(home, context, model.resolve(), tag)
+        shutil.copytree(home / "bentos" / name / version, folder, dirs_exist_ok=True)
+        shutil.copytree(home / "models", folder / "models")
+        for file in (folder / "bento.yaml", folder / "models" / name / version / "model.yaml"):
+            text = file.read_text(encoding="utf-8")
+            file.write_text(CREATED.sub(rf"\1 '{created}'", text), encoding="utf-8")
+    return Bento.open(output)
+
+
+def bento_name(model: Path) -> str:
+    """`assay-` and the name of the model's rubric, in the characters that BentoML allows."""
+    from assay.model import ModelInfo
+
+    rubric = NAME.sub("-", ModelInfo.read(model).rubric.name.lower()).strip("-")
+    return f"assay-{rubric}"[:60].strip("-")
+
+
+def _write_context(context: Path, tag: str, version: str, requirements: Path) -> None:
+    """What BentoML builds from: the code, an entry module that names the model, the requirements."""
+    source = Path(assay.__file__).parent
+    for name in CODE:
+        target = context / "assay" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (source / name).is_dir():
+            shutil.copytree(source / name, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(source / name, target)
+    (context / "entry.py").write_text(ENTRY.format(tag=tag, version=version), encoding="utf-8")
+    shutil.copyfile(requirements, context / "requirements.txt")
+
+
+def _run_bentoml(home: Path, context: Path, model: Path, tag: str) -> None:
+    tools = home / "tools"
+    tools.mkdir(parents=True)
+    # BentoML looks for uv, and installs it from the network, even where it has nothing to lock.
+    (tools / "uv").write_text("#!/bin/sh\nexit 1\n")
+    (tools / "uv").chmod(0o755)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ASSAY_", "BENTOML"))}
+    environment |= {
+        "BENTOML_HOME": str(home),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PYTHONPATH": str(context),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "TMPDIR": str(home),
+    }
+    description = f"# {tag}\n\nAssay's classifier of document quality as a service: `POST /score`, a page at `/`.\n"
+    command = [sys.executable, "-m", "assay.serving.pack", str(context), str(model), tag, description]
+    run = subprocess.run(command, cwd=context, env=environment, capture_output=True, text=True, check=False)
+    if run.returncode:
+        last = (run.stderr or run.stdout).strip().splitlines()[-1:]
+        raise InputError(f"BentoML cannot build {tag}: {''.join(last)}")

@@ -1,0 +1,74 @@
+"""Does the Bento say what the evaluation said? Asked over HTTP, as its clients will ask."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from assay.errors import InputError
+from assay.serving.process import ServerProcess
+
+
+@dataclass(frozen=True)
+class ServedReport:
+    """How far the served scores are from those of the evaluation path."""
+
+    tag: str
+    """Of the Bento; its version is the one that the answers carry."""
+    documents: int
+    worst: float
+    """Largest absolute difference of a score from the recorded one and from this process's, in labels."""
+    tolerance: float
+    """Largest difference allowed, in labels."""
+    seconds_to_ready: float
+    """From the start of the process."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the Bento may be shipped."""
+        return self.worst <= self.tolerance
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {**asdict(self), "passed": self.passed}
+
+
+def check_served(bento: Path, *, log: Path | None = None, within: float = 180.0) -> ServedReport:
+    """Serve a Bento, ask it for its golden documents, one by one and all in one request, and stop it.
+
+    The scores are compared with those recorded in the model and with those of `assay.inference` in this process.
+    Nobody else can ask meanwhile: the server wants a token that is made for it. Raises InputError where it cannot
+    be started, does not answer as agreed, or answers as another version.
+    """
+    from assay.inference import Scorer, assess, check_golden, read_golden
+
+    token = secrets.token_hex(24)
+    with ServerProcess(bento, environment={"ASSAY_SERVE_TOKENS": token}, log=log, within=within) as server:
+        golden = read_golden(server.bento.model)
+        documents = [{"id": str(row["id"]), "text": str(row["text"])} for row in golden]
+        together = _scores(server, documents, token)
+        alone = np.concatenate([_scores(server, [document], token) for document in documents])
+        seconds, tag, model = server.seconds_to_ready, server.bento.tag, server.bento.model
+    scorer = Scorer.load(model)
+    recorded = np.array([float(str(row["score"])) for row in golden])
+    here = assess(scorer, [document["text"] for document in documents])["score"].to_numpy(float)
+    gaps = [np.abs(served - expected) for served in (together, alone) for expected in (recorded, here)]
+    tolerance = check_golden(scorer, model).tolerance
+    return ServedReport(tag, len(golden), float(np.max(gaps)), tolerance, round(seconds, 2))
+
+
+def _scores(server: ServerProcess, documents: Sequence[dict[str, str]], token: str) -> np.ndarray:
+    """Scores of shape (documents,); no number where the answer has a reason instead of one."""
+    status, answers = server.ask("/score", {"documents": list(documents)}, token=token, timeout=120)
+    where = f"{server.bento.tag} at {server.url}"
+    if status != 200:
+        raise InputError(f"the golden documents are answered {status}: {answers}", where=where)
+    if [answer["id"] for answer in answers] != [document["id"] for document in documents]:
+        raise InputError("the answers are not those to the documents that were sent", where=where)
+    versions = {answer["model"]["version"] for answer in answers}
+    if versions != {server.bento.version}:
+        raise InputError(f"the answers come from version {', '.join(sorted(versions))}", where=where)
+    return np.array([np.inf if answer["score"] is None else answer["score"] for answer in answers], float)

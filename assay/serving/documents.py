@@ -1,0 +1,132 @@
+"""From the bytes of a body to documents, or to a refusal that names the place and never repeats what stands there."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from assay.serving.settings import ServeSettings
+
+ID_CHARACTERS = 1_024
+"""Longest id; it comes back in the answer."""
+MOST_DETAILS = 20
+"""Of a body with more mistakes than this, the first are told."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """What is to be scored."""
+
+    id: str
+    text: str = field(repr=False)
+    until: float
+    """Until when (`time.monotonic`) somebody waits for the answer."""
+
+
+@dataclass(eq=False)
+class RefusedError(Exception):
+    """An answer that is no score. Nothing in it comes from a document."""
+
+    status: int
+    error: str
+    detail: Sequence[Mapping[str, Any]] = ()
+    """`loc`: path into the body; `msg`: what is wrong there."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def parse_documents(body: bytes, settings: ServeSettings, until: float) -> list[Document]:
+    """The documents of a request to /score; at least one. Ids may repeat.
+
+    Raises RefusedError: 400 for what is not `{"documents": [{"id": …, "text": …}, …]}`, 413 for too much of it.
+    """
+    mistakes = _Mistakes()
+    fields = mistakes.fields(_parse(body), (), ("documents",))
+    rows = fields.get("documents")
+    if not mistakes.found and not isinstance(rows, list):
+        mistakes.add(("documents",), "must be a list")
+    elif not mistakes.found and not rows:
+        mistakes.add(("documents",), "must hold at least one document")
+    mistakes.refuse()
+    assert isinstance(rows, list)
+    if len(rows) > settings.documents:
+        message = f"{len(rows)} documents; at most {settings.documents} are taken at once"
+        raise RefusedError(413, "too many documents", [{"loc": ["documents"], "msg": message}])
+    documents = []
+    for index, row in enumerate(rows):
+        place = ("documents", index)
+        given = mistakes.fields(row, place, ("id", "text"))
+        id, text = mistakes.string(given, "id", place), mistakes.string(given, "text", place)
+        if len(id) > ID_CHARACTERS:
+            mistakes.add((*place, "id"), f"is longer than {ID_CHARACTERS} characters")
+        documents.append(Document(id, text, until))
+    mistakes.refuse()
+    _check_lengths([document.text for document in documents], settings, lambda index: ["documents", index, "text"])
+    return documents
+
+
+def parse_text(body: bytes, settings: ServeSettings, until: float) -> Document:
+    """The one text of a request to /explain. Raises RefusedError: 400 for what is not `{"text": …}`, 413 for too long."""
+    mistakes = _Mistakes()
+    text = mistakes.string(mistakes.fields(_parse(body), (), ("text",)), "text", ())
+    mistakes.refuse()
+    _check_lengths([text], settings, lambda _: ["text"])
+    return Document("", text, until)
+
+
+def _parse(body: bytes) -> Any:
+    """JSON as Python has it, lone surrogates included: a text that holds some is damaged, the request is not."""
+    try:
+        return json.loads(body.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise RefusedError(400, "the body is not UTF-8", [{"loc": [], "msg": f"at byte {error.start}"}]) from None
+    except json.JSONDecodeError as error:
+        # `msg` is one of json's own phrases, never a piece of the body.
+        message = f"{error.msg} at character {error.pos}"
+        raise RefusedError(400, "the body is not JSON", [{"loc": [], "msg": message}]) from None
+    except (ValueError, RecursionError):
+        raise RefusedError(
+            400, "the body is not JSON", [{"loc": [], "msg": "numbers too long, or nested too deep"}]
+        ) from None
+
+
+def _check_lengths(texts: Sequence[str], settings: ServeSettings, place: Any) -> None:
+    long = [index for index, text in enumerate(texts) if len(text) > settings.characters]
+    if long:
+        message = f"is longer than {settings.characters} characters"
+        detail = [{"loc": place(index), "msg": message} for index in long[:MOST_DETAILS]]
+        raise RefusedError(413, "too large a text", detail)
+
+
+class _Mistakes:
+    """What is wrong in a body, gathered."""
+
+    def __init__(self) -> None:
+        self.found: list[dict[str, Any]] = []
+
+    def add(self, place: tuple[str | int, ...], message: str) -> None:
+        if len(self.found) < MOST_DETAILS:
+            self.found.append({"loc": list(place), "msg": message})
+
+    def fields(self, value: Any, place: tuple[str | int, ...], names: tuple[str, ...]) -> dict[str, Any]:
+        """The value as an object with exactly these fields; an empty one where it is none."""
+        if not isinstance(value, dict):
+            self.add(place, "must be an object")
+            return {}
+        for name in names:
+            if name not in value:
+                self.add((*place, name), "is missing")
+        if not value.keys() <= set(names):
+            self.add(place, f"has other fields than {', '.join(names)}")
+        return value
+
+    def string(self, fields: dict[str, Any], name: str, place: tuple[str | int, ...]) -> str:
+        value = fields.get(name)
+        if isinstance(value, str):
+            return value
+        if name in fields:
+            self.add((*place, name), "must be a string")
+        return ""
+
+    def refuse(self) -> None:
+        if self.found:
+            raise RefusedError(400, "the body does not have the form that is asked for", self.found)

@@ -1,0 +1,198 @@
+"""What every request passes on its way in: who asks, for what, how much, and how long it may take.
+
+An ASGI middleware. Behind it come only requests that were read, checked and admitted, which BentoML merges into
+batches. What it refuses has the form `{"error": …, "detail": [{"loc": […], "msg": …}]}`.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Mapping
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from assay.serving.access import CHALLENGES, Tokens
+from assay.serving.admission import Admission, ClientGoneError
+from assay.serving.documents import RefusedError, parse_documents, parse_text
+from assay.serving.log import LOG, log_error
+from assay.serving.openapi import describe
+from assay.serving.settings import ServeSettings
+
+if TYPE_CHECKING:
+    from assay.serving.assayer import Assayer
+
+ASKED = "assay.asked"
+"""Where in the scope the parsed body waits for the endpoint behind the gate."""
+ROUTES = {
+    "/": "GET",
+    "/score": "POST",
+    "/explain": "POST",
+    "/docs.json": "GET",
+    "/metrics": "GET",
+    "/livez": "GET",
+    "/healthz": "GET",
+    "/readyz": "GET",
+}
+PROBES = ("/livez", "/healthz", "/readyz")
+NOT_READY = {"loading": {"Retry-After": "2"}, "failed": {"Retry-After": "60"}}
+PAGE_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def reply(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Response:
+    """JSON in ASCII: a lone surrogate in an id comes back as it was sent."""
+    return Response(json.dumps(content).encode("ascii"), status, headers, "application/json")
+
+
+class Gate:
+    """The middleware; one a process."""
+
+    def __init__(self, app: ASGIApp, *, settings: ServeSettings, assayer: "Callable[[], Assayer]") -> None:
+        """`assayer` is asked with every request: the model is opened after the gate is built."""
+        self._app = app
+        self._settings = settings
+        self._assayer = assayer
+        self._tokens = Tokens(settings.tokens, settings.tokens_file)
+        self._metrics_tokens = Tokens(settings.metrics_tokens) if settings.metrics_tokens else self._tokens
+        self._admission = Admission(settings)
+        self._page = resources.files("assay.serving").joinpath("page.html").read_bytes()
+        self._working: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.monotonic()
+        route = scope["path"] if scope["path"] in ROUTES else "other"
+        out = _Out(send)
+        try:
+            self._check(scope, route)
+            if ROUTES[route] == "POST":
+                await self._answer(scope, receive, out, route, started + self._settings.seconds)
+            else:
+                await self._show(route)(scope, receive, out.send)
+        except ClientGoneError:
+            return
+        except RefusedError as refusal:
+            await refused(refusal)(scope, receive, out.send)
+        except Exception as error:
+            log_error(f"error on {route}", error)
+            if not out.status:
+                await refused(RefusedError(500, "an error of the server; its log says more"))(scope, receive, out.send)
+        seconds = time.monotonic() - started
+        self._assayer().metrics.requests.labels(route, str(out.status)).inc()
+        self._assayer().metrics.seconds.labels(route).observe(seconds)
+        if route not in PROBES and route != "/metrics":
+            LOG.info("%s %s %d in %.1f ms", scope["method"][:8], route, out.status, 1000 * seconds)
+
+    def _check(self, scope: Scope, route: str) -> None:
+        """Raises RefusedError for whoever has no token, and for what is not here."""
+        closed = route == "/metrics" and self._settings.metrics == "closed"
+        is_open = route in PROBES or (route == "/metrics" and self._settings.metrics == "open")
+        tokens = self._metrics_tokens if route == "/metrics" else self._tokens
+        if tokens.required and not (is_open or closed or tokens.admit(_header(scope, b"authorization"))):
+            raise RefusedError(401, "a token is needed: as Bearer, or as the password of Basic under any name")
+        if closed or route == "other":
+            raise RefusedError(404, "there is no such page")
+        allowed = ("GET", "HEAD") if ROUTES[route] == "GET" else ("POST",)
+        if scope["method"] not in allowed:
+            raise RefusedError(405, "this method is not allowed here", headers={"Allow": ", ".join(allowed)})
+
+    def _show(self, route: str) -> Response:
+        """What can be read without asking the model."""
+        assayer = self._assayer()
+        if route == "/":
+            return Response(self._page, media_type="text/html", headers={"Content-Security-Policy": PAGE_POLICY})
+        if route == "/docs.json":
+            return reply(200, describe(self._settings, assayer.version, tokens=self._tokens.required))
+        if route == "/metrics":
+            return Response(assayer.metrics.exposition(), media_type="text/plain; version=0.0.4")
+        if route == "/readyz" and assayer.state != "ready":
+            return reply(503, {"state": assayer.state, "version": assayer.version}, NOT_READY[assayer.state])
+        return reply(200, {"state": assayer.state, "version": assayer.version})
+
+    async def _answer(self, scope: Scope, receive: Receive, out: "_Out", route: str, until: float) -> None:
+        """Work on one request, and answer for it when its time is over.
+
+        The work itself is not cancelled, as a batch cannot be: it counts as being done until it ends, and finds
+        out there that nobody waits.
+        """
+        task = asyncio.create_task(self._work(scope, receive, out.send, route, until))
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+        await asyncio.wait({task}, timeout=max(0.0, until - time.monotonic()))
+        if not task.done() and not out.status:
+            task.add_done_callback(_forget)
+            await out.close(refused(RefusedError(504, f"not done within {self._settings.seconds:g} seconds")), scope)
+            return
+        await task
+
+    async def _work(self, scope: Scope, receive: Receive, send: Send, route: str, until: float) -> None:
+        if (state := self._assayer().state) != "ready":
+            raise RefusedError(503, f"the model is not ready but {state}", headers=NOT_READY[state])
+        kind = _header(scope, b"content-type").split(";")[0].strip().lower()
+        if kind not in ("application/json", ""):
+            raise RefusedError(415, "the body must be application/json")
+        with self._admission.enter() as body:
+            data = await body.read(receive, _header(scope, b"content-length"))
+            parse = parse_documents if route == "/score" else parse_text
+            scope[ASKED] = parse(data, self._settings, until)
+            del data
+            await self._app(scope, receive, send)
+
+
+class _Out:
+    """The way out, on which only one answer goes."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._closed = False
+        self.status = 0
+        """Of the answer that has begun; 0 before."""
+
+    async def send(self, message: Message) -> None:
+        if self._closed:
+            return
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        await self._send(message)
+
+    async def close(self, response: Response, scope: Scope) -> None:
+        """Send this answer; what comes later from elsewhere goes nowhere."""
+        self._closed, self.status = True, response.status_code
+        await response(scope, _nothing, self._send)
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}
+
+
+def _forget(task: "asyncio.Task[None]") -> None:
+    """Look at how it ended, which asyncio complains about otherwise; the client has its answer."""
+    if not task.cancelled() and (error := task.exception()) and not isinstance(error, RefusedError | ClientGoneError):
+        log_error("error after the time was over", error)
+
+
+def refused(refusal: RefusedError) -> Response:
+    """A refusal as it is sent."""
+    response = reply(refusal.status, {"error": refusal.error, "detail": list(refusal.detail)}, refusal.headers)
+    if refusal.status == 401:
+        for challenge in CHALLENGES:
+            response.headers.append("WWW-Authenticate", challenge)
+    return response
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    """Value of a header, or nothing; of a repeated one the first."""
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")

@@ -1,0 +1,67 @@
+"""What a server tells Prometheus: volumes, scores, what was not read. Labels come from short, fixed lists only.
+
+BentoML's own metrics are switched off: they count by whatever path was asked for, so that anybody who asks for
+enough paths fills the memory and the disk of the server.
+"""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+SECONDS = (0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+SCORE_BINS = 20
+"""Bins of the histogram of scores, over the scale of the rubric."""
+
+
+class Metrics:
+    """The instruments of one server process; BentoML has set up the files that several processes share."""
+
+    def __init__(self, *, low: float, high: float, reasons: Sequence[str]) -> None:
+        """`low` and `high`: ends of the scale of labels; `reasons`: all that a document may be unscored for."""
+        self._registry = registry = CollectorRegistry()
+        self.requests = Counter("assay_requests", "Answers given", ["route", "status"], registry=registry)
+        self.seconds = Histogram(
+            "assay_request_seconds", "Time to the answer", ["route"], buckets=SECONDS, registry=registry
+        )
+        self.batch = Histogram("assay_batch_documents", "Documents scored at once", buckets=BATCH, registry=registry)
+        self.batch_seconds = Histogram("assay_batch_seconds", "Time for them", buckets=SECONDS, registry=registry)
+        self.scores = Histogram(
+            "assay_score",
+            "Raw scores",
+            buckets=[round(float(edge), 6) for edge in np.linspace(low, high, SCORE_BINS + 1)],
+            registry=registry,
+        )
+        self.documents = Counter("assay_documents", "Documents assessed", registry=registry)
+        self.kept = Counter("assay_documents_kept", "Documents at or above the threshold", registry=registry)
+        self.truncated = Counter("assay_documents_read_in_part", "Longer than the model reads", registry=registry)
+        self.out_of_scope = Counter(
+            "assay_documents_out_of_scope", "In a language the model was not made for", registry=registry
+        )
+        self.unscored = Counter("assay_documents_unscored", "Documents without a score", ["reason"], registry=registry)
+        self.tokens = Counter("assay_tokens", "Tokens of the documents", registry=registry)
+        self.tokens_read = Counter("assay_tokens_read", "Tokens that the model read", registry=registry)
+        self._model = Gauge(
+            "assay_model_info", "1 for the model that serves", ["version"], multiprocess_mode="max", registry=registry
+        )
+        self._ready = Gauge(
+            "assay_ready", "1 once the golden documents passed", multiprocess_mode="max", registry=registry
+        )
+        for reason in reasons:
+            self.unscored.labels(reason)
+
+    def model(self, version: str, *, ready: bool) -> None:
+        """Tell which version this is, and whether it may answer."""
+        self._model.labels(version).set(1)
+        self._ready.set(1 if ready else 0)
+
+    def exposition(self) -> bytes:
+        """All of it, of all processes, as Prometheus reads it."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self._registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)
+        return generate_latest(together)
