@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.progress import counter
-from assay.storage import Snapshot
+from assay.storage import Snapshot, clear_disk_errors
 
 NEAR = 5_000
 """Rows apart from which two readings cost less than one that reads what lies between."""
@@ -48,6 +48,7 @@ def texts_on_disk(snapshot: Snapshot, rows: NDArray[np.int64]) -> Iterator[Texts
         file = Path(scratch) / "texts.arrow"
         schema = pa.schema({"text": pa.large_string()})
         with (
+            clear_disk_errors(file),
             pa.OSFile(str(file), "wb") as sink,
             pa.ipc.new_file(sink, schema) as writer,
             counter(unit=" documents", what="texts", total=len(wanted)) as shown,

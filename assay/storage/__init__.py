@@ -16,13 +16,14 @@ from assay.storage.objects import (
     write_bytes,
 )
 from assay.storage.snapshot import MANIFEST, TOKEN_ESTIMATE, Manifest, Snapshot, write_snapshot
-from assay.storage.staging import staged_file, staged_folder
+from assay.storage.staging import clear_disk_errors, staged_file, staged_folder
 
 __all__ = [
     "MANIFEST",
     "TOKEN_ESTIMATE",
     "Manifest",
     "Snapshot",
+    "clear_disk_errors",
     "create",
     "digest_file",
     "digest_folder",

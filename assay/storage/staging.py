@@ -16,8 +16,8 @@ CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPE
 
 
 @contextmanager
-def _said_clearly(path: Path) -> Iterator[None]:
-    """Errors of the disk while writing, as a message."""
+def clear_disk_errors(path: Path) -> Iterator[None]:
+    """What a disk says while something is written to it, as an InputError: full, over quota, read-only."""
     try:
         yield
     except OSError as error:
@@ -76,7 +76,7 @@ def staged_file(path: Path) -> Iterator[Path]:
 
     Raises InputError where the disk is full or cannot be written.
     """
-    with _said_clearly(path), _partial(path, folder=False) as partial:
+    with clear_disk_errors(path), _partial(path, folder=False) as partial:
         yield partial
         partial.replace(path)
 
@@ -90,7 +90,7 @@ def staged_folder(path: Path, *, replace: bool = False, keep: bool = False) -> I
     """
     if path.exists() and not replace:
         raise InputError("the output exists already", where=str(path), fix="Remove it, or name another")
-    with _said_clearly(path), _partial(path, folder=True) as partial:
+    with clear_disk_errors(path), _partial(path, folder=True) as partial:
         yield partial
         if path.exists() and replace:
             # A folder cannot be renamed over a full one; the old one steps aside first and is lost last.

