@@ -5,6 +5,7 @@ SHELL := bash
 
 PYTHON ?= python3.11
 WORK ?= work
+PORT ?= 3000
 BIN := .venv/bin
 export PYTHONPATH := $(CURDIR)
 export ASSAY_WORK := $(abspath $(WORK))
@@ -13,9 +14,9 @@ export PYTHONWARNINGS := ignore
 PYFLYTE := $(BIN)/pyflyte -c flyte.config.yaml
 
 # The quickstart and the tests need no hub: a machine without network is told so at once, not after all retries.
-demo test test-full: export HF_HUB_OFFLINE := 1
+demo serve test test-full: export HF_HUB_OFFLINE := 1
 
-.PHONY: help setup demo run test test-full lint fmt lock ui register package
+.PHONY: help setup demo run serve test test-full lint fmt lock ui register package
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | column -t -s "$$(printf '\t')"
 
@@ -37,6 +38,9 @@ demo: setup ## the quickstart: documents with labels in, a registered, measured 
 
 run: setup ## any workflow on this machine: make run ARGS="workflows/training.py train_quality_classifier --source …"
 	$(LOCAL_RUN) $(ARGS)
+
+serve: setup ## the champion over HTTP, on port 3000, until Ctrl-C: make serve [PORT=3000]
+	$(BIN)/assay serve --registry $(ASSAY_WORK)/registry --port $(PORT)
 
 test: setup ## what a commit should pass, under 10 minutes on 2 cores
 	$(BIN)/python -m pytest -m "not full"

@@ -1,4 +1,4 @@
-"""`assay train | evaluate | score | select`: the same functions as the Flyte tasks, without Flyte."""
+"""`assay train | evaluate | score | select | serve`: the same functions as the Flyte tasks, without Flyte."""
 
 import argparse
 import os
@@ -64,6 +64,13 @@ def _parser() -> argparse.ArgumentParser:
     select.add_argument("--share", type=float, help="so large a share of the documents, the best of them")
     select.add_argument("--threshold", type=float, help="documents from this grade (default: the model's own)")
     select.add_argument("--keep-duplicates", action="store_true", help="take near-duplicates of taken documents too")
+
+    serve = commands.add_parser("serve", help="a registered model over HTTP, until Ctrl-C; settings: ASSAY_SERVE_…")
+    serve.add_argument("--model", default="champion", help="version or alias of the registry (default: champion)")
+    serve.add_argument("--registry", default="", help="(default: ASSAY_REGISTRY, else work/registry)")
+    serve.add_argument("--bentos", type=Path, help="where Bentos are built (default: work/bentos)")
+    serve.add_argument("--host", default="127.0.0.1", help="(default: 127.0.0.1)")
+    serve.add_argument("--port", type=int, default=3000, help="(default: 3000)")
     return parser
 
 
@@ -163,6 +170,21 @@ def _select(options: argparse.Namespace) -> None:
     print(f"selection, data card and report: {options.output}")
 
 
+def _serve(options: argparse.Namespace) -> None:
+    from assay.progress import stage
+    from assay.registry import Registry
+    from assay.serving import build_bento, serve_forever
+
+    registry = Registry(_registry(options))
+    version = registry.get(options.model)
+    output = (options.bentos or Path(os.environ.get("ASSAY_WORK", "work")) / "bentos") / version.name
+    # Built anew each time: code that changed since would be served unnoticed otherwise.
+    with stage("Package"), registry.open(version.name) as model:
+        build_bento(model, version.name, output, created=version.created, replace=True)
+        say(f"{options.model}, version {version.name}: {output}")
+    serve_forever(output, port=options.port, host=options.host)
+
+
 def _registry(options: argparse.Namespace) -> str:
     return options.registry or os.environ.get("ASSAY_REGISTRY", "work/registry")
 
@@ -183,7 +205,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0; 2 after one line that says what was wrong; 130 where the user stopped it."""
     options = _parser().parse_args(arguments)
     try:
-        {"train": _train, "evaluate": _evaluate, "score": _score, "select": _select}[options.command](options)
+        {"train": _train, "evaluate": _evaluate, "score": _score, "select": _select, "serve": _serve}[options.command](
+            options
+        )
     except InputError as error:
         print(f"assay {options.command}: {error}", file=sys.stderr)
         return 2

@@ -41,6 +41,7 @@ def table_digest(table: pd.DataFrame) -> str:
 
 SnapshotFolder = Annotated[FlyteDirectory, HashMethod(_snapshot_version)]
 ModelFolder = Annotated[FlyteDirectory, HashMethod(_folder_digest)]
+BentoFolder = Annotated[FlyteDirectory, HashMethod(_folder_digest)]
 Documents = Annotated[DataFrame[LabelledDocument], HashMethod(table_digest)]
 Quarantine = Annotated[DataFrame[Quarantined], HashMethod(table_digest)]
 Assignment = Annotated[DataFrame[SplitAssignment], HashMethod(table_digest)]

@@ -1,0 +1,32 @@
+"""Package: a registered version becomes a Bento, the same files wherever and whenever it is built."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from flytekit import current_context, task
+from flytekit.types.directory import FlyteDirectory
+
+from assay.progress import say
+from assay.registry import Registry
+from assay.serving import build_bento
+from tasks.caching import by_content
+from tasks.resources import light
+from tasks.types import BentoFolder, Stage, recorded
+
+
+class Packaged(NamedTuple):
+    bento: BentoFolder
+    stage: Stage
+
+
+@task(cache=by_content("registry"), **light())
+def package_model(registry: str, version: str) -> Packaged:
+    """Everything packed: the weights, the code that serves them, the list of what it needs."""
+    with recorded("Package") as stage:
+        registered = Registry(registry).get(version)
+        output = Path(current_context().working_directory) / "bento"
+        with Registry(registry).open(version) as model:
+            bento = build_bento(model, registered.name, output, created=registered.created, replace=True)
+        stage.remark = bento.tag
+        say(bento.tag)
+    return Packaged(FlyteDirectory(str(output)), stage)

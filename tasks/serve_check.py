@@ -1,0 +1,25 @@
+"""Serve check: the Bento as a process, asked over HTTP, has to say what the evaluation said."""
+
+from pathlib import Path
+
+from flytekit import task
+
+from assay.progress import say
+from assay.serving import check_served
+from tasks.caching import by_content
+from tasks.resources import encoder
+from tasks.types import BentoFolder, Stage, recorded
+
+
+@task(cache=by_content(), **encoder())
+def check_serving(bento: BentoFolder) -> Stage:
+    """Raises InputError where an answer differs by more than the golden documents allow."""
+    with recorded("Serve check") as stage:
+        report = check_served(Path(bento.download()))
+        report.require()
+        stage.documents = report.documents
+        stage.remark = (
+            f"off by {report.worst:.1g} of {report.tolerance:g} labels, ready in {report.seconds_to_ready:.0f} s"
+        )
+        say(stage.remark)
+    return stage
