@@ -12,29 +12,41 @@ from workflows.training import train_quality_classifier
 
 
 @workflow
-def quickstart(tracking: str = "mlflow", seed: int = 0) -> Registration:
+def quickstart(
+    tracking: str = "mlflow",
+    seed: int = 0,
+    encoder: str = "",
+    window_tokens: int = 0,
+    corpus: str = "installed-docs:numpy,networkx,flytekit",
+    token_budget: int = 100_000,
+) -> Registration:
     """Train a classifier of educational value on 450 documents, prove it, ship it, and filter a corpus with it.
 
     Args:
         tracking: mlflow, neptune or none
         seed: of split, head and order
+        encoder: packaged name, folder or OWNER/NAME@REVISION; without one, the recipe's
+        window_tokens: tokens read of a document's beginning; 0: the recipe's
+        corpus: what is filtered: snapshot, files, or the documentation inside installed packages
+        token_budget: tokens of the best documents of it
     """
     started = now()
     registration = train_quality_classifier(
         source="data/sample/documents.jsonl",
         rubric="education",
         recipe="quickstart",
+        encoder=encoder,
+        window_tokens=window_tokens,
         seed=seed,
         tracking=tracking,
     )
     packaged = package_model(registry=registration.registry, version=registration.version)
     checked = check_serving(bento=packaged.bento)
     selection = filter_corpus(
-        source="installed-docs:numpy,networkx,flytekit",
+        source=corpus,
         model=registration.version,
         registry=registration.registry,
-        token_budget=100_000,
-        slice_by="package",
+        token_budget=token_budget,
         rows_per_part=500,
         workers=2,
     )

@@ -18,6 +18,9 @@ from assay.progress import counter
 
 FloatArray = NDArray[np.float64]
 
+CPU_TOKENS, GPU_TOKENS = 1_024, 8_192
+"""Of one forward pass: on a CPU few, so that activations stay in its caches and little is padded."""
+
 
 class ScoredDocument(pa.DataFrameModel):
     """What the model says of one document. Uncalibrated models give `score` and what was read only."""
@@ -56,11 +59,11 @@ class WindowScore:
 class Scorer:
     """A model made ready to score; every score that Assay shows or acts upon comes from here."""
 
-    def __init__(self, model: QualityModel, *, device: str | None = None, batch_tokens: int = 8_192) -> None:
-        """`batch_tokens`: padded tokens of one forward pass; memory grows with it, speed hardly beyond 8,192."""
+    def __init__(self, model: QualityModel, *, device: str | None = None, batch_tokens: int | None = None) -> None:
+        """`batch_tokens`: padded tokens of one forward pass; without it, as many as suit the device."""
         self.model = model
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.batch_tokens = batch_tokens
+        self.batch_tokens = batch_tokens or (CPU_TOKENS if self.device.type == "cpu" else GPU_TOKENS)
         model.network.to(self.device).eval()
 
     @classmethod

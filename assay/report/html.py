@@ -1,9 +1,9 @@
 """A report as one HTML file that asks nobody for anything, or as a fragment for a Deck."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -15,8 +15,8 @@ FOLDED = 400
 """Characters from which a text is folded."""
 
 
-def _numeric(frame: pd.DataFrame, column: str) -> bool:
-    kinds = {type(value) for value in frame[column] if value is not None}
+def _numeric(cells: Sequence[Any]) -> bool:
+    kinds = {type(value) for value in cells if value is not None}
     return bool(kinds) and all(issubclass(kind, int | float) and kind is not bool for kind in kinds)
 
 
@@ -25,17 +25,17 @@ def _python(value: Any) -> Any:
 
 
 def _table(block: Table) -> dict[str, Any]:
-    frame = block.frame.map(_python).astype(object)
-    numeric = [_numeric(frame, column) for column in frame.columns]
+    # Not by pandas, which would make floats of whole numbers beside an empty cell.
+    rows = [[_python(value) for value in row] for row in block.frame.astype(object).itertuples(index=False)]
+    numeric = [_numeric([row[place] for row in rows]) for place in range(len(block.frame.columns))]
     return {
         "kind": "table",
         "caption": printable(block.caption),
         "heads": [
-            (printable(str(column)), is_number) for column, is_number in zip(frame.columns, numeric, strict=True)
+            (printable(str(column)), is_number) for column, is_number in zip(block.frame.columns, numeric, strict=True)
         ],
         "rows": [
-            [(printable(cell(value)), is_number) for value, is_number in zip(row, numeric, strict=True)]
-            for row in frame.itertuples(index=False)
+            [(printable(cell(value)), is_number) for value, is_number in zip(row, numeric, strict=True)] for row in rows
         ],
     }
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from assay.report import (
@@ -22,8 +23,9 @@ from assay.report import (
 )
 from assay.scoring import Scores
 from assay.selection.request import Request
-from assay.storage import Snapshot
+from assay.storage import Snapshot, join, open_binary
 
+DUPLICATES = "_duplicates.parquet"
 SHOWN = 5
 """Documents at each end."""
 BARS = 60
@@ -42,15 +44,15 @@ class _Place:
     tokens: int
 
 
-def _ends(scores: Scores, taken: NDArray[np.int64]) -> dict[str, list[_Place]]:
-    """Best and worst documents, taken and not taken, each list from its end inward."""
+def _ends(scores: Scores, taken: NDArray[np.int64], fallen: set[str]) -> dict[str, list[_Place]]:
+    """Best and worst documents, taken and not taken, each list from its end inward; without near-duplicates."""
     best: dict[bool, list[_Place]] = {True: [], False: []}
     worst: dict[bool, list[_Place]] = {True: [], False: []}
     for part, table in scores.rows(["id", "score", "calibrated", "budget_tokens", "reason", "in_scope"]):
         table = table.assign(row=np.arange(part.start, part.stop))
         table = table[table["reason"].isna() & table["in_scope"]]
         inside = np.isin(table["row"].to_numpy(), taken)
-        for which, some in ((True, table[inside]), (False, table[~inside])):
+        for which, some in ((True, table[inside]), (False, table[~inside & ~table["id"].isin(fallen)])):
             ends = pd.concat([some.nlargest(SHOWN, "score"), some.nsmallest(SHOWN, "score")])
             places = {
                 _Place(float(row.score), int(row.row), str(row.id), float(row.calibrated), int(row.budget_tokens))
@@ -120,6 +122,14 @@ def _dropped(scores: Scores) -> list[Block]:
     return [*blocks, Table(pd.DataFrame(rows)) if rows else Prose("Every document has a score and is in scope.")]
 
 
+def _fallen(duplicates: pd.DataFrame) -> list[Block]:
+    if duplicates.empty:
+        return [Prose("No document above the cut is a near-duplicate of a better one.")]
+    caption = f"{len(duplicates):,} documents above the cut are near-duplicates of better ones"
+    more = f"; the first {SHOWN} of them." if len(duplicates) > SHOWN else "."
+    return [Table(duplicates.head(SHOWN).rename(columns={"id": "fell out", "kept_id": "taken"}), caption + more)]
+
+
 def _slices(selection: Snapshot, scores: Scores) -> list[Section]:
     name = scores.folder.plan.config.slice_by
     if not name:
@@ -142,16 +152,24 @@ def _slices(selection: Snapshot, scores: Scores) -> list[Section]:
     return [Section(f"By {name}", [Table(table)])]
 
 
+def _duplicates(selection: Snapshot) -> pd.DataFrame:
+    """`id` and `kept_id` of the near-duplicates that fell out."""
+    with open_binary(join(selection.url, DUPLICATES)) as file:
+        return pq.read_table(file).to_pandas()
+
+
 def selection_report(selection: Snapshot, scores: Scores, corpus: Snapshot, request: Request) -> Report:
     """The report that is both page and Deck; its bytes depend on the selection alone."""
     given, manifest = selection.manifest.provenance, selection.manifest
     taken = np.concatenate([batch[0].to_numpy() for batch in selection.batches(["corpus_row"])])
     ends = []
-    for title, places in _ends(scores, taken).items():
-        texts = corpus.take([place.row for place in places])
+    duplicates = _duplicates(selection)
+    for title, places in _ends(scores, taken, set(duplicates["id"])).items():
+        rows = [place.row for place in places]
+        names = corpus.take(rows, "url") if "url" in corpus.manifest.schema else [place.name for place in places]
         items = [
-            TextItem(f"score {place.score:.3f}, expected label {place.expected:.2f}", str(text), place.name)
-            for place, text in zip(places, texts, strict=True)
+            TextItem(f"score {place.score:.3f}, expected label {place.expected:.2f}", str(text), str(name))
+            for place, text, name in zip(places, corpus.take(rows), names, strict=True)
         ]
         ends.append(Section(title, [Texts(items) if items else Prose("None.")]))
     return Report(
@@ -174,7 +192,7 @@ def selection_report(selection: Snapshot, scores: Scores, corpus: Snapshot, requ
                     _distribution(selection, scores),
                 ],
             ),
-            Section("Not taken, and why", _dropped(scores)),
+            Section("Not taken, and why", [*_dropped(scores), *_fallen(duplicates)]),
             *_slices(selection, scores),
             *ends,
             Section(

@@ -14,12 +14,12 @@ from assay.report import render_html
 from assay.scoring import Scores
 from assay.selection.card import data_card
 from assay.selection.choose import Choice
-from assay.selection.present import selection_report
+from assay.selection.present import DUPLICATES, selection_report
 from assay.selection.request import Request
 from assay.selection.texts import batches_with
 from assay.storage import MANIFEST, Snapshot, exists, join, write_bytes, write_snapshot
 
-CARD, REPORT, DUPLICATES = "README.md", "report.html", "_duplicates.parquet"
+CARD, REPORT = "README.md", "report.html"
 ADDED = {
     "score": pa.float64(),
     "calibrated": pa.float64(),
@@ -70,12 +70,12 @@ def write_selection(scores: Scores, snapshot: Snapshot, request: Request, choice
     }
 
     def finish(selection: Snapshot) -> None:
-        write_bytes(join(selection.url, CARD), data_card(selection, snapshot, request).encode())
-        report = selection_report(selection, scores, snapshot, request)
-        write_bytes(join(selection.url, REPORT), render_html(report).encode())
         buffer = io.BytesIO()
         pq.write_table(pa.Table.from_pandas(choice.duplicates, preserve_index=False), buffer, compression="zstd")
         write_bytes(join(selection.url, DUPLICATES), buffer.getvalue())
+        write_bytes(join(selection.url, CARD), data_card(selection, snapshot, request).encode())
+        report = selection_report(selection, scores, snapshot, request)
+        write_bytes(join(selection.url, REPORT), render_html(report).encode())
 
     return write_snapshot(
         place,
