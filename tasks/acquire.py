@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flytekit import current_context, task
-from flytekit.types.directory import FlyteDirectory
 
 from assay.corpus import Columns, acquire, open_source
 from assay.progress import say
 from tasks.caching import by_content
 from tasks.resources import heavy
-from tasks.types import SnapshotFolder, Stage, recorded
+from tasks.types import SnapshotFolder, Stage, recorded, stored_folder
 
 
 class Acquired(NamedTuple):
@@ -27,4 +26,4 @@ def acquire_documents(source: str, revision: str, columns: Columns) -> Acquired:
         stage.documents = snapshot.manifest.rows
         stage.remark = f"version {snapshot.manifest.version[:12]}"
         say(f"{stage.documents:,} rows, {stage.remark}")
-    return Acquired(FlyteDirectory(str(path)), stage)
+    return Acquired(stored_folder(path), stage)

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flytekit import current_context, task
-from flytekit.types.directory import FlyteDirectory
 
 from assay.evaluation import calibrate
 from assay.labels import part_of
@@ -12,7 +11,7 @@ from assay.progress import say
 from assay.storage import Snapshot
 from tasks.caching import by_content
 from tasks.resources import encoder
-from tasks.types import Assignment, Documents, ModelFolder, SnapshotFolder, Stage, recorded
+from tasks.types import Assignment, Documents, ModelFolder, SnapshotFolder, Stage, recorded, stored_folder
 
 
 class Calibrated(NamedTuple):
@@ -33,4 +32,4 @@ def calibrate_model(
         stage.documents = len(part)
         stage.remark = "held out from training"
         say(f"{stage.documents:,} documents, {stage.remark}")
-    return Calibrated(FlyteDirectory(str(output)), stage)
+    return Calibrated(stored_folder(output), stage)

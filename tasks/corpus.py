@@ -11,7 +11,7 @@ from assay.filtering import existing_snapshot
 from assay.progress import say
 from tasks.caching import by_content
 from tasks.resources import heavy
-from tasks.types import SnapshotFolder, Stage, recorded
+from tasks.types import SnapshotFolder, Stage, recorded, stored_folder
 
 
 class Corpus(NamedTuple):
@@ -28,7 +28,7 @@ def acquire_corpus(source: str, revision: str, columns: Columns) -> Corpus:
         else:
             path = Path(current_context().working_directory) / "corpus"
             snapshot = acquire(open_source(source), columns, path, replace=True)
-            folder = FlyteDirectory(str(path))
+            folder = stored_folder(path)
         stage.documents = snapshot.manifest.rows
         stage.remark = f"version {snapshot.manifest.version[:12]}"
         say(f"{stage.documents:,} documents, {stage.remark}")

@@ -24,6 +24,7 @@ from tasks.types import (
     SnapshotFolder,
     Stage,
     recorded,
+    stored_file,
 )
 
 
@@ -67,4 +68,4 @@ def evaluate(
         Deck("Evaluation", render_fragment(report))
         stage.documents = len(part)
         stage.remark = "95 % intervals over clusters"
-    return Evaluated(result.predictions, result.evaluation, FlyteFile(str(path)), stage)
+    return Evaluated(result.predictions, result.evaluation, stored_file(path), stage)

@@ -4,14 +4,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flytekit import current_context, task
-from flytekit.types.directory import FlyteDirectory
 
 from assay.progress import say
 from assay.registry import Registry
 from assay.serving import build_bento
 from tasks.caching import by_content
 from tasks.resources import light
-from tasks.types import BentoFolder, Stage, recorded
+from tasks.types import BentoFolder, Stage, recorded, stored_folder
 
 
 class Packaged(NamedTuple):
@@ -29,4 +28,4 @@ def package_model(registry: str, version: str) -> Packaged:
             bento = build_bento(model, registered.name, output, created=registered.created, replace=True)
         stage.remark = bento.tag
         say(bento.tag)
-    return Packaged(FlyteDirectory(str(output)), stage)
+    return Packaged(stored_folder(output), stage)

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flytekit import Deck, current_context, task
-from flytekit.types.directory import FlyteDirectory
 
 from assay.filtering import calibrated_info
 from assay.progress import say
@@ -15,7 +14,7 @@ from assay.selection import Request, choose, selection_report, write_selection
 from assay.storage import Snapshot
 from tasks.caching import by_content
 from tasks.resources import heavy
-from tasks.types import SnapshotFolder, Stage, place_of, recorded
+from tasks.types import SnapshotFolder, Stage, place_of, recorded, stored_folder
 
 
 class Selected(NamedTuple):
@@ -45,4 +44,4 @@ def select_documents(
         stage.documents = selection.manifest.rows
         stage.remark = f"{choice.realised:,} tokens, version {selection.manifest.version[:12]}"
         say(f"{stage.documents:,} documents, {stage.remark}")
-    return Selected(FlyteDirectory(str(path)), stage)
+    return Selected(stored_folder(path), stage)

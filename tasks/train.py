@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flytekit import current_context, task
-from flytekit.types.directory import FlyteDirectory
 
 from assay.progress import say
 from assay.rubric import Rubric
@@ -17,7 +16,7 @@ from tasks.caching import by_content
 from tasks.checkpoints import restore_checkpoint, save_checkpoint
 from tasks.resources import elastic, trainer
 from tasks.settings import work_folder
-from tasks.types import Assignment, CurveTable, Documents, ModelFolder, SnapshotFolder, Stage, recorded
+from tasks.types import Assignment, CurveTable, Documents, ModelFolder, SnapshotFolder, Stage, recorded, stored_folder
 
 
 class Trained(NamedTuple):
@@ -64,4 +63,4 @@ def train(
         stage.documents = int((assignment["part"] == "train").sum())
         stage.remark = f"{len(curve)} updates, {curve['tokens'].sum() / curve['seconds'].sum():,.0f} tokens/s"
         say(f"{stage.documents:,} documents, {stage.remark}, loss {curve['loss'].tail(10).mean():.3f}")
-    return Trained(FlyteDirectory(str(output)), curve, tracker.run_id, stage)
+    return Trained(stored_folder(output), curve, tracker.run_id, stage)

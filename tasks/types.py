@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
-from flytekit import HashMethod
+from flytekit import FlyteContextManager, HashMethod
 from flytekit.types.directory import FlyteDirectory
+from flytekit.types.file import FlyteFile
 from pandera.typing import DataFrame
 
 from assay.evaluation import BaselinePredictions, Predictions
@@ -18,6 +19,26 @@ from assay.labels import LabelledDocument, Quarantined, SplitAssignment
 from assay.progress import stage
 from assay.storage import Snapshot, digest_folder
 from assay.training import Curve
+
+
+def stored_folder(path: Path) -> FlyteDirectory:
+    """A folder as an output, below the run's raw-output prefix.
+
+    flytekit 1.16 leaves folders and files of a local run where they are, even when that prefix is in an object
+    store, unless they are told where to go.
+    """
+    access = FlyteContextManager.current_context().file_access
+    if access.is_remote(access.raw_output_prefix):
+        return FlyteDirectory(str(path), remote_directory=access.get_random_remote_directory())
+    return FlyteDirectory(str(path))
+
+
+def stored_file(path: Path) -> FlyteFile:
+    """The same for a file."""
+    access = FlyteContextManager.current_context().file_access
+    if access.is_remote(access.raw_output_prefix):
+        return FlyteFile(str(path), remote_path=access.get_random_remote_path(path.name))
+    return FlyteFile(str(path))
 
 
 def place_of(folder: FlyteDirectory) -> str:
