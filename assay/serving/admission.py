@@ -1,6 +1,6 @@
 """How much may be in work at one time, in requests and in bytes: what goes beyond is told to come again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from starlette.types import Receive
@@ -16,8 +16,10 @@ class ClientGoneError(Exception):
 class Admission:
     """Counts what was let in and is not done yet; for one event loop."""
 
-    def __init__(self, settings: ServeSettings) -> None:
+    def __init__(self, settings: ServeSettings, told: Callable[[int], None]) -> None:
+        """`told` is told how many requests are in work, whenever that changes."""
         self._settings = settings
+        self._told = told
         self._requests = 0
         self._bytes = 0
 
@@ -27,12 +29,16 @@ class Admission:
         if self._requests >= self._settings.requests:
             raise _overload()
         body = Body(self)
-        self._requests += 1
+        self._change(1)
         try:
             yield body
         finally:
-            self._requests -= 1
+            self._change(-1)
             self._bytes -= body.bytes
+
+    def _change(self, count: int) -> None:
+        self._requests += count
+        self._told(self._requests)
 
     def hold(self, count: int) -> None:
         """Raises RefusedError (429) where so many more bytes have no room."""

@@ -1,6 +1,5 @@
 """One model that answers: gets ready in the background, proves itself on the golden documents, then scores."""
 
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,11 +32,8 @@ class Assayer:
         self._folder = folder
         self._scorer: Scorer | None = None
 
-    def start(self) -> None:
-        """Load the model and check the golden documents, on a thread of its own: probes are answered meanwhile."""
-        threading.Thread(target=self._prepare, name="prepare", daemon=True).start()
-
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
+        """Load the model and check the golden documents, which takes seconds; `state` says how it went."""
         started = time.monotonic()
         try:
             scorer = Scorer.load(self._folder)
@@ -95,8 +91,16 @@ class Assayer:
         except Exception as error:
             log_error("no explanation of a text", error)
             return None
+        rubric, calibration = self.info.rubric, self.info.calibration
         return {
             **answer,
+            "rubric": {
+                "name": rubric.name,
+                "low": rubric.low,
+                "high": rubric.high,
+                "threshold": rubric.threshold,
+                "keep_cut": calibration.keep_cut if calibration else None,
+            },
             "windows": [{"start": each.start, "end": each.end, "score": each.score} for each in windows],
         }
 

@@ -31,6 +31,15 @@ class ServedReport:
         """Whether the Bento may be shipped."""
         return self.worst <= self.tolerance
 
+    def require(self) -> None:
+        """Raises InputError where it did not pass."""
+        if not self.passed:
+            raise InputError(
+                f"the served scores are off by {self.worst:.3g} labels, where {self.tolerance:g} are allowed",
+                where=self.tag,
+                fix="Build it from the registered version, in the environment of the lock",
+            )
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {**asdict(self), "passed": self.passed}

@@ -65,7 +65,7 @@ def parse_documents(body: bytes, settings: ServeSettings, until: float) -> list[
 
 
 def parse_text(body: bytes, settings: ServeSettings, until: float) -> Document:
-    """The one text of a request to /explain. Raises RefusedError: 400 for what is not `{"text": …}`, 413 for too long."""
+    """The one text of a request to /explain. Raises RefusedError, 400 if it is no `{"text": …}`, 413 if too long."""
     mistakes = _Mistakes()
     text = mistakes.string(mistakes.fields(_parse(body), (), ("text",)), "text", ())
     mistakes.refuse()

@@ -1,7 +1,6 @@
 """What every request passes on its way in: who asks, for what, how much, and how long it may take.
 
-An ASGI middleware. Behind it come only requests that were read, checked and admitted, which BentoML merges into
-batches. What it refuses has the form `{"error": …, "detail": [{"loc": […], "msg": …}]}`.
+An ASGI middleware. Only requests that were read, checked and admitted come through. What it refuses has the form `{"error": …, "detail": [{"loc": […], "msg": …}]}`.
 """
 
 import asyncio
@@ -59,7 +58,7 @@ class Gate:
         self._assayer = assayer
         self._tokens = Tokens(settings.tokens, settings.tokens_file)
         self._metrics_tokens = Tokens(settings.metrics_tokens) if settings.metrics_tokens else self._tokens
-        self._admission = Admission(settings)
+        self._admission = Admission(settings, lambda count: assayer().metrics.in_work.set(count))
         self._page = resources.files("assay.serving").joinpath("page.html").read_bytes()
         self._working: set[asyncio.Task[None]] = set()
 
@@ -126,7 +125,7 @@ class Gate:
         """Work on one request, and answer for it when its time is over.
 
         The work itself is not cancelled, as a batch cannot be: it counts as being done until it ends, and finds
-        out there that nobody waits.
+        out then that nobody waits.
         """
         task = asyncio.create_task(self._work(scope, receive, out.send, route, until))
         self._working.add(task)

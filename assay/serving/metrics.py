@@ -6,6 +6,7 @@ enough paths fills the memory and the disk of the server.
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -44,12 +45,12 @@ class Metrics:
         self.unscored = Counter("assay_documents_unscored", "Documents without a score", ["reason"], registry=registry)
         self.tokens = Counter("assay_tokens", "Tokens of the documents", registry=registry)
         self.tokens_read = Counter("assay_tokens_read", "Tokens that the model read", registry=registry)
-        self._model = Gauge(
-            "assay_model_info", "1 for the model that serves", ["version"], multiprocess_mode="max", registry=registry
-        )
-        self._ready = Gauge(
-            "assay_ready", "1 once the golden documents passed", multiprocess_mode="max", registry=registry
-        )
+        # The most recent value: after a crash, that of the process that is dead counts no more.
+        recent: dict[str, Any] = {"multiprocess_mode": "mostrecent", "registry": registry}
+        self.in_work = Gauge("assay_requests_in_work", "Requests let in and not done yet", **recent)
+        self._model = Gauge("assay_model_info", "1 for the model that serves", ["version"], **recent)
+        self._ready = Gauge("assay_ready", "1 once the golden documents have passed", **recent)
+        self.in_work.set(0)
         for reason in reasons:
             self.unscored.labels(reason)
 

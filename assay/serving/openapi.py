@@ -155,12 +155,21 @@ def _schemas(settings: ServeSettings) -> JSON:
         {"loc": {"type": "array", "items": {"type": ["string", "integer"]}}, "msg": {"type": "string"}},
     )
     document = _object({"id": id, "text": text})
+    rubric = _object(
+        {
+            "name": {"type": "string"},
+            "low": {"type": "number"},
+            "high": {"type": "number"},
+            "threshold": {"type": "number", "description": "Label from which a document is kept"},
+            "keep_cut": number | {"description": "Score from which it is; null where nothing is"},
+        }
+    )
     return {
         "Documents": _object(
             {"documents": {"type": "array", "minItems": 1, "maxItems": settings.documents, "items": document}}
         ),
         "Text": _object({"text": text}),
         "Answer": _object({"id": {"type": "string"}, **figures}),
-        "Explanation": _object({**figures, "windows": {"type": "array", "items": window}}),
+        "Explanation": _object({**figures, "rubric": rubric, "windows": {"type": "array", "items": window}}),
         "Error": _object({"error": {"type": "string"}, "detail": {"type": "array", "items": detail}}),
     }

@@ -80,7 +80,7 @@ class ServerProcess:
         """Raises InputError, with the end of the log, where it dies or is not ready in time; then nothing is left."""
         try:
             self._start()
-            self._wait()
+            self.wait_until(self._wait_for)
         except BaseException:
             self.stop()
             raise
@@ -159,7 +159,8 @@ class ServerProcess:
             start_new_session=True,
         )
 
-    def _wait(self) -> None:
+    def wait_until(self, path: str) -> None:
+        """Until `path` answers 200. Raises InputError, with the end of the log, where it does not in time."""
         assert self._process is not None
         started = time.monotonic()
         what = ""
@@ -170,7 +171,7 @@ class ServerProcess:
             self._remember(self._process.pid)
             status, content = 0, None
             with contextlib.suppress(OSError, http.client.HTTPException):
-                status, content = self.ask(self._wait_for, timeout=5)
+                status, content = self.ask(path, timeout=5)
             if status == 200:
                 self.seconds_to_ready = time.monotonic() - started
                 return

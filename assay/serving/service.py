@@ -1,10 +1,12 @@
-"""The BentoML service: batches merged outside, token-budget batches of `assay.inference` inside.
+"""The BentoML service: requests merged into batches outside, token-budget batches of `assay.inference` inside.
 
 The entry module that `build_bento` writes into a Bento calls `make_service`; what BentoML needs to know of it (its
 model, endpoints, batching) stands here, the rest in `gate` and `assayer`.
 """
 
+import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,16 +14,13 @@ import bentoml
 from starlette.requests import Request
 from starlette.responses import Response
 
+from assay.serving.batcher import Batcher
 from assay.serving.documents import Document, RefusedError
 from assay.serving.gate import ASKED, Gate, refused, reply
 from assay.serving.settings import ServeSettings
 
-BATCH_DOCUMENTS = 64
-"""Most documents that are merged into one batch."""
 ENVIRONMENT = {"BENTOML_DO_NOT_TRACK": "True", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 """Of an image made from the Bento: nothing calls home."""
-NEVER = 24 * 3600 * 1000
-"""Milliseconds after which BentoML may drop who waits for a batch; `gate` keeps the time."""
 
 
 class _Input(bentoml.IODescriptor):
@@ -60,22 +59,20 @@ def make_service(model: str, version: str) -> Any:
             # Imported here: the process that only watches over this one needs no torch.
             from assay.serving.assayer import Assayer
 
+            # One thread asks the model for everything: two forward passes at once would only share the cores.
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix="model")
             self.assayer = Assayer(Path(self.stored.path), version)
-            self.assayer.start()
-
-        @bentoml.api(
-            batchable=True,
-            max_batch_size=BATCH_DOCUMENTS,
-            max_latency_ms=NEVER,
-            input_spec=_Input,
-            output_spec=_Output,
-        )
-        def score(self, documents: list[Document]) -> list[dict[str, Any] | None]:
-            return self.assayer.score(documents)
+            self._batcher = Batcher(self.assayer.score, self._pool)
+            # Probes are answered meanwhile.
+            self._pool.submit(self.assayer.prepare)
 
         @bentoml.api(input_spec=_Input, output_spec=_Output)
-        def explain(self, document: Document) -> dict[str, Any] | None:
-            return self.assayer.explain(document)
+        async def score(self, documents: list[Document]) -> list[dict[str, Any] | None]:
+            return await self._batcher.ask(documents)
+
+        @bentoml.api(input_spec=_Input, output_spec=_Output)
+        async def explain(self, document: Document) -> dict[str, Any] | None:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self.assayer.explain, document)
 
     service = bentoml.service(
         name=model.split(":")[0],

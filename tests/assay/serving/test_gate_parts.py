@@ -1,0 +1,193 @@
+"""Settings, tokens, bodies and batches, each by itself."""
+
+import asyncio
+import json
+import random
+import string
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.errors import InputError
+from assay.serving import ServeSettings
+from assay.serving.access import Tokens
+from assay.serving.batcher import Batcher
+from assay.serving.documents import RefusedError, parse_documents
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["documents", "id", "text", "x"]), inner)
+    ),
+    max_leaves=12,
+)
+LIMITS = ServeSettings(documents=3, characters=40)
+
+
+def test_settings_come_from_the_environment() -> None:
+    settings = ServeSettings.read(
+        {
+            "ASSAY_SERVE_DOCUMENTS": " 7 ",
+            "ASSAY_SERVE_SECONDS": "1.5",
+            "ASSAY_SERVE_TOKENS": "a-first-token-of-ours, a-second-token-of-ours,",
+            "ASSAY_SERVE_TOKENS_FILE": "",
+            "ASSAY_SERVE_METRICS": "open",
+            "ASSAY_SERVE_SERVICE_HOST": "10.0.0.1",
+            "ASSAY_SERVE_PORT": "tcp://10.0.0.1:3000",
+            "ASSAY_SERVE_PORT_3000_TCP_ADDR": "10.0.0.1",
+            "OTHER": "x",
+        }
+    )
+
+    assert (settings.documents, settings.seconds, settings.metrics) == (7, 1.5, "open")
+    assert settings.tokens == ("a-first-token-of-ours", "a-second-token-of-ours")
+    assert settings.tokens_file is None
+    assert "a-first" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("TOKEN", "a-good-token-of-ours", "no setting ASSAY_SERVE_TOKEN"),
+        ("DOCUMENTS", "many", "ASSAY_SERVE_DOCUMENTS is 'many'. Give a whole number"),
+        ("DOCUMENTS", "0", "ASSAY_SERVE_DOCUMENTS is 0"),
+        ("SECONDS", "nan", "ASSAY_SERVE_SECONDS is nan"),
+        ("BODY_BYTES", "999999999", "less than one body"),
+        ("METRICS", "yes", "Give token, open or closed"),
+        ("TOKENS", "secret", "ASSAY_SERVE_TOKENS, number 1"),
+        ("METRICS_TOKENS", "a-good-token-of-ours,with a space in it", "ASSAY_SERVE_METRICS_TOKENS, number 2"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_named(name: str, value: str, complaint: str) -> None:
+    with pytest.raises(InputError) as raised:
+        ServeSettings.read({f"ASSAY_SERVE_{name}": value})
+
+    assert complaint in str(raised.value)
+    assert "TOKENS" not in name or value not in str(raised.value)
+
+
+def test_a_file_of_tokens_must_hold_good_ones(tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    with pytest.raises(InputError, match="cannot be read"):
+        Tokens([], file)
+    file.write_text("# none\n")
+    with pytest.raises(InputError, match="holds none"):
+        Tokens([], file)
+    file.write_text("a-good-token-of-ours\nshort\n")
+    with pytest.raises(InputError, match=r"line 2"):
+        Tokens([], file)
+
+
+@given(st.text(alphabet=string.ascii_letters + string.digits + "-_", min_size=16, max_size=40), st.text(max_size=40))
+def test_only_the_token_itself_opens(token: str, other: str) -> None:
+    tokens = Tokens([token, "another-token-of-them"])
+
+    assert tokens.admit(f"Bearer {token}")
+    assert tokens.admit(f"Bearer {other}") == (other.strip() in (token, "another-token-of-them"))
+    assert not tokens.admit(token)
+    assert not tokens.admit("")
+    assert not Tokens([]).required
+
+
+def pieces(value: object) -> list[str]:
+    """All strings in a JSON value that are long enough not to be found by chance."""
+    if isinstance(value, str):
+        return [value] if len(value) > 7 else []
+    if isinstance(value, dict):
+        return [piece for key, inner in value.items() for piece in [*pieces(key), *pieces(inner)] if key != "documents"]
+    return [piece for inner in value for piece in pieces(inner)] if isinstance(value, list) else []
+
+
+@given(VALUES | st.builds(lambda rows: {"documents": rows}, st.lists(VALUES, max_size=5)))
+def test_any_json_gives_documents_or_a_refusal_that_repeats_nothing(value: object) -> None:
+    body = json.dumps(value).encode()
+    try:
+        documents = parse_documents(body, LIMITS, 0.0)
+    except RefusedError as refusal:
+        assert refusal.status in (400, 413)
+        said = json.dumps([refusal.error, *refusal.detail])
+        assert not any(piece in said for piece in pieces(value))
+    else:
+        assert isinstance(value, dict)
+        assert [{"id": document.id, "text": document.text} for document in documents] == value["documents"]
+
+
+@given(st.binary(max_size=200) | st.text(alphabet='{}[]":,0123456789eE+-.\\udx truefalsn').map(str.encode))
+def test_any_bytes_give_documents_or_a_refusal(body: bytes) -> None:
+    with pytest.raises(RefusedError):
+        parse_documents(body, LIMITS, 0.0)
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=12), st.integers(1, 20))
+def test_batches_answer_every_item_once_and_hold_no_more_than_they_may(sizes: list[int], most: int) -> None:
+    batches: list[int] = []
+
+    def work(items: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        batches.append(len(items))
+        return [(-request, -item) for request, item in items]
+
+    async def all_at_once() -> list[list[tuple[int, int]]]:
+        batcher = Batcher(work, pool, most=most)
+        asked = [batcher.ask([(request, item) for item in range(size)]) for request, size in enumerate(sizes)]
+        return await asyncio.gather(*asked)
+
+    with ThreadPoolExecutor(1) as pool:
+        answers = asyncio.run(all_at_once())
+
+    assert answers == [[(-request, -item) for item in range(size)] for request, size in enumerate(sizes)]
+    assert sum(batches) == sum(sizes)
+    assert max(batches) <= most
+    assert all(batch == most for batch in batches[:-1]), "all that waits is taken, up to what a batch may hold"
+
+
+def test_who_comes_while_a_batch_is_worked_on_is_served_together_and_a_small_request_before_a_large_one_ends() -> None:
+    busy, go, finished, batches = threading.Event(), threading.Event(), [], []
+
+    def work(items: list[str]) -> list[str]:
+        batches.append(list(items))
+        busy.set()
+        go.wait(60)
+        return items
+
+    async def scenario() -> None:
+        batcher = Batcher(work, pool, most=16)
+
+        async def ask(name: str, size: int) -> None:
+            assert await batcher.ask([name] * size) == [name] * size
+            finished.append(name)
+
+        first = asyncio.create_task(ask("first", 1))
+        await asyncio.to_thread(busy.wait, 60)
+        others = [asyncio.create_task(ask(name, size)) for name, size in (("large", 90), ("a", 1), ("b", 2))]
+        await asyncio.sleep(0)
+        go.set()
+        await asyncio.gather(first, *others)
+
+    with ThreadPoolExecutor(1) as pool:
+        asyncio.run(scenario())
+
+    assert batches[0] == ["first"]
+    assert sorted(batches[1]) == ["a", "b", "b", *["large"] * 13]
+    assert finished == ["first", "a", "b", "large"]
+
+
+def test_an_error_reaches_those_whose_batch_it_was_and_nobody_else() -> None:
+    def work(items: list[int]) -> list[int]:
+        if any(item < 0 for item in items):
+            raise RuntimeError("broken")
+        return items
+
+    async def scenario() -> None:
+        batcher = Batcher(work, pool, most=4)
+        numbers = [[random.randrange(9)] for _ in range(4)]
+        results = await asyncio.gather(*(batcher.ask(each) for each in [*numbers, [-1] * 20]), return_exceptions=True)
+        assert results[:4] == numbers
+        assert isinstance(results[4], RuntimeError)
+        assert await batcher.ask([5]) == [5]
+
+    with ThreadPoolExecutor(1) as pool:
+        asyncio.run(scenario())

@@ -1,0 +1,80 @@
+"""A Bento is ready when its model has proved itself, and its process ends with the block that wanted it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import psutil
+import pytest
+
+from assay.errors import InputError
+from assay.serving import Bento, ServedReport, ServerProcess, ServeSettings, check_served, curl_line
+
+
+def servers() -> set[int]:
+    return {process.pid for process in psutil.Process().children(recursive=True)}
+
+
+def test_the_served_scores_are_checked_against_those_of_the_evaluation(bento: Bento, tmp_path: Path) -> None:
+    before = servers()
+
+    report = check_served(bento.path, log=tmp_path / "served.log")
+
+    assert report.passed
+    assert (report.tag, report.documents) == (bento.tag, 12)
+    assert report.worst <= 1e-4 < report.tolerance
+    assert report.to_json()["passed"] is True
+    assert servers() == before
+    report.require()
+    with pytest.raises(InputError, match=r"off by 0\.2 labels"):
+        ServedReport("a:b", 12, worst=0.2, tolerance=0.1, seconds_to_ready=1.0).require()
+    assert not ServedReport("a:b", 12, worst=float("nan"), tolerance=0.1, seconds_to_ready=1.0).passed
+
+
+def test_a_model_that_fails_its_golden_documents_is_never_ready(bento: Bento, tmp_path: Path) -> None:
+    changed = shutil.copytree(bento.path, tmp_path / "changed")
+    golden = Bento.open(changed).model / "golden.jsonl"
+    rows = [json.loads(line) for line in golden.read_text().splitlines()]
+    rows[3]["score"] += 0.25
+    golden.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    before = servers()
+
+    with pytest.raises(ZeroDivisionError), ServerProcess(changed, wait_for="/livez") as server:
+        with pytest.raises(InputError, match=r"will not serve its model .*golden documents score differently.*0\.25"):
+            server.wait_until("/readyz")
+        assert server.ask("/readyz") == (503, {"state": "failed", "version": bento.version})
+        status, said = server.ask("/score", {"documents": [{"id": "a", "text": "words"}]})
+        assert (status, said["error"]) == (503, "the model is not ready but failed")
+        assert server.ask("/explain", {"text": "words"})[0] == 503
+        assert server.ask("/livez")[0] == 200
+        assert "assay_ready 0.0" in server.ask("/metrics")[1]
+        assert len(servers()) >= len(before) + 2
+        raise ZeroDivisionError
+
+    assert servers() == before, "nothing is left, however the block ends"
+
+
+def test_a_server_that_cannot_start_says_why(bento: Bento, tmp_path: Path) -> None:
+    before = servers()
+
+    with (
+        pytest.raises(InputError, match=r"ended with status 1 .*there is no setting ASSAY_SERVE_TOKEN\b"),
+        ServerProcess(bento.path, environment={"ASSAY_SERVE_TOKEN": "misspelt-so-it-would-be-open"}),
+    ):
+        pass
+    with pytest.raises(InputError, match="not ready after 0 s"), ServerProcess(bento.path, within=0.0):
+        pass
+    with pytest.raises(InputError, match="no Bento"):
+        ServerProcess(tmp_path)
+
+    assert servers() == before
+
+
+def test_the_line_for_curl_takes_its_token_from_where_it_is(tmp_path: Path) -> None:
+    plain = curl_line("http://127.0.0.1:3000", ServeSettings())
+    from_settings = curl_line("http://127.0.0.1:3000", ServeSettings(tokens=("a-token-of-the-settings",)))
+    from_file = curl_line("http://127.0.0.1:3000", ServeSettings(tokens_file=tmp_path / "tokens"))
+
+    assert "Authorization" not in plain
+    assert "$ASSAY_SERVE_TOKENS" in from_settings and "a-token" not in from_settings
+    assert str(tmp_path / "tokens") in from_file

@@ -1,0 +1,142 @@
+"""What happens when the model is slow, breaks, or has to go: a Bento whose model a test holds and releases."""
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from assay.serving import ServerProcess
+
+MARKER = "Xyzzy-4711-Plugh"
+PATIENCE = 60
+"""Seconds until a test gives up; nothing is asserted about time."""
+
+
+@pytest.fixture(scope="module")
+def slow(rigged_bento: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    environment = {"ASSAY_SERVE_REQUESTS": "24", "ASSAY_SERVE_SECONDS": "8"}
+    log = tmp_path_factory.mktemp("logs") / "slow.log"
+    with ServerProcess(rigged_bento, environment=environment, log=log) as process:
+        yield process
+
+
+def document(text: str, id: str = "a") -> dict:
+    return {"documents": [{"id": id, "text": text}]}
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def held(server: ServerProcess, pool: ThreadPoolExecutor, gate: Path, metric: Callable) -> Future:
+    """A request that the model works on until the file `gate` is there."""
+    asked = pool.submit(server.ask, "/score", document(f"HOLD {gate}"))
+    until(lambda: metric(server, "assay_requests_in_work") == 1)
+    return asked
+
+
+def test_requests_that_wait_are_merged_and_everybody_gets_the_own_answer(
+    slow: ServerProcess, metric: Callable, tmp_path: Path
+) -> None:
+    gate = tmp_path / "go"
+    texts = [f"These are {n} words about plants and light." for n in range(20)]
+    with ThreadPoolExecutor(24) as pool:
+        alone = {text: slow.ask("/score", document(text))[1][0]["score"] for text in texts}
+        batches = metric(slow, "assay_batch_documents_count")
+        first = held(slow, pool, gate, metric)
+        others = [pool.submit(slow.ask, "/score", document(text, text)) for text in texts]
+        until(lambda: metric(slow, "assay_requests_in_work") == 21)
+        gate.touch()
+        answers = [other.result() for other in others]
+        assert first.result()[0] == 200
+
+    assert [status for status, _ in answers] == [200] * 20
+    assert [answer["id"] for _, (answer,) in answers] == texts
+    for text, (_, (answer,)) in zip(texts, answers, strict=True):
+        assert answer["score"] == pytest.approx(alone[text], abs=1e-5)
+    assert metric(slow, "assay_batch_documents_count") - batches < 21, "some waited, and were scored together"
+
+
+def test_what_has_no_room_is_told_to_come_again_and_what_takes_too_long_is_given_up(
+    slow: ServerProcess, metric: Callable, tmp_path: Path
+) -> None:
+    gate, half = tmp_path / "go", []
+    with ThreadPoolExecutor(2) as pool:
+        first = held(slow, pool, gate, metric)
+        documents = metric(slow, "assay_documents_total")
+        behind = pool.submit(slow.ask, "/explain", {"text": "never looked at"})
+        for _ in range(22):
+            connection = http.client.HTTPConnection(slow.host, slow.port, timeout=PATIENCE)
+            connection.putrequest("POST", "/score")
+            connection.putheader("Content-Length", "1000")
+            connection.endheaders(b'{"documents": [')
+            half.append(connection)
+        until(lambda: metric(slow, "assay_requests_in_work") == 24)
+
+        connection = http.client.HTTPConnection(slow.host, slow.port, timeout=PATIENCE)
+        connection.request("POST", "/score", json.dumps(document("good")), {"Content-Type": "application/json"})
+        refused = connection.getresponse()
+        assert (refused.status, refused.headers["Retry-After"]) == (429, "1")
+        assert json.loads(refused.read())["detail"] == []
+        assert slow.ask("/readyz")[0] == 200, "probes are always answered"
+
+        late = half.pop().getresponse()
+        assert late.status == 504
+        assert "8 seconds" in json.loads(late.read())["error"]
+        for other in half:
+            other.close()
+        assert (first.result()[0], behind.result()[0]) == (504, 504)
+        gate.touch()
+
+    until(lambda: metric(slow, "assay_requests_in_work") == 0)
+    assert slow.ask("/score", document("good"))[0] == 200
+    assert metric(slow, "assay_documents_total") - documents <= 2, "nobody waited any more for the rest"
+
+
+def test_an_error_of_the_model_is_answered_500_and_no_text_is_logged(slow: ServerProcess) -> None:
+    several = {"documents": [{"id": "a", "text": f"RAISE {MARKER}"}, {"id": "b", "text": f"RAISE {MARKER} too"}]}
+
+    for path, content in (("/score", several), ("/explain", {"text": f"RAISE {MARKER}"})):
+        status, said = slow.ask(path, content)
+        assert (status, said["detail"]) == (500, [])
+        assert MARKER not in json.dumps(said)
+
+    assert slow.ask("/score", document("good"))[0] == 200
+    assert "RuntimeError at assess.py:" in slow.log
+    assert MARKER not in slow.log
+    assert "cannot work on" not in slow.log
+
+
+def test_a_server_that_is_told_to_end_finishes_what_it_works_on(
+    slow: ServerProcess, metric: Callable, tmp_path: Path
+) -> None:
+    """Last in this file: it ends the server."""
+    gate = tmp_path / "go"
+    family = [each for each in psutil.Process().children(recursive=True) if runs(each, str(slow.bento.path))]
+    (worker,) = [each for each in family if runs(each, "_bentoml_impl.worker.service")]
+    with ThreadPoolExecutor(1) as pool:
+        asked = held(slow, pool, gate, metric)
+        stopping = threading.Thread(target=slow.stop)
+        stopping.start()
+        until(lambda: not any(each.status == psutil.CONN_LISTEN for each in worker.net_connections()))
+        assert not asked.done()
+        gate.touch()
+        status, (answer,) = asked.result()
+        stopping.join(PATIENCE)
+
+    assert (status, answer["id"]) == (200, "a")
+    assert len(family) == 2
+    assert not any(process.is_running() for process in family)
+
+
+def runs(process: psutil.Process, word: str) -> bool:
+    return any(word in part for part in process.cmdline())
