@@ -3,71 +3,12 @@
 import json
 import os
 import re
-import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-PYFLYTE = str(Path(sys.executable).with_name("pyflyte"))
-STAGES = ["Acquire", "Validate", "Split", "Baselines", "Train", "Calibrate", "Evaluate", "Register", "Track"]
-
-
-class Checkout:
-    """A copy of the project with a work folder and a home of its own, so that no other run's cache is seen."""
-
-    def __init__(self, folder: Path, encoder: Path) -> None:
-        self.root, self.work, self.encoder = folder / "checkout", folder / "work", encoder
-        self.root.mkdir(parents=True)
-        for name in ("assay", "tasks", "workflows", "data"):
-            shutil.copytree(ROOT / name, self.root / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("requirements.lock", "flyte.config.yaml"):
-            shutil.copy(ROOT / name, self.root)
-        self.home = folder / "home"
-        self.home.mkdir()
-        self.source = self.root / "data" / "sample" / "documents.jsonl"
-
-    def start(self, *options: str) -> subprocess.Popen[str]:
-        raw = self.work / "raw"
-        raw.mkdir(parents=True, exist_ok=True)
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(self.root),
-            "HOME": str(self.home),
-            "TMPDIR": str(raw),
-            "ASSAY_WORK": str(self.work),
-            "ASSAY_CACHE_SALT": str(self.work),
-            "PYTHONWARNINGS": "ignore",
-            "COLUMNS": "140",
-        }
-        command = [PYFLYTE, "-c", "flyte.config.yaml", "run", "--raw-output-data-prefix", str(raw)]
-        command += ["workflows/training.py", "train_quality_classifier", "--source", str(self.source)]
-        command += ["--rubric", "education", "--encoder", str(self.encoder), "--window_tokens", "64"]
-        return subprocess.Popen(
-            [*command, *options],
-            cwd=self.root,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-
-    def run(self, *options: str) -> tuple[dict[str, bool], str, str]:
-        """(stage -> whether it came from the cache, standard output, standard error) of a run that succeeds."""
-        process = self.start(*options)
-        out, err = process.communicate(timeout=900)
-        assert process.returncode == 0, out[-3000:] + err[-3000:]
-        cached = {}
-        for stage in STAGES:
-            line = re.search(rf"^ *{stage} +│.*$", out, re.MULTILINE)
-            assert line, out
-            cached[stage] = "from cache" in line.group()
-        return cached, out, err
+from checkout import Checkout
 
 
 @pytest.fixture(scope="module")

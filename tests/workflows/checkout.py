@@ -1,0 +1,76 @@
+"""A copy of the project in which workflows run as a user runs them."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PYFLYTE = str(Path(sys.executable).with_name("pyflyte"))
+STAGES = ["Acquire", "Validate", "Split", "Baselines", "Train", "Calibrate", "Evaluate", "Register", "Track"]
+
+
+class Checkout:
+    """A copy of the project with a work folder and a home of its own, so that no other run's cache is seen."""
+
+    def __init__(self, folder: Path, encoder: Path) -> None:
+        self.root, self.work, self.encoder = folder / "checkout", folder / "work", encoder
+        self.root.mkdir(parents=True)
+        for name in ("assay", "tasks", "workflows", "data"):
+            shutil.copytree(ROOT / name, self.root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("requirements.lock", "flyte.config.yaml"):
+            shutil.copy(ROOT / name, self.root)
+        self.home = folder / "home"
+        self.home.mkdir()
+        self.source = self.root / "data" / "sample" / "documents.jsonl"
+
+    def start(self, *options: str) -> subprocess.Popen[str]:
+        """The training workflow on the copy's own sample."""
+        asked = ["--source", str(self.source), "--rubric", "education", "--encoder", str(self.encoder)]
+        return self.launch("training.py", "train_quality_classifier", *asked, "--window_tokens", "64", *options)
+
+    def launch(
+        self, file: str, workflow: str, *options: str, prefix: str = "", **variables: str
+    ) -> subprocess.Popen[str]:
+        """`pyflyte run`; `prefix`: where raw outputs go, if not below the work folder."""
+        raw = self.work / "raw"
+        raw.mkdir(parents=True, exist_ok=True)
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(self.root),
+            "HOME": str(self.home),
+            "TMPDIR": str(raw),
+            "ASSAY_WORK": str(self.work),
+            "ASSAY_CACHE_SALT": str(self.work),
+            "PYTHONWARNINGS": "ignore",
+            "COLUMNS": "140",
+            **variables,
+        }
+        command = [PYFLYTE, "-c", "flyte.config.yaml", "run", "--raw-output-data-prefix", prefix or str(raw)]
+        return subprocess.Popen(
+            [*command, f"workflows/{file}", workflow, *options],
+            cwd=self.root,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *options: str) -> tuple[dict[str, bool], str, str]:
+        """(stage -> whether it came from the cache, standard output, standard error) of a training that succeeds."""
+        return finish(self.start(*options), STAGES)
+
+
+def finish(process: subprocess.Popen[str], stages: list[str]) -> tuple[dict[str, bool], str, str]:
+    """(stage -> whether it came from the cache, standard output, standard error) of a run that succeeds."""
+    out, err = process.communicate(timeout=900)
+    assert process.returncode == 0, out[-3000:] + err[-3000:]
+    cached = {}
+    for stage in stages:
+        line = re.search(rf"^ *{stage} +│.*$", out, re.MULTILINE)
+        assert line, out
+        cached[stage] = "from cache" in line.group()
+    return cached, out, err
