@@ -30,6 +30,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--epochs", type=int, help="passes over the training part (default: the recipe's)")
     train.add_argument("--window-tokens", type=int, help="tokens read of a document (default: the recipe's)")
     train.add_argument("--precision", choices=["auto", "fp32", "bf16"], help="(default: the recipe's)")
+    train.add_argument(
+        "--scoring-precision", choices=["fp32", "bf16"], help="in which the model scores for good (default: fp32)"
+    )
     train.add_argument("--seed", type=int, default=0, help="of split, head and order (default: 0)")
     train.add_argument("--processes", type=int, default=1, help="training processes on this machine (default: 1)")
     train.add_argument("--slice-by", default="", help="column whose values the report tells apart")
@@ -100,6 +103,7 @@ def _train(options: argparse.Namespace) -> None:
         encoder=options.encoder,
         epochs=options.epochs,
         precision=options.precision,
+        scoring_precision=options.scoring_precision,
         window_tokens=options.window_tokens,
         seed=options.seed,
     )

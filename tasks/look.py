@@ -44,6 +44,7 @@ def look(
     recipe_name: str,
     encoder: str,
     window_tokens: int,
+    scoring_precision: str,
     seed: int,
     ledger: str,
     registry: str,
@@ -54,7 +55,13 @@ def look(
         place = source_location(source)
         revision = open_source(place).revision
         say(f"{source}, revision {revision[:12]}; everything lasting goes below {work_folder()}")
-        config = recipe(recipe_name, encoder=encoder or None, window_tokens=window_tokens or None, seed=seed)
+        config = recipe(
+            recipe_name,
+            encoder=encoder or None,
+            window_tokens=window_tokens or None,
+            scoring_precision=scoring_precision,
+            seed=seed,
+        )
         columns = Columns(text=text_column, label=label_column, group=group_by, id=id_column)
         name = digest_json([source, text_column, label_column, group_by])[:12]
         return Given(

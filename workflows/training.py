@@ -28,6 +28,7 @@ def train_quality_classifier(
     recipe: str = "default",
     encoder: str = "",
     window_tokens: int = 0,
+    scoring_precision: str = "fp32",
     seed: int = 0,
     max_quarantined: float = 0.05,
     ledger: str = "",
@@ -48,6 +49,7 @@ def train_quality_classifier(
         recipe: training settings, by name
         encoder: packaged name, folder or OWNER/NAME@REVISION; without one, the recipe's
         window_tokens: tokens read of a document's beginning; 0: the recipe's
+        scoring_precision: in which the model scores for good, fp32 or bf16
         seed: of split, head and order
         max_quarantined: share of unusable rows from which the run fails
         ledger: where documents' sides of the split are remembered; without one, the work folder
@@ -65,6 +67,7 @@ def train_quality_classifier(
         recipe_name=recipe,
         encoder=encoder,
         window_tokens=window_tokens,
+        scoring_precision=scoring_precision,
         seed=seed,
         ledger=ledger,
         registry=registry,

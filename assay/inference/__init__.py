@@ -1,6 +1,6 @@
 """The one place that tokenizes or runs an encoder: windows -> tokens -> batches -> scores, and the golden check."""
 
-from assay.inference.assess import REASONS, Assessment, Limits, assess
+from assay.inference.assess import REASONS, Assessed, Assessment, Limits, assess
 from assay.inference.encode import EncodedText, encode
 from assay.inference.forward import document_scores, pad, token_budget_batches
 from assay.inference.golden import GoldenReport, check_golden, read_golden, write_golden
@@ -10,6 +10,7 @@ from assay.inference.tokens import TokenCounter, token_counter
 
 __all__ = [
     "REASONS",
+    "Assessed",
     "Assessment",
     "EncodedText",
     "GoldenReport",

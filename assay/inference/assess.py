@@ -7,18 +7,22 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
+from numpy.typing import NDArray
 from pandera.typing import Series
 
 from assay.errors import InputError
 from assay.inference.language import identify_language
-from assay.inference.scorer import Readings, Scorer
+from assay.inference.scorer import FloatArray, Readings, Scorer
+from assay.model import CalibratedScores
 
 DAMAGE = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff\ufffd]")
 """Control characters but white space, lone surrogates, and U+FFFD, which stands where something was lost."""
+MEANING = ("score", "calibrated", "p_keep", "grade", "keep")
 CHUNK_DOCUMENTS, CHUNK_CHARACTERS = 1_024, 4_000_000
 """Documents encoded at once: enough to sort them by length, few enough for the memory."""
 
@@ -90,16 +94,72 @@ def refusal(text: str | None, limits: Limits) -> str | None:
     return None
 
 
+@dataclass(frozen=True)
+class Assessed:
+    """What is said of n documents; the same columns as Assessment, as arrays of shape (n,) and lists."""
+
+    scored: NDArray[np.bool_]
+    """Where there is a score; elsewhere the meaning is that of any number."""
+    score: FloatArray
+    meaning: CalibratedScores
+    tokens: NDArray[np.int64]
+    read: FloatArray
+    language: list[str]
+    in_scope: list[bool]
+    reason: list[str | None]
+
+    def table(self) -> pd.DataFrame:
+        """As Assessment."""
+        missing = np.where(self.scored, 0.0, np.nan)
+        return pd.DataFrame(
+            {
+                "score": self.score,
+                "calibrated": self.meaning.calibrated + missing,
+                "p_keep": self.meaning.p_keep + missing,
+                "grade": pd.arrays.IntegerArray(self.meaning.grade.astype(np.int64), ~self.scored),
+                "keep": pd.arrays.BooleanArray(self.meaning.keep, ~self.scored),
+                "tokens": self.tokens,
+                "read": self.read,
+                "language": self.language,
+                "in_scope": self.in_scope,
+                "reason": self.reason,
+            }
+        )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The same as JSON values, a document each; for a few documents far quicker than a table."""
+        columns = (
+            self.score.tolist(),
+            self.meaning.calibrated.tolist(),
+            self.meaning.p_keep.tolist(),
+            self.meaning.grade.tolist(),
+            self.meaning.keep.tolist(),
+        )
+        known = self.scored.tolist()
+        return [
+            {
+                **{name: column[row] if known[row] else None for name, column in zip(MEANING, columns, strict=True)},
+                "tokens": int(self.tokens[row]),
+                "read": float(self.read[row]),
+                "language": self.language[row],
+                "in_scope": self.in_scope[row],
+                "reason": self.reason[row],
+            }
+            for row in range(len(known))
+        ]
+
+
 def assess(
     scorer: Scorer,
     texts: Sequence[str | None],
     limits: Limits = Limits(),
     *,
     update: Callable[[int], object] | None = None,
-) -> pd.DataFrame:
-    """Assessment, one row a text, in their order. Never raises because of what a text holds.
+) -> Assessed:
+    """Assess texts, in their order. Never raises because of what a text holds.
 
     `update` is told, as the work goes on, how many more documents are done.
+
     The same texts in the same order give the same bytes on the same machine. Raises InputError for a model
     that was never calibrated; an error that all of several documents cause is the model's, and is raised too.
     """
@@ -108,9 +168,7 @@ def assess(
         raise InputError("this model was never calibrated", fix="Train it with `assay train`")
     reasons = [refusal(text, limits) for text in texts]
     score, tokens, read = np.full(len(texts), np.nan), np.zeros(len(texts), np.int64), np.zeros(len(texts))
-    for rows in _chunks(
-        [len(text or "") if reason is None else 0 for text, reason in zip(texts, reasons, strict=True)]
-    ):
+    for rows in _chunks([len(text or "") if not reason else 0 for text, reason in zip(texts, reasons, strict=True)]):
         wanted = [row for row in rows if reasons[row] is None]
         found = _read(scorer, [str(texts[row]) for row in wanted], update)
         if update:
@@ -121,23 +179,15 @@ def assess(
         identify_language(text) if text and reason is None else None
         for text, reason in zip(texts, reasons, strict=True)
     ]
-    meaning = calibration.apply(np.where(scored, score, 0.0))
-    scope = scorer.model.info.languages
-    return pd.DataFrame(
-        {
-            "score": np.where(scored, score, np.nan),
-            "calibrated": np.where(scored, meaning.calibrated, np.nan),
-            "p_keep": np.where(scored, meaning.p_keep, np.nan),
-            "grade": pd.array(meaning.grade, dtype="Int64"),
-            "keep": pd.array(meaning.keep, dtype="boolean"),
-            "tokens": tokens,
-            "read": read,
-            "language": [language.code if language else "" for language in languages],
-            "in_scope": [not (language and language.outside(scope)) for language in languages],
-            "reason": [reason or (None if good else "failed") for reason, good in zip(reasons, scored, strict=True)],
-        }
-    ).assign(
-        grade=lambda table: table["grade"].where(scored, pd.NA), keep=lambda table: table["keep"].where(scored, pd.NA)
+    return Assessed(
+        scored=scored,
+        score=np.where(scored, score, np.nan),
+        meaning=calibration.apply(np.where(scored, score, 0.0)),
+        tokens=tokens,
+        read=read,
+        language=[language.code if language else "" for language in languages],
+        in_scope=[not (language and language.outside(scorer.model.info.languages)) for language in languages],
+        reason=[reason or (None if good else "failed") for reason, good in zip(reasons, scored, strict=True)],
     )
 
 

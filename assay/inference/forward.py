@@ -1,12 +1,18 @@
 """Batches of windows through the network, and their scores back to documents. Training runs through here too."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from assay.inference.encode import EncodedText
+from assay.model import output_layer
+
+FIRST_TOKEN_POOLED = {"bert", "camembert", "electra", "roberta", "xlm-roberta"}
+"""Types of encoder whose classification head reads the first token; a config does not say it."""
 
 
 def token_budget_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
@@ -32,6 +38,41 @@ def pad(windows: Sequence[Sequence[int]], padding: int, device: torch.device) ->
         ids_WT[row, : len(window)] = window
         mask_WT[row, : len(window)] = 1
     return torch.from_numpy(ids_WT).to(device), torch.from_numpy(mask_WT).to(device)
+
+
+@contextmanager
+def scoring_only(network: Any) -> Iterator[None]:
+    """Inside, the last layer computes its output for the first token only, where that is all that the head reads.
+
+    In BERT, RoBERTa and their kin the pooler takes the first token; the output projection and feed-forward of all
+    others, a tenth of the arithmetic of six layers, go nowhere. Scores are the same. Elsewhere nothing changes.
+    """
+    if network.config.model_type not in FIRST_TOKEN_POOLED:
+        yield
+        return
+    output = network.base_model.encoder.layer[-1].attention.output
+    hook = output.register_forward_pre_hook(lambda _, given: tuple(x_WTH[:, :1] for x_WTH in given))
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+@contextmanager
+def in_bf16(network: Any, device: torch.device) -> Iterator[None]:
+    """Inside, the encoder computes in bf16 and the output layer in fp32: bf16 has no score between 2 and 2 + 1/64."""
+    head = output_layer(network)
+
+    def exact(x_WH: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(device.type, enabled=False):
+            return nn.functional.linear(x_WH.float(), head.weight, head.bias)
+
+    head.forward = exact  # type: ignore[method-assign, assignment]
+    try:
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            yield
+    finally:
+        del head.forward
 
 
 def document_scores(network: Any, documents: Sequence[EncodedText], padding: int, device: torch.device) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """Texts in, scores and what they mean out."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from pandera.typing import Series
 
 from assay.inference.encode import EncodedText, encode, window_spans
-from assay.inference.forward import document_scores, pad, token_budget_batches
+from assay.inference.forward import document_scores, in_bf16, pad, scoring_only, token_budget_batches
 from assay.model import QualityModel, load_model
 from assay.progress import counter
 
@@ -78,9 +79,7 @@ class Scorer:
         # A document's windows stay in one batch: their mean is taken there.
         sizes = [len(document.windows) * max(len(window) for window in document.windows) for document in documents]
         for batch in token_budget_batches(sizes, self.batch_tokens):
-            with torch.inference_mode():
-                scores = document_scores(self.model.network, [documents[i] for i in batch], self._padding, self.device)
-            score_D[batch] = scores.cpu().numpy()
+            score_D[batch] = self._forward([documents[i] for i in batch])
             if update:
                 update(len(batch))
         tokens = np.array([document.tokens for document in documents], dtype=np.int64)
@@ -109,8 +108,7 @@ class Scorer:
         scores = []
         for window in document.windows:
             alone = EncodedText((window,), document.tokens, document.read)
-            with torch.inference_mode():
-                scores.append(float(document_scores(self.model.network, [alone], self._padding, self.device)[0]))
+            scores.append(float(self._forward([alone])[0]))
         return [WindowScore(*span, score) for span, score in zip(spans, scores, strict=True)]
 
     def embed(self, texts: Sequence[str], *, progress: str = "") -> np.ndarray:
@@ -135,6 +133,14 @@ class Scorer:
         feature_DH = np.zeros((len(texts), feature_WH.shape[1]), dtype=np.float32)
         np.add.at(feature_DH, owner_W, feature_WH)
         return feature_DH / np.bincount(owner_W, minlength=len(texts))[:, None]
+
+    def _forward(self, documents: Sequence[EncodedText]) -> np.ndarray:
+        """Scores of one batch, in the model's precision."""
+        network = self.model.network
+        fast = in_bf16(network, self.device) if self.model.info.precision == "bf16" else nullcontext()
+        with torch.inference_mode(), scoring_only(network), fast:
+            scores = document_scores(network, documents, self._padding, self.device)
+        return scores.cpu().numpy()
 
     @property
     def _padding(self) -> int:

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from assay.errors import InputError
 from assay.model.calibration import Calibration
@@ -40,6 +40,9 @@ class ModelInfo:
     windows: Windows
     languages: tuple[str, ...] = ("en",)
     """Languages the labels were in; documents in others are marked, not guessed."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Of the arithmetic, wherever it scores: calibration, evaluation, corpora and service. bf16 is faster where the
+    processor has it, and off from fp32 by some thousandths of the scale; which is why it belongs to the model."""
     calibration: Calibration | None = None
     """Score -> expected label, probability, grade; None until fitted."""
     lineage: dict[str, Any] = field(default_factory=dict)

@@ -55,7 +55,7 @@ def score_part(
         texts += batch["text"].to_pylist()
         slices += [str(value) for value in batch[config.slice_by].to_pylist()] if config.slice_by else [""] * len(batch)
     update = (lambda documents: shown(documents, 0)) if shown else None
-    table = assess(scorer, texts, config.limits, update=update)
+    table = assess(scorer, texts, config.limits, update=update).table()
     scored = table["reason"].isna().to_numpy()
     lengths = np.zeros(len(texts), np.int64)
     lengths[scored] = tokens.count([str(text) for text, good in zip(texts, scored, strict=True) if good])

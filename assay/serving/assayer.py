@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import pandas as pd
-
 from assay.errors import InputError
-from assay.inference import REASONS, Scorer, assess, check_golden
+from assay.inference import REASONS, Assessed, Scorer, assess, check_golden
 from assay.model import ModelInfo
 from assay.serving.documents import Document
 from assay.serving.log import LOG, log_error
@@ -70,14 +68,16 @@ class Assayer:
         started = time.monotonic()
         wanted = [row for row, document in enumerate(documents) if document.until > started]
         answers: list[dict[str, Any] | None] = [None] * len(documents)
+        if not wanted:
+            return answers
         try:
-            table = assess(self._scorer, [documents[row].text for row in wanted])
-            for row, answer in zip(wanted, self._answers(table), strict=True):
-                answers[row] = {"id": documents[row].id, **answer}
+            found = self._answers(assess(self._scorer, [documents[row].text for row in wanted]))
         except Exception as error:
             log_error(f"no scores for {len(wanted)} documents", error)
-            return [None] * len(documents)
-        self._count(table, time.monotonic() - started)
+            return answers
+        for row, answer in zip(wanted, found, strict=True):
+            answers[row] = {"id": documents[row].id, **answer}
+        self._count(found, time.monotonic() - started)
         return answers
 
     def explain(self, document: Document) -> dict[str, Any] | None:
@@ -104,34 +104,24 @@ class Assayer:
             "windows": [{"start": each.start, "end": each.end, "score": each.score} for each in windows],
         }
 
-    def _answers(self, table: pd.DataFrame) -> list[dict[str, Any]]:
-        """Rows of an Assessment as JSON values."""
+    def _answers(self, found: Assessed) -> list[dict[str, Any]]:
+        """As JSON values, each with the model that said it."""
         model = {"version": self.version, "lineage": self.lineage}
-        columns = {name: table[name].tolist() for name in table.columns}
-        rows = []
-        for at, reason in enumerate(columns["reason"]):
-            row: dict[str, Any] = {name: values[at] for name, values in columns.items()}
-            if isinstance(reason, str):
-                row |= dict.fromkeys(("score", "calibrated", "p_keep", "grade", "keep"))
-            else:
-                row["reason"] = None
-            row["language"] = row["language"] or None
-            rows.append({**row, "model": model})
-        return rows
+        return [{**row, "language": row["language"] or None, "model": model} for row in found.rows()]
 
-    def _count(self, table: pd.DataFrame, seconds: float) -> None:
-        if table.empty:
-            return
-        metrics, scored = self.metrics, table["reason"].isna()
-        metrics.batch.observe(len(table))
+    def _count(self, answers: list[dict[str, Any]], seconds: float) -> None:
+        metrics = self.metrics
+        metrics.batch.observe(len(answers))
         metrics.batch_seconds.observe(seconds)
-        for score in table.loc[scored, "score"].tolist():
-            metrics.scores.observe(score)
-        metrics.documents.inc(len(table))
-        metrics.kept.inc(int(table.loc[scored, "keep"].sum()))
-        metrics.truncated.inc(int((table.loc[scored, "read"] < 1).sum()))
-        metrics.out_of_scope.inc(int((~table["in_scope"]).sum()))
-        metrics.tokens.inc(int(table["tokens"].sum()))
-        metrics.tokens_read.inc(round(float((table["tokens"] * table["read"]).sum())))
-        for reason, count in table["reason"].value_counts().items():
-            metrics.unscored.labels(reason).inc(int(count))
+        metrics.documents.inc(len(answers))
+        metrics.tokens.inc(sum(answer["tokens"] for answer in answers))
+        metrics.tokens_read.inc(round(sum(answer["tokens"] * answer["read"] for answer in answers)))
+        metrics.out_of_scope.inc(sum(not answer["in_scope"] for answer in answers))
+        scored = [answer for answer in answers if answer["reason"] is None]
+        metrics.kept.inc(sum(answer["keep"] for answer in scored))
+        metrics.truncated.inc(sum(answer["read"] < 1 for answer in scored))
+        for answer in scored:
+            metrics.scores.observe(answer["score"])
+        for answer in answers:
+            if answer["reason"] is not None:
+                metrics.unscored.labels(answer["reason"]).inc()

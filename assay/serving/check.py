@@ -63,7 +63,7 @@ def check_served(bento: Path, *, log: Path | None = None, within: float = 180.0)
         seconds, tag, model = server.seconds_to_ready, server.bento.tag, server.bento.model
     scorer = Scorer.load(model)
     recorded = np.array([float(str(row["score"])) for row in golden])
-    here = assess(scorer, [document["text"] for document in documents])["score"].to_numpy(float)
+    here = assess(scorer, [document["text"] for document in documents]).score
     gaps = [np.abs(served - expected) for served in (together, alone) for expected in (recorded, here)]
     tolerance = check_golden(scorer, model).tolerance
     return ServedReport(tag, len(golden), float(np.max(gaps)), tolerance, round(seconds, 2))

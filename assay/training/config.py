@@ -36,6 +36,8 @@ class TrainConfig:
     """The encoder's own dropout. Off: it doubles the time on CPUs, and one process and many would draw differently."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 on accelerators that have it, fp32 on CPUs."""
+    scoring_precision: Literal["fp32", "bf16"] = "fp32"
+    """In which the model scores once it is trained: part of the model, so that it is calibrated and proved in it."""
     seed: int = 0
     """Of the head's first weights and of the order of documents."""
     checkpoint_updates: int = 50
@@ -61,6 +63,10 @@ class TrainConfig:
         if self.precision not in ("auto", "fp32", "bf16"):
             raise InputError(
                 f"precision is {self.precision!r}", where="training settings", fix="Give auto, fp32 or bf16"
+            )
+        if self.scoring_precision not in ("fp32", "bf16"):
+            raise InputError(
+                f"scoring_precision is {self.scoring_precision!r}", where="training settings", fix="Give fp32 or bf16"
             )
 
 

@@ -82,6 +82,7 @@ def train_model(
         encoder=config.encoder,
         rubric=rubric,
         windows=config.windows,
+        precision=config.scoring_precision,
         lineage={
             "snapshot": snapshot.manifest.version,
             "sources": snapshot.manifest.provenance.get("sources", []),

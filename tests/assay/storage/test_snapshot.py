@@ -132,3 +132,58 @@ def test_staged_outputs_appear_whole_or_not_at_all(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("a file")
     with pytest.raises(InputError, match="cannot make the folder"), staged_file(tmp_path / "file" / "below"):
         pass
+
+
+def test_what_a_dead_writer_left_is_removed_and_a_living_one_is_left_alone(tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib, time; from assay.storage import staged_folder\n"
+        "with staged_folder(pathlib.Path(sys.argv[1])) as folder:\n"
+        "    (folder / 'half').touch(); print('in', flush=True); time.sleep(600)"
+    )
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path / "out")],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        for _ in range(2)
+    ]
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"in\n"
+    writers[0].send_signal(signal.SIGKILL)
+    writers[0].wait()
+    assert len(list(tmp_path.glob(".out.*.partial"))) == 2
+
+    with staged_folder(tmp_path / "out") as folder:
+        (folder / "whole").touch()
+
+    assert len(list(tmp_path.glob(".out.*.partial"))) == 1
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["whole"]
+    writers[1].send_signal(signal.SIGKILL)
+    writers[1].wait()
+
+
+def test_a_folder_that_another_made_meanwhile_stays(tmp_path: Path) -> None:
+    with staged_folder(tmp_path / "out", keep=True) as mine:
+        (mine / "mine").touch()
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "theirs").touch()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["theirs"]
+
+    with pytest.raises(OSError, match="not empty"), staged_folder(tmp_path / "other") as mine:
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other" / "theirs").touch()
+    assert not list(tmp_path.glob(".*.partial"))
+
+
+def test_rows_are_read_by_their_numbers(tmp_path: Path) -> None:
+    snapshot = write_snapshot(tmp_path / "s", batches(ROWS, []), provenance={}, rows_per_shard=13)
+
+    for start, stop in [(0, 97), (5, 6), (12, 14), (13, 26), (90, 200), (50, 50)]:
+        found = [
+            (first + n, row["id"])
+            for first, batch in snapshot.rows(start, stop)
+            for n, row in enumerate(batch.to_pylist())
+        ]
+        assert found == [(n, str(n)) for n in range(start, min(stop, 97))]
