@@ -9,10 +9,6 @@ from assay.serving.documents import RefusedError
 from assay.serving.settings import ServeSettings
 
 
-class ClientGoneError(Exception):
-    """The client went away before it had said everything."""
-
-
 class Admission:
     """Counts what was let in and is not done yet; for one event loop."""
 
@@ -61,7 +57,7 @@ class Body:
         """Held so far."""
 
     async def read(self, receive: Receive, content_length: str) -> bytes:
-        """All of it. Raises RefusedError: 413 for too much, before it is read where its length was announced; 429."""
+        """All of it. Raises RefusedError: 413 for too much, unread where its length was announced; 429; 400 if it ends."""
         largest = self._admission.largest
         if content_length.isdecimal() and int(content_length[:20]) > largest:
             raise _too_large(largest)
@@ -70,7 +66,8 @@ class Body:
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise ClientGoneError
+                # Nobody hears it; BentoML would wait for an answer until its own time is over.
+                raise RefusedError(400, "the body is not complete")
             chunk = message.get("body", b"")
             if self.bytes + len(chunk) > largest:
                 raise _too_large(largest)

@@ -1,6 +1,7 @@
 """A Bento: one registered version, the code that serves it and the list of what it needs, in one folder.
 
-`bentoml serve FOLDER` serves it wherever the environment of the lock is, and `bentoml containerize` makes an image.
+`bentoml serve FOLDER` serves it wherever the environment of the lock is. FOLDER is an absolute path: BentoML 1.4.39
+looks for a relative one inside the folder itself.
 """
 
 import os
@@ -16,6 +17,8 @@ import yaml
 
 import assay
 from assay.errors import InputError
+from assay.serving.openapi import describe
+from assay.serving.settings import ServeSettings
 from assay.storage import digest_folder, staged_folder
 
 CODE = ("__init__.py", "errors.py", "progress.py", "rubric", "storage", "model", "inference", "serving")
@@ -28,6 +31,14 @@ from assay.serving.service import make_service
 
 service = make_service(model={tag!r}, version={version!r})
 '''
+README = """# {tag}
+
+A classifier of document quality as a service: `POST /score`, `POST /explain`, a page at `/`, `/docs.json`, `/metrics`.
+
+    bentoml serve /absolute/path/of/this/folder
+
+Settings are variables `ASSAY_SERVE_…`: limits, tokens, metrics; `src/assay/serving/settings.py` says which.
+"""
 
 
 @dataclass(frozen=True)
@@ -98,6 +109,8 @@ def build_bento(
         for file in (folder / "bento.yaml", folder / "models" / name / version / "model.yaml"):
             text = file.read_text(encoding="utf-8")
             file.write_text(CREATED.sub(rf"\1 '{created}'", text), encoding="utf-8")
+        openapi = yaml.safe_dump(describe(ServeSettings(), version, tokens=True), sort_keys=False)
+        (folder / "apis" / "openapi.yaml").write_text(openapi, encoding="utf-8")
     return Bento.open(output)
 
 
@@ -138,8 +151,7 @@ def _run_bentoml(home: Path, context: Path, model: Path, tag: str) -> None:
         "PYTHONDONTWRITEBYTECODE": "1",
         "TMPDIR": str(home),
     }
-    description = f"# {tag}\n\nAssay's classifier of document quality as a service: `POST /score`, a page at `/`.\n"
-    command = [sys.executable, "-m", "assay.serving.pack", str(context), str(model), tag, description]
+    command = [sys.executable, "-m", "assay.serving.pack", str(context), str(model), tag, README.format(tag=tag)]
     run = subprocess.run(command, cwd=context, env=environment, capture_output=True, text=True, check=False)
     if run.returncode:
         last = (run.stderr or run.stdout).strip().splitlines()[-1:]

@@ -1,6 +1,7 @@
 """What every request passes on its way in: who asks, for what, how much, and how long it may take.
 
-An ASGI middleware. Only requests that were read, checked and admitted come through. What it refuses has the form `{"error": …, "detail": [{"loc": […], "msg": …}]}`.
+An ASGI middleware. Only requests that were read, checked and admitted come through. What it refuses has the form
+`{"error": …, "detail": [{"loc": […], "msg": …}]}`.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assay.serving.access import CHALLENGES, Tokens
-from assay.serving.admission import Admission, ClientGoneError
+from assay.serving.admission import Admission
 from assay.serving.documents import RefusedError, parse_documents, parse_text
 from assay.serving.log import LOG, log_error
 from assay.serving.openapi import describe
@@ -35,6 +36,7 @@ ROUTES = {
     "/healthz": "GET",
     "/readyz": "GET",
 }
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PROBES = ("/livez", "/healthz", "/readyz")
 NOT_READY = {"loading": {"Retry-After": "2"}, "failed": {"Retry-After": "60"}}
 PAGE_POLICY = (
@@ -81,8 +83,6 @@ class Gate:
                 await self._answer(scope, receive, out, route, started + self._settings.seconds)
             else:
                 await self._show(route)(scope, receive, out.send)
-        except ClientGoneError:
-            return
         except RefusedError as refusal:
             await refused(refusal)(scope, receive, out.send)
         except Exception as error:
@@ -93,7 +93,8 @@ class Gate:
         self._assayer().metrics.requests.labels(route, str(out.status)).inc()
         self._assayer().metrics.seconds.labels(route).observe(seconds)
         if route not in PROBES and route != "/metrics":
-            LOG.info("%s %s %d in %.1f ms", scope["method"][:8], route, out.status, 1000 * seconds)
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            LOG.info("%s %s %d in %.1f ms", method, route, out.status, 1000 * seconds)
 
     def _check(self, scope: Scope, route: str) -> None:
         """Raises RefusedError for whoever has no token, and for what is not here."""
@@ -179,7 +180,7 @@ async def _nothing() -> Message:
 
 def _forget(task: "asyncio.Task[None]") -> None:
     """Look at how it ended, which asyncio complains about otherwise; the client has its answer."""
-    if not task.cancelled() and (error := task.exception()) and not isinstance(error, RefusedError | ClientGoneError):
+    if not task.cancelled() and (error := task.exception()) and not isinstance(error, RefusedError):
         log_error("error after the time was over", error)
 
 

@@ -72,6 +72,11 @@ class ServerProcess:
         return f"http://{'127.0.0.1' if self.host == '0.0.0.0' else self.host}:{self.port}"
 
     @property
+    def alive(self) -> bool:
+        """Whether it has been started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def log(self) -> str:
         """What it has said so far; empty where it went to the terminal."""
         return self._log.read_text(encoding="utf-8", errors="replace") if self._log and self._log.exists() else ""

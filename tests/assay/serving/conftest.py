@@ -1,5 +1,6 @@
 """A Bento of a tiny model, and a process that serves it: real ones, made once."""
 
+import contextlib
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -79,27 +80,8 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 
 @pytest.fixture(scope="session")
-def server(bento: Bento, keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """The Bento as it is, behind tokens."""
-    environment = {
-        "ASSAY_SERVE_TOKENS": f"another-token-of-them, {keys.given}",
-        "ASSAY_SERVE_TOKENS_FILE": str(keys.file),
-        "ASSAY_SERVE_METRICS_TOKENS": keys.metrics,
-    }
-    log = tmp_path_factory.mktemp("logs") / "server.log"
-    with ServerProcess(bento.path, environment=environment, log=log) as process:
-        yield process
-
-
-@pytest.fixture
-def ask(server: ServerProcess, keys: Keys) -> Callable:
-    """Ask the server with a valid token: (status, content)."""
-    return lambda path, content=None: server.ask(path, content, token=keys.given)
-
-
-@pytest.fixture(scope="session")
 def rigged_bento(bento: Bento, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the Bento with a model that can be held and broken from outside."""
+    """A copy of the Bento with a model that can be held and broken from outside, and is otherwise what it was."""
     folder = tmp_path_factory.mktemp("rigged") / "bento"
     shutil.copytree(bento.path, folder)
     code = folder / "src/assay/inference/assess.py"
@@ -108,11 +90,45 @@ def rigged_bento(bento: Bento, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="session")
-def metric() -> Callable[..., float]:
-    """Value of a sample of a server's /metrics, by its name with labels; 0 where there is none."""
+def start(rigged_bento: Path, keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable]:
+    """The one server of all tests; a new one where a test has ended it."""
+    environment = {
+        "ASSAY_SERVE_TOKENS": f"another-token-of-them, {keys.given}",
+        "ASSAY_SERVE_TOKENS_FILE": str(keys.file),
+        "ASSAY_SERVE_METRICS_TOKENS": keys.metrics,
+        "ASSAY_SERVE_REQUESTS": "32",
+        "ASSAY_SERVE_SECONDS": "8",
+    }
+    log = tmp_path_factory.mktemp("logs") / "server.log"
+    running: list[ServerProcess] = []
+    with contextlib.ExitStack() as stack:
 
-    def value(server: ServerProcess, name: str, token: str = "") -> float:
-        status, text = server.ask("/metrics", token=token)
+        def server() -> ServerProcess:
+            if not running or not running[-1].alive:
+                running.append(stack.enter_context(ServerProcess(rigged_bento, environment=environment, log=log)))
+            return running[-1]
+
+        yield server
+
+
+@pytest.fixture
+def server(start: Callable) -> ServerProcess:
+    """A server behind tokens."""
+    return start()
+
+
+@pytest.fixture
+def ask(server: ServerProcess, keys: Keys) -> Callable:
+    """Ask the server with a valid token: (status, content)."""
+    return lambda path, content=None: server.ask(path, content, token=keys.given)
+
+
+@pytest.fixture
+def metric(server: ServerProcess, keys: Keys) -> Callable[[str], float]:
+    """Value of a sample of /metrics, by its name with labels; 0 where there is none."""
+
+    def value(name: str) -> float:
+        status, text = server.ask("/metrics", token=keys.metrics)
         assert status == 200
         samples = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
         return sum(float(number) for sample, _, number in samples if sample == name)

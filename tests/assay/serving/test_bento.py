@@ -26,6 +26,7 @@ def test_a_registered_version_becomes_a_folder_that_holds_everything(
     assert Bento.open(bento.path) == bento
     assert {file: digest_file(bento.model / file) for file in version.files} == version.files
     assert (bento.path / "env/python/requirements.txt").read_text().startswith((ROOT / "requirements.lock").read_text())
+    assert "'413'" in (bento.path / "apis/openapi.yaml").read_text()
     assert "ENV BENTOML_DO_NOT_TRACK" in (bento.path / "env/docker/Dockerfile").read_text()
 
 

@@ -118,10 +118,12 @@ def asked(server: ServerProcess, token: str) -> dict[str, float]:
 
 
 @pytest.mark.parametrize(
-    ("examples", "mutated"), [(50, 350), pytest.param(1_200, 9_000, marks=pytest.mark.full)], ids=["500", "10000"]
+    ("examples", "mutated", "least"),
+    [(60, 400, 500), pytest.param(1_200, 9_000, 10_000, marks=pytest.mark.full)],
+    ids=["500", "10000"],
 )
 def test_no_body_makes_the_server_fail(
-    server: ServerProcess, keys: Any, tmp_path: Path, examples: int, mutated: int
+    server: ServerProcess, keys: Any, tmp_path: Path, examples: int, mutated: int, least: int
 ) -> None:
     before = asked(server, keys.metrics)
 
@@ -129,7 +131,7 @@ def test_no_body_makes_the_server_fail(
     assert send(server, keys.given, mutated, seed=examples) == STATUSES - {413}
 
     counts = {status: count - before.get(status, 0) for status, count in asked(server, keys.metrics).items()}
-    assert sum(counts.values()) >= 10 * (examples + mutated) // 10
+    assert sum(counts.values()) >= least
     assert not {status for status in counts if status.startswith("5") and counts[status]}
     assert "error on" not in server.log
     assert "Traceback" not in server.log

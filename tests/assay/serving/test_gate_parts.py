@@ -7,7 +7,9 @@ import string
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,8 +17,10 @@ from hypothesis import strategies as st
 from assay.errors import InputError
 from assay.serving import ServeSettings
 from assay.serving.access import Tokens
+from assay.serving.assayer import Assayer
 from assay.serving.batcher import Batcher
 from assay.serving.documents import RefusedError, parse_documents
+from assay.serving.gate import Gate
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -91,6 +95,58 @@ def test_only_the_token_itself_opens(token: str, other: str) -> None:
     assert not tokens.admit(token)
     assert not tokens.admit("")
     assert not Tokens([]).required
+
+
+@pytest.fixture(scope="module")
+def assayer(tiny_model: Path) -> Assayer:
+    """Of a model that is not loaded yet."""
+    return Assayer(tiny_model, "0123456789ab")
+
+
+def answered(assayer: Assayer, settings: ServeSettings, method: str, path: str, token: str = "") -> httpx.Response:
+    """What the gate alone answers; nothing stands behind it."""
+
+    async def ask() -> httpx.Response:
+        async def nothing(*_: object) -> None:
+            raise AssertionError("nothing may come through")
+
+        gate = Gate(nothing, settings=settings, assayer=lambda: assayer)
+        transport = httpx.ASGITransport(gate)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.request(method, path, headers={"Authorization": f"Bearer {token}"}, json={})
+
+    return asyncio.run(ask())
+
+
+def test_metrics_are_on_their_own_terms(assayer: Assayer) -> None:
+    own, theirs = "a-token-of-the-service", "a-token-of-the-scraper"
+
+    def statuses(**settings: Any) -> list[int]:
+        """Without a token, with that of the service, with that of the scraper."""
+        return [
+            answered(assayer, ServeSettings(**settings), "GET", "/metrics", token).status_code
+            for token in ("", own, theirs)
+        ]
+
+    assert statuses() == [200, 200, 200]
+    assert statuses(tokens=(own,)) == [401, 200, 401]
+    assert statuses(tokens=(own,), metrics_tokens=(theirs,)) == [401, 401, 200]
+    assert statuses(metrics_tokens=(theirs,)) == [401, 401, 200]
+    assert statuses(tokens=(own,), metrics="open", metrics_tokens=(theirs,)) == [200, 200, 200]
+    assert statuses(tokens=(own,), metrics="closed", metrics_tokens=(theirs,)) == [404, 404, 404]
+    assert "/metrics" not in answered(assayer, ServeSettings(metrics="closed"), "GET", "/docs.json").json()["paths"]
+
+
+def test_while_the_model_is_loaded_probes_tell_and_questions_are_put_off(assayer: Assayer) -> None:
+    ready = answered(assayer, ServeSettings(), "GET", "/readyz")
+    score = answered(assayer, ServeSettings(), "POST", "/score")
+
+    assert (ready.status_code, ready.headers["Retry-After"]) == (503, "2")
+    assert ready.json() == {"state": "loading", "version": "0123456789ab"}
+    assert (score.status_code, score.headers["Retry-After"]) == (503, "2")
+    assert score.json() == {"error": "the model is not ready but loading", "detail": []}
+    assert answered(assayer, ServeSettings(), "GET", "/livez").status_code == 200
+    assert answered(assayer, ServeSettings(), "HEAD", "/readyz").status_code == 503
 
 
 def pieces(value: object) -> list[str]:

@@ -37,9 +37,9 @@ def test_a_model_that_fails_its_golden_documents_is_never_ready(bento: Bento, tm
     rows = [json.loads(line) for line in golden.read_text().splitlines()]
     rows[3]["score"] += 0.25
     golden.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    before = servers()
+    before, home = servers(), {"HOME": str(tmp_path)}
 
-    with pytest.raises(ZeroDivisionError), ServerProcess(changed, wait_for="/livez") as server:
+    with pytest.raises(ZeroDivisionError), ServerProcess(changed, wait_for="/livez", environment=home) as server:
         with pytest.raises(InputError, match=r"will not serve its model .*golden documents score differently.*0\.25"):
             server.wait_until("/readyz")
         assert server.ask("/readyz") == (503, {"state": "failed", "version": bento.version})
@@ -52,6 +52,7 @@ def test_a_model_that_fails_its_golden_documents_is_never_ready(bento: Bento, tm
         raise ZeroDivisionError
 
     assert servers() == before, "nothing is left, however the block ends"
+    assert not (tmp_path / "bentoml").exists()
 
 
 def test_a_server_that_cannot_start_says_why(bento: Bento, tmp_path: Path) -> None:

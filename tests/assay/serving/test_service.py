@@ -42,7 +42,7 @@ def test_scores_are_those_of_the_evaluation_path(
     ask: Callable, server: ServerProcess, tiny_model: Any, sample: list[dict]
 ) -> None:
     rows = sample[100:140]
-    expected = assess(Scorer.load(tiny_model), [row["text"] for row in rows])
+    expected = assess(Scorer.load(tiny_model), [row["text"] for row in rows]).table()
 
     status, answers = ask("/score", {"documents": [{"id": row["id"], "text": row["text"]} for row in rows]})
 
@@ -209,28 +209,28 @@ def test_metrics_count_what_was_answered(server: ServerProcess, ask: Callable, k
         'assay_requests_total{route="other",status="404"}': 2,
         'assay_request_seconds_count{route="/score"}': 1,
     }
-    before = {name: metric(server, name, keys.metrics) for name in names}
-    tokens = metric(server, "assay_tokens_total", keys.metrics)
-    read = metric(server, "assay_tokens_read_total", keys.metrics)
+    before = {name: metric(name) for name in names}
+    tokens = metric("assay_tokens_total")
+    read = metric("assay_tokens_read_total")
 
     german = "Der Satz handelt von Pflanzen, die aus Licht und Wasser Zucker machen, und ist auf Deutsch geschrieben."
     _, answers = ask("/score", documents("some words here", "", german, "many different words " * 60))
     ask(f"/{MARKER}")
     ask(f"/nothing/{MARKER}")
 
-    assert {name: metric(server, name, keys.metrics) - before[name] for name in names} == names
-    gained = metric(server, "assay_tokens_total", keys.metrics) - tokens
+    assert {name: metric(name) - before[name] for name in names} == names
+    gained = metric("assay_tokens_total") - tokens
     assert gained == sum(answer["tokens"] for answer in answers)
-    assert 0 < metric(server, "assay_tokens_read_total", keys.metrics) - read < gained
-    assert metric(server, f'assay_model_info{{version="{server.bento.version}"}}', keys.metrics) == 1
-    assert metric(server, "assay_ready", keys.metrics) == 1
-    assert metric(server, "assay_requests_in_work", keys.metrics) == 0
+    assert 0 < metric("assay_tokens_read_total") - read < gained
+    assert metric(f'assay_model_info{{version="{server.bento.version}"}}') == 1
+    assert metric("assay_ready") == 1
+    assert metric("assay_requests_in_work") == 0
     assert MARKER not in server.ask("/metrics", token=keys.metrics)[1]
 
 
 def test_clients_that_ask_at_once_get_their_own_answers(ask: Callable, tiny_model: Any, sample: list[dict]) -> None:
     rows = sample[140:200]
-    expected = assess(Scorer.load(tiny_model), [row["text"] for row in rows])["score"]
+    expected = assess(Scorer.load(tiny_model), [row["text"] for row in rows]).score
 
     def one(number: int) -> tuple[int, list]:
         some = [(number + n) % len(rows) for n in range(1 + number % 3)]
@@ -312,6 +312,7 @@ def test_what_was_sent_is_not_in_the_log(server: ServerProcess, ask: Callable, k
     assert "POST /score 200 in" in server.log
     assert "POST /score 400 in" in server.log
     assert "GET other 404 in" in server.log
+    assert "other /score 401 in" in server.log
     assert MARKER not in server.log
     assert "Traceback" not in server.log
     assert not any(token in server.log for token in (keys.given, keys.in_file, keys.metrics))

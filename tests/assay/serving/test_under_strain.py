@@ -4,9 +4,10 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -16,14 +17,6 @@ from assay.serving import ServerProcess
 MARKER = "Xyzzy-4711-Plugh"
 PATIENCE = 60
 """Seconds until a test gives up; nothing is asserted about time."""
-
-
-@pytest.fixture(scope="module")
-def slow(rigged_bento: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    environment = {"ASSAY_SERVE_REQUESTS": "24", "ASSAY_SERVE_SECONDS": "8"}
-    log = tmp_path_factory.mktemp("logs") / "slow.log"
-    with ServerProcess(rigged_bento, environment=environment, log=log) as process:
-        yield process
 
 
 def document(text: str, id: str = "a") -> dict:
@@ -37,24 +30,24 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def held(server: ServerProcess, pool: ThreadPoolExecutor, gate: Path, metric: Callable) -> Future:
+def held(ask: Callable, pool: ThreadPoolExecutor, gate: Path, metric: Callable) -> Future:
     """A request that the model works on until the file `gate` is there."""
-    asked = pool.submit(server.ask, "/score", document(f"HOLD {gate}"))
-    until(lambda: metric(server, "assay_requests_in_work") == 1)
+    asked = pool.submit(ask, "/score", document(f"HOLD {gate}"))
+    until(lambda: metric("assay_requests_in_work") == 1)
     return asked
 
 
 def test_requests_that_wait_are_merged_and_everybody_gets_the_own_answer(
-    slow: ServerProcess, metric: Callable, tmp_path: Path
+    server: ServerProcess, ask: Callable, metric: Callable, tmp_path: Path
 ) -> None:
     gate = tmp_path / "go"
     texts = [f"These are {n} words about plants and light." for n in range(20)]
     with ThreadPoolExecutor(24) as pool:
-        alone = {text: slow.ask("/score", document(text))[1][0]["score"] for text in texts}
-        batches = metric(slow, "assay_batch_documents_count")
-        first = held(slow, pool, gate, metric)
-        others = [pool.submit(slow.ask, "/score", document(text, text)) for text in texts]
-        until(lambda: metric(slow, "assay_requests_in_work") == 21)
+        alone = {text: ask("/score", document(text))[1][0]["score"] for text in texts}
+        batches = metric("assay_batch_documents_count")
+        first = held(ask, pool, gate, metric)
+        others = [pool.submit(ask, "/score", document(text, text)) for text in texts]
+        until(lambda: metric("assay_requests_in_work") == 21)
         gate.touch()
         answers = [other.result() for other in others]
         assert first.result()[0] == 200
@@ -63,31 +56,32 @@ def test_requests_that_wait_are_merged_and_everybody_gets_the_own_answer(
     assert [answer["id"] for _, (answer,) in answers] == texts
     for text, (_, (answer,)) in zip(texts, answers, strict=True):
         assert answer["score"] == pytest.approx(alone[text], abs=1e-5)
-    assert metric(slow, "assay_batch_documents_count") - batches < 21, "some waited, and were scored together"
+    assert metric("assay_batch_documents_count") - batches < 21, "some waited, and were scored together"
 
 
 def test_what_has_no_room_is_told_to_come_again_and_what_takes_too_long_is_given_up(
-    slow: ServerProcess, metric: Callable, tmp_path: Path
+    server: ServerProcess, ask: Callable, metric: Callable, keys: Any, tmp_path: Path
 ) -> None:
     gate, half = tmp_path / "go", []
     with ThreadPoolExecutor(2) as pool:
-        first = held(slow, pool, gate, metric)
-        documents = metric(slow, "assay_documents_total")
-        behind = pool.submit(slow.ask, "/explain", {"text": "never looked at"})
-        for _ in range(22):
-            connection = http.client.HTTPConnection(slow.host, slow.port, timeout=PATIENCE)
+        first = held(ask, pool, gate, metric)
+        documents = metric("assay_documents_total")
+        behind = pool.submit(ask, "/explain", {"text": "never looked at"})
+        for _ in range(30):
+            connection = http.client.HTTPConnection(server.host, server.port, timeout=PATIENCE)
             connection.putrequest("POST", "/score")
+            connection.putheader("Authorization", f"Bearer {keys.given}")
             connection.putheader("Content-Length", "1000")
             connection.endheaders(b'{"documents": [')
             half.append(connection)
-        until(lambda: metric(slow, "assay_requests_in_work") == 24)
+        until(lambda: metric("assay_requests_in_work") == 32)
 
-        connection = http.client.HTTPConnection(slow.host, slow.port, timeout=PATIENCE)
-        connection.request("POST", "/score", json.dumps(document("good")), {"Content-Type": "application/json"})
+        connection = http.client.HTTPConnection(server.host, server.port, timeout=PATIENCE)
+        connection.request("POST", "/score", b"", {"Authorization": f"Bearer {keys.given}"})
         refused = connection.getresponse()
         assert (refused.status, refused.headers["Retry-After"]) == (429, "1")
         assert json.loads(refused.read())["detail"] == []
-        assert slow.ask("/readyz")[0] == 200, "probes are always answered"
+        assert server.ask("/readyz")[0] == 200, "probes are always answered"
 
         late = half.pop().getresponse()
         assert late.status == 504
@@ -97,35 +91,34 @@ def test_what_has_no_room_is_told_to_come_again_and_what_takes_too_long_is_given
         assert (first.result()[0], behind.result()[0]) == (504, 504)
         gate.touch()
 
-    until(lambda: metric(slow, "assay_requests_in_work") == 0)
-    assert slow.ask("/score", document("good"))[0] == 200
-    assert metric(slow, "assay_documents_total") - documents <= 2, "nobody waited any more for the rest"
+    until(lambda: metric("assay_requests_in_work") == 0)
+    assert ask("/score", document("good"))[0] == 200
+    assert metric("assay_documents_total") - documents <= 2, "nobody waited any more for the rest"
 
 
-def test_an_error_of_the_model_is_answered_500_and_no_text_is_logged(slow: ServerProcess) -> None:
+def test_an_error_of_the_model_is_answered_500_and_no_text_is_logged(server: ServerProcess, ask: Callable) -> None:
     several = {"documents": [{"id": "a", "text": f"RAISE {MARKER}"}, {"id": "b", "text": f"RAISE {MARKER} too"}]}
 
     for path, content in (("/score", several), ("/explain", {"text": f"RAISE {MARKER}"})):
-        status, said = slow.ask(path, content)
+        status, said = ask(path, content)
         assert (status, said["detail"]) == (500, [])
         assert MARKER not in json.dumps(said)
 
-    assert slow.ask("/score", document("good"))[0] == 200
-    assert "RuntimeError at assess.py:" in slow.log
-    assert MARKER not in slow.log
-    assert "cannot work on" not in slow.log
+    assert ask("/score", document("good"))[0] == 200
+    assert "RuntimeError at assess.py:" in server.log
+    assert MARKER not in server.log
+    assert "cannot work on" not in server.log
 
 
 def test_a_server_that_is_told_to_end_finishes_what_it_works_on(
-    slow: ServerProcess, metric: Callable, tmp_path: Path
+    server: ServerProcess, ask: Callable, metric: Callable, tmp_path: Path
 ) -> None:
-    """Last in this file: it ends the server."""
     gate = tmp_path / "go"
-    family = [each for each in psutil.Process().children(recursive=True) if runs(each, str(slow.bento.path))]
+    family = [each for each in psutil.Process().children(recursive=True) if runs(each, str(server.bento.path))]
     (worker,) = [each for each in family if runs(each, "_bentoml_impl.worker.service")]
     with ThreadPoolExecutor(1) as pool:
-        asked = held(slow, pool, gate, metric)
-        stopping = threading.Thread(target=slow.stop)
+        asked = held(ask, pool, gate, metric)
+        stopping = threading.Thread(target=server.stop)
         stopping.start()
         until(lambda: not any(each.status == psutil.CONN_LISTEN for each in worker.net_connections()))
         assert not asked.done()
