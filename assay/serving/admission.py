@@ -57,7 +57,7 @@ class Body:
         """Held so far."""
 
     async def read(self, receive: Receive, content_length: str) -> bytes:
-        """All of it. Raises RefusedError: 413 for too much, unread where the length was announced; 429; 400 for a part."""
+        """All of it. Raises RefusedError: 413 for too much, unread if its length was told; 429; 400 for a part."""
         largest = self._admission.largest
         if content_length.isdecimal() and int(content_length[:20]) > largest:
             raise _too_large(largest)

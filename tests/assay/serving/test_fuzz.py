@@ -5,6 +5,7 @@ import json
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,8 @@ def test_memory_does_not_grow_with_the_number_of_requests(server: ServerProcess,
     used = []
     for round in range(4):
         send(server, keys.given, 2_500, seed=round)
+        # BentoML keeps a timer of 5 kB for every request until its own time, 5 seconds above ours, is over.
+        time.sleep(14)
         used.append(process.memory_info().rss / 2**20)
 
-    assert used[3] - used[1] < 30, f"MiB after each 2,500 requests: {used}"
+    assert used[3] - used[1] < 10, f"MiB after each 2,500 requests: {used}"
