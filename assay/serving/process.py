@@ -21,6 +21,7 @@ import psutil  # type: ignore[import-untyped]
 from assay.errors import InputError
 from assay.progress import say
 from assay.serving.bento import Bento
+from assay.serving.owner import OWNER
 from assay.serving.settings import PREFIX, ServeSettings
 
 PORTS = range(20_000, 30_000)
@@ -31,6 +32,8 @@ TAIL = 12
 
 class ServerProcess:
     """A context manager: `bentoml serve` of a Bento, ready when the block begins, gone when it ends however it ends.
+
+    It ends with this process, too, should that be killed.
 
     Every server has a BENTOML_HOME and a temporary folder of its own: two of them on one machine would otherwise
     remove each other's metrics, and the user's `~/bentoml` stays what it is.
@@ -149,6 +152,7 @@ class ServerProcess:
             "TMPDIR": str(home),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONWARNINGS": "ignore",
+            OWNER: str(os.getpid()),
             **self._environment,
         }
         command = [sys.executable, "-m", "bentoml", "serve", str(self.bento.path)]

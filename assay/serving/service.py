@@ -17,6 +17,7 @@ from starlette.responses import Response
 from assay.serving.batcher import Batcher
 from assay.serving.documents import Document, RefusedError
 from assay.serving.gate import ASKED, Gate, refused, reply
+from assay.serving.owner import end_with_owner
 from assay.serving.settings import ServeSettings
 
 ENVIRONMENT = {"BENTOML_DO_NOT_TRACK": "True", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
@@ -63,6 +64,7 @@ def make_service(model: str, version: str) -> Any:
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="model")
             self.assayer = Assayer(Path(self.stored.path), version)
             self._batcher = Batcher(self.assayer.score, self._pool)
+            end_with_owner()
             # Probes are answered meanwhile.
             self._pool.submit(self.assayer.prepare)
 

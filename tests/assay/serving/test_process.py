@@ -1,7 +1,10 @@
 """A Bento is ready when its model has proved itself, and its process ends with the block that wanted it."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -9,6 +12,8 @@ import pytest
 
 from assay.errors import InputError
 from assay.serving import Bento, ServedReport, ServerProcess, ServeSettings, check_served, curl_line
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def servers() -> set[int]:
@@ -69,6 +74,30 @@ def test_a_server_that_cannot_start_says_why(bento: Bento, tmp_path: Path) -> No
         ServerProcess(tmp_path)
 
     assert servers() == before
+
+
+@pytest.mark.full
+def test_a_server_ends_with_the_process_that_was_killed(bento: Bento) -> None:
+    code = """
+import sys, time
+from pathlib import Path
+from assay.serving import ServerProcess
+
+with ServerProcess(Path(sys.argv[1]), wait_for="/livez") as server:
+    print(server.url, flush=True)
+    time.sleep(600)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code, str(bento.path)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline().startswith("http://127.0.0.1:")
+        family = psutil.Process(owner.pid).children(recursive=True)
+        owner.kill()
+
+    _, alive = psutil.wait_procs(family, timeout=60)
+    assert len(family) == 2
+    assert alive == []
 
 
 def test_the_line_for_curl_takes_its_token_from_where_it_is(tmp_path: Path) -> None:
