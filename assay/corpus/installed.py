@@ -8,6 +8,7 @@ import difflib
 import hashlib
 import itertools
 import json
+import os
 import platform
 import re
 import sys
@@ -63,10 +64,13 @@ class Package:
             files = self.distribution.files or []
         except (csv.Error, OSError, ValueError):
             return []
-        return sorted({file.as_posix() for file in files if ".." not in file.parts and not file.is_absolute()})
+        # A file that is gone is none of them. Where the backport importlib_metadata was imported it leaves these out
+        # by itself, and the documents must not depend on that.
+        there = (file for file in files if ".." not in file.parts and not file.is_absolute())
+        return sorted({file.as_posix() for file in there if os.path.exists(file.locate())})  # noqa: PTH110
 
     def read(self, path: str) -> str:
-        """Raises _LeftOutError for a file that is missing, too large, or not UTF-8."""
+        """Raises _LeftOutError for a file that cannot be opened, is too large, or not UTF-8."""
         place = self.distribution.locate_file(path)
         try:
             with place.open("rb") as file:  # type: ignore[attr-defined]

@@ -77,7 +77,7 @@ def write_selection(scores: Scores, snapshot: Snapshot, request: Request, choice
         report = selection_report(selection, scores, snapshot, request)
         write_bytes(join(selection.url, REPORT), render_html(report).encode())
 
-    return write_snapshot(
+    write_snapshot(
         place,
         _documents(scores, snapshot, choice),
         provenance=provenance,
@@ -85,6 +85,9 @@ def write_selection(scores: Scores, snapshot: Snapshot, request: Request, choice
         keep=True,
         finish=finish,
     )
+    written = find_selection(place, provenance)  # another selection may have come there meanwhile
+    assert written is not None
+    return written
 
 
 def _documents(scores: Scores, snapshot: Snapshot, choice: Choice) -> Iterator[pa.RecordBatch]:

@@ -130,7 +130,7 @@ def published_folder(url: str, *, last: str, replace: bool = False, keep: bool =
         with staged_folder(path, replace=replace, keep=keep) as partial:
             yield partial
         return
-    if exists(join(url, last)) and not replace:
+    if exists(join(url, last)) and not (replace or keep):
         raise InputError("the output exists already", where=url, fix="Remove it, or name another")
     with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
         folder = Path(scratch) / "new"

@@ -85,10 +85,10 @@ def staged_file(path: Path) -> Iterator[Path]:
 def staged_folder(path: Path, *, replace: bool = False, keep: bool = False) -> Iterator[Path]:
     """Yield a folder to fill; rename it to `path` at the end, or remove it when the body raises.
 
-    Raises InputError before any work where `path` exists, unless it is to be replaced. With `keep`, a `path`
-    that another process made meanwhile stays, and this one's is dropped: for content that is the same anyway.
+    Raises InputError before any work where `path` exists. `replace`: it makes way instead. `keep`: it stays, also one
+    that another process makes meanwhile, and this one's is dropped: for content that is the same anyway.
     """
-    if path.exists() and not replace:
+    if path.exists() and not (replace or keep):
         raise InputError("the output exists already", where=str(path), fix="Remove it, or name another")
     with clear_disk_errors(path), _partial(path, folder=True) as partial:
         yield partial
