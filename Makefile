@@ -16,6 +16,9 @@ PYFLYTE := $(BIN)/pyflyte -c flyte.config.yaml
 # The quickstart and the tests need no hub: a machine without network is told so at once, not after all retries.
 demo serve test test-full: export HF_HUB_OFFLINE := 1
 
+# Two files of tests at a time, with one thread each: most of them wait for processes that they start.
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
 .PHONY: help setup demo run serve test test-full lint fmt lock ui register package
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | column -t -s "$$(printf '\t')"
@@ -43,10 +46,10 @@ serve: setup ## the champion over HTTP, on port 3000, until Ctrl-C: make serve [
 	$(BIN)/assay serve --registry $(ASSAY_WORK)/registry --port $(PORT)
 
 test: setup ## what a commit should pass, under 10 minutes on 2 cores
-	$(BIN)/python -m pytest -m "not full"
+	$(TESTS) -m "not full"
 
 test-full: setup ## everything, longer
-	$(BIN)/python -m pytest
+	$(TESTS)
 
 lint: setup ## formatting, lint, types, and the one-way flow of imports
 	$(BIN)/ruff format --check .
