@@ -136,6 +136,9 @@ class ServerProcess:
         self._stack.close()
 
     def _start(self) -> None:
+        if not _free(self.host, self.port):
+            # Whoever answers there would be taken for this server.
+            raise InputError(f"port {self.port} is taken", where=self.host, fix="Name another, or 0 for a free one")
         home = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="assay-serve-")))
         if not self._show:
             self._log = self._log or home / "log"
@@ -231,8 +234,16 @@ def curl_line(url: str, settings: ServeSettings) -> str:
 
 def _free_port(host: str) -> int:
     for port in random.sample(PORTS, 100):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
+        if _free(host, port):
             return port
     raise InputError("no free port", where=host)
+
+
+def _free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True

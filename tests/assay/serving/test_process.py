@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,8 @@ def test_a_server_that_cannot_start_says_why(bento: Bento, tmp_path: Path) -> No
         pass
     with pytest.raises(InputError, match="not ready after 0 s"), ServerProcess(bento.path, within=0.0):
         pass
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(InputError, match="is taken"):
+        ServerProcess(bento.path, port=other.getsockname()[1]).__enter__()
     with pytest.raises(InputError, match="no Bento"):
         ServerProcess(tmp_path)
 
