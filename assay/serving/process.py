@@ -152,6 +152,7 @@ class ServerProcess:
             "BENTOML_CONTAINERIZED": "true",
             "HF_HUB_OFFLINE": "1",
             "TOKENIZERS_PARALLELISM": "false",
+            "OMP_WAIT_POLICY": "PASSIVE",  # see service.ENVIRONMENT
             "TMPDIR": str(home),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONWARNINGS": "ignore",
