@@ -100,7 +100,8 @@ def upload_folder(folder: Path, url: str, *, last: str) -> None:
     """
     if path := local_path(url):
         if not (path / last).exists():
-            with staged_folder(path, replace=True) as partial:
+            # Of several who copy the same content at once the first one's stays; a broken folder makes way.
+            with staged_folder(path, replace=path.exists(), keep=True) as partial:
                 shutil.copytree(folder, partial, dirs_exist_ok=True)
         return
     fs, name = _open(url)

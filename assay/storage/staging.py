@@ -95,11 +95,17 @@ def staged_folder(path: Path, *, replace: bool = False, keep: bool = False) -> I
         if path.exists() and replace:
             # A folder cannot be renamed over a full one; the old one steps aside first and is lost last.
             with _partial(path, folder=True) as aside:
-                path.rename(aside)
-                partial.rename(path)
-            return
-        try:
-            os.rename(partial, path)  # noqa: PTH104 (fails where another process made `path`: never merges)
-        except OSError as error:
-            if not (keep and error.errno in (errno.ENOTEMPTY, errno.EEXIST)):
-                raise
+                with suppress(FileNotFoundError):  # another process had it step aside
+                    path.rename(aside)
+                _rename(partial, path, keep=keep)
+        else:
+            _rename(partial, path, keep=keep)
+
+
+def _rename(partial: Path, path: Path, *, keep: bool) -> None:
+    """Fails where another process made `path` meanwhile, or leaves it there: never merges."""
+    try:
+        os.rename(partial, path)  # noqa: PTH104
+    except OSError as error:
+        if not (keep and error.errno in (errno.ENOTEMPTY, errno.EEXIST)):
+            raise
