@@ -170,7 +170,7 @@ def test_a_scoring_killed_again_and_again_ends_with_the_same_bytes(
         seen = there
         if code == 0:
             assert tree(tmp_path / "scores") == tree(folder / "scores")
-            os.rename(tmp_path / "scores", tmp_path / f"done-{killed}")  # noqa: PTH104
+            os.rename(tmp_path / "scores", tmp_path / f"done-{len(list(tmp_path.iterdir()))}")  # noqa: PTH104
             seen = {}
 
     (code,), _ = forker.run(command)
@@ -195,7 +195,7 @@ def test_a_selection_killed_again_and_again_ends_with_the_same_bytes(
         killed += code == -signal.SIGKILL
         if (tmp_path / "selection").exists():
             assert tree(tmp_path / "selection") == tree(folder / "selection"), "visible, and not complete"
-            os.rename(tmp_path / "selection", tmp_path / f"done-{killed}-{code}")  # noqa: PTH104
+            os.rename(tmp_path / "selection", tmp_path / f"done-{len(list(tmp_path.iterdir()))}")  # noqa: PTH104
 
     (code,), _ = forker.run(command)
 
