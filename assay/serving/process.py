@@ -22,7 +22,7 @@ from assay.errors import InputError
 from assay.progress import say
 from assay.serving.bento import Bento
 from assay.serving.owner import OWNER
-from assay.serving.settings import PREFIX, ServeSettings
+from assay.serving.settings import PREFIX, PROCESS, ServeSettings
 
 PORTS = range(20_000, 30_000)
 """Below those that systems give to outgoing connections, which would take one between its choice and its use."""
@@ -147,12 +147,9 @@ class ServerProcess:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
         environment |= {
             "BENTOML_HOME": str(home / "bentoml"),
-            "BENTOML_DO_NOT_TRACK": "True",
+            **PROCESS,
             # A server that cannot start ends, as in a container, instead of trying again for ever.
             "BENTOML_CONTAINERIZED": "true",
-            "HF_HUB_OFFLINE": "1",
-            "TOKENIZERS_PARALLELISM": "false",
-            "OMP_WAIT_POLICY": "PASSIVE",  # see service.ENVIRONMENT
             "TMPDIR": str(home),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONWARNINGS": "ignore",

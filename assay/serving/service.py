@@ -18,16 +18,7 @@ from assay.serving.batcher import Batcher
 from assay.serving.documents import Document, RefusedError
 from assay.serving.gate import ASKED, Gate, refused, reply
 from assay.serving.owner import end_with_owner
-from assay.serving.settings import ServeSettings
-
-ENVIRONMENT = {
-    "BENTOML_DO_NOT_TRACK": "True",
-    "HF_HUB_OFFLINE": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-    "OMP_WAIT_POLICY": "PASSIVE",
-}
-"""Of an image made from the Bento: nothing calls home, and threads that wait for each other sleep. Where another
-process has one of the cores, threads that spin let a document of 18 ms take 450."""
+from assay.serving.settings import PROCESS, ServeSettings
 
 
 class _Input(bentoml.IODescriptor):
@@ -85,7 +76,7 @@ def make_service(model: str, version: str) -> Any:
     service = bentoml.service(
         name=model.split(":")[0],
         workers=1,
-        envs=[{"name": name, "value": value} for name, value in ENVIRONMENT.items()],
+        envs=[{"name": name, "value": value} for name, value in PROCESS.items()],
         # Above the gate's own, which is to act.
         traffic={"timeout": settings.seconds + 5},
         metrics={"enabled": False},
