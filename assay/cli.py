@@ -1,4 +1,4 @@
-"""`assay train | evaluate | score | select | serve`: the same functions as the Flyte tasks, without Flyte."""
+"""`assay train | evaluate | score | select | serve | snapshot`: what the Flyte tasks do, without Flyte."""
 
 import argparse
 import os
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assay import snapshot_cli
 from assay.errors import InputError
 from assay.progress import say
 
@@ -74,6 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--bentos", type=Path, help="where Bentos are built (default: work/bentos)")
     serve.add_argument("--host", default="127.0.0.1", help="(default: 127.0.0.1)")
     serve.add_argument("--port", type=int, default=3000, help="(default: 3000)")
+
+    snapshot_cli.add_snapshot(commands)
     return parser
 
 
@@ -206,9 +209,12 @@ def _columns(options: argparse.Namespace) -> "Columns":
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status 0; 2 after one line that says what was wrong; 130 where the user stopped it."""
+    """Exit status 0; 1 of `snapshot diff` where something differs; 2 after one line that says what was wrong; 130 where
+    the user stopped it."""
     options = _parser().parse_args(arguments)
     try:
+        if options.command == "snapshot":
+            return snapshot_cli.run(options)
         {"train": _train, "evaluate": _evaluate, "score": _score, "select": _select, "serve": _serve}[options.command](
             options
         )

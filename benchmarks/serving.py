@@ -135,7 +135,7 @@ def measure(url: str, bodies: Sequence[bytes], clients: int, seconds: float) -> 
     }
 
 
-def compare(servers: dict[str, str], repeats: int, seconds: float, worst: float) -> dict[str, Any]:
+def compare(servers: dict[str, str], repeats: int, seconds: float, worst: float, at: Sequence[int]) -> dict[str, Any]:
     """Both servers in every cell, in an order that changes with each repeat."""
     texts = {kind: make_texts(kind) for kind in KINDS}
     bodies = {kind: [make_body([text]) for text in texts[kind]] for kind in KINDS}
@@ -148,7 +148,7 @@ def compare(servers: dict[str, str], repeats: int, seconds: float, worst: float)
             raise InputError(f"the servers do not say the same: {gap:.3g} labels apart, where {worst:g} are allowed")
         reading[kind] = statistics.fmean(answer["tokens"] * answer["read"] for answer in ours)
     cells: dict[tuple[str, int], dict[str, list[dict[str, float]]]] = {
-        (kind, clients): {name: [] for name in servers} for kind in KINDS for clients in CLIENTS
+        (kind, clients): {name: [] for name in servers} for kind in KINDS for clients in at
     }
     runs = [(repeat, *cell) for repeat in range(repeats) for cell in cells]
     for repeat, kind, clients in bar(runs, unit=" cells", what="Load"):
@@ -204,6 +204,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, help="JSON of every measurement")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=10.0, help="that count, of a cell (default: 10)")
+    parser.add_argument("--only", type=int, choices=CLIENTS, help="so many clients instead of all of these numbers")
     parser.add_argument("--soak", type=float, default=0.0, metavar="SECONDS", help="memory under load instead")
     parser.add_argument("--clients", type=int, default=64, help="of --soak (default: 64)")
     options = parser.parse_args()
@@ -227,8 +228,9 @@ def main() -> int:
         else:
             if info.windows.count != 1:
                 raise InputError("the plain server reads the beginning alone, this model more", where=options.model)
+            at = [options.only] if options.only else CLIENTS
             worst = SAME * (info.rubric.high - info.rubric.low)
-            found |= compare({"plain": plain, "assay": server.url}, options.repeats, options.seconds, worst)
+            found |= compare({"plain": plain, "assay": server.url}, options.repeats, options.seconds, worst, at)
             print(f"Model {bento.version} in {info.precision}, plain server in fp32, {os.cpu_count()} cores.\n")
             print(table(found))
             errors = sum(s["errors"] for cell in found["cells"] for name in ("plain", "assay") for s in cell[name])

@@ -1,6 +1,21 @@
-"""Which documents are the same, or nearly: text digests, and clusters of near-duplicates."""
+"""Which documents are the same, or nearly: text digests, clusters of near-duplicates, n-grams in common."""
 
-from assay.dedup.clusters import DedupConfig, near_duplicate_clusters
-from assay.dedup.text import normalise, text_digest
+from assay.dedup.clusters import near_duplicate_clusters
+from assay.dedup.config import DedupConfig
+from assay.dedup.mapped import EXACT, MarkedParts, clusters_of, pairs_of_band
+from assay.dedup.signatures import Marks, marks
+from assay.dedup.text import normalise, text_digest, word_ngrams
 
-__all__ = ["DedupConfig", "near_duplicate_clusters", "normalise", "text_digest"]
+__all__ = [
+    "EXACT",
+    "DedupConfig",
+    "MarkedParts",
+    "Marks",
+    "clusters_of",
+    "marks",
+    "near_duplicate_clusters",
+    "normalise",
+    "pairs_of_band",
+    "text_digest",
+    "word_ngrams",
+]

@@ -5,70 +5,22 @@ and Ullman, "Mining of Massive Datasets", chapter 3.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from datasketch import MinHash
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
-from assay.dedup.text import mix, normalise, shingles, text_digest
-from assay.errors import InputError
+from assay.dedup.config import DEFAULT, DedupConfig
+from assay.dedup.signatures import Signer
+from assay.dedup.text import mix, text_digest
 from assay.progress import bar
 
 IntArray: TypeAlias = NDArray[np.int64]
 
-LOW_32_BITS = np.uint64(0xFFFFFFFF)
-PIECE = 4096  # shingles hashed at a time: the table of permuted hashes stays in the processor's cache
 
-
-@dataclass(frozen=True)
-class DedupConfig:
-    """What counts as a near-duplicate, and how hard to look for it."""
-
-    threshold: float = 0.7
-    """Jaccard similarity of shingle sets from which two texts are near-duplicates; above 0, at most 1."""
-    shingle_words: int = 5
-    """Consecutive words in a shingle."""
-    shingle_characters: int = 5
-    """Consecutive characters in a shingle of a text that is short, or has no spaces between words."""
-    permutations: int = 128
-    """Length of a MinHash signature. More: finer banding, more time."""
-    recall: float = 0.999
-    """Least probability that a pair exactly at the threshold is looked at; below 1."""
-
-    def __post_init__(self) -> None:
-        checks = {
-            f"threshold {self.threshold:g} must lie above 0 and at most at 1": 0 < self.threshold <= 1,
-            f"shingle_words {self.shingle_words} must be at least 1": self.shingle_words >= 1,
-            f"shingle_characters {self.shingle_characters} must be at least 1": self.shingle_characters >= 1,
-            f"permutations {self.permutations} must lie between 16 and 1024": 16 <= self.permutations <= 1024,
-            f"recall {self.recall:g} must lie above 0 and below 1": 0 < self.recall < 1,
-        }
-        for what, holds in checks.items():
-            if not holds:
-                raise InputError(what, where="near-duplicates")
-        if self._found(1) < self.recall:
-            raise InputError(
-                f"{self.permutations} permutations find only {self._found(1):.2%} of the pairs at threshold "
-                f"{self.threshold:g}",
-                where="near-duplicates",
-                fix="Raise permutations, or the threshold",
-            )
-
-    def _found(self, rows: int) -> float:
-        """Probability that a pair at the threshold agrees in at least one band of `rows` hashes."""
-        return float(1 - (1 - self.threshold**rows) ** (self.permutations // rows))
-
-    @property
-    def band_rows(self) -> int:
-        """Hashes in a band: as many as `recall` allows, since more propose fewer pairs in vain."""
-        return max(rows for rows in range(1, self.permutations + 1) if self._found(rows) >= self.recall)
-
-
-def near_duplicate_clusters(texts: Sequence[str], *, config: DedupConfig = DedupConfig(), progress: bool) -> IntArray:
+def near_duplicate_clusters(texts: Sequence[str], *, config: DedupConfig = DEFAULT, progress: bool) -> IntArray:
     """Cluster number of every document, shape (n,): the smallest row number in its connected component.
 
     Two documents are joined when their normalised texts are equal, or the Jaccard similarity of their shingle
@@ -94,6 +46,7 @@ class _Search:
 
     def __init__(self, texts: Sequence[str], rows: IntArray, config: DedupConfig, progress: bool) -> None:
         self.texts, self.rows, self.config, self.progress = texts, rows, config, progress
+        self.signer = Signer(config)
         self.edges: list[tuple[int, int]] = []
         # An estimate this far below the threshold (four standard deviations) is no near-duplicate.
         error = (config.threshold * (1 - config.threshold) / config.permutations) ** 0.5
@@ -118,24 +71,14 @@ class _Search:
 
     def _signatures(self) -> NDArray[np.uint32]:
         """MinHash signatures, shape (n, permutations)."""
-        # The shingles are hashes already; MinHash mixes and permutes them.
-        empty = MinHash(self.config.permutations, hashfunc=lambda shingle: shingle, scheme="affine32")
         signatures = np.empty((len(self.rows), self.config.permutations), np.uint32)
         rows = range(len(self.rows))
         for row in bar(rows, unit="doc", what="signatures") if self.progress else rows:
-            minhash = empty.copy()
-            hashes = (self._shingles(row) & LOW_32_BITS).tolist()
-            for start in range(0, len(hashes), PIECE):
-                minhash.update_batch(hashes[start : start + PIECE])
-            signatures[row] = minhash.hashvalues
+            signatures[row] = self.signer.sign(self._text(row))
         return signatures
 
-    def _shingles(self, row: int) -> NDArray[np.uint64]:
-        return shingles(
-            normalise(self.texts[int(self.rows[row])]),
-            words=self.config.shingle_words,
-            characters=self.config.shingle_characters,
-        )
+    def _text(self, row: int) -> str:
+        return self.texts[int(self.rows[row])]
 
     def _join(self, bucket: IntArray, signatures: NDArray[np.uint32], component: IntArray) -> None:
         """Add the edges that join the components of a bucket.
@@ -151,7 +94,7 @@ class _Search:
             estimates = (signatures[others] == signatures[i]).mean(axis=1)
             likely = others[estimates >= self.least_estimate]
             if len(likely):
-                overlap = overlap or _Overlap([self._shingles(row) for row in bucket.tolist()])
+                overlap = overlap or _Overlap([self.signer.shingles(self._text(row)) for row in bucket.tolist()])
                 joined = likely[overlap.jaccard(i, likely) >= self.config.threshold]
                 self.edges.extend((int(bucket[i]), int(bucket[j])) for j in joined)
                 component[np.isin(component, component[joined])] = component[i]

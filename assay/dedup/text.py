@@ -54,6 +54,20 @@ def shingles(text: str, *, words: int, characters: int) -> NDArray[np.uint64]:
     return np.unique(_hash_spans(codes, starts[:count], ends[-count:]))
 
 
+def word_ngrams(text: str, words: int) -> NDArray[np.uint64]:
+    """The set of runs of `words` words of a text in which single spaces part words, as 64-bit hashes, sorted.
+
+    Empty where the text has fewer words.
+    """
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    spaces = np.flatnonzero(codes == ord(" "))
+    starts, ends = np.append(0, spaces + 1), np.append(spaces, len(codes))
+    count = len(starts) - words + 1
+    if count < 1 or not text:
+        return np.empty(0, np.uint64)
+    return np.unique(_hash_spans(codes, starts[:count], ends[-count:]))
+
+
 def _hash_spans(codes: NDArray[np.uint32], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.uint64]:
     """Hash of codes[start:end] for every span: polynomials in BASE modulo 2^64, all from one running sum.
 

@@ -17,14 +17,18 @@ from assay.storage.objects import (
 )
 from assay.storage.snapshot import MANIFEST, TOKEN_ESTIMATE, Manifest, Snapshot, write_snapshot
 from assay.storage.staging import clear_disk_errors, staged_file, staged_folder
+from assay.storage.versions import Change, Difference, difference, without
 
 __all__ = [
     "MANIFEST",
     "TOKEN_ESTIMATE",
+    "Change",
+    "Difference",
     "Manifest",
     "Snapshot",
     "clear_disk_errors",
     "create",
+    "difference",
     "digest_file",
     "digest_folder",
     "digest_json",
@@ -40,6 +44,7 @@ __all__ = [
     "staged_file",
     "staged_folder",
     "upload_folder",
+    "without",
     "write_bytes",
     "write_snapshot",
 ]

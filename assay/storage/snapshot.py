@@ -78,7 +78,12 @@ class Snapshot:
             raise InputError(f"the manifest cannot be read: {error}", where=join(url, MANIFEST)) from error
 
     def verify(self) -> None:
-        """Raises InputError naming the first shard whose bytes are not those of the manifest."""
+        """Raises InputError for a manifest that is not what its version says, and naming the first shard whose bytes
+        are not those of the manifest."""
+        if digest_json(_content(self.manifest)) != self.manifest.version:
+            raise InputError(
+                "the manifest is not what was written", where=join(self.url, MANIFEST), fix="Make the snapshot again"
+            )
         for shard in self.manifest.shards:
             with suppress(FileNotFoundError), open_binary(join(self.url, shard.name)) as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() == shard.sha256:
@@ -145,6 +150,17 @@ class Snapshot:
         return [found[row] for row in wanted]
 
 
+def _content(manifest: Manifest) -> dict[str, Any]:
+    """What the version covers."""
+    return {
+        "schema": manifest.schema,
+        "rows": manifest.rows,
+        "tokens": manifest.tokens,
+        "tokenizer": manifest.tokenizer,
+        "shards": [asdict(shard) for shard in manifest.shards],
+    }
+
+
 def _runs(rows: list[int]) -> Iterator[tuple[int, int]]:
     """Ranges of rows that lie so near each other that one reading serves them; `rows` in rising order."""
     start = previous = None
@@ -206,13 +222,15 @@ def write_snapshot(
         if schema is None:
             raise InputError("there is no row in it", where=sources)
 
-        content = {
-            "schema": {column.name: str(column.type) for column in schema},
-            "rows": sum(shard.rows for shard in shards),
-            "tokens": counted if column else counted // 4,
-            "tokenizer": tokenizer,
-            "shards": [asdict(shard) for shard in shards],
-        }
+        unnamed = Manifest(
+            version="",
+            schema={column.name: str(column.type) for column in schema},
+            rows=sum(shard.rows for shard in shards),
+            tokens=counted if column else counted // 4,
+            tokenizer=tokenizer,
+            shards=tuple(shards),
+        )
+        content = _content(unnamed)
         manifest = {"version": digest_json(content), **content, "provenance": provenance}
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False), encoding="utf-8")
         if finish:
