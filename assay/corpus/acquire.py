@@ -72,10 +72,11 @@ def canonical(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.RecordBat
         raise InputError(f"column {repeated.pop()!r} occurs twice", where=uri, fix="Rename one of them")
     for role, name in asdict(columns).items():
         if name and name not in names:
+            pages = role == "text" and "html" in names
             raise InputError(
-                f"no column {name!r} for the {role}",
+                "these are web pages, not texts" if pages else f"no column {name!r} for the {role}",
                 where=uri,
-                fix=f"Name one of: {', '.join(sorted(names))}",
+                fix="Extract their texts first" if pages else f"Name one of: {', '.join(sorted(names))}",
             )
     given = {name: valid_utf8(batch[name]) for name in names}
     text = given[columns.text]

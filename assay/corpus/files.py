@@ -1,4 +1,4 @@
-"""Parquet, JSONL and CSV files as record batches, from any fsspec file system."""
+"""Parquet, JSONL, CSV, WARC, WET and HTML files as record batches, from any fsspec file system."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from assay.corpus import jsonl
+from assay.corpus import jsonl, warc
 from assay.corpus.schemas import conformed
 from assay.errors import InputError
 
@@ -16,9 +16,12 @@ ROWS = 5_000
 """Rows a batch at most."""
 BATCH_BYTES = 64 * 2**20
 """And about so many bytes: documents of megabytes come a few at a time."""
-KINDS = (".parquet", ".jsonl", ".csv")
+KINDS = (".parquet", ".jsonl", ".csv", ".warc", ".wet", ".html")
+PACKED = (".jsonl", ".warc", ".wet", ".html")
 CODECS = {".gz": "gzip", ".zst": "zstd"}
-"""What may follow `.jsonl`."""
+"""What may follow a kind that is PACKED. Archives are unpacked record by record where they are packed so."""
+HTML = pa.schema({"file": pa.string(), "html": pa.large_binary()})
+"""One row a file: its name, and the page."""
 
 
 def _parquet(file: Any) -> Iterator[pa.RecordBatch]:
@@ -43,7 +46,8 @@ def kind_of(path: str) -> str | None:
     if name.startswith((".", "_")):
         return None
     for ending in CODECS:
-        name = name.removesuffix(ending) if name.endswith(f".jsonl{ending}") else name
+        name = name.removesuffix(ending) if name.endswith(tuple(f"{kind}{ending}" for kind in PACKED)) else name
+    name = f"{name}l" if name.endswith(".htm") else name
     return next((kind for kind in KINDS if name.endswith(kind)), None)
 
 
@@ -53,6 +57,8 @@ def _opened(fs: Any, path: str) -> Iterator[tuple[str, Any]]:
     kind = kind_of(path)
     assert kind is not None, path
     codec = next((codec for ending, codec in CODECS.items() if path.lower().endswith(ending)), None)
+    if kind in warc.KINDS and codec == "gzip":
+        codec = None
     try:
         with fs.open(path, "rb") as file:
             yield kind, pa.CompressedInputStream(file, codec) if codec else file
@@ -68,6 +74,9 @@ def _opened(fs: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 def read_schema(fs: Any, path: str) -> pa.Schema:
     """Columns and types of one file: by its footer (Parquet), its first block (CSV), all its rows (JSONL)."""
+    fixed = {**warc.KINDS, ".html": HTML}
+    if schema := fixed.get(str(kind_of(path))):
+        return schema
     with _opened(fs, path) as (kind, file):
         if kind == ".parquet":
             return pq.read_schema(file)
@@ -82,6 +91,14 @@ def read_batches(fs: Any, path: str, schema: pa.Schema) -> Iterator[pa.RecordBat
     with _opened(fs, path) as (kind, file):
         if kind == ".jsonl":
             yield from jsonl.read_batches(file, path, schema, rows=ROWS, size=BATCH_BYTES)
+            return
+        if kind in warc.KINDS:
+            for batch in warc.read_batches(file, path, kind, rows=ROWS, size=BATCH_BYTES):
+                yield conformed(batch, schema, path)
+            return
+        if kind == ".html":
+            page = pa.RecordBatch.from_pylist([{"file": path.rsplit("/", 1)[-1], "html": file.read()}], schema=HTML)
+            yield conformed(page, schema, path)
             return
         for batch in _parquet(file) if kind == ".parquet" else _csv(file, schema):
             yield conformed(batch, schema, path)

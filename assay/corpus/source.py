@@ -34,7 +34,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class FileSource:
-    """Parquet, JSONL or CSV: a file, or all such files below a folder, in the order of their names."""
+    """Files of the kinds that `files` reads: one, or all such files below a folder, in the order of their names."""
 
     uri: str
     paths: tuple[str, ...]
@@ -90,6 +90,6 @@ def open_source(uri: str) -> Source:
         raise InputError(
             "no file of a known kind",
             where=uri,
-            fix=f"Give {', '.join(files.KINDS)} files (.gz and .zst may follow .jsonl)",
+            fix=f"Give {', '.join(files.KINDS)} files; .gz and .zst may follow {', '.join(files.PACKED)}",
         )
     return FileSource(uri, tuple(found), fs)
