@@ -86,9 +86,9 @@ def _documents(
         if found:
             row, content = found
             name = {
-                "id": record.record_id.strip("<>").removeprefix("urn:uuid:"),
-                "url": record.headers.get("WARC-Target-URI", "").strip("<>"),
-                "date": record.headers.get("WARC-Date", ""),
+                "id": (record.record_id or "").strip("<>").removeprefix("urn:uuid:"),
+                "url": (record.headers.get("WARC-Target-URI") or "").strip("<>"),
+                "date": record.headers.get("WARC-Date") or "",
             }
             yield {**name, **row}, len(content)
 
