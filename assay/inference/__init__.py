@@ -4,7 +4,6 @@ from assay.inference.assess import REASONS, Assessed, Assessment, Limits, assess
 from assay.inference.encode import EncodedText, encode
 from assay.inference.forward import document_scores, pad, token_budget_batches
 from assay.inference.golden import GoldenReport, check_golden, read_golden, write_golden
-from assay.inference.language import Language, identify_language
 from assay.inference.scorer import ScoredDocument, Scorer, WindowScore
 from assay.inference.tokens import TokenCounter, token_counter
 
@@ -14,7 +13,6 @@ __all__ = [
     "Assessment",
     "EncodedText",
     "GoldenReport",
-    "Language",
     "Limits",
     "ScoredDocument",
     "Scorer",
@@ -24,7 +22,6 @@ __all__ = [
     "check_golden",
     "document_scores",
     "encode",
-    "identify_language",
     "pad",
     "read_golden",
     "token_budget_batches",

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from pandera.typing import Series
 
 from assay.errors import InputError
-from assay.inference.language import identify_language
 from assay.inference.scorer import FloatArray, Readings, Scorer
+from assay.language import identify_language
 from assay.model import CalibratedScores
 
 DAMAGE = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff\ufffd]")

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assay.errors import InputError
-from assay.inference import REASONS, Assessment, Limits, Scorer, assess, identify_language
+from assay.inference import REASONS, Assessment, Limits, Scorer, assess
+from assay.language import identify_language
 
 GERMAN = "Zwei Brüche werden addiert, indem man sie auf denselben Nenner bringt und dann die Zähler addiert. " * 3
 POISON = {
