@@ -4,6 +4,7 @@ Method: Brown et al., "Language Models are Few-Shot Learners" (2020), appendix C
 punctuation.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,7 +54,9 @@ class Benchmarks:
     @cached_property
     def digest(self) -> str:
         """Changes whenever another document could be marked."""
-        return digest_json([WORDS, list(self.names), self.ngrams.tobytes().hex(), self.owner.tobytes().hex()])
+        content = hashlib.sha256(self.ngrams.astype("<u8").tobytes())
+        content.update(self.owner.astype("<i4").tobytes())
+        return digest_json([WORDS, list(self.names), content.hexdigest()])
 
     def overlap(self, text: str) -> Overlap:
         """Of one document; any str will do."""
