@@ -9,6 +9,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from assay.corpus import jsonl, warc
+from assay.corpus.damage import Damage, Tell
 from assay.corpus.schemas import conformed
 from assay.errors import InputError
 
@@ -25,17 +26,28 @@ HTML = pa.schema({"file": pa.string(), "html": pa.large_binary()})
 
 
 def _parquet(file: Any) -> Iterator[pa.RecordBatch]:
-    parquet = pq.ParquetFile(file)
+    # Damage in compressed pages often unpacks to other values without complaint; not every writer leaves checksums.
+    parquet = pq.ParquetFile(file, page_checksum_verification=True)
     groups = [parquet.metadata.row_group(group) for group in range(parquet.metadata.num_row_groups)]
     row_bytes = max((group.total_byte_size / max(group.num_rows, 1) for group in groups), default=0)
     yield from parquet.iter_batches(batch_size=max(1, min(ROWS, int(BATCH_BYTES / max(row_bytes, 1)))))
 
 
-def _csv(file: Any, schema: pa.Schema | None = None) -> pyarrow.csv.CSVStreamingReader:
+def _csv(file: Any, schema: pa.Schema | None, damaged: Tell | None) -> pyarrow.csv.CSVStreamingReader:
     """Types are those of the first block where no schema is given."""
+
+    def invalid(row: pyarrow.csv.InvalidRow) -> str:
+        if damaged is None:
+            return "error"
+        place = f"line {row.number}" if row.number else "a line"
+        damaged(Damage(place, f"has {row.actual_columns} cells where there are {row.expected_columns} columns"))
+        return "skip"
+
     return pyarrow.csv.open_csv(
         file,
-        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+        # Rows have numbers in one thread alone.
+        read_options=pyarrow.csv.ReadOptions(use_threads=damaged is None),
+        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=invalid),
         convert_options=pyarrow.csv.ConvertOptions(column_types=schema),
     )
 
@@ -52,8 +64,11 @@ def kind_of(path: str) -> str | None:
 
 
 @contextmanager
-def _opened(fs: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """(kind, file), unpacked. Raises InputError naming the file where it is not what its ending says."""
+def _opened(fs: Any, path: str, damaged: Tell | None) -> Iterator[tuple[str, Any]]:
+    """(kind, file), unpacked. For one that is not what its ending says, the block ends, and `damaged` is told.
+
+    Without it, raises InputError naming the file.
+    """
     kind = kind_of(path)
     assert kind is not None, path
     codec = next((codec for ending, codec in CODECS.items() if path.lower().endswith(ending)), None)
@@ -65,40 +80,53 @@ def _opened(fs: Any, path: str) -> Iterator[tuple[str, Any]]:
     except InputError:
         raise
     except (pa.ArrowException, EOFError, UnicodeDecodeError, OSError) as error:
-        raise InputError(
-            f"this {kind[1:]} file cannot be read: {str(error).splitlines()[0]}",
-            where=path,
-            fix="It may be cut off or of another kind; get it again",
-        ) from error
+        what = f"this {kind[1:]} file cannot be read: {str(error).splitlines()[0]}"
+        if damaged is None:
+            raise InputError(what, where=path, fix="It may be cut off or of another kind; get it again") from error
+        damaged(Damage("", what))
 
 
-def read_schema(fs: Any, path: str) -> pa.Schema:
-    """Columns and types of one file: by its footer (Parquet), its first block (CSV), all its rows (JSONL)."""
+def read_schema(fs: Any, path: str, *, tolerant: bool = False) -> pa.Schema:
+    """Columns and types of one file: by its footer (Parquet), its first block (CSV), all its rows (JSONL).
+
+    Raises InputError for what cannot be read; `tolerant` passes over it, which may leave no column.
+    """
+    ignored = _ignore if tolerant else None
     fixed = {**warc.KINDS, ".html": HTML}
     if schema := fixed.get(str(kind_of(path))):
         return schema
-    with _opened(fs, path) as (kind, file):
+    found = pa.schema([])
+    with _opened(fs, path, ignored) as (kind, file):
         if kind == ".parquet":
-            return pq.read_schema(file)
-        return jsonl.read_schema(file, path) if kind == ".jsonl" else _csv(file).schema
+            found = pq.read_schema(file)
+        else:
+            found = jsonl.read_schema(file, path, ignored) if kind == ".jsonl" else _csv(file, None, ignored).schema
+    return found
 
 
-def read_batches(fs: Any, path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _ignore(_: Damage) -> None:
+    """What the reading of the rows will tell of."""
+
+
+def read_batches(fs: Any, path: str, schema: pa.Schema, *, damaged: Tell | None = None) -> Iterator[pa.RecordBatch]:
     """Rows of one file, with the columns of `schema`, which may be wider than its own (`schemas.unified`).
 
-    Raises InputError naming the file, and the line where there are lines, for what cannot be read.
+    What cannot be read is told to `damaged`, and the reading goes on behind it as far as it can: at the next line
+    (JSONL, CSV), at the next record (WARC, WET), not at all (Parquet, HTML, what is packed as a whole). Without it,
+    raises InputError naming the file, and the line where there are lines.
     """
-    with _opened(fs, path) as (kind, file):
+    with _opened(fs, path, damaged) as (kind, file):
         if kind == ".jsonl":
-            yield from jsonl.read_batches(file, path, schema, rows=ROWS, size=BATCH_BYTES)
+            yield from jsonl.read_batches(file, path, schema, rows=ROWS, size=BATCH_BYTES, damaged=damaged)
             return
-        if kind in warc.KINDS:
-            for batch in warc.read_batches(file, path, kind, rows=ROWS, size=BATCH_BYTES):
-                yield conformed(batch, schema, path)
-            return
-        if kind == ".html":
-            page = pa.RecordBatch.from_pylist([{"file": path.rsplit("/", 1)[-1], "html": file.read()}], schema=HTML)
-            yield conformed(page, schema, path)
-            return
-        for batch in _parquet(file) if kind == ".parquet" else _csv(file, schema):
+        for batch in _batches(kind, file, path, schema, damaged):
             yield conformed(batch, schema, path)
+
+
+def _batches(kind: str, file: Any, path: str, schema: pa.Schema, damaged: Tell | None) -> Iterator[pa.RecordBatch]:
+    if kind in warc.KINDS:
+        yield from warc.read_batches(file, path, kind, rows=ROWS, size=BATCH_BYTES, damaged=damaged)
+    elif kind == ".html":
+        yield pa.RecordBatch.from_pylist([{"file": path.rsplit("/", 1)[-1], "html": file.read()}], schema=HTML)
+    else:
+        yield from _parquet(file) if kind == ".parquet" else _csv(file, schema, damaged)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from assay.corpus.damage import Damage, Tell
 from assay.corpus.utf8 import without_surrogates
 from assay.errors import InputError
 from assay.progress import counter
@@ -34,12 +35,32 @@ def _object(line: bytes, where: str) -> dict[str, Any]:
     return {without_surrogates(name): cell for name, cell in value.items()}
 
 
-def _rows(file: Any, path: str) -> Iterator[tuple[int, int, dict[str, Any]]]:
-    """(line number, bytes, object) of all lines that are not blank."""
+def _rows(file: Any, path: str, damaged: Tell | None) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """(line number, bytes, object) of all lines that are not blank. What cannot be read is told to `damaged`."""
     # fsspec's own iteration copies a whole block of a remote file for each line.
-    for number, line in enumerate(io.BufferedReader(file, 2**20), start=1):
-        if line.strip():
-            yield number, len(line), _object(line, f"{path}, line {number}")
+    lines = iter(io.BufferedReader(file, 2**20))
+    number = 0
+    while True:
+        number += 1
+        try:
+            line = next(lines)
+        except StopIteration:
+            return
+        except (pa.ArrowException, EOFError, OSError) as error:
+            if damaged is None:
+                raise
+            damaged(Damage("", f"cannot be read from line {number} on: {str(error).splitlines()[0]}"))
+            return
+        if not line.strip():
+            continue
+        try:
+            row = _object(line, f"{path}, line {number}")
+        except InputError as error:
+            if damaged is None:
+                raise
+            damaged(Damage(f"line {number}", str(error)))
+            continue
+        yield number, len(line), row
 
 
 def _kind(value: Any) -> type:
@@ -60,11 +81,11 @@ def _column_type(kinds: set[type]) -> pa.DataType:
     return pa.string()
 
 
-def read_schema(file: Any, path: str) -> pa.Schema:
+def read_schema(file: Any, path: str, damaged: Tell | None = None) -> pa.Schema:
     """All fields, in the order in which they first occur; one that is never filled has the type null."""
     kinds: dict[str, set[type]] = {}
     with counter(unit=" rows", what="columns") as progress:
-        for _, _, row in _rows(file, path):
+        for _, _, row in _rows(file, path, damaged):
             for name, value in row.items():
                 known = kinds.setdefault(name, set())
                 if value is not None:
@@ -96,11 +117,13 @@ def _batch(chunk: list[dict[str, Any]], schema: pa.Schema, where: str) -> pa.Rec
     return pa.record_batch(columns, schema=schema)
 
 
-def read_batches(file: Any, path: str, schema: pa.Schema, *, rows: int, size: int) -> Iterator[pa.RecordBatch]:
+def read_batches(
+    file: Any, path: str, schema: pa.Schema, *, rows: int, size: int, damaged: Tell | None = None
+) -> Iterator[pa.RecordBatch]:
     """Batches of at most `rows` rows, cut after `size` bytes of lines; a field that a row lacks is null."""
     chunk: list[dict[str, Any]] = []
     first, held = 1, 0
-    for number, length, row in _rows(file, path):
+    for number, length, row in _rows(file, path, damaged):
         if len(chunk) == rows or (chunk and held + length > size):
             yield _batch(chunk, schema, f"{path}, lines {first} to {number - 1}")
             chunk, first, held = [], number, 0

@@ -2,22 +2,14 @@
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from assay.corpus.damage import Damage
 
 MAGIC = b"\x1f\x8b\x08"
 CHUNK = 2**20
 LARGEST = 64 * 2**20
 """Bytes of a member, unpacked; a larger one counts as damaged. Common Crawl cuts pages at 1 MiB (5 since 2025)."""
-
-
-@dataclass(frozen=True)
-class Damage:
-    """A place in a file from which nothing could be had until the next good place."""
-
-    offset: int
-    """Bytes from the beginning of the file."""
-    what: str
 
 
 def members(file: Any, begins: bytes) -> Iterator[tuple[int, bytes] | Damage]:
@@ -35,7 +27,7 @@ def members(file: Any, begins: bytes) -> Iterator[tuple[int, bytes] | Damage]:
         if not what and not content.startswith(begins):
             what = f"does not begin with {begins.decode('ascii')}"
         if what:
-            damage = damage or Damage(offset, what)
+            damage = damage or Damage(f"byte {offset}", what)
             length = _next_magic(raw, file)
         else:
             if damage:

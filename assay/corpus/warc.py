@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from assay.corpus.members import MAGIC, Damage, members
+from assay.corpus.damage import Damage, Tell
+from assay.corpus.members import MAGIC, members
 from assay.errors import InputError
 
 _EVERY = {"id": pa.string(), "url": pa.string(), "date": pa.string()}
@@ -24,7 +25,7 @@ BEGINS = b"WARC/"
 
 
 def read_batches(
-    file: Any, path: str, kind: str, *, rows: int, size: int, damaged: Callable[[Damage], None] | None = None
+    file: Any, path: str, kind: str, *, rows: int, size: int, damaged: Tell | None = None
 ) -> Iterator[pa.RecordBatch]:
     """Pages (`.warc`) or texts (`.wet`) of one archive, packed record by record, as a whole, or not at all.
 
@@ -36,7 +37,7 @@ def read_batches(
     def tell(damage: Damage) -> None:
         if damaged is None:
             raise InputError(
-                f"a record of this archive {damage.what}", where=f"{path}, byte {damage.offset}", fix="Get it again"
+                f"a record of this archive {damage.what}", where=f"{path}, {damage.place}", fix="Get it again"
             )
         damaged(damage)
 
@@ -53,7 +54,7 @@ def read_batches(
         yield pa.RecordBatch.from_pylist(held, schema=KINDS[kind])
 
 
-def _rows(file: Any, document: "Document", tell: Callable[[Damage], None]) -> Iterator[tuple[dict[str, Any], int]]:
+def _rows(file: Any, document: "Document", tell: Tell) -> Iterator[tuple[dict[str, Any], int]]:
     buffered = file if hasattr(file, "peek") else io.BufferedReader(file, 2**20)
     if buffered.peek(3)[:3] != MAGIC:
         yield from _documents(buffered, 0, document, tell)
@@ -66,9 +67,7 @@ def _rows(file: Any, document: "Document", tell: Callable[[Damage], None]) -> It
             yield from _documents(io.BytesIO(content), offset, document, tell)
 
 
-def _documents(
-    stream: Any, offset: int, document: "Document", tell: Callable[[Damage], None]
-) -> Iterator[tuple[dict[str, Any], int]]:
+def _documents(stream: Any, offset: int, document: "Document", tell: Tell) -> Iterator[tuple[dict[str, Any], int]]:
     from fastwarc.warc import ArchiveIterator, WarcRecordType
 
     wanted = WarcRecordType.response | WarcRecordType.resource | WarcRecordType.conversion
@@ -81,7 +80,7 @@ def _documents(
             found = document(record)
         except (OSError, ValueError) as error:
             words = str(error).splitlines()
-            tell(Damage(offset, f"cannot be parsed: {words[0] if words else type(error).__name__}"))
+            tell(Damage(f"byte {offset}", f"cannot be parsed: {words[0] if words else type(error).__name__}"))
             return
         if found:
             row, content = found

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.corpus import Columns, acquire, open_source, warc
-from assay.corpus.members import Damage, members
+from assay.corpus.damage import Damage
+from assay.corpus.members import members
 from assay.errors import InputError
 
 BEGINS = b"WARC/"
@@ -139,7 +140,7 @@ def test_a_damaged_record_is_told_and_costs_one_page() -> None:
     found = rows(b"".join(packed), damaged=told.append)
 
     assert [row["id"][-1] for row in found] == ["0", "1", "3", "4"]
-    assert [damage.offset for damage in told] == [len(packed[0]) + len(packed[1])]
+    assert [damage.place for damage in told] == [f"byte {len(packed[0]) + len(packed[1])}"]
     with pytest.raises(InputError, match=r"a record of this archive .* \(a.warc.gz, byte \d+\)"):
         rows(b"".join(packed))
 
