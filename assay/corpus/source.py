@@ -58,9 +58,18 @@ class FileSource:
         Costs a look at every footer of Parquet, and one reading of JSONL. Raises InputError naming two files
         whose columns differ in more than what one of them never fills.
         """
+        return self._unified(tolerant=False)
+
+    @cached_property
+    def readable_schema(self) -> pa.Schema:
+        """The same of what can be read: a file or line that cannot has no say."""
+        return self._unified(tolerant=True)
+
+    def _unified(self, *, tolerant: bool) -> pa.Schema:
         looked_at = bar(self.paths, unit=" files", what="columns")
+        schemas = ((path, files.read_schema(self.fs, path, tolerant=tolerant)) for path in looked_at)
         gaps = frozenset(path for path in self.paths if files.kind_of(path) == ".jsonl")
-        return unified(((path, files.read_schema(self.fs, path)) for path in looked_at), gaps=gaps)
+        return unified(((path, schema) for path, schema in schemas if schema.names or not tolerant), gaps=gaps)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         for path in self.paths:
