@@ -61,6 +61,18 @@ def _numbers(column: pa.Array) -> pa.Array:
     return pc.cast(column, pa.float64())
 
 
+def text_of(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.Array:
+    """The documents of a batch that has a column for them, as valid UTF-8. Raises InputError where it holds no text."""
+    text = batch[columns.text]
+    if not is_text(text.type):
+        raise InputError(
+            f"column {columns.text!r} holds {text.type}, not text",
+            where=uri,
+            fix="Name the column of the documents",
+        )
+    return valid_utf8(text)
+
+
 def canonical(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.RecordBatch:
     """A batch of a source with its columns under Assay's names: `id`, `text`, and `label` and `group` where named.
 
@@ -79,13 +91,7 @@ def canonical(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.RecordBat
                 fix="Extract their texts first" if pages else f"Name one of: {', '.join(sorted(names))}",
             )
     given = {name: valid_utf8(batch[name]) for name in names}
-    text = given[columns.text]
-    if not is_text(text.type):
-        raise InputError(
-            f"column {columns.text!r} holds {text.type}, not text",
-            where=uri,
-            fix="Name the column of the documents",
-        )
+    text = text_of(batch, columns, uri)
     fields: dict[str, pa.Array] = {}
     id_column = columns.id or ("id" if "id" in names else "")
     if id_column:

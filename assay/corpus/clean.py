@@ -77,11 +77,12 @@ class Cleaner:
     def __init__(self, config: CleanConfig) -> None:
         self.config = config
         self._filters = _filters() if config.filters else []
+        self._repairer = _repairer() if config.repair else None
 
     def clean(self, text: str) -> Cleaned:
         """Any str will do."""
-        if self.config.repair:
-            text = _repair(text)
+        if self._repairer:
+            text = str(self._repairer.format(text))
         if not text.strip():
             return Cleaned(text, "", 0.0, "no text")
         language = identify_language(text)
@@ -125,10 +126,10 @@ def _filters() -> list[tuple[str, Any]]:
     ]
 
 
-def _repair(text: str) -> str:
+def _repairer() -> Any:
     from datatrove.pipeline.formatters import FTFYFormatter
 
-    return str(FTFYFormatter().format(text))
+    return FTFYFormatter()
 
 
 def _mask(text: str) -> str:

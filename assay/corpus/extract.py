@@ -5,7 +5,6 @@ Trafilatura (Barbaresi 2021), and where it finds clearly less than Resiliparse (
 takes an extractor minutes, or all memory.
 """
 
-import contextlib
 import multiprocessing
 import re
 import resource
@@ -79,7 +78,6 @@ class Extractor:
     def __init__(self, *, processes: int = 1, seconds: float = SECONDS) -> None:
         """`seconds`: for one page."""
         self._processes, self._seconds = processes, seconds
-        self._stack = contextlib.ExitStack()
         self._pool: Any = None
 
     def __enter__(self) -> "Extractor":

@@ -19,7 +19,15 @@ from assay.progress import counter
 INT64 = 2**63
 
 
-def _object(line: bytes, where: str) -> dict[str, Any]:
+class _BadLineError(ValueError):
+    """What is wrong with a line, and what to do about it."""
+
+    def __init__(self, what: str, fix: str) -> None:
+        super().__init__(what)
+        self.fix = fix
+
+
+def _object(line: bytes) -> dict[str, Any]:
     """One line. Bytes that are not UTF-8 become U+FFFD, as they do in Parquet: the damage is one document's."""
     try:
         try:
@@ -27,9 +35,9 @@ def _object(line: bytes, where: str) -> dict[str, Any]:
         except UnicodeDecodeError:
             value = json.loads(line.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError) as error:
-        raise InputError(f"not valid JSON: {error}", where=where, fix="Mend or remove the line") from error
+        raise _BadLineError(f"not valid JSON: {error}", "Mend or remove the line") from error
     if not isinstance(value, dict):
-        raise InputError("not a JSON object", where=where, fix='Write {"text": …} on every line')
+        raise _BadLineError("not a JSON object", 'Write {"text": …} on every line')
     if all(name.isascii() for name in value):
         return value
     return {without_surrogates(name): cell for name, cell in value.items()}
@@ -54,10 +62,10 @@ def _rows(file: Any, path: str, damaged: Tell | None) -> Iterator[tuple[int, int
         if not line.strip():
             continue
         try:
-            row = _object(line, f"{path}, line {number}")
-        except InputError as error:
+            row = _object(line)
+        except _BadLineError as error:
             if damaged is None:
-                raise
+                raise InputError(str(error), where=f"{path}, line {number}", fix=error.fix) from error
             damaged(Damage(f"line {number}", str(error)))
             continue
         yield number, len(line), row

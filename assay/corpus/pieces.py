@@ -4,7 +4,7 @@ Nothing that was read is missing in a piece. Documents that are dropped keep the
 what could not be read is a row without a text.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.corpus import files
-from assay.corpus.acquire import Columns, canonical
+from assay.corpus.acquire import Columns, canonical, text_of
 from assay.corpus.clean import CleanConfig, Cleaner
 from assay.corpus.damage import Damage
 from assay.corpus.decontaminate import NONE, Benchmarks
@@ -62,16 +62,17 @@ class PieceMaker:
     def __init__(self, config: BuildConfig, schema: pa.Schema, benchmarks: Benchmarks | None) -> None:
         """`schema`: the columns of all files of the source together (`readable_schema`)."""
         self._config, self._schema, self._benchmarks = config, schema, benchmarks
+        self._pages = "html" in schema.names and config.columns.text not in schema.names
         self._cleaner = Cleaner(config.clean)
         self._extractor = Extractor(seconds=config.page_seconds)
 
     def __enter__(self) -> "PieceMaker":
-        if "html" in self._schema.names:
+        if self._pages:
             self._extractor.__enter__()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if "html" in self._schema.names:
+        if self._pages:
             self._extractor.__exit__(*exception)
 
     def make(self, fs: Any, path: str) -> Iterator[pa.RecordBatch]:
@@ -80,44 +81,43 @@ class PieceMaker:
         The last rows are the places that could not be read. Raises InputError for a column that is missing.
         """
         told: list[Damage] = []
-        row = 0
+        row, name = 0, path.rsplit("/", 1)[-1]
         for batch in files.read_batches(fs, path, self._schema, damaged=told.append):
-            found = [self._assess(text) for text in self._texts(batch, path)]
-            yield self._rows(batch, found, path, range(row, row + batch.num_rows))
+            found = [
+                {**self._assess(text), "_file": name, "_row": number}
+                for number, text in enumerate(self._texts(batch, path), start=row)
+            ]
+            yield self._rows(batch, found, path)
             row += batch.num_rows
         if told:
             nothing = pa.RecordBatch.from_pylist([{}] * len(told), schema=self._schema)
-            lost = [{"_reason": UNREADABLE, "_detail": f"{each.place} {each.what}".strip()} for each in told]
-            yield self._rows(nothing, lost, path, [None] * len(told))
+            lost = [
+                {"_reason": UNREADABLE, "_detail": f"{each.place} {each.what}".strip(), "_file": name} for each in told
+            ]
+            yield self._rows(nothing, lost, path)
 
     def _texts(self, batch: pa.RecordBatch, path: str) -> list[Extracted]:
         """Of each row, extracted where it is a page."""
-        if "html" in self._schema.names:
-            rows = batch.to_pylist()
-            pages = [Page(each["html"] or b"", each.get("mime") or "", each.get("charset") or "") for each in rows]
-            return list(self._extractor.extract(pages))
-        column = canonical(batch, self._config.columns, path)["text"]
-        return [Extracted(text or "") for text in column.to_pylist()]
+        if self._pages:
+            return list(self._extractor.extract([_page(row) for row in batch.to_pylist()]))
+        if self._config.columns.text not in batch.schema.names:
+            canonical(batch, self._config.columns, path)  # says what is missing
+        return [Extracted(text or "") for text in text_of(batch, self._config.columns, path).to_pylist()]
 
-    def _rows(
-        self, batch: pa.RecordBatch, found: list[dict[str, Any]], path: str, numbers: Sequence[int | None]
-    ) -> pa.RecordBatch:
+    def _rows(self, batch: pa.RecordBatch, found: list[dict[str, Any]], path: str) -> pa.RecordBatch:
         """The batch with what was found: the text as it is now, and the columns that are added."""
         name = self._config.columns.text
         texts = pa.array([each.get("text", "") for each in found], pa.large_string())
-        if "html" in batch.schema.names:
+        if self._pages:
             batch = batch.drop_columns(["html"]).append_column(name, texts)
         else:
             batch = batch.set_column(batch.schema.get_field_index(name), name, texts)
         batch = canonical(batch, self._config.columns, path)
-        for column, kind in (ADDED | ABOUT).items():
+        added = ADDED | ABOUT
+        # What the source says of its documents, FineWeb's `language` for one, is kept beside what is found here.
+        batch = batch.rename_columns([f"source_{name}" if name in added else name for name in batch.schema.names])
+        for column, kind in added.items():
             batch = batch.append_column(column, pa.array([each.get(column) for each in found], kind))
-        batch = batch.set_column(
-            batch.schema.get_field_index("_file"),
-            "_file",
-            pa.array([path.rsplit("/", 1)[-1]] * len(found), pa.string()),
-        )
-        batch = batch.set_column(batch.schema.get_field_index("_row"), "_row", pa.array(numbers, pa.int64()))
         return self._marked(batch, np.array([not each["_reason"] for each in found], bool))
 
     def _marked(self, batch: pa.RecordBatch, kept: NDArray[np.bool_]) -> pa.RecordBatch:
@@ -146,3 +146,10 @@ class PieceMaker:
             "_reason": cleaned.reason,
             "_value": cleaned.value,
         }
+
+
+def _page(row: dict[str, Any]) -> Page:
+    html = row["html"] or b""
+    if isinstance(html, str):
+        return Page(html.encode("utf-8", "replace"), row.get("mime") or "", "utf-8")
+    return Page(html, row.get("mime") or "", row.get("charset") or "")

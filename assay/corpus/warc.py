@@ -4,8 +4,8 @@ Format: ISO 28500 (WARC 1.1); WET as Common Crawl makes it, `conversion` records
 """
 
 import io
-from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 
@@ -43,8 +43,7 @@ def read_batches(
 
     held: list[dict[str, Any]] = []
     weight = 0
-    document = _page if kind == ".warc" else _text
-    for row, length in _rows(file, document, tell):
+    for row, length in _rows(file, kind, tell):
         held.append(row)
         weight += length
         if len(held) == rows or weight > size:
@@ -54,30 +53,31 @@ def read_batches(
         yield pa.RecordBatch.from_pylist(held, schema=KINDS[kind])
 
 
-def _rows(file: Any, document: "Document", tell: Tell) -> Iterator[tuple[dict[str, Any], int]]:
+def _rows(file: Any, kind: str, tell: Tell) -> Iterator[tuple[dict[str, Any], int]]:
     buffered = file if hasattr(file, "peek") else io.BufferedReader(file, 2**20)
     if buffered.peek(3)[:3] != MAGIC:
-        yield from _documents(buffered, 0, document, tell)
+        yield from _documents(buffered, 0, kind, tell)
         return
     for member in members(buffered, BEGINS):
         if isinstance(member, Damage):
             tell(member)
         else:
             offset, content = member
-            yield from _documents(io.BytesIO(content), offset, document, tell)
+            yield from _documents(io.BytesIO(content), offset, kind, tell)
 
 
-def _documents(stream: Any, offset: int, document: "Document", tell: Tell) -> Iterator[tuple[dict[str, Any], int]]:
+def _documents(stream: Any, offset: int, kind: str, tell: Tell) -> Iterator[tuple[dict[str, Any], int]]:
     from fastwarc.warc import ArchiveIterator, WarcRecordType
 
-    wanted = WarcRecordType.response | WarcRecordType.resource | WarcRecordType.conversion
+    pages = kind == ".warc"
+    wanted = WarcRecordType.response | WarcRecordType.resource if pages else WarcRecordType.conversion
     records = iter(ArchiveIterator(stream, record_types=wanted, parse_http=True, auto_decode="all"))
     while True:
         try:
             record = next(records, None)
             if record is None:
                 return
-            found = document(record)
+            found = _page(record) if pages else _text(record)
         except (OSError, ValueError) as error:
             words = str(error).splitlines()
             tell(Damage(f"byte {offset}", f"cannot be parsed: {words[0] if words else type(error).__name__}"))
@@ -92,25 +92,15 @@ def _documents(stream: Any, offset: int, document: "Document", tell: Tell) -> It
             yield {**name, **row}, len(content)
 
 
-Document: TypeAlias = Callable[[Any], tuple[dict[str, Any], bytes] | None]
-"""What a record adds to its row, and its content; or None for a record that is no document."""
-
-
-def _text(record: Any) -> tuple[dict[str, Any], bytes] | None:
-    from fastwarc.warc import WarcRecordType
-
-    if record.record_type != WarcRecordType.conversion:
-        return None
+def _text(record: Any) -> tuple[dict[str, Any], bytes]:
+    """What a text adds to its row, and its bytes."""
     content = record.reader.read()
     return {"text": content.decode("utf-8", "replace")}, content
 
 
 def _page(record: Any) -> tuple[dict[str, Any], bytes] | None:
-    from fastwarc.warc import WarcRecordType
-
+    """What a page adds to its row, and its bytes; None for a record that is no page that was found."""
     charset = ""
-    if record.record_type == WarcRecordType.conversion:
-        return None
     if record.is_http:
         if record.http_headers.status_code not in (200, "200"):
             return None

@@ -53,6 +53,8 @@ def pairs_of_band(parts: MarkedParts, band: int, config: DedupConfig) -> IntArra
     shared = np.repeat(sizes > 1, sizes)
     rows, bucket = order[shared], np.repeat(np.arange(len(sizes)), sizes)[shared]
     del keys, order
+    if not len(rows):
+        return np.empty((0, 2), np.int64)
     if band == EXACT:
         known = _gathered(rows, parts, parts.digests)
         return _joined(rows, bucket, lambda i, j: (known[i] == known[j]).all(axis=1))
@@ -69,7 +71,7 @@ def _gathered(rows: IntArray, parts: MarkedParts, read: Callable[[int, IntArray]
         for part, (start, stop) in enumerate(itertools.pairwise(edges))
         if start < stop
     ]
-    return np.concatenate(pieces)[np.searchsorted(rising, rows)] if pieces else np.empty((0, 1))  # type: ignore[return-value]
+    return np.concatenate(pieces)[np.searchsorted(rising, rows)]
 
 
 def _joined(rows: IntArray, bucket: IntArray, same: "Same") -> IntArray:

@@ -44,9 +44,7 @@ def shingles(text: str, *, words: int, characters: int) -> NDArray[np.uint64]:
     """
     if not text:
         return np.empty(0, np.uint64)
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
-    spaces = np.flatnonzero(codes == ord(" "))
-    starts, ends = np.append(0, spaces + 1), np.append(spaces, len(codes))
+    codes, starts, ends = _words(text)
     width = words
     if len(starts) < 2 * words or len(codes) > LONG_WORD * len(starts):
         starts, ends, width = np.arange(len(codes)), np.arange(1, len(codes) + 1), characters
@@ -54,14 +52,19 @@ def shingles(text: str, *, words: int, characters: int) -> NDArray[np.uint64]:
     return np.unique(_hash_spans(codes, starts[:count], ends[-count:]))
 
 
+def _words(text: str) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64]]:
+    """Code points of a text, and where its words begin and end."""
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    spaces = np.flatnonzero(codes == ord(" "))
+    return codes, np.append(0, spaces + 1), np.append(spaces, len(codes))
+
+
 def word_ngrams(text: str, words: int) -> NDArray[np.uint64]:
     """The set of runs of `words` words of a text in which single spaces part words, as 64-bit hashes, sorted.
 
     Empty where the text has fewer words.
     """
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
-    spaces = np.flatnonzero(codes == ord(" "))
-    starts, ends = np.append(0, spaces + 1), np.append(spaces, len(codes))
+    codes, starts, ends = _words(text)
     count = len(starts) - words + 1
     if count < 1 or not text:
         return np.empty(0, np.uint64)

@@ -51,8 +51,10 @@ def test_a_page_is_read_in_the_encoding_that_it_states(text: str, encoding: str,
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(["", "utf-8", "utf-16", "latin-1", "gbk", "nonsense", "\0"]))
 def test_no_bytes_break_the_reading(content: bytes, charset: str) -> None:
-    decode(Page(content, "text/html", charset)).encode("utf-8")
-    main_text(Page(content, "text/html", charset)).encode("utf-8")
+    page = Page(content, "text/html", charset)
+    for text in (decode(page), main_text(page)):
+        assert "\0" not in text
+        assert text.encode("utf-8").decode("utf-8") == text
 
 
 def test_plain_text_stays_as_it_is() -> None:

@@ -98,6 +98,23 @@ def test_documents_with_pieces_of_benchmarks_are_marked_and_kept(tmp_path: Path)
     assert table["_reason"].to_pylist() == ["", ""]
 
 
+def test_what_a_source_says_itself_is_kept_beside_what_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"text": TEXT, "language": "xx", "html": "<p>other</p>"}) + "\n", encoding="utf-8")
+    table = piece(path, BuildConfig())
+    assert table["text"].to_pylist() == [TEXT]
+    assert (table["language"].to_pylist(), table["source_language"].to_pylist()) == (["en"], ["xx"])
+
+    path.write_text(json.dumps({"url": "u", "html": f"<article><p>{TEXT}</p></article>"}) + "\n", encoding="utf-8")
+    assert piece(path, BuildConfig())["text"].to_pylist() == [TEXT]
+
+
+def test_what_is_said_of_damage_does_not_depend_on_where_the_file_lies(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "one"}\n[1]\n', encoding="utf-8")
+    assert piece(path, BuildConfig())["_detail"].to_pylist()[1] == "line 2 not a JSON object"
+
+
 def test_a_column_that_is_missing_is_said(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"body": "x"}\n', encoding="utf-8")
