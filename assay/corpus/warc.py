@@ -102,7 +102,7 @@ def _page(record: Any) -> tuple[dict[str, Any], bytes] | None:
     """What a page adds to its row, and its bytes; None for a record that is no page that was found."""
     charset = ""
     if record.is_http:
-        if record.http_headers.status_code not in (200, "200"):
+        if record.http_headers.status_code != 200:
             return None
         mime, charset = record.http_content_type or "", record.http_charset or ""
     else:
