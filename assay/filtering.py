@@ -12,8 +12,8 @@ from assay.model import ModelInfo
 from assay.progress import say, stage
 from assay.registry import Registry
 from assay.scoring import PartFolder, Plan, Scores, ScoringConfig, find_scores, score_parts
-from assay.selection import Request, choose, find_selection, provenance_of, write_selection
-from assay.storage import MANIFEST, Snapshot, digest_folder, digest_json, exists, join
+from assay.selection import Request, choose, provenance_of, write_selection
+from assay.storage import MANIFEST, Snapshot, digest_folder, digest_json, exists, find_made, join
 
 
 @contextmanager
@@ -104,7 +104,7 @@ def select_corpus(source: str, model: Path, columns: Columns, root: str, request
     info = calibrated_info(model)
     snapshot = open_corpus(source, columns, root)
     scores = find_scores(root, snapshot.manifest.version, digest_folder(model))
-    if found := find_selection(output, provenance_of(scores, snapshot, request)):
+    if found := find_made(output, provenance_of(scores, snapshot, request)):
         say("this selection is there already")
         return found
     calibration = info.calibration

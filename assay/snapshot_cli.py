@@ -1,7 +1,8 @@
-"""`assay snapshot show | diff | verify | delete`: what a snapshot holds, what changed, and whether it is whole."""
+"""`assay snapshot build | show | diff | verify | delete`: a corpus made, and what it holds, and whether it is whole."""
 
 import argparse
 import json
+import os
 from typing import TYPE_CHECKING
 
 from assay.errors import InputError
@@ -16,8 +17,32 @@ DIFFERENT = 1
 
 def add_snapshot(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command and its subcommands."""
-    snapshot = commands.add_parser("snapshot", help="versions of a corpus: show, compare, verify, delete documents")
+    snapshot = commands.add_parser(
+        "snapshot", help="versions of a corpus: build, show, compare, verify, delete documents"
+    )
     actions = snapshot.add_subparsers(dest="action", required=True)
+
+    build = actions.add_parser(
+        "build",
+        help="documents from any source: cleaned, deduplicated, versioned; the same command goes on after a stop",
+    )
+    build.add_argument(
+        "source",
+        help="Parquet, JSONL, CSV, WARC, WET or HTML: file, folder, URL; hf://datasets/…; installed-docs[:PACKAGE,…]",
+    )
+    build.add_argument("--output", required=True, help="the new snapshot, a folder or URL")
+    build.add_argument("--preset", default="none", help="of cleaning: none or fineweb (default: none)")
+    build.add_argument("--text-column", default="text", help="(default: text)")
+    build.add_argument("--id-column", default="", help="(default: id, else a digest of the text)")
+    build.add_argument(
+        "--benchmarks", default="", help="folder of benchmark texts; documents that hold some are marked"
+    )
+    build.add_argument("--keep-duplicates", action="store_true", help="look for no duplicates")
+    build.add_argument("--similarity", type=float, help="from which texts are near-duplicates (default: 0.7)")
+    build.add_argument("--page-seconds", type=float, help="for the extraction of one web page (default: 10)")
+    build.add_argument("--shard-megabytes", type=int, help="size of a shard, about (default: 256)")
+    build.add_argument("--pieces", default="", help="folder or URL of what is done so far (default: work/pieces)")
+    build.add_argument("--processes", type=int, help="that clean side by side (default: one a core)")
 
     show = actions.add_parser("show", help="what a snapshot holds, and where it came from")
     show.add_argument("snapshot", help="folder or URL")
@@ -38,7 +63,40 @@ def add_snapshot(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(options: argparse.Namespace) -> int:
     """Exit status. Raises InputError for what cannot be read or written."""
-    return {"show": _show, "diff": _diff, "verify": _verify, "delete": _delete}[options.action](options)
+    return {"build": _build, "show": _show, "diff": _diff, "verify": _verify, "delete": _delete}[options.action](
+        options
+    )
+
+
+def _build(options: argparse.Namespace) -> int:
+    from assay.corpus import Columns
+    from assay.corpus.clean import preset
+    from assay.curation import REPORT, SHARD_MEGABYTES, BuildConfig, Funnel, build_snapshot
+    from assay.dedup import DedupConfig
+    from assay.report import print_table
+    from assay.storage import join
+
+    given = {"page_seconds": options.page_seconds}
+    config = BuildConfig(
+        Columns(text=options.text_column, id=options.id_column),
+        preset(options.preset),
+        DedupConfig() if options.similarity is None else DedupConfig(threshold=options.similarity),
+        options.keep_duplicates,
+        **{name: value for name, value in given.items() if value is not None},
+    )
+    snapshot = build_snapshot(
+        options.source,
+        options.output,
+        options.pieces or join(os.environ.get("ASSAY_WORK", "work"), "pieces"),
+        config,
+        benchmarks=options.benchmarks,
+        shard_megabytes=SHARD_MEGABYTES if options.shard_megabytes is None else options.shard_megabytes,
+        processes=len(os.sched_getaffinity(0)) if options.processes is None else options.processes,
+    )
+    print_table("What became of the documents", Funnel.from_json(snapshot.manifest.provenance["funnel"]).steps())
+    print(f"{snapshot.manifest.rows:,} documents, version {snapshot.manifest.version}")
+    print(f"snapshot: {options.output}\n  report: {join(options.output, REPORT)}")
+    return 0
 
 
 def _show(options: argparse.Namespace) -> int:

@@ -80,7 +80,10 @@ def _opened(fs: Any, path: str, damaged: Tell | None) -> Iterator[tuple[str, Any
     except InputError:
         raise
     except (pa.ArrowException, EOFError, UnicodeDecodeError, OSError) as error:
-        what = f"this {kind[1:]} file cannot be read: {str(error).splitlines()[0]}"
+        what = f"this {kind[1:]} file cannot be read: {(str(error) or type(error).__name__).splitlines()[0]}"
+        if getattr(error, "errno", None):
+            # A store or disk says no, which is no property of the file: it may be whole.
+            raise InputError(what, where=path, fix="Check that it is there and may be read, and run again") from error
         if damaged is None:
             raise InputError(what, where=path, fix="It may be cut off or of another kind; get it again") from error
         damaged(Damage("", what))
@@ -108,8 +111,12 @@ def _ignore(_: Damage) -> None:
     """What the reading of the rows will tell of."""
 
 
-def read_batches(fs: Any, path: str, schema: pa.Schema, *, damaged: Tell | None = None) -> Iterator[pa.RecordBatch]:
+def read_batches(
+    fs: Any, path: str, schema: pa.Schema, *, name: str = "", damaged: Tell | None = None
+) -> Iterator[pa.RecordBatch]:
     """Rows of one file, with the columns of `schema`, which may be wider than its own (`schemas.unified`).
+
+    `name`: what an HTML file's row calls it, if not the last part of its path.
 
     What cannot be read is told to `damaged`, and the reading goes on behind it as far as it can: at the next line
     (JSONL, CSV), at the next record (WARC, WET), not at all (Parquet, HTML, what is packed as a whole). Without it,
@@ -119,6 +126,10 @@ def read_batches(fs: Any, path: str, schema: pa.Schema, *, damaged: Tell | None 
         if kind == ".jsonl":
             yield from jsonl.read_batches(file, path, schema, rows=ROWS, size=BATCH_BYTES, damaged=damaged)
             return
+        if kind == ".html":
+            page = [{"file": name or path.rsplit("/", 1)[-1], "html": file.read()}]
+            yield conformed(pa.RecordBatch.from_pylist(page, schema=HTML), schema, path)
+            return
         for batch in _batches(kind, file, path, schema, damaged):
             yield conformed(batch, schema, path)
 
@@ -126,7 +137,5 @@ def read_batches(fs: Any, path: str, schema: pa.Schema, *, damaged: Tell | None 
 def _batches(kind: str, file: Any, path: str, schema: pa.Schema, damaged: Tell | None) -> Iterator[pa.RecordBatch]:
     if kind in warc.KINDS:
         yield from warc.read_batches(file, path, kind, rows=ROWS, size=BATCH_BYTES, damaged=damaged)
-    elif kind == ".html":
-        yield pa.RecordBatch.from_pylist([{"file": path.rsplit("/", 1)[-1], "html": file.read()}], schema=HTML)
     else:
         yield from _parquet(file) if kind == ".parquet" else _csv(file, schema, damaged)

@@ -13,12 +13,13 @@ import platform
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageMetadata, distributions
 
 import pyarrow as pa
 
+from assay.corpus.damage import Tell
 from assay.corpus.docstrings import docstrings
 from assay.corpus.utf8 import without_surrogates
 from assay.errors import InputError
@@ -137,9 +138,22 @@ class InstalledDocs:
         found = [(package.name, package.version) for package in self.packages]
         return digest_json([found, platform.python_version(), EXTRACTION])
 
+    readable_schema = SCHEMA
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The names of the distributions."""
+        return tuple(package.name for package in self.packages)
+
     def batches(self) -> Iterator[pa.RecordBatch]:
+        yield from self._batches(self.packages)
+
+    def read(self, member: str, _schema: pa.Schema, _damaged: Tell, /) -> Iterator[pa.RecordBatch]:
+        yield from self._batches([package for package in self.packages if package.name == member])
+
+    def _batches(self, packages: Iterable[Package]) -> Iterator[pa.RecordBatch]:
         left_out: dict[str, list[str]] = {}
-        rows = (row for package in self.packages for row in _rows(package, left_out))
+        rows = (row for package in packages for row in _rows(package, left_out))
         while chunk := list(itertools.islice(rows, ROWS)):
             yield pa.RecordBatch.from_pylist(chunk, schema=SCHEMA)
         if left_out:

@@ -55,7 +55,7 @@ def _rows(file: Any, path: str, damaged: Tell | None) -> Iterator[tuple[int, int
         except StopIteration:
             return
         except (pa.ArrowException, EOFError, OSError) as error:
-            if damaged is None:
+            if damaged is None or getattr(error, "errno", None):  # a number: the store or the disk, not the file
                 raise
             damaged(Damage("", f"cannot be read from line {number} on: {str(error).splitlines()[0]}"))
             return

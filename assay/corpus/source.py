@@ -11,6 +11,7 @@ import pyarrow as pa
 from fsspec.implementations.local import LocalFileSystem
 
 from assay.corpus import files, huggingface, installed
+from assay.corpus.damage import Tell
 from assay.corpus.schemas import unified
 from assay.errors import InputError
 from assay.progress import bar
@@ -31,14 +32,32 @@ class Source(Protocol):
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows in a fixed order. Raises InputError naming file and row where one cannot be read."""
 
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Names of what can be read apart, files for one, in the order of `batches`."""
+
+    @property
+    def readable_schema(self) -> pa.Schema:
+        """The columns of all members together; a file or line that cannot be read has no say."""
+
+    def read(self, member: str, schema: pa.Schema, damaged: Tell, /) -> Iterator[pa.RecordBatch]:
+        """The rows of one member as far as they can be read, with the columns of `schema`, the readable one."""
+
 
 @dataclass(frozen=True)
 class FileSource:
     """Files of the kinds that `files` reads: one, or all such files below a folder, in the order of their names."""
 
     uri: str
-    paths: tuple[str, ...]
+    root: str
+    """What all paths begin with."""
+    members: tuple[str, ...]
+    """Paths below the folder, or the file's name."""
     fs: Any
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return tuple(self.root + member for member in self.members)
 
     @property
     def revision(self) -> str:
@@ -62,8 +81,10 @@ class FileSource:
 
     @cached_property
     def readable_schema(self) -> pa.Schema:
-        """The same of what can be read: a file or line that cannot has no say."""
         return self._unified(tolerant=True)
+
+    def read(self, member: str, schema: pa.Schema, damaged: Tell | None, /) -> Iterator[pa.RecordBatch]:
+        return files.read_batches(self.fs, self.root + member, schema, name=member, damaged=damaged)
 
     def _unified(self, *, tolerant: bool) -> pa.Schema:
         looked_at = bar(self.paths, unit=" files", what="columns")
@@ -72,8 +93,8 @@ class FileSource:
         return unified(((path, schema) for path, schema in schemas if schema.names or not tolerant), gaps=gaps)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        for path in self.paths:
-            yield from files.read_batches(self.fs, path, self.schema)
+        for member in self.members:
+            yield from self.read(member, self.schema, None)
 
 
 def open_source(uri: str) -> Source:
@@ -101,4 +122,6 @@ def open_source(uri: str) -> Source:
             where=uri,
             fix=f"Give {', '.join(files.KINDS)} files; .gz and .zst may follow {', '.join(files.PACKED)}",
         )
-    return FileSource(uri, tuple(found), fs)
+    root = path.rstrip("/")
+    root = root[: root.rfind("/") + 1] if found == [path] else f"{root}/"
+    return FileSource(uri, root, tuple(name.removeprefix(root) for name in found), fs)

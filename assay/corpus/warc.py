@@ -79,6 +79,8 @@ def _documents(stream: Any, offset: int, kind: str, tell: Tell) -> Iterator[tupl
                 return
             found = _page(record) if pages else _text(record)
         except (OSError, ValueError) as error:
+            if getattr(error, "errno", None):  # the store or the disk, not the file
+                raise
             words = str(error).splitlines()
             tell(Damage(f"byte {offset}", f"cannot be parsed: {words[0] if words else type(error).__name__}"))
             return

@@ -1,6 +1,7 @@
 """Duplicates among more documents than fit into memory: bands are searched apart, then their pairs are joined.
 
 A band needs the keys of all documents (8 bytes each) and the signatures of those that share one; no text is read.
+Documents take turns by their keys, so that memory does not grow with them.
 Whether two documents are near-duplicates is decided by the similarity that their signatures estimate.
 """
 
@@ -21,6 +22,8 @@ Mark = TypeVar("Mark", np.uint8, np.uint64)
 
 EXACT = -1
 """Number of the band whose key is the digest of the whole text."""
+AT_ONCE = 500_000
+"""Documents, about, whose keys and signatures are in memory at once; others take their turn."""
 
 
 class MarkedParts(Protocol):
@@ -45,13 +48,25 @@ def pairs_of_band(parts: MarkedParts, band: int, config: DedupConfig) -> IntArra
 
     Not every pair: as many as connect the documents that belong together. For EXACT, documents of equal text.
     """
-    count = len(parts.starts) - 1
-    keys = np.concatenate([np.empty(0, np.uint64), *(parts.keys(part, band) for part in range(count))])
+    turns = -(-int(parts.starts[-1]) // AT_ONCE)
+    found = [_pairs_among(parts, band, config, turn, turns) for turn in range(turns)]
+    return np.concatenate([np.empty((0, 2), np.int64), *found])
+
+
+def _pairs_among(parts: MarkedParts, band: int, config: DedupConfig, turn: int, turns: int) -> IntArray:
+    """The pairs among documents whose keys fall into this turn; documents that share a key are in one turn."""
+    mine, theirs = [], []
+    for part in range(len(parts.starts) - 1):
+        every = parts.keys(part, band)
+        here = np.flatnonzero(every % np.uint64(turns) == turn)
+        mine.append(here + parts.starts[part])
+        theirs.append(every[here])
+    keys = np.concatenate(theirs)
     order = np.argsort(keys, kind="stable")
     starts = _starts(keys[order])
     sizes = np.diff(np.append(starts, len(keys)))
     shared = np.repeat(sizes > 1, sizes)
-    rows, bucket = order[shared], np.repeat(np.arange(len(sizes)), sizes)[shared]
+    rows, bucket = np.concatenate(mine)[order[shared]], np.repeat(np.arange(len(sizes)), sizes)[shared]
     del keys, order
     if not len(rows):
         return np.empty((0, 2), np.int64)

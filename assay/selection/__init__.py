@@ -3,13 +3,12 @@
 from assay.selection.choose import Choice, choose
 from assay.selection.present import funnel_table, promise, selection_report
 from assay.selection.request import Request
-from assay.selection.write import find_selection, provenance_of, write_selection
+from assay.selection.write import provenance_of, write_selection
 
 __all__ = [
     "Choice",
     "Request",
     "choose",
-    "find_selection",
     "funnel_table",
     "promise",
     "provenance_of",

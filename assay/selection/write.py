@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assay.errors import InputError
 from assay.progress import counter
 from assay.report import render_html
 from assay.scoring import Scores
@@ -17,7 +16,7 @@ from assay.selection.choose import Choice
 from assay.selection.present import DUPLICATES, selection_report
 from assay.selection.request import Request
 from assay.selection.texts import batches_with
-from assay.storage import MANIFEST, Snapshot, exists, join, write_bytes, write_snapshot
+from assay.storage import Snapshot, find_made, join, write_bytes, write_snapshot
 
 CARD, REPORT = "README.md", "report.html"
 ADDED = {
@@ -41,17 +40,6 @@ def provenance_of(scores: Scores, snapshot: Snapshot, request: Request) -> dict[
         "scores": plan.key,
         "request": request.to_json(),
     }
-
-
-def find_selection(place: str, provenance: dict[str, Any]) -> Snapshot | None:
-    """The very selection where it was made before. Raises InputError where something else lies there."""
-    if not exists(place):
-        return None
-    if exists(join(place, MANIFEST)):
-        found = Snapshot.open(place)
-        if all(found.manifest.provenance.get(name) == value for name, value in provenance.items()):
-            return found
-    raise InputError("the output exists already", where=place, fix="Remove it, or name another")
 
 
 def write_selection(scores: Scores, snapshot: Snapshot, request: Request, choice: Choice, place: str) -> Snapshot:
@@ -85,7 +73,7 @@ def write_selection(scores: Scores, snapshot: Snapshot, request: Request, choice
         keep=True,
         finish=finish,
     )
-    written = find_selection(place, provenance)  # another selection may have come there meanwhile
+    written = find_made(place, provenance)  # another selection may have come there meanwhile
     assert written is not None
     return written
 

@@ -10,12 +10,13 @@ from assay.storage.objects import (
     local_path,
     localize,
     open_binary,
+    published_file,
     published_folder,
     read_bytes,
     upload_folder,
     write_bytes,
 )
-from assay.storage.snapshot import MANIFEST, TOKEN_ESTIMATE, Manifest, Snapshot, write_snapshot
+from assay.storage.snapshot import MANIFEST, TOKEN_ESTIMATE, Manifest, Snapshot, find_made, write_snapshot
 from assay.storage.staging import clear_disk_errors, staged_file, staged_folder
 from assay.storage.versions import Change, Difference, difference, without
 
@@ -34,11 +35,13 @@ __all__ = [
     "digest_json",
     "download_folder",
     "exists",
+    "find_made",
     "join",
     "list_names",
     "local_path",
     "localize",
     "open_binary",
+    "published_file",
     "published_folder",
     "read_bytes",
     "staged_file",

@@ -63,6 +63,20 @@ def write_bytes(url: str, data: bytes) -> None:
     fs.pipe_file(name, data)  # one PUT: object stores show an object when it is complete
 
 
+@contextmanager
+def published_file(url: str) -> Iterator[Path]:
+    """Yield a local path to write to; it appears at `url` when the block ends, whole or not at all."""
+    if path := local_path(url):
+        with staged_file(path) as partial:
+            yield partial
+        return
+    fs, name = _open(url)
+    with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
+        file = Path(scratch) / "new"
+        yield file
+        fs.put_file(str(file), name)  # an object is visible when all of it is there
+
+
 def create(url: str, data: bytes) -> None:
     """Write an object that must not exist yet: of several writers exactly one succeeds.
 

@@ -13,16 +13,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from assay.errors import InputError
 from assay.storage.hashing import digest_file, digest_json
-from assay.storage.objects import join, open_binary, published_folder, read_bytes
+from assay.storage.objects import exists, join, open_binary, published_folder, read_bytes
 
 MANIFEST = "manifest.json"
 ROW_GROUP = 5_000
+"""Rows in a row group at most,"""
+GROUP_BYTES = 64 * 2**20
+"""and bytes of text, above which the next document opens another one: a group is what memory holds."""
 TOKEN_ESTIMATE = "estimate: UTF-8 bytes / 4"
 
 
@@ -182,6 +186,7 @@ def write_snapshot(
     provenance: dict[str, Any],
     tokens: tuple[str, str] | None = None,
     rows_per_shard: int = 100_000,
+    shard_bytes: int | None = None,
     replace: bool = False,
     keep: bool = False,
     finish: Callable[[Snapshot], None] | None = None,
@@ -189,6 +194,7 @@ def write_snapshot(
     """Write record batches of one schema, with a `text` column, as a snapshot at a path or fsspec URL.
 
     `tokens`: the column that holds every document's tokens, and the name of what counted them; an estimate without.
+    A shard ends at `rows_per_shard`, or with the row group that takes its file to `shard_bytes`.
     `finish` may add files beside the shards before the snapshot appears; it is given the snapshot in its hidden
     place. `replace`, `keep`: as in `published_folder`. Raises InputError where there is no row, or a batch has
     another schema than the first; then nothing is left.
@@ -199,24 +205,26 @@ def write_snapshot(
         shards: list[Shard] = []
         schema: pa.Schema | None = None
         writer: pq.ParquetWriter | None = None
+        file = folder
         counted = rows = 0
 
         def close() -> None:
             nonlocal writer, rows
             if writer is not None:
                 writer.close()
-                file = folder / f"part-{len(shards):05d}.parquet"
                 shards.append(Shard(file.name, rows, file.stat().st_size, digest_file(file)))
             writer, rows = None, 0
 
-        for group in _row_groups(_checked(batches, sources), rows_per_shard):
+        held = _Held(_checked(batches, sources))
+        while (group := held.take(rows_per_shard - rows)) is not None:
             schema = schema or group.schema
             if writer is None:
-                writer = pq.ParquetWriter(folder / f"part-{len(shards):05d}.parquet", schema, compression="zstd")
+                file = folder / f"part-{len(shards):05d}.parquet"
+                writer = pq.ParquetWriter(file, schema, compression="zstd")
             writer.write_table(group)
             rows += group.num_rows
             counted += pc.sum(group[column] if column else pc.binary_length(group["text"])).as_py() or 0
-            if rows == rows_per_shard:
+            if rows == rows_per_shard or (shard_bytes and file.stat().st_size >= shard_bytes):
                 close()
         close()
         if schema is None:
@@ -253,21 +261,42 @@ def _checked(batches: Iterable[pa.RecordBatch], sources: str) -> Iterator[pa.Tab
             yield pa.Table.from_batches([batch.replace_schema_metadata(None)])
 
 
-def _row_groups(tables: Iterator[pa.Table], rows_per_shard: int) -> Iterator[pa.Table]:
-    """Tables of ROW_GROUP rows, shorter where a shard ends or the rows do; each in one piece.
+class _Held:
+    """Rows on their way into row groups, which are the same however the rows arrived: so are the shards' bytes."""
 
-    Row groups are the same however the rows arrived, so that the shards' bytes are too.
+    def __init__(self, tables: Iterator[pa.Table]) -> None:
+        self._tables = tables
+        self._held: list[pa.Table] = []
+        self._sizes = np.empty(0, np.int64)
+
+    def take(self, most: int) -> pa.Table | None:
+        """The next row group, of `most` rows at most, in one piece; None behind the last."""
+        most = min(most, ROW_GROUP)
+        while len(self._sizes) < most and self._sizes.sum() < GROUP_BYTES:
+            table = next(self._tables, None)
+            if table is None:
+                break
+            self._held.append(table)
+            sizes = pc.fill_null(pc.binary_length(table["text"]), 0).to_numpy().astype(np.int64)
+            self._sizes = np.concatenate([self._sizes, sizes])
+        if not len(self._sizes):
+            return None
+        full = int(np.searchsorted(np.cumsum(self._sizes), GROUP_BYTES)) + 1
+        count = min(most, full, len(self._sizes))
+        whole = pa.concat_tables(self._held)
+        self._held, self._sizes = [whole.slice(count)], self._sizes[count:]
+        return whole.slice(0, count).combine_chunks()
+
+
+def find_made(place: str, provenance: dict[str, Any]) -> Snapshot | None:
+    """The very snapshot where it was made before. Raises InputError where something else lies there.
+
+    `provenance`: what it must say of itself, and may say more.
     """
-    held: list[pa.Table] = []
-    written = 0
-    for table in tables:
-        held.append(table)
-        while sum(each.num_rows for each in held) >= (
-            want := min(ROW_GROUP, rows_per_shard - written % rows_per_shard)
-        ):
-            whole = pa.concat_tables(held)
-            yield whole.slice(0, want).combine_chunks()
-            written += want
-            held = [whole.slice(want)]
-    if held and (rest := pa.concat_tables(held).combine_chunks()).num_rows:
-        yield rest
+    if not exists(place):
+        return None
+    if exists(join(place, MANIFEST)):
+        found = Snapshot.open(place)
+        if all(found.manifest.provenance.get(name) == value for name, value in provenance.items()):
+            return found
+    raise InputError("the output exists already", where=place, fix="Remove it, or name another")

@@ -14,8 +14,8 @@ from assay.errors import InputError
 from assay.model import Calibration
 from assay.scoring import Bins, PartFolder, Plan, Scores, ScoringConfig
 from assay.scoring.sidecar import Sidecar, part_bytes
-from assay.selection import Request, choose, find_selection, provenance_of, write_selection
-from assay.storage import Snapshot, join, write_bytes, write_snapshot
+from assay.selection import Request, choose, provenance_of, write_selection
+from assay.storage import Snapshot, find_made, join, write_bytes, write_snapshot
 
 LETTERS = np.array(list("abcdefghijklmnopqrstuvwxyz"))
 
@@ -204,7 +204,7 @@ def test_a_selection_is_a_snapshot_with_all_columns_its_card_and_report(tmp_path
     scores, corpus = scored(tmp_path, rows, score=list(range(30)))
     request = Request(token_budget=100)
     provenance = provenance_of(scores, corpus, request)
-    assert find_selection(str(tmp_path / "out"), provenance) is None
+    assert find_made(str(tmp_path / "out"), provenance) is None
 
     choice = choose(scores, corpus, calibration(), request)
     selection = write_selection(scores, corpus, request, choice, str(tmp_path / "out"))
@@ -231,11 +231,11 @@ def test_a_selection_is_a_snapshot_with_all_columns_its_card_and_report(tmp_path
     assert "<script>" not in card + page
     assert "Best documents not taken" in page
 
-    found = find_selection(str(tmp_path / "out"), provenance)
+    found = find_made(str(tmp_path / "out"), provenance)
     assert found is not None
     assert found.manifest == selection.manifest
     with pytest.raises(InputError, match="exists already"):
-        find_selection(str(tmp_path / "out"), provenance_of(scores, corpus, Request(token_budget=99)))
+        find_made(str(tmp_path / "out"), provenance_of(scores, corpus, Request(token_budget=99)))
     again = write_selection(scores, corpus, request, choice, str(tmp_path / "again"))
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     for name in names:

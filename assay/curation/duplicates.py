@@ -1,0 +1,164 @@
+"""Duplicates among the documents of all pieces: pairs by band, clusters, and which document of each stays."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from assay.curation.make import Counts, broken, read_counts
+from assay.curation.pieces import band_name, mark_types
+from assay.curation.plan import PieceFolder, pairs_name
+from assay.dedup import EXACT, clusters_of, pairs_of_band
+from assay.progress import bar
+from assay.storage import exists, open_binary, published_file
+
+IntArray = NDArray[np.int64]
+ROWS = 5_000
+
+
+class PieceMarks:
+    """The marks of all documents that cleaning kept, in the order of the pieces: they are numbered through."""
+
+    def __init__(self, folder: PieceFolder) -> None:
+        """Raises InputError where a piece is missing or damaged."""
+        self.folder = folder
+
+    @cached_property
+    def counts(self) -> list[Counts]:
+        """Of each piece."""
+        return [read_counts(self.folder.place(piece.name)) for piece in self.folder.plan.pieces]
+
+    @cached_property
+    def starts(self) -> IntArray:
+        """First document of each piece, and the number of all; shape (pieces + 1,)."""
+        return np.cumsum([0, *(counts.kept for counts in self.counts)], dtype=np.int64)
+
+    def column(self, part: int, name: str) -> Iterator[pa.Array]:
+        """Of the documents of a piece that cleaning kept, some thousands at a time."""
+        place = self.folder.place(self.folder.plan.pieces[part].name)
+        # A mark is null where the document was dropped; of other columns the digest tells.
+        columns = [name] if name in mark_types(self.folder.plan.config) else [name, "_digest"]
+        try:
+            with open_binary(place) as file:
+                for batch in pq.ParquetFile(file).iter_batches(ROWS, columns=columns):
+                    yield batch[name].filter(batch[columns[-1]].is_valid())
+        except (OSError, pa.ArrowException) as error:
+            raise broken(place, error) from error
+
+    def take(self, part: int, name: str, rows: IntArray) -> pa.Array:
+        """At these documents of a piece, counted from its first; `rows` rise."""
+        found, at = [], 0
+        for cells in self.column(part, name):
+            low, high = np.searchsorted(rows, [at, at + len(cells)])
+            found.append(cells.take(pa.array(rows[low:high] - at)))
+            at += len(cells)
+        return pa.concat_arrays(found)
+
+    def keys(self, part: int, band: int) -> NDArray[np.uint64]:
+        if band == EXACT:
+            found = [_bytes(cells).view("<u8")[:, 0] for cells in self.column(part, "_digest")]
+        else:
+            found = [np.asarray(cells.to_numpy(), np.uint64) for cells in self.column(part, band_name(band))]
+        return np.concatenate([np.empty(0, np.uint64), *found])
+
+    def bits(self, part: int, rows: IntArray) -> NDArray[np.uint8]:
+        return _bytes(self.take(part, "_bits", rows))
+
+    def digests(self, part: int, rows: IntArray) -> NDArray[np.uint64]:
+        return _bytes(self.take(part, "_digest", rows)).view("<u8")
+
+
+def _bytes(cells: pa.FixedSizeBinaryArray) -> NDArray[np.uint8]:
+    """Shape (cells, width)."""
+    width = cells.type.byte_width
+    data = np.frombuffer(cells.buffers()[1] or b"", np.uint8)
+    return data[cells.offset * width :][: len(cells) * width].reshape(-1, width)
+
+
+def search_bands(folder: PieceFolder, bands: Sequence[int]) -> int:
+    """Find the pairs of these bands, where nobody has yet; returns how many bands were searched here.
+
+    All pieces must be there. Raises InputError for one that is not.
+    """
+    marks, done = PieceMarks(folder), 0
+    for band in bar(bands, unit=" bands", what="duplicates"):
+        place = folder.place(pairs_name(band))
+        if exists(place):
+            continue
+        pairs = pairs_of_band(marks, band, folder.plan.config.dedup)
+        table = pa.table({"one": pairs[:, 0], "other": pairs[:, 1]})
+        with published_file(place) as path:
+            pq.write_table(table, path, compression="zstd")
+        done += 1
+    return done
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Documents that have duplicates, numbered as in PieceMarks; shape (m,) each."""
+
+    rows: IntArray
+    """Rising."""
+    survivor: IntArray
+    """The document that stays of each one's cluster: the longest; of those the one with the least digest, then the
+    first."""
+    same: NDArray[np.bool_]
+    """Whether its normalised text is that of the survivor."""
+    bytes: IntArray
+    """Of its text."""
+
+    @property
+    def fallen(self) -> NDArray[np.bool_]:
+        """Whether it is dropped."""
+        return self.survivor != self.rows
+
+    @property
+    def count(self) -> int:
+        """Of clusters."""
+        return len(np.unique(self.survivor))
+
+
+def find_clusters(marks: PieceMarks) -> Clusters:
+    """From the pairs of all bands, which must be there. Memory: about 100 bytes a document that has a duplicate."""
+    folder = marks.folder
+    rows, cluster = clusters_of(_pairs(folder.place(pairs_name(band))) for band in folder.plan.bands)
+    sizes = np.empty(len(rows), np.int64)
+    digests = np.empty((len(rows), 2), np.uint64)
+    for part, mine in parts_of(marks, rows):
+        within = rows[mine] - marks.starts[part]
+        sizes[mine] = marks.take(part, "_bytes", within).to_numpy()
+        digests[mine] = marks.digests(part, within)
+    order = np.lexsort((rows, digests[:, 1], digests[:, 0], -sizes, cluster))
+    first = np.flatnonzero(np.append(True, np.diff(cluster[order]) != 0)) if len(rows) else order
+    best = order[first][np.unique(cluster, return_inverse=True)[1]] if len(rows) else order
+    return Clusters(rows, rows[best], (digests == digests[best]).all(axis=1), sizes)
+
+
+def parts_of(marks: PieceMarks, rows: IntArray) -> list[tuple[int, slice]]:
+    """(piece, the slice of `rows` that lies in it) for every piece that holds any; `rows` rise."""
+    edges = np.searchsorted(rows, marks.starts)
+    return [(part, slice(*edges[part : part + 2])) for part in range(len(edges) - 1) if edges[part] < edges[part + 1]]
+
+
+def _pairs(place: str) -> IntArray:
+    try:
+        with open_binary(place) as file:
+            table = pq.read_table(file)
+        return np.stack([table["one"].to_numpy(), table["other"].to_numpy()], axis=1)
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise broken(place, error) from error
+
+
+def survivor_ids(marks: PieceMarks, clusters: Clusters) -> dict[int, Any]:
+    """Id of each document that stays of a cluster, by its number."""
+    kept = np.unique(clusters.survivor)
+    found: dict[int, Any] = {}
+    for part, mine in parts_of(marks, kept):
+        ids = marks.take(part, "id", kept[mine] - marks.starts[part])
+        found.update(zip(kept[mine].tolist(), ids.to_pylist(), strict=True))
+    return found

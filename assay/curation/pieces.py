@@ -1,0 +1,208 @@
+"""Members of a source, cleaned: what is kept, what was dropped and why, and marks to find its duplicates by.
+
+Nothing that was read is missing in a piece. Documents that are dropped keep their text, so that a report can show them;
+what could not be read is a row without a text.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from assay.corpus import Columns, Source, canonical
+from assay.corpus.acquire import text_of
+from assay.corpus.clean import Cleaner
+from assay.corpus.damage import Damage
+from assay.corpus.decontaminate import NONE, Benchmarks
+from assay.corpus.extract import Extracted, Extractor, Page
+from assay.curation.config import BuildConfig
+from assay.dedup import DedupConfig, marks
+
+ADDED = {
+    "language": pa.string(),
+    "language_probability": pa.float64(),
+    "contamination": pa.float64(),
+    "contaminated_by": pa.string(),
+}
+"""Columns of a kept document beside those of its source. `contamination` is the share of its word 13-grams that stand
+in a benchmark, `contaminated_by` the benchmarks' files, separated by commas."""
+ABOUT = {
+    "_reason": pa.string(),
+    "_value": pa.float64(),
+    "_detail": pa.string(),
+    "_member": pa.string(),
+    "_row": pa.int64(),
+    "_bytes": pa.int64(),
+}
+"""Why a document is dropped (empty: it is kept), what was measured, more in words; where it came from; and the bytes of
+its text."""
+UNREADABLE = "unreadable"
+EXTRACTION = "extraction"
+TOGETHER = 64
+"""HTML files that are worked on at once."""
+TOLD = 1_000
+"""Places that cannot be read, from which they are written down."""
+
+
+def band_name(band: int) -> str:
+    """The column of a band's keys."""
+    return f"_band_{band:03d}"
+
+
+def mark_types(config: BuildConfig) -> dict[str, pa.DataType]:
+    """Columns by which duplicates are found; null for documents that are dropped."""
+    if config.keep_duplicates:
+        return {}
+    dedup: DedupConfig = config.dedup
+    bands = {band_name(band): pa.uint64() for band in range(dedup.permutations // dedup.band_rows)}
+    return {"_digest": pa.binary(16), "_bits": pa.binary(dedup.permutations), **bands}
+
+
+def made_of_pages(schema: pa.Schema, columns: Columns) -> bool:
+    """Whether a source holds web pages whose texts are still to be extracted."""
+    return "html" in schema.names and columns.text not in schema.names
+
+
+def piece_schema(schema: pa.Schema, config: BuildConfig, uri: str) -> pa.Schema:
+    """Columns of the pieces of a source with this schema. Raises InputError for a column that is missing or no text."""
+    nothing = pa.RecordBatch.from_pylist([], schema=schema)
+    if not made_of_pages(schema, config.columns):
+        canonical(nothing, config.columns, uri)
+    return PieceMaker(config, schema, None).rows(nothing, [], uri).schema
+
+
+class PieceMaker:
+    """A context manager that makes pieces of members, one like the other: none depends on those before it."""
+
+    def __init__(self, config: BuildConfig, schema: pa.Schema, benchmarks: Benchmarks | None) -> None:
+        """`schema`: the columns of all members of the source together (`readable_schema`)."""
+        self._config, self._schema, self._benchmarks = config, schema, benchmarks
+        self._pages = made_of_pages(schema, config.columns)
+        self._cleaner: Cleaner | None = None
+        self._extractor = Extractor(seconds=config.page_seconds)
+
+    def __enter__(self) -> "PieceMaker":
+        self._cleaner = Cleaner(self._config.clean)
+        if self._pages:
+            self._extractor.__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._pages:
+            self._extractor.__exit__(*exception)
+
+    def make(self, source: Source, members: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Rows of a piece: the columns of the source under Assay's names, ADDED, ABOUT, and marks.
+
+        Places that cannot be read are rows behind those that were read before them.
+        """
+        told: list[tuple[str, Damage]] = []
+        for batch, places in self._read(source, members, told):
+            found = [
+                {**self._assess(text), "_member": member, "_row": row}
+                for text, (member, row) in zip(self._texts(batch, source.uri), places, strict=True)
+            ]
+            yield self.rows(batch, found, source.uri)
+            if len(told) >= TOLD:
+                yield self._unreadable(told, source.uri)
+                told.clear()
+        if told:
+            yield self._unreadable(told, source.uri)
+
+    def _read(
+        self, source: Source, members: Sequence[str], told: list[tuple[str, Damage]]
+    ) -> Iterator[tuple[pa.RecordBatch, list[tuple[str, int]]]]:
+        """Batches, with member and row of each of their rows. Small members come together."""
+        held: list[pa.RecordBatch] = []
+        places: list[tuple[str, int]] = []
+        for member in members:
+            row = 0
+            for batch in source.read(member, self._schema, partial(_note, told, member)):
+                held.append(batch)
+                places += [(member, number) for number in range(row, row + batch.num_rows)]
+                row += batch.num_rows
+                if len(members) == 1 or len(places) >= TOGETHER:
+                    yield pa.concat_batches(held), places
+                    held, places = [], []
+        if held:
+            yield pa.concat_batches(held), places
+
+    def _unreadable(self, told: list[tuple[str, Damage]], uri: str) -> pa.RecordBatch:
+        nothing = pa.RecordBatch.from_pylist([{}] * len(told), schema=self._schema)
+        lost = [
+            {"_reason": UNREADABLE, "_detail": f"{each.place} {each.what}".strip(), "_member": member}
+            for member, each in told
+        ]
+        return self.rows(nothing, lost, uri)
+
+    def _texts(self, batch: pa.RecordBatch, uri: str) -> list[Extracted]:
+        """Of each row, extracted where it is a page."""
+        if self._pages:
+            return list(self._extractor.extract([_page(row) for row in batch.to_pylist()]))
+        return [Extracted(text or "") for text in text_of(batch, self._config.columns, uri).to_pylist()]
+
+    def rows(self, batch: pa.RecordBatch, found: list[dict[str, Any]], uri: str) -> pa.RecordBatch:
+        """The batch with what was found of each row: the text as it is now, and the columns that are added."""
+        name = self._config.columns.text
+        texts = pa.array([each.get("text", "") for each in found], pa.large_string())
+        if self._pages:
+            batch = batch.drop_columns(["html"]).append_column(name, texts)
+        else:
+            batch = batch.set_column(batch.schema.get_field_index(name), name, texts)
+        batch = canonical(batch, self._config.columns, uri)
+        ours = ADDED | ABOUT | mark_types(self._config)
+        # What the source says of its documents, FineWeb's `language` for one, is kept beside what is found here.
+        batch = batch.rename_columns([f"source_{name}" if name in ours else name for name in batch.schema.names])
+        sizes = pc.cast(pc.binary_length(batch["text"]), pa.int64())
+        for column, kind in (ADDED | ABOUT).items():
+            cells = sizes if column == "_bytes" else pa.array([each.get(column) for each in found], kind)
+            batch = batch.append_column(column, cells)
+        return self._marked(batch, np.array([not each["_reason"] for each in found], bool))
+
+    def _marked(self, batch: pa.RecordBatch, kept: NDArray[np.bool_]) -> pa.RecordBatch:
+        """With what duplicates are found by."""
+        if self._config.keep_duplicates:
+            return batch
+        found = marks(batch["text"].filter(pa.array(kept)).to_pylist(), self._config.dedup)
+        place = pa.array(np.cumsum(kept) - 1, mask=~kept)
+        numbers = {band_name(band): keys for band, keys in enumerate(found.bands.T)}
+        little = {"_digest": found.digest.astype("<u8"), "_bits": found.bits}
+        for column, kind in mark_types(self._config).items():
+            if column in little:
+                cells = pa.array([row.tobytes() for row in little[column]], kind)
+            else:
+                cells = pa.array(numbers[column], kind)
+            batch = batch.append_column(column, cells.take(place))
+        return batch
+
+    def _assess(self, extracted: Extracted) -> dict[str, Any]:
+        """What becomes of one text."""
+        if extracted.problem:
+            return {"_reason": EXTRACTION, "_detail": extracted.problem}
+        assert self._cleaner is not None, "a PieceMaker is a context manager"
+        cleaned = self._cleaner.clean(extracted.text)
+        overlap = self._benchmarks.overlap(cleaned.text) if self._benchmarks and not cleaned.reason else NONE
+        return {
+            "text": cleaned.text,
+            "language": cleaned.language,
+            "language_probability": cleaned.language_probability,
+            "contamination": overlap.share,
+            "contaminated_by": ",".join(overlap.benchmarks),
+            "_reason": cleaned.reason,
+            "_value": cleaned.value,
+        }
+
+
+def _page(row: dict[str, Any]) -> Page:
+    html = row["html"] or b""
+    if isinstance(html, str):
+        return Page(html.encode("utf-8", "replace"), row.get("mime") or "", "utf-8")
+    return Page(html, row.get("mime") or "", row.get("charset") or "")
+
+
+def _note(told: list[tuple[str, Damage]], member: str, damage: Damage) -> None:
+    told.append((member, damage))

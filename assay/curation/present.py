@@ -1,0 +1,202 @@
+"""What people see of a build: what was kept, what was not and why, with samples of both."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from assay.curation.duplicates import Clusters
+from assay.curation.funnel import EXACT_REASON, NEAR_REASON, Funnel
+from assay.curation.look import PLACES, Look
+from assay.curation.pieces import EXTRACTION, UNREADABLE
+from assay.report import (
+    Block,
+    Callout,
+    Facts,
+    Figure,
+    Prose,
+    Report,
+    Section,
+    Table,
+    TextItem,
+    Texts,
+    chart_distribution,
+)
+from assay.storage import Snapshot
+
+LANGUAGES = 20
+MOST_DROPPED = 0.9
+"""Share of the documents from which the reader is told that little is left."""
+
+
+def build_report(snapshot: Snapshot, funnel: Funnel, clusters: Clusters, look: Look) -> Report:
+    """The report that is both page and Deck; its bytes depend on the pieces alone."""
+    manifest = snapshot.manifest
+    (source,) = manifest.provenance["sources"]
+    return Report(
+        "What became of the documents?",
+        f"{manifest.rows:,} of {funnel.found.documents:,} documents kept",
+        [
+            Section("Kept", [*_warnings(funnel), _facts(snapshot, funnel), Table(funnel.steps(), STEPS_CAPTION)]),
+            Section("Dropped, by reason", _reasons(funnel)),
+            Section("Length", [_length_chart(look)]),
+            Section("Language", _languages(look)),
+            Section("Duplicates", _duplicates(snapshot, funnel, clusters)),
+            *_contamination(snapshot, look),
+            *_unreadable(look),
+            *_samples(funnel, look),
+            Section(
+                "Lineage",
+                [
+                    Table(
+                        pd.DataFrame(
+                            [
+                                {"": "source", " ": source["uri"]},
+                                {"": "revision", " ": str(source["revision"])},
+                                {"": "version", " ": manifest.version},
+                            ]
+                        )
+                    )
+                ],
+            ),
+        ],
+    )
+
+
+STEPS_CAPTION = (
+    "Step by step. Tokens are an estimate, UTF-8 bytes / 4: of what is dropped as it was then, of the rest as it is "
+    "kept."
+)
+
+
+def _warnings(funnel: Funnel) -> list[Block]:
+    found = funnel.found.documents
+    blocks: list[Block] = []
+    if funnel.kept.documents < (1 - MOST_DROPPED) * found:
+        reason = max(funnel.dropped, key=lambda each: funnel.dropped[each].documents)
+        share = funnel.kept.documents / found
+        blocks.append(Callout(f"Only {share:.1%} of the documents are left; most were dropped for: {reason}.", "warn"))
+    for reason, words in ((UNREADABLE, "places in the source could not be read"), (EXTRACTION, "pages gave no text")):
+        if reason in funnel.dropped:
+            blocks.append(Callout(f"{funnel.dropped[reason].documents:,} {words}; see below.", "warn"))
+    return blocks
+
+
+def _facts(snapshot: Snapshot, funnel: Funnel) -> Facts:
+    manifest = snapshot.manifest
+    return Facts(
+        {
+            "documents": f"{manifest.rows:,}",
+            "of all found": f"{funnel.kept.documents / funnel.found.documents:.1%}",
+            "tokens, estimated": f"{manifest.tokens:,}",
+            "shards": f"{len(manifest.shards):,}",
+        }
+    )
+
+
+def _reasons(funnel: Funnel) -> list[Block]:
+    if not funnel.dropped:
+        return [Prose("No document was dropped.")]
+    return [Table(funnel.reasons(), "Every one of them stands in `_dropped.parquet`, with what was measured.")]
+
+
+def _length_chart(look: Look) -> Block:
+    both = look.kept_lengths + look.dropped_lengths
+    last = int(np.flatnonzero(both).max()) + 1 if both.any() else 1
+    amounts = {"kept": look.kept_lengths[:last].astype(float), "dropped": look.dropped_lengths[:last].astype(float)}
+    svg = chart_distribution(
+        np.arange(last + 1, dtype=float),
+        amounts,
+        cut=None,
+        x="tokens of a document, as a power of two",
+        y="documents",
+        name="documents by length, kept and dropped",
+    )
+    return Figure(
+        svg, "Documents by their length in estimated tokens: the bar from 9 to 10 holds those of 512 to 1,023."
+    )
+
+
+def _languages(look: Look) -> list[Block]:
+    every = look.languages + look.dropped_languages
+    rows = [
+        {"language": code, "kept": look.languages[code], "dropped": look.dropped_languages[code]}
+        for code, _ in sorted(every.items(), key=lambda item: (-item[1], item[0]))[:LANGUAGES]
+    ]
+    more = f" The {LANGUAGES} most frequent of {len(every)}." if len(every) > LANGUAGES else ""
+    caption = "Most probable language of each document; unknown where a text has nothing to go by."
+    return [Table(pd.DataFrame(rows, dtype=object), caption + more)] if rows else [Prose("No document.")]
+
+
+def _duplicates(snapshot: Snapshot, funnel: Funnel, clusters: Clusters) -> list[Block]:
+    config = snapshot.manifest.provenance["config"]
+    if config["keep_duplicates"]:
+        return [Prose("None were looked for.")]
+    if not len(clusters.rows):
+        return [Prose("No document has a duplicate.")]
+    sizes = np.unique(clusters.survivor, return_counts=True)[1]
+    fallen: Mapping[str, int] = Counter(
+        {reason: funnel.dropped[reason].documents for reason in (EXACT_REASON, NEAR_REASON) if reason in funnel.dropped}
+    )
+    return [
+        Facts(
+            {
+                "clusters": f"{len(sizes):,}",
+                "exact duplicates dropped": f"{fallen[EXACT_REASON]:,}",
+                "near-duplicates dropped": f"{fallen[NEAR_REASON]:,}",
+                "largest cluster": f"{int(sizes.max()):,} documents",
+            }
+        ),
+        Prose(
+            f"Near-duplicates: estimated Jaccard similarity of word {config['dedup']['shingle_words']}-grams of at "
+            f"least {config['dedup']['threshold']:g}, directly or through others. Of each cluster the longest document "
+            "stays. All of them stand in `_clusters.parquet`."
+        ),
+    ]
+
+
+def _contamination(snapshot: Snapshot, look: Look) -> list[Section]:
+    if not snapshot.manifest.provenance["config"]["benchmarks"]:
+        return []
+    if not look.contaminated:
+        return [Section("Benchmarks", [Prose("No kept document shares a word 13-gram with a benchmark.")])]
+    rows = [{"benchmark": name, "documents": count} for name, count in look.benchmarks.most_common(PLACES)]
+    words = (
+        f"{look.contaminated:,} kept documents share a word 13-gram with a benchmark. They are marked in the columns "
+        "`contamination` and `contaminated_by`, and not dropped."
+    )
+    return [Section("Benchmarks", [Callout(words, "warn"), Table(pd.DataFrame(rows, dtype=object))])]
+
+
+def _unreadable(look: Look) -> list[Section]:
+    if not look.unreadable:
+        return []
+    rows = [{"in": member, "what": what} for member, what in look.unreadable]
+    count = sum(look.broken_members.values())
+    caption = f"{count:,} places in {len(look.broken_members):,} members of the source"
+    caption += f"; the first {len(rows)}." if count > len(rows) else "."
+    return [Section("What could not be read", [Table(pd.DataFrame(rows, dtype=object), caption)])]
+
+
+def _samples(funnel: Funnel, look: Look) -> list[Section]:
+    sections = []
+    for reason, amount in funnel.dropped.items():
+        rows = look.samples(reason)
+        items = [
+            TextItem(
+                row["id"] or "no id",
+                row["excerpt"],
+                f"{row['member']}, row {row['row']}"
+                + (f"; measured {row['value']:.4g}" if row["value"] is not None else "")
+                + (f"; {_detail(reason)} {row['detail']}" if row["detail"] else ""),
+            )
+            for row in rows
+        ]
+        if items:
+            sections.append(Section(f"Dropped: {reason} ({amount.documents:,})", [Texts(items)]))
+    return sections
+
+
+def _detail(reason: str) -> str:
+    return "kept instead:" if reason in (EXACT_REASON, NEAR_REASON) else "because it"

@@ -1,0 +1,47 @@
+"""A source in, a snapshot out: all steps one after the other, on this machine."""
+
+from assay.corpus import open_source
+from assay.curation.assemble import SHARD_MEGABYTES, assemble, provenance_of
+from assay.curation.config import BuildConfig
+from assay.curation.duplicates import search_bands
+from assay.curation.make import make_pieces
+from assay.curation.plan import BuildPlan, PieceFolder
+from assay.progress import say, stage
+from assay.storage import Snapshot, find_made
+
+
+def build_snapshot(
+    source: str,
+    output: str,
+    root: str,
+    config: BuildConfig,
+    *,
+    benchmarks: str = "",
+    shard_megabytes: int = SHARD_MEGABYTES,
+    processes: int = 1,
+) -> Snapshot:
+    """Clean a source piece by piece below `root`, find its duplicates, and write the snapshot at `output`.
+
+    What is there already is not made again: the same call goes on after a stop, and does nothing after the end.
+    Raises InputError for a source, setting or place that cannot be used.
+    """
+    with stage("Look at the source"):
+        plan = BuildPlan.of(open_source(source), config, benchmarks)
+        say(f"{sum(map(len, plan.members)):,} members in {len(plan.members):,} pieces, key {plan.key}")
+        folder = PieceFolder(f"{root.rstrip('/')}/{plan.key}", plan)
+    if found := find_made(output, provenance_of(folder, shard_megabytes)):
+        say("this snapshot is there already")
+        return found
+    folder = PieceFolder.create(root, plan)
+    with stage("Clean"):
+        missing = folder.missing_pieces()
+        if there := len(plan.members) - len(missing):
+            say(f"{there:,} of {len(plan.members):,} pieces are there already")
+        make_pieces(folder, missing, processes=processes)
+    if plan.bands:
+        with stage("Find duplicates"):
+            search_bands(folder, folder.missing_bands())
+    with stage("Write the snapshot"):
+        snapshot = assemble(folder, output, shard_megabytes=shard_megabytes)
+        say(f"{snapshot.manifest.rows:,} documents, version {snapshot.manifest.version[:12]}")
+    return snapshot
