@@ -69,8 +69,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _build(options: argparse.Namespace) -> int:
-    from assay.corpus import Columns
-    from assay.corpus.clean import preset
+    from assay.corpus import Columns, preset
     from assay.curation import REPORT, SHARD_MEGABYTES, BuildConfig, Funnel, build_snapshot
     from assay.dedup import DedupConfig
     from assay.report import print_table

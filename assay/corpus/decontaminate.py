@@ -35,7 +35,7 @@ class Overlap:
     """Names of their files, sorted."""
 
 
-NONE = Overlap(0.0, ())
+NO_OVERLAP = Overlap(0.0, ())
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,11 @@ class Benchmarks:
         """Of one document; any str will do."""
         grams = word_ngrams(_words(text), WORDS)
         if not len(grams) or not len(self.ngrams):
-            return NONE
+            return NO_OVERLAP
         place = np.minimum(np.searchsorted(self.ngrams, grams), len(self.ngrams) - 1)
         hit = self.ngrams[place] == grams
         if not hit.any():
-            return NONE
+            return NO_OVERLAP
         owners = np.unique(self.owner[place[hit]]).tolist()
         return Overlap(float(hit.mean()), tuple(sorted(self.names[owner] for owner in owners)))
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from assay.corpus.utf8 import without_surrogates
 
-SECONDS = 10.0
+PAGE_SECONDS = 10.0
 """For one page; half of all take less than 0.03."""
 MEMORY = 4 * 2**30
 """Bytes of address space of a process that extracts."""
@@ -75,7 +75,7 @@ def main_text(page: Page) -> str:
 class Extractor:
     """A context manager: processes that extract pages side by side, and are replaced when one does not answer."""
 
-    def __init__(self, *, processes: int = 1, seconds: float = SECONDS) -> None:
+    def __init__(self, *, processes: int = 1, seconds: float = PAGE_SECONDS) -> None:
         """`seconds`: for one page."""
         self._processes, self._seconds = processes, seconds
         self._pool: Any = None

@@ -3,9 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from assay.corpus import Columns
-from assay.corpus.clean import CleanConfig
-from assay.corpus.extract import SECONDS
+from assay.corpus import PAGE_SECONDS, CleanConfig, Columns
 from assay.dedup import DedupConfig
 from assay.errors import InputError
 
@@ -19,7 +17,7 @@ class BuildConfig:
     dedup: DedupConfig = field(default_factory=DedupConfig)
     keep_duplicates: bool = False
     """Look for none, and keep them all."""
-    page_seconds: float = SECONDS
+    page_seconds: float = PAGE_SECONDS
     """For the extraction of one page."""
 
     def __post_init__(self) -> None:

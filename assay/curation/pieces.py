@@ -13,12 +13,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from assay.corpus import Columns, Source, canonical
-from assay.corpus.acquire import text_of
-from assay.corpus.clean import Cleaner
-from assay.corpus.damage import Damage
-from assay.corpus.decontaminate import NONE, Benchmarks
-from assay.corpus.extract import Extracted, Extractor, Page
+from assay.corpus import (
+    NO_OVERLAP,
+    Benchmarks,
+    Cleaner,
+    Columns,
+    Damage,
+    Extracted,
+    Extractor,
+    Page,
+    Source,
+    canonical,
+    text_of,
+)
 from assay.curation.config import BuildConfig
 from assay.dedup import DedupConfig, marks
 
@@ -185,7 +192,7 @@ class PieceMaker:
             return {"_reason": EXTRACTION, "_detail": extracted.problem}
         assert self._cleaner is not None, "a PieceMaker is a context manager"
         cleaned = self._cleaner.clean(extracted.text)
-        overlap = self._benchmarks.overlap(cleaned.text) if self._benchmarks and not cleaned.reason else NONE
+        overlap = self._benchmarks.overlap(cleaned.text) if self._benchmarks and not cleaned.reason else NO_OVERLAP
         return {
             "text": cleaned.text,
             "language": cleaned.language,

@@ -16,9 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from assay.corpus import Source
-from assay.corpus.decontaminate import Benchmarks, read_benchmarks
-from assay.corpus.files import kind_of
+from assay.corpus import Benchmarks, Source, kind_of, read_benchmarks
 from assay.curation.config import BuildConfig
 from assay.curation.pieces import piece_schema
 from assay.dedup import EXACT

@@ -12,7 +12,7 @@ from assay.corpus import Columns, open_source
 from assay.corpus.clean import preset
 from assay.corpus.decontaminate import read_benchmarks
 from assay.curation import BuildConfig
-from assay.curation.pieces import PieceMaker
+from assay.curation.pieces import PieceMaker, piece_schema
 from assay.dedup import DedupConfig, marks, text_digest
 from assay.errors import InputError
 
@@ -27,8 +27,10 @@ TEXT = (
 def piece(source: Path, config: BuildConfig, benchmarks: Path | None = None) -> pa.Table:
     opened = open_source(str(source))
     known = read_benchmarks(str(benchmarks)) if benchmarks else None
+    expected = piece_schema(opened.readable_schema, config, str(source))
     with PieceMaker(config, opened.readable_schema, known) as maker:
-        return pa.Table.from_batches([batch for member in opened.members for batch in maker.make(opened, [member])])
+        batches = [batch for member in opened.members for batch in maker.make(opened, [member])]
+        return pa.Table.from_batches(batches, schema=expected)
 
 
 def test_kept_and_dropped_rows_stand_in_their_order_with_reason_and_place(tmp_path: Path) -> None:
