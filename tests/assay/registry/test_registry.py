@@ -1,8 +1,6 @@
 """The registry with real processes, on a disk and on a local S3."""
 
 import multiprocessing
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,33 +10,6 @@ from hypothesis import strategies as st
 from assay.errors import InputError
 from assay.registry import Registry
 from assay.storage import create, list_names, read_bytes, upload_folder, write_bytes
-
-
-@pytest.fixture(scope="session")
-def s3() -> Iterator[str]:
-    """URL of a bucket on a moto server of this machine, reached through s3fs."""
-    import fsspec
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    settings = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    before = {name: os.environ.get(name) for name in settings}
-    os.environ.update(settings)
-    fsspec.filesystem("s3").mkdir("assay-test")
-    yield "s3://assay-test"
-    server.stop()
-    for name, value in before.items():
-        if value is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = value
 
 
 @pytest.fixture(params=["disk", "s3"])

