@@ -57,7 +57,12 @@ CLUSTERS_SCHEMA = pa.schema(
 
 
 def provenance_of(folder: PieceFolder, shard_megabytes: int) -> dict[str, Any]:
-    """What a built snapshot is made of, all of it content: the same for the same work."""
+    """What a built snapshot is made of, all of it content: the same for the same work.
+
+    Raises InputError for shards of no size.
+    """
+    if shard_megabytes < 1:
+        raise InputError(f"shard_megabytes is {shard_megabytes}", fix="Give 1 or more")
     plan = folder.plan
     config = asdict(plan.config)
     config["clean"]["languages"] = list(plan.config.clean.languages)
@@ -73,8 +78,6 @@ def assemble(folder: PieceFolder, place: str, *, shard_megabytes: int = SHARD_ME
     Memory holds one row group of a piece and of a shard. Raises InputError where pieces are missing or damaged,
     nothing is left to write, something else lies at `place`, or the disk is full; then there is nothing new there.
     """
-    if shard_megabytes < 1:
-        raise InputError(f"shard_megabytes is {shard_megabytes}", fix="Give 1 or more")
     provenance = provenance_of(folder, shard_megabytes)
     if found := find_made(place, provenance):
         return found

