@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import random
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -170,11 +171,20 @@ def _listen(pipes: list[Connection], shown: Any) -> int:
 
 
 def _work(url: str, pieces: list[Piece], told: Connection) -> None:
-    """In a process of its own. Ends by itself when nobody listens any more: then the pipe is broken."""
+    """In a process of its own."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         done = _make_all(PieceFolder.open(url), pieces, lambda rows: told.send(("rows", rows)))
         told.send(("done", done))
     except InputError as error:
         told.send(("error", str(error)))
-    except (BrokenPipeError, KeyboardInterrupt):
+    except KeyboardInterrupt:
         pass
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed stops nobody: its children would go on, and their pieces might be made twice."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

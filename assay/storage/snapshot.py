@@ -194,7 +194,8 @@ def write_snapshot(
     """Write record batches of one schema, with a `text` column, as a snapshot at a path or fsspec URL.
 
     `tokens`: the column that holds every document's tokens, and the name of what counted them; an estimate without.
-    A shard ends at `rows_per_shard`, or with the row group that takes its file to `shard_bytes`.
+    A shard ends at `rows_per_shard`, or with the row group that takes its file to `shard_bytes`: a quarter beyond it at
+    most, if not for one document.
     `finish` may add files beside the shards before the snapshot appears; it is given the snapshot in its hidden
     place. `replace`, `keep`: as in `published_folder`. Raises InputError where there is no row, or a batch has
     another schema than the first; then nothing is left.
@@ -215,7 +216,7 @@ def write_snapshot(
                 shards.append(Shard(file.name, rows, file.stat().st_size, digest_file(file)))
             writer, rows = None, 0
 
-        held = _Held(_checked(batches, sources))
+        held = _Held(_checked(batches, sources), min(GROUP_BYTES, shard_bytes // 4) if shard_bytes else GROUP_BYTES)
         while (group := held.take(rows_per_shard - rows)) is not None:
             schema = schema or group.schema
             if writer is None:
@@ -264,15 +265,15 @@ def _checked(batches: Iterable[pa.RecordBatch], sources: str) -> Iterator[pa.Tab
 class _Held:
     """Rows on their way into row groups, which are the same however the rows arrived: so are the shards' bytes."""
 
-    def __init__(self, tables: Iterator[pa.Table]) -> None:
-        self._tables = tables
+    def __init__(self, tables: Iterator[pa.Table], most_bytes: int) -> None:
+        self._tables, self._most_bytes = tables, most_bytes
         self._held: list[pa.Table] = []
         self._sizes = np.empty(0, np.int64)
 
     def take(self, most: int) -> pa.Table | None:
         """The next row group, of `most` rows at most, in one piece; None behind the last."""
         most = min(most, ROW_GROUP)
-        while len(self._sizes) < most and self._sizes.sum() < GROUP_BYTES:
+        while len(self._sizes) < most and self._sizes.sum() < self._most_bytes:
             table = next(self._tables, None)
             if table is None:
                 break
@@ -281,7 +282,7 @@ class _Held:
             self._sizes = np.concatenate([self._sizes, sizes])
         if not len(self._sizes):
             return None
-        full = int(np.searchsorted(np.cumsum(self._sizes), GROUP_BYTES)) + 1
+        full = int(np.searchsorted(np.cumsum(self._sizes), self._most_bytes)) + 1
         count = min(most, full, len(self._sizes))
         whole = pa.concat_tables(self._held)
         self._held, self._sizes = [whole.slice(count)], self._sizes[count:]
