@@ -1,10 +1,7 @@
 """The table with which a filtering run ends. Never cached: what it says of the cache is about this run."""
 
-import os
-import shutil
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from flytekit import Deck, task
 from rich.console import Console
@@ -14,7 +11,7 @@ from assay.selection import funnel_table, promise
 from assay.storage import Snapshot
 from tasks.look_corpus import GivenCorpus
 from tasks.resources import light
-from tasks.settings import on_cluster, work_folder
+from tasks.shelf import shelved
 from tasks.summary import stage_table
 from tasks.types import SnapshotFolder, Stage, place_of
 
@@ -33,29 +30,16 @@ class Selection:
         return f"selected {self.documents:,} documents, {self.tokens:,} tokens: {self.place}"
 
 
-def together(stages: list[Stage], there: Stage) -> Stage:
-    """One line for all tasks of the map, and for what was there before it; nothing scored is a hit in the store."""
+def together(name: str, stages: list[Stage], there: Stage) -> Stage:
+    """One line for all tasks of a map, and for what was there before it; nothing left to do is a hit in the store."""
     started = there.started if stages else 0.0
     return Stage(
-        "Score",
+        name,
         started,
         sum(stage.seconds for stage in stages),
         there.documents + sum(stage.documents for stage in stages),
         there.remark,
     )
-
-
-def _keep(selection: Snapshot) -> str:
-    """Flyte keeps outputs under random names; people get one that stays, on the same blocks of the disk."""
-    kept = work_folder() / "selections" / selection.manifest.version[:12]
-    if not kept.exists():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            shutil.copytree(selection.url, kept, copy_function=os.link)
-        except (OSError, shutil.Error):  # another file system
-            shutil.rmtree(kept, ignore_errors=True)
-            shutil.copytree(selection.url, kept)
-    return str(kept)
 
 
 @task(enable_deck=True, **light())
@@ -64,10 +48,11 @@ def summarise_filtering(
 ) -> Selection:
     """Print what became of the documents, what each stage did, and where the selection lies."""
     opened = Snapshot.open(place_of(selection))
-    place = opened.url
-    if not on_cluster() and Path(place).is_dir():
-        place = _keep(opened)
-    table, done = funnel_table(opened), stage_table([acquired, together(scored, there), selected], given.started)
+    place = shelved(opened, "selections")
+    table, done = (
+        funnel_table(opened),
+        stage_table([acquired, together("Score", scored, there), selected], given.started),
+    )
     console = Console(file=sys.stdout, width=min(140, max(100, Console().width)), highlight=False)
     print_table("Stages", done, console)
     print_table(f"Selected: {given.request.in_words()}", table, console)

@@ -53,6 +53,11 @@ def heavy() -> dict[str, Any]:
     return {**_asking("4", "16Gi"), "retries": 2, "interruptible": True}
 
 
+def cleaner() -> dict[str, Any]:
+    """Extraction and filters: two processes, and what a batch of large documents takes in each."""
+    return {**_asking("2", "8Gi"), "retries": 2, "interruptible": True}
+
+
 def _accelerated(cpu: str, mem: str, gpus: int) -> dict[str, Any]:
     if not on_gpu():
         return _asking(cpu, mem)

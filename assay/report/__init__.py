@@ -10,7 +10,7 @@ from assay.report.charts import (
     chart_precision_recall,
     chart_score_by_label,
 )
-from assay.report.html import render_fragment, render_html, write_html
+from assay.report.html import fragment_of, render_fragment, render_html, write_html
 from assay.report.text import print_table, render_markdown
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "chart_lines",
     "chart_precision_recall",
     "chart_score_by_label",
+    "fragment_of",
     "print_table",
     "render_fragment",
     "render_html",

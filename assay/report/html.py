@@ -95,6 +95,11 @@ def render_html(report: Report) -> str:
     )
 
 
+def fragment_of(page: str) -> str:
+    """The fragment inside a page of `render_html`."""
+    return page.partition("<body>\n")[2].rpartition("</body>")[0]
+
+
 def write_html(report: Report, path: Path) -> None:
     """Write the page; the file appears when it is complete."""
     with staged_file(path) as partial:

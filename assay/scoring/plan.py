@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from assay.errors import InputError
 from assay.inference import Limits
@@ -20,6 +20,7 @@ from assay.model import ModelInfo
 from assay.scoring.histogram import Bins
 from assay.storage import Snapshot, digest_json, exists, join, list_names, read_bytes, write_bytes
 
+T = TypeVar("T")
 FORMAT = 1
 """Raised when the same model would say something else of the same document."""
 PLAN = "_plan.json"
@@ -56,10 +57,10 @@ class Part:
         return f"rows-{self.start:012d}-{self.stop:012d}.parquet"
 
 
-def deal(parts: Sequence[Part], hands: int) -> list[list[Part]]:
+def deal(parts: Sequence[T], hands: int) -> list[list[T]]:
     """Parts dealt out in turn to at most so many hands, none of them empty. Raises InputError for no hands."""
     if hands < 1:
-        raise InputError(f"{hands} workers", where="scoring", fix="Give 1 or more")
+        raise InputError(f"{hands} workers", fix="Give 1 or more")
     return [list(parts[first::hands]) for first in range(min(hands, len(parts)))]
 
 

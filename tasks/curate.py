@@ -1,0 +1,152 @@
+"""Curate: the members of a source, cleaned piece by piece, searched for duplicates band by band, and made a snapshot.
+
+What lies in the store is the cache: what is there already is not dealt out.
+"""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from flytekit import Deck, current_context, task
+
+from assay.corpus import Columns, open_source, preset
+from assay.curation import (
+    REPORT,
+    BuildConfig,
+    BuildPlan,
+    Piece,
+    PieceFolder,
+    assemble,
+    make_pieces,
+    provenance_of,
+    search_bands,
+)
+from assay.dedup import DedupConfig
+from assay.progress import say
+from assay.report import fragment_of
+from assay.scoring import deal
+from assay.storage import join, read_bytes
+from tasks.caching import by_content
+from tasks.resources import cleaner, heavy, light
+from tasks.settings import lasting, source_location
+from tasks.types import SnapshotFolder, Stage, recorded, stored_folder
+
+
+@dataclass
+class GivenSource:
+    """What was asked for, checked before any work."""
+
+    folder: str
+    """Where the pieces lie or will lie."""
+    plan: str
+    """Digest of everything they depend on."""
+    shard_megabytes: int
+    started: float
+
+
+@dataclass
+class PieceShare:
+    """What one task of the map is to make."""
+
+    folder: str
+    pieces: list[Piece] = field(default_factory=list)
+
+
+@dataclass
+class BandShare:
+    """What one task of the map is to search."""
+
+    folder: str
+    bands: list[int] = field(default_factory=list)
+
+
+class PlannedPieces(NamedTuple):
+    given: GivenSource
+    shares: list[PieceShare]
+    there: Stage
+
+
+class PlannedSearch(NamedTuple):
+    shares: list[BandShare]
+    there: Stage
+
+
+class Curated(NamedTuple):
+    snapshot: SnapshotFolder
+    stage: Stage
+
+
+@task(**light())
+def plan_pieces(
+    source: str,
+    preset_name: str,
+    text_column: str,
+    id_column: str,
+    benchmarks: str,
+    keep_duplicates: bool,
+    similarity: float,
+    page_seconds: float,
+    shard_megabytes: int,
+    workers: int,
+    pieces: str,
+) -> PlannedPieces:
+    """Look at the source and deal out what is missing; never cached, since sources change and pieces get lost."""
+    started = time.time()
+    with recorded("Look at the source") as stage:
+        config = BuildConfig(
+            Columns(text=text_column, id=id_column),
+            preset(preset_name),
+            DedupConfig(threshold=similarity),
+            keep_duplicates,
+            page_seconds,
+        )
+        plan = BuildPlan.of(open_source(source_location(source)), config, benchmarks)
+        folder = PieceFolder.create(lasting(pieces, "ASSAY_PIECES", "pieces"), plan)
+        provenance_of(folder, shard_megabytes)
+        missing = folder.missing_pieces()
+        stage.remark = f"{len(plan.pieces) - len(missing)} of {len(plan.pieces)} pieces were there"
+        say(f"{source}, revision {plan.revision[:12]}: {stage.remark}")
+    given = GivenSource(folder.url, plan.key, shard_megabytes, started)
+    return PlannedPieces(given, [PieceShare(folder.url, share) for share in deal(missing, workers)], stage)
+
+
+@task(**cleaner())
+def make_share(share: PieceShare, processes: int) -> Stage:
+    """Make pieces; each is visible when it is complete, so that a retry goes on where the last attempt was."""
+    with recorded("Clean") as stage:
+        done = make_pieces(PieceFolder.open(share.folder), share.pieces, processes=processes)
+        stage.remark = f"{done} pieces"
+    return stage
+
+
+@task(**light())
+def plan_search(given: GivenSource, made: list[Stage], workers: int) -> PlannedSearch:
+    """Deal out the bands that nobody has searched. `made` says that all pieces are there."""
+    with recorded("Plan the search") as stage:
+        folder = PieceFolder.open(given.folder)
+        missing, every = folder.missing_bands(), folder.plan.bands
+        stage.remark = f"{len(every) - len(missing)} of {len(every)} bands were there"
+        say(f"{stage.remark}; {len(made)} tasks made pieces")
+    return PlannedSearch([BandShare(given.folder, share) for share in deal(missing, workers)], stage)
+
+
+@task(**cleaner())
+def search_share(share: BandShare) -> Stage:
+    """Search bands for documents that are the same, or nearly."""
+    with recorded("Find duplicates") as stage:
+        stage.remark = f"{search_bands(PieceFolder.open(share.folder), share.bands)} bands"
+    return stage
+
+
+@task(enable_deck=True, cache=by_content("folder", "searched"), **heavy())
+def write_curated(folder: str, plan: str, shard_megabytes: int, searched: list[Stage]) -> Curated:
+    """Write what is left. `searched` says that everything is there; `plan` keys the cache."""
+    with recorded("Write") as stage:
+        path = Path(current_context().working_directory) / "snapshot"
+        snapshot = assemble(PieceFolder.open(folder), str(path), shard_megabytes=shard_megabytes)
+        Deck("Corpus", fragment_of(read_bytes(join(snapshot.url, REPORT)).decode("utf-8")))
+        stage.documents = snapshot.manifest.rows
+        stage.remark = f"version {snapshot.manifest.version[:12]}"
+        say(f"{stage.documents:,} documents, {stage.remark}; plan {plan}")
+    return Curated(stored_folder(path), stage)

@@ -1,0 +1,57 @@
+"""The table with which a build ends. Never cached: what it says of the cache is about this run."""
+
+import sys
+from dataclasses import dataclass
+
+from flytekit import Deck, task
+from rich.console import Console
+
+from assay.curation import Funnel
+from assay.report import Report, Section, Table, print_table, render_fragment
+from assay.storage import Snapshot
+from tasks.curate import GivenSource
+from tasks.filter_summary import together
+from tasks.resources import light
+from tasks.shelf import shelved
+from tasks.summary import stage_table
+from tasks.types import SnapshotFolder, Stage, place_of
+
+
+@dataclass
+class CuratedCorpus:
+    """Where the snapshot lies."""
+
+    place: str
+    version: str
+    documents: int
+    tokens: int
+
+    def __str__(self) -> str:
+        """What `pyflyte run` prints last."""
+        return f"kept {self.documents:,} documents, {self.tokens:,} tokens: {self.place}"
+
+
+@task(enable_deck=True, **light())
+def summarise_build(
+    given: GivenSource,
+    snapshot: SnapshotFolder,
+    there: Stage,
+    made: list[Stage],
+    planned: Stage,
+    searched: list[Stage],
+    written: Stage,
+) -> CuratedCorpus:
+    """Print what became of the documents, what each stage did, and where the snapshot lies."""
+    opened = Snapshot.open(place_of(snapshot))
+    place = shelved(opened, "corpora")
+    funnel = Funnel.from_json(opened.manifest.provenance["funnel"])
+    clean, search = together("Clean", made, there), together("Find duplicates", searched, planned)
+    clean.documents, search.documents = funnel.found.documents, funnel.found.documents
+    done = stage_table([clean, search, written], given.started)
+    console = Console(file=sys.stdout, width=min(140, max(100, Console().width)), highlight=False)
+    print_table("Stages", done, console)
+    print_table("What became of the documents", funnel.steps(), console)
+    console.print(f"snapshot: {place}\n  report: {place}/report.html", soft_wrap=True)
+    sections = [Section("Documents", [Table(funnel.steps())]), Section("Stages", [Table(done)])]
+    Deck("Summary", render_fragment(Report("Summary", f"{opened.manifest.rows:,} documents: {place}", sections)))
+    return CuratedCorpus(place, opened.manifest.version, opened.manifest.rows, opened.manifest.tokens)
