@@ -167,8 +167,12 @@ class _Assembly:
                 yield batch, ~clean | np.append(clusters.fallen, False)[place], place
 
     def _kept_ids(self, place: IntArray) -> pa.Array:
-        survivors = np.append(self.clusters.survivor, -1)[place].tolist()
-        return pa.array([self.stays.get(row) for row in survivors], pa.string())
+        """Id of the document that stays; null for places of -1."""
+        rows, ids = self.stays
+        wanted = np.searchsorted(rows, self.clusters.survivor[place[place >= 0]])
+        where = np.full(len(place), -1)
+        where[place >= 0] = wanted
+        return ids.take(pa.array(where, mask=where < 0))
 
     def _clusters(self, batch: pa.RecordBatch, place: IntArray) -> pa.Table:
         fields = [

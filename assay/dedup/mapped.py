@@ -22,8 +22,10 @@ Mark = TypeVar("Mark", np.uint8, np.uint64)
 
 EXACT = -1
 """Number of the band whose key is the digest of the whole text."""
-AT_ONCE = 500_000
-"""Documents, about, whose keys and signatures are in memory at once; others take their turn."""
+AT_ONCE = 100_000
+"""Documents, about, whose keys and signatures are in memory at once; others take their turn,"""
+MOST_TURNS = 32
+"""but no more than these, since each of them reads all keys: 100 bytes a document of a turn are in memory."""
 
 
 class MarkedParts(Protocol):
@@ -48,7 +50,7 @@ def pairs_of_band(parts: MarkedParts, band: int, config: DedupConfig) -> IntArra
 
     Not every pair: as many as connect the documents that belong together. For EXACT, documents of equal text.
     """
-    turns = -(-int(parts.starts[-1]) // AT_ONCE)
+    turns = min(-(-int(parts.starts[-1]) // AT_ONCE), MOST_TURNS)
     found = [_pairs_among(parts, band, config, turn, turns) for turn in range(turns)]
     return np.concatenate([np.empty((0, 2), np.int64), *found])
 
@@ -138,11 +140,19 @@ def _merge(component: IntArray, i: IntArray, j: IntArray) -> IntArray:
 
 
 def clusters_of(pairs: Iterable[IntArray]) -> tuple[IntArray, IntArray]:
-    """Rows that have a duplicate, rising, and the cluster of each: the smallest row in it. Both of shape (m,)."""
-    every = np.concatenate([np.empty((0, 2), np.int64), *pairs])
-    rows, place = np.unique(every, return_inverse=True)
-    if not len(rows):
-        return rows, rows
+    """Rows that have a duplicate, rising, and the cluster of each: the smallest row in it. Both of shape (m,).
+
+    Takes in one array of pairs after the other, since bands find the same ones again and again.
+    """
+    rows = cluster = np.empty(0, np.int64)
+    for each in pairs:
+        if len(each):
+            rows, cluster = _components(np.concatenate([np.stack([rows, cluster], axis=1), each]))
+    return rows, cluster
+
+
+def _components(pairs: IntArray) -> tuple[IntArray, IntArray]:
+    rows, place = np.unique(pairs, return_inverse=True)
     a, b = place.reshape(-1, 2).T
     graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(len(rows), len(rows)))
     label = connected_components(graph, directed=False)[1]
