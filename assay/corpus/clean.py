@@ -14,9 +14,6 @@ from typing import Any
 from assay.errors import InputError
 from assay.language import CERTAIN, identify_language
 
-ENGLISH = "eng"
-"""What datatrove calls the language for whose words it has a tokenizer."""
-
 
 @dataclass(frozen=True)
 class CleanConfig:
@@ -118,11 +115,14 @@ def _filters() -> list[tuple[str, Any]]:
         GopherRepetitionFilter,
     )
 
+    from assay.corpus.words import english_words
+
+    words: Any = english_words()
     return [
-        ("Gopher repetition", GopherRepetitionFilter()),
-        ("Gopher quality", GopherQualityFilter()),
-        ("C4", C4QualityFilter(filter_no_terminal_punct=False)),
-        ("FineWeb", FineWebQualityFilter()),
+        ("Gopher repetition", GopherRepetitionFilter(language=words)),
+        ("Gopher quality", GopherQualityFilter(language=words)),
+        ("C4", C4QualityFilter(filter_no_terminal_punct=False, language=words)),
+        ("FineWeb", FineWebQualityFilter(language=words)),
     ]
 
 

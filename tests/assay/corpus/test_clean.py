@@ -97,6 +97,41 @@ def test_every_measured_value_lies_beyond_the_limit_of_its_rule(fineweb: Cleaner
     assert {"dup line frac", "dup line char frac", "short doc"} <= seen
 
 
+def test_reasons_and_texts_are_those_of_the_filters_with_their_own_tokenizer(fineweb: Cleaner) -> None:
+    # Given the filters as datatrove has them
+    from datatrove.data import Document
+    from datatrove.pipeline import filters
+
+    plain = [
+        filters.GopherRepetitionFilter(),
+        filters.GopherQualityFilter(),
+        filters.C4QualityFilter(filter_no_terminal_punct=False),
+        filters.FineWebQualityFilter(),
+    ]
+    chance = random.Random(5)
+    lines = [
+        *SENTENCES,
+        "Read on... And so on.",
+        "- Home",
+        "#river: - yes",
+        "Dr. Who isn't here.  :) No.",
+        "[1] [2] [3]",
+    ]
+    for text in ["\n".join(chance.choices(lines, k=chance.randint(4, 20))) for _ in range(150)]:
+        document, why = Document(text=text, id=""), ""
+        for one in plain:
+            result = one.filter(document)
+            if isinstance(result, tuple):
+                why = result[1].removeprefix("gopher_").replace("_", " ")
+                break
+
+        found = fineweb.clean(text)
+
+        if not found.reason.startswith("language"):
+            assert found.reason.partition(": ")[2] == why
+            assert why or found.text == document.text
+
+
 def test_addresses_are_masked_alike_in_every_document(fineweb: Cleaner) -> None:
     text = GOOD + "\nWrite to anna.kowalska@uni.edu, or to 8.8.8.8, but not to 10.0.0.1, about the river."
 
