@@ -112,14 +112,14 @@ def _filters() -> list[tuple[str, Any]]:
         C4QualityFilter,
         FineWebQualityFilter,
         GopherQualityFilter,
-        GopherRepetitionFilter,
     )
 
+    from assay.corpus.repetition import Repetition
     from assay.corpus.words import english_words
 
     words: Any = english_words()
     return [
-        ("Gopher repetition", GopherRepetitionFilter(language=words)),
+        ("Gopher repetition", Repetition(words)),
         ("Gopher quality", GopherQualityFilter(language=words)),
         ("C4", C4QualityFilter(filter_no_terminal_punct=False, language=words)),
         ("FineWeb", FineWebQualityFilter(language=words)),

@@ -56,8 +56,9 @@ class EnglishWords(WordTokenizer):
         # A line break is a word of its own, across which no rule reaches.
         lines = "\n".join(texts)
         self._size += len(lines)
-        of_lines = (_lines(tokenizer(lines)) for tokenizer in (self._tokenizer, self._plain))
-        for text, words, plain in zip(texts, *of_lines, strict=True):
+        plains = _lines(self._plain("\n".join(text for text in texts if not _is_word(text))))
+        for text, words in zip(texts, _lines(self._tokenizer(lines)), strict=True):
+            plain = [text] if _is_word(text) else next(plains)
             joins = self._before.get(words[0], NOTHING) | self._before.get(plain[0], NOTHING)
             self._known[text] = _Piece(words, self._heads & {words[-1], plain[-1]}, joins)
 
@@ -133,6 +134,11 @@ def _lines(tokens: Any) -> Iterator[list[str]]:
         else:
             words.append(word)
     yield words
+
+
+def _is_word(text: str) -> bool:
+    """Whether only a rule can divide it (`cannot`)."""
+    return text.isascii() and text.isalpha()
 
 
 def _without_rules(tokenizer: Any) -> Any:

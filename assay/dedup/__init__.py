@@ -4,7 +4,7 @@ from assay.dedup.clusters import near_duplicate_clusters
 from assay.dedup.config import DedupConfig
 from assay.dedup.mapped import EXACT, MarkedParts, clusters_of, pairs_of_band
 from assay.dedup.signatures import Marks, marks
-from assay.dedup.text import normalise, text_digest, word_ngrams
+from assay.dedup.text import normalise, span_hashes, text_digest, word_ngrams
 
 __all__ = [
     "EXACT",
@@ -16,6 +16,7 @@ __all__ = [
     "near_duplicate_clusters",
     "normalise",
     "pairs_of_band",
+    "span_hashes",
     "text_digest",
     "word_ngrams",
 ]

@@ -71,6 +71,11 @@ def word_ngrams(text: str, words: int) -> NDArray[np.uint64]:
     return np.unique(_hash_spans(codes, starts[:count], ends[-count:]))
 
 
+def span_hashes(text: str, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """64-bit hashes of text[start:end], in their order; equal pieces have equal ones. Any str will do."""
+    return _hash_spans(_words(text)[0], starts, ends)
+
+
 def _hash_spans(codes: NDArray[np.uint32], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.uint64]:
     """Hash of codes[start:end] for every span: polynomials in BASE modulo 2^64, all from one running sum.
 

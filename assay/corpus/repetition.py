@@ -1,0 +1,60 @@
+"""Gopher's rules about repetition, as datatrove has them; n-grams are counted only where they might decide.
+
+A bound that is quick to find says of most texts that no n-gram can be too much of them: then datatrove would find so.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from datatrove.pipeline.filters import GopherRepetitionFilter
+from datatrove.utils.text import split_into_words
+
+from assay.dedup import span_hashes
+
+
+class Repetition(GopherRepetitionFilter):
+    """datatrove's filter with the same answers."""
+
+    def __init__(self, language: Any) -> None:
+        super().__init__(language=language)
+        self._of_lines = GopherRepetitionFilter(top_n_grams=(), dup_n_grams=(), language=language)
+
+    def filter(self, doc: Any) -> bool | tuple[bool, str]:
+        """Rules about lines and paragraphs come first."""
+        found: Any = self._of_lines.filter(doc)
+        if found is not True:
+            return found
+        words = split_into_words(doc.text, self.language)
+        limits = (*self.top_n_grams, *self.dup_n_grams)
+        most = most_repeated(words, [n for n, _ in self.top_n_grams], [n for n, _ in self.dup_n_grams])
+        if any(characters / len(doc.text) > limit for characters, (_, limit) in zip(most, limits, strict=True)):
+            found = super().filter(doc)
+        return found
+
+
+def most_repeated(words: Sequence[str], top: Sequence[int], duplicated: Sequence[int]) -> list[int]:
+    """For each n: how many characters the n-grams that Gopher's rules count have at most.
+
+    `top`: of the most frequent n-gram, all its occurrences together. `duplicated`: of n-grams that occurred before;
+    those that overlap count for each. Never fewer than datatrove counts: equal n-grams have equal hashes.
+    """
+    edges = np.cumsum([0, *map(len, words)])
+    spans = [(edges[: max(0, len(edges) - n)], edges[n:]) for n in (*top, *duplicated)]
+    hashes = span_hashes("".join(words), *(np.concatenate(each) for each in zip(*spans, strict=True)))
+    most = []
+    for place, (starts, stops) in enumerate(spans):
+        mine, hashes = np.split(hashes, [len(starts)])
+        order = np.argsort(mine)
+        lengths = (stops - starts)[order]
+        if not len(mine):
+            most.append(0)
+            continue
+        begins = np.flatnonzero(np.append(True, mine[order][1:] != mine[order][:-1]))
+        if place < len(top):
+            times = np.diff(np.append(begins, len(mine)))
+            spaces = top[place] - 1
+            most.append(int(((np.maximum.reduceat(lengths, begins) + spaces) * times).max()))
+        else:
+            most.append(int(lengths.sum() - np.minimum.reduceat(lengths, begins).sum()))  # all but one of each
+    return most
