@@ -16,13 +16,20 @@ if TYPE_CHECKING:  # the rooms are slow to import, and `assay --help` needs none
     from assay.evaluation import Evaluation
 
 
+def _local(place: str) -> Path:
+    """A path of this machine. `Path` would make a folder `s3:` of a URL."""
+    if "://" in place:
+        raise argparse.ArgumentTypeError(f"{place} is a URL; name a place on this machine")
+    return Path(place)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="assay", description="Document-quality classifiers: train, prove, run.")
     commands = parser.add_subparsers(dest="command", required=True)
 
     train = commands.add_parser("train", help="labelled documents in, a measured model folder out")
     train.add_argument("--data", required=True, help="Parquet, JSONL or CSV: file, folder, URL, or hf://datasets/…")
-    train.add_argument("--output", required=True, type=Path, help="the new model folder")
+    train.add_argument("--output", required=True, type=_local, help="the new model folder")
     _column_options(train)
     train.add_argument("--rubric", default="", help="built-in name or Markdown file (default: the labels' own scale)")
     train.add_argument("--threshold", type=float, help="label from which a document is kept")
@@ -43,9 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     evaluate = commands.add_parser("evaluate", help="how good a model is on labelled documents it has not seen")
-    evaluate.add_argument("--model", required=True, type=Path)
+    evaluate.add_argument("--model", required=True, type=_local)
     evaluate.add_argument("--data", required=True)
-    evaluate.add_argument("--output", required=True, type=Path, help="the report, .json (and .html beside it)")
+    evaluate.add_argument("--output", required=True, type=_local, help="the report, .json (and .html beside it)")
     _column_options(evaluate)
     evaluate.add_argument("--slice-by", default="", help="column whose values the report tells apart")
 
@@ -72,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="a registered model over HTTP, until Ctrl-C; settings: ASSAY_SERVE_…")
     serve.add_argument("--model", default="champion", help="version or alias of the registry (default: champion)")
     serve.add_argument("--registry", default="", help="(default: ASSAY_REGISTRY, else work/registry)")
-    serve.add_argument("--bentos", type=Path, help="where Bentos are built (default: work/bentos)")
+    serve.add_argument("--bentos", type=_local, help="where Bentos are built (default: work/bentos)")
     serve.add_argument("--host", default="127.0.0.1", help="(default: 127.0.0.1)")
     serve.add_argument("--port", type=int, default=3000, help="(default: 3000)")
 

@@ -9,4 +9,6 @@ class InputError(ValueError):
     """
 
     def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
-        super().__init__(". ".join(part for part in (f"{what} ({where})" if where else what, fix) if part))
+        message = ". ".join(part for part in (f"{what} ({where})" if where else what, fix) if part)
+        # Parsers explain themselves over several lines.
+        super().__init__(" ".join(line.strip() for line in message.splitlines()))

@@ -13,7 +13,16 @@ from assay.progress import say, stage
 from assay.registry import Registry
 from assay.scoring import PartFolder, Plan, Scores, ScoringConfig, find_scores, score_parts
 from assay.selection import Request, choose, provenance_of, write_selection
-from assay.storage import MANIFEST, Snapshot, digest_folder, digest_json, exists, find_made, join
+from assay.storage import (
+    MANIFEST,
+    Snapshot,
+    clear_permission_errors,
+    digest_folder,
+    digest_json,
+    exists,
+    find_made,
+    join,
+)
 
 
 @contextmanager
@@ -22,11 +31,13 @@ def open_model(name: str, registry: str) -> Iterator[Path]:
 
     Raises InputError where there is neither.
     """
-    if Path(name).exists():
+    with clear_permission_errors(name):
+        folder = Path(name).exists()
+    if folder:
         yield Path(name)
         return
-    with Registry(registry).open(name) as folder:
-        yield folder
+    with Registry(registry).open(name) as kept:
+        yield kept
 
 
 def existing_snapshot(source: str) -> Snapshot | None:
@@ -102,6 +113,8 @@ def select_corpus(source: str, model: Path, columns: Columns, root: str, request
     `output`.
     """
     info = calibrated_info(model)
+    if not exists(root):
+        raise InputError("there are no scores", where=root, fix="Run `assay score` first, to its end")
     snapshot = open_corpus(source, columns, root)
     scores = find_scores(root, snapshot.manifest.version, digest_folder(model))
     if found := find_made(output, provenance_of(scores, snapshot, request)):

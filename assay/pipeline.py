@@ -15,12 +15,15 @@ from assay.evaluation import (
     evaluate_model,
     evaluation_report,
     finish_model_folder,
+    require_metric,
+    require_slices,
 )
 from assay.labels import Ledger, SplitConfig, join_units, part_of, read_labels, read_seen, split_documents, validate
-from assay.model import ModelInfo
+from assay.model import ModelInfo, locate_encoder
 from assay.progress import say, stage
 from assay.report import write_html
 from assay.rubric import load_rubric, rubric_from_labels
+from assay.storage import clear_disk_errors, staged_file
 from assay.training import TrainConfig, forget_checkpoint, launch, run_name, train_model
 
 
@@ -47,19 +50,24 @@ def train_and_evaluate(request: Request) -> Evaluation:
     InputError for anything that cannot be used; then there is no output.
     """
     output = request.output.absolute()
-    if output.exists():
-        raise InputError("the output exists already", where=str(output), fix="Remove it, or name another")
+    with clear_disk_errors(output):
+        if output.exists():
+            raise InputError("the output exists already", where=str(output), fix="Remove it, or name another")
     if request.processes < 1:
         raise InputError(f"{request.processes} training processes", fix="Give 1 or more")
     checkpoints = output.parent / f".{output.name}.training"
     given = load_rubric(request.rubric, request.threshold) if request.rubric else None
+    if given:
+        require_metric(given)
+    locate_encoder(request.config.encoder)
     with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
         work = Path(scratch)
         with stage("Acquire"):
             snapshot = acquire(open_source(request.source), request.columns, work / "snapshot")
             say(f"{snapshot.manifest.rows:,} rows, version {snapshot.manifest.version[:12]}")
+            require_slices(snapshot, request.slice_by)
         with stage("Validate"):
-            rubric = given or rubric_from_labels(read_labels(snapshot), request.threshold)
+            rubric = given or rubric_from_labels(read_labels(snapshot), request.threshold, where=snapshot.sources)
             checked = validate(snapshot, rubric, max_quarantined=request.max_quarantined)
             say(f"{len(checked.documents):,} documents, {len(checked.quarantine)} quarantined, {checked.merged} merged")
         with stage("Split"):
@@ -116,13 +124,15 @@ def evaluate_elsewhere(model: Path, source: str, columns: Columns, *, output: Pa
     Documents that fitted the model are left out, and counted. Raises InputError where too few are left, or the
     model was never calibrated.
     """
-    if output.suffix != ".json":
-        raise InputError("the report is JSON", where=str(output), fix="Give a name that ends in .json")
+    if output.suffix != ".json" or output.is_dir():
+        raise InputError("the report is a file of JSON", where=str(output), fix="Give a name that ends in .json")
     info = ModelInfo.read(model)
     seen = read_seen(model)
     with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
         snapshot = acquire(open_source(source), columns, Path(scratch) / "snapshot")
-        documents = validate(snapshot, info.rubric).documents
+        checked = validate(snapshot, info.rubric)
+        documents = checked.documents
+        say(f"{len(documents):,} documents, {len(checked.quarantine)} quarantined, {checked.merged} merged")
         texts = snapshot.take(documents["row"])
         part = documents.assign(cluster=join_units(near_duplicate_clusters(texts, progress=True), documents["group"]))
         fresh = [text_digest(text) not in seen for text in texts]
@@ -132,9 +142,10 @@ def evaluate_elsewhere(model: Path, source: str, columns: Columns, *, output: Pa
         result = evaluate_model(
             model, snapshot, part[fresh].reset_index(drop=True), None, info.rubric, slice_by=slice_by
         )
-        report = evaluation_report(result.evaluation, result.predictions, snapshot)
+        report = evaluation_report(result.evaluation, result.predictions, snapshot, quarantine=checked.quarantine)
     fields = {**result.evaluation.to_json(), "left_out_as_seen": left_out, "source": source}
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
-    write_html(report, output.with_suffix(".html"))
+    fields["quarantined"] = checked.quarantine["reason"].value_counts().to_dict()
+    with staged_file(output) as partial:
+        partial.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
+        write_html(report, output.with_suffix(".html"))  # where this fails, there is no report at all
     return result.evaluation

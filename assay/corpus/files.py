@@ -48,7 +48,8 @@ def _csv(file: Any, schema: pa.Schema | None, damaged: Tell | None) -> pyarrow.c
         # Rows have numbers in one thread alone.
         read_options=pyarrow.csv.ReadOptions(use_threads=damaged is None),
         parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=invalid),
-        convert_options=pyarrow.csv.ConvertOptions(column_types=schema),
+        # What is no UTF-8 is repaired later, as in the other kinds, instead of making the whole column binary.
+        convert_options=pyarrow.csv.ConvertOptions(column_types=schema, check_utf8=False),
     )
 
 
@@ -101,9 +102,11 @@ def read_schema(fs: Any, path: str, *, tolerant: bool = False) -> pa.Schema:
     found = pa.schema([])
     with _opened(fs, path, ignored) as (kind, file):
         if kind == ".parquet":
-            found = pq.read_schema(file)
+            schema = pq.read_schema(file)
         else:
-            found = jsonl.read_schema(file, path, ignored) if kind == ".jsonl" else _csv(file, None, ignored).schema
+            schema = jsonl.read_schema(file, path, ignored) if kind == ".jsonl" else _csv(file, None, ignored).schema
+        if schema.names:  # which decodes them: a name that is no UTF-8 ends the block
+            found = schema
     return found
 
 

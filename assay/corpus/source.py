@@ -1,9 +1,10 @@
 """Where rows come from: one interface over files of every kind, on a disk, in an object store, or on a hub."""
 
-import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol
 
 import fsspec
@@ -15,7 +16,7 @@ from assay.corpus.damage import Tell
 from assay.corpus.schemas import unified
 from assay.errors import InputError
 from assay.progress import bar
-from assay.storage import digest_json
+from assay.storage import digest_file, digest_json
 
 
 class Source(Protocol):
@@ -66,8 +67,7 @@ class FileSource:
 
     def _checksum(self, path: str) -> str:
         if isinstance(self.fs, LocalFileSystem):
-            with self.fs.open(path, "rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+            return digest_file(Path(path))
         return str(self.fs.checksum(path))
 
     @cached_property
@@ -97,6 +97,17 @@ class FileSource:
             yield from self.read(member, self.schema, None)
 
 
+def _look_into_all(path: str) -> None:
+    """Raises PermissionError for a folder that fsspec would take for an empty one, its documents missing unnoticed."""
+
+    def refuse(error: OSError) -> None:
+        if isinstance(error, PermissionError):
+            raise error
+
+    for _ in os.walk(path, onerror=refuse):
+        pass
+
+
 def open_source(uri: str) -> Source:
     """Look at a path, folder or fsspec URL, `hf://datasets/OWNER/NAME@REVISION[/SPLIT]`, or `installed-docs[:NAME,…]`.
 
@@ -111,11 +122,15 @@ def open_source(uri: str) -> Source:
         fs, path = fsspec.core.url_to_fs(uri)
         if not fs.exists(path):
             raise InputError("no such file or folder", where=uri, fix="Check the path, or the store's credentials")
+        if isinstance(fs, LocalFileSystem):
+            _look_into_all(path)
         found = [path] if fs.isfile(path) else sorted(name for name in fs.find(path) if files.kind_of(name))
     except (ImportError, PermissionError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"this source cannot be opened: {error}", where=uri) from error
+        raise InputError(
+            f"this source cannot be opened: {error}", where=uri, fix="Check the path, and the right to read it"
+        ) from error
     if not found or not all(files.kind_of(name) for name in found):
         raise InputError(
             "no file of a known kind",

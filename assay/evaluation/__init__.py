@@ -7,7 +7,7 @@ from assay.evaluation.card import finish_model_folder, model_card
 from assay.evaluation.evaluate import Errors, Evaluation, evaluate
 from assay.evaluation.metrics import METRICS, Curves, Metric, Outcomes, measure
 from assay.evaluation.present import evaluation_report, summary_table
-from assay.evaluation.run import Evaluated, evaluate_baselines, evaluate_model
+from assay.evaluation.run import Evaluated, evaluate_baselines, evaluate_model, require_metric, require_slices
 from assay.evaluation.slices import Slice
 from assay.evaluation.tables import BaselinePredictions, Predictions
 
@@ -36,5 +36,7 @@ __all__ = [
     "measure",
     "model_card",
     "paired_bootstrap",
+    "require_metric",
+    "require_slices",
     "summary_table",
 ]

@@ -202,13 +202,17 @@ def _data(documents: pd.DataFrame, assignment: pd.DataFrame, quarantine: pd.Data
         Callout(leakage.sentence(), level),  # type: ignore[arg-type]
         Table(counts.reset_index(), "Documents of each part by label."),
     ]
-    if len(quarantine):
-        reasons = quarantine["reason"].value_counts().rename_axis("reason").reset_index(name="rows")
-        blocks.append(Table(reasons, "Rows that could not be used, by reason."))
-        blocks.append(Table(quarantine.head(QUARANTINED), f"The first {min(QUARANTINED, len(quarantine))} of them."))
-    else:
-        blocks.append(Prose("No row was quarantined."))
-    return blocks
+    return [*blocks, *_quarantined(quarantine)]
+
+
+def _quarantined(quarantine: pd.DataFrame) -> list[Block]:
+    if quarantine.empty:
+        return [Prose("No row was quarantined.")]
+    reasons = quarantine["reason"].value_counts().rename_axis("reason").reset_index(name="rows")
+    return [
+        Table(reasons, "Rows that could not be used, by reason."),
+        Table(quarantine.head(QUARANTINED), f"The first {min(QUARANTINED, len(quarantine))} of them."),
+    ]
 
 
 def _training(curve: pd.DataFrame) -> list[Block]:
@@ -268,6 +272,8 @@ def evaluation_report(
     ]
     if documents is not None and assignment is not None and quarantine is not None and leakage is not None:
         sections.append(Section("Data and split", _data(documents, assignment, quarantine, leakage)))
+    elif quarantine is not None:
+        sections.append(Section("Data", _quarantined(quarantine)))
     if curve is not None and len(curve):
         sections.append(Section("Training", _training(curve)))
     sections.append(Section("Worst errors", _errors(evaluation, predictions, snapshot)))

@@ -9,6 +9,7 @@ import pandas as pd
 from assay.errors import InputError
 from assay.evaluation.baselines import baseline_scores
 from assay.evaluation.evaluate import Evaluation, evaluate
+from assay.evaluation.metrics import METRICS
 from assay.evaluation.tables import BaselinePredictions, Predictions
 from assay.inference import Scorer
 from assay.labels import part_of
@@ -43,11 +44,10 @@ def evaluate_model(
     """
     if part.empty:
         raise InputError(
-            "no document to evaluate on", where=snapshot.url, fix="Give labelled documents it has not seen"
+            "no document to evaluate on", where=snapshot.sources, fix="Give labelled documents it has not seen"
         )
-    if slice_by and slice_by not in snapshot.manifest.schema:
-        names = ", ".join(snapshot.manifest.schema)
-        raise InputError(f"no column {slice_by!r} to slice by", fix=f"Name one of: {names}")
+    require_metric(rubric)
+    require_slices(snapshot, slice_by)
     scorer = Scorer.load(model)
     if scorer.model.info.calibration is None:
         raise InputError("this model was never calibrated", where=str(model), fix="Train it with `assay train`")
@@ -70,6 +70,23 @@ def evaluate_model(
         lineage={"model": digest_folder(model), "snapshot": snapshot.manifest.version},
     )
     return Evaluated(evaluation, predictions)
+
+
+def require_metric(rubric: Rubric) -> None:
+    """Raises InputError where models cannot be compared by the metric that a rubric names."""
+    if rubric.primary_metric not in METRICS:
+        raise InputError(
+            f"no metric {rubric.primary_metric!r}",
+            where=f"rubric {rubric.name}, primary_metric",
+            fix=f"Name one of: {', '.join(METRICS)}",
+        )
+
+
+def require_slices(snapshot: Snapshot, slice_by: str) -> None:
+    """Raises InputError where a column is named to slice by, and the snapshot has none of this name."""
+    if slice_by and slice_by not in snapshot.manifest.schema:
+        names = ", ".join(snapshot.manifest.schema)
+        raise InputError(f"no column {slice_by!r} to slice by", where=snapshot.sources, fix=f"Name one of: {names}")
 
 
 def _length_thirds(texts: list[str]) -> pd.Series:

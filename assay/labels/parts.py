@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
 from assay.dedup import text_digest
 from assay.errors import InputError
@@ -31,9 +32,13 @@ def write_seen(folder: Path, snapshot: Snapshot, documents: pd.DataFrame, assign
 def read_seen(folder: Path) -> dict[str, str]:
     """Digest of a text -> part, for the documents that fitted the model in this folder."""
     try:
-        table = pd.read_parquet(folder / SEEN)
+        table = pd.read_parquet(folder / SEEN, columns=["digest", "part"])
     except FileNotFoundError as error:
         raise InputError(
-            f"{SEEN} is missing: what this model was trained on is not known", where=str(folder)
+            f"{SEEN} is missing: what this model was trained on is not known",
+            where=str(folder),
+            fix="Get the model again",
         ) from error
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise InputError(f"{SEEN} cannot be read: {error}", where=str(folder), fix="Get the model again") from error
     return dict(zip(table["digest"], table["part"], strict=True))

@@ -16,6 +16,10 @@ from assay.labels.schema import LabelledDocument, Quarantined
 from assay.rubric import Rubric
 from assay.storage import Snapshot
 
+LONGEST = 1_000_000
+"""Characters of a text; scoring refuses longer ones too (`assay.inference.Limits`), so that nothing is learned or
+measured on what will never get a score."""
+
 
 @dataclass(frozen=True)
 class Validation:
@@ -48,6 +52,10 @@ def _row_schema(rubric: Rubric) -> pa.DataFrameSchema:
                     pa.Check(
                         lambda texts: ~texts.str.contains("\x00", regex=False, na=False),
                         name="NUL in the text",
+                    ),
+                    pa.Check(
+                        lambda texts: texts.isna() | (texts.str.len() <= LONGEST),
+                        name=f"text longer than {LONGEST:,} characters",
                     ),
                 ],
                 nullable=True,
@@ -98,10 +106,12 @@ def _quarantine(
 def validate(snapshot: Snapshot, rubric: Rubric, *, max_quarantined: float = 0.05) -> Validation:
     """Check every row, set aside those that fail, and merge rows of one text into one document.
 
-    A row fails for a missing id or text, a NUL, a label that is no number or lies outside the rubric's scale, or
-    an id that an earlier row of another text bears. Raises InputError where there is no label column, where more
-    than `max_quarantined` of the rows fail, or where all labels are equal.
+    A row fails for a missing id or text, a NUL, a text longer than LONGEST, a label that is no number or lies outside
+    the rubric's scale, or an id that an earlier row of another text bears. Raises InputError where there is no label
+    column, where more than `max_quarantined` of the rows fail, or where all labels are equal.
     """
+    if not 0 <= max_quarantined <= 1:
+        raise InputError(f"max_quarantined is {max_quarantined:g}", fix="Give a share of the rows, 0 to 1")
     names = list(snapshot.manifest.schema)
     if "label" not in names:
         raise InputError("no label column", where=snapshot.url, fix="Name it with --label_column")
@@ -140,8 +150,8 @@ def validate(snapshot: Snapshot, rubric: Rubric, *, max_quarantined: float = 0.0
     if documents["label"].nunique() < 2:
         raise InputError(
             f"all {len(documents)} labels are {documents['label'].iloc[0]:g}",
-            where=str(snapshot.manifest.provenance.get("sources", snapshot.url)),
-            fix="A classifier needs at least two classes",
+            where=snapshot.sources,
+            fix="Give documents of at least two different labels",
         )
     return Validation(
         documents=LabelledDocument.validate(documents),
@@ -177,11 +187,6 @@ def _refuse_if_too_many(quarantine: pd.DataFrame, rows: int, limit: float, snaps
     first = quarantine.iloc[0]
     raise InputError(
         f"{len(quarantine)} of {rows} rows cannot be used ({counts}), more than the {limit:.0%} allowed",
-        where=f"{_source_of(snapshot)}, first at row {first['row']}: {first['reason']}, {first['value']!r}",
+        where=f"{snapshot.sources}, first at row {first['row']}: {first['reason']}, {first['value']!r}",
         fix="Mend them, choose another label column or rubric, or raise max_quarantined",
     )
-
-
-def _source_of(snapshot: Snapshot) -> str:
-    sources = snapshot.manifest.provenance.get("sources") or [{"uri": snapshot.url}]
-    return ", ".join(source["uri"] for source in sources)

@@ -26,7 +26,11 @@ def locate_encoder(name: str) -> tuple[str, str | None]:
         return str(Path(package.origin).parent / "model"), None
     if Path(name).is_dir():
         if not (Path(name) / "config.json").is_file():
-            raise InputError("no encoder in this folder: config.json is missing", where=name)
+            raise InputError(
+                "no encoder in this folder: config.json is missing",
+                where=name,
+                fix="Name a folder that transformers wrote",
+            )
         return name, None
     repository, _, revision = name.partition("@")
     if repository.count("/") != 1:

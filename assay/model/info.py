@@ -3,13 +3,14 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from assay.errors import InputError
 from assay.model.calibration import Calibration
 from assay.rubric import Rubric
 
 NAME = "assay.json"
+Precision = Literal["fp32", "bf16"]
 FORMAT = 1
 
 
@@ -40,13 +41,17 @@ class ModelInfo:
     windows: Windows
     languages: tuple[str, ...] = ("en",)
     """Languages the labels were in; documents in others are marked, not guessed."""
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Precision = "fp32"
     """Of the arithmetic, wherever it scores: calibration, evaluation, corpora and service. bf16 is faster where the
     processor has it, and off from fp32 by some thousandths of the scale; which is why it belongs to the model."""
     calibration: Calibration | None = None
     """Score -> expected label, probability, grade; None until fitted."""
     lineage: dict[str, Any] = field(default_factory=dict)
     """From which data, with which settings: digests and figures."""
+
+    def __post_init__(self) -> None:
+        if self.precision not in get_args(Precision):
+            raise InputError(f"precision is {self.precision!r}", where=NAME, fix="Give fp32 or bf16")
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -61,7 +66,11 @@ class ModelInfo:
             fields = json.loads((folder / NAME).read_text(encoding="utf-8"))
             version = fields.pop("format")
             if version != FORMAT:
-                raise InputError(f"model format {version}, this release reads {FORMAT}", where=str(folder))
+                raise InputError(
+                    f"model format {version}, this release reads {FORMAT}",
+                    where=str(folder),
+                    fix="Install the release that wrote it, or train it again",
+                )
             calibration = fields.pop("calibration")
             return cls(
                 rubric=Rubric(**fields.pop("rubric")),
@@ -70,14 +79,16 @@ class ModelInfo:
                 calibration=Calibration.from_json(calibration) if calibration else None,
                 **fields,
             )
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise InputError(
                 f"no Assay model: {NAME} is missing",
                 where=str(folder),
                 fix="Name a folder that `assay train` wrote",
             ) from error
-        except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
-            raise InputError(f"{NAME} cannot be read: {error!r}", where=str(folder)) from error
+        except (OSError, KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise InputError(
+                f"{NAME} cannot be read: {error!r}", where=str(folder), fix="Get the model again"
+            ) from error
 
     def write(self, folder: Path) -> None:
         """Write `assay.json` into a folder being staged."""

@@ -8,8 +8,11 @@ from pathlib import Path
 import yaml
 
 from assay.errors import InputError
+from assay.storage import clear_permission_errors
 
 DOMAINS = Path(__file__).parent / "domains"
+MOST_GRADES = 1_000
+"""Of a scale; a column with more is hardly one of labels, but of ids or of times."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,17 @@ class Rubric:
 
     def __post_init__(self) -> None:
         if self.low >= self.high:
-            raise InputError(f"the scale {self.low} to {self.high} has no room", where=f"rubric {self.name}")
+            raise InputError(
+                f"the scale {self.low} to {self.high} has no room",
+                where=f"rubric {self.name}",
+                fix="Give a `high` above `low`",
+            )
+        if self.high - self.low > MOST_GRADES:
+            raise InputError(
+                f"the scale {self.low} to {self.high} has more than {MOST_GRADES:,} grades",
+                where=f"rubric {self.name}",
+                fix="Name the column of the labels, or make them coarser",
+            )
         if not self.low < self.threshold <= self.high:
             raise InputError(
                 f"threshold {self.threshold:g} lies outside the scale {self.low} to {self.high}",
@@ -66,16 +79,18 @@ def load_rubric(name_or_path: str, threshold: float | None = None) -> Rubric:
             f"no rubric {name_or_path!r}",
             fix=f"Name a Markdown file or one of: {', '.join(builtin_rubrics())}",
         )
-    _, mark, rest = path.read_text(encoding="utf-8").partition("---\n")
-    head, end, text = rest.partition("\n---\n")
     try:
+        with clear_permission_errors(str(path)):
+            content = path.read_text(encoding="utf-8")
+        _, mark, rest = content.partition("---\n")
+        head, end, text = rest.partition("\n---\n")
         fields = yaml.safe_load(head) if mark and end else None
         if not isinstance(fields, dict):
             raise TypeError("it has no YAML head between two lines of ---")
         if threshold is not None:
             fields["threshold"] = threshold
         return Rubric(text=text.strip(), **fields)
-    except (TypeError, yaml.YAMLError) as error:
+    except (TypeError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(
             f"this rubric cannot be read: {error}",
             where=str(path),
@@ -83,20 +98,24 @@ def load_rubric(name_or_path: str, threshold: float | None = None) -> Rubric:
         ) from error
 
 
-def rubric_from_labels(labels: Sequence[float], threshold: float | None = None) -> Rubric:
+def rubric_from_labels(
+    labels: Sequence[float], threshold: float | None = None, *, where: str = "label column"
+) -> Rubric:
     """The scale that labels span, where nobody wrote a rubric.
 
-    Without a `threshold`, the lowest label that keeps at most half of the documents. Raises InputError where
-    all labels are equal.
+    `where` they were found is for messages. Without a `threshold`, the lowest label that keeps at most half of the
+    documents. Raises InputError where all labels are equal.
     """
     if not labels:
-        raise InputError("no labels to read a scale from", fix="Give labelled documents, or --rubric")
+        raise InputError(
+            "no labels to read a scale from", where=where, fix="Name the column of the labels; they are numbers"
+        )
     low, high = math.floor(min(labels)), math.ceil(max(labels))
     if low == high:
         raise InputError(
             f"all {len(labels)} labels are {low}",
-            where="label column",
-            fix="A classifier needs at least two classes",
+            where=where,
+            fix="Give documents of at least two different labels",
         )
     if threshold is None:
         levels = sorted(set(labels))[1:]

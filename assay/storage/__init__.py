@@ -16,6 +16,7 @@ from assay.storage.objects import (
     upload_folder,
     write_bytes,
 )
+from assay.storage.reading import clear_permission_errors
 from assay.storage.snapshot import MANIFEST, TOKEN_ESTIMATE, Manifest, Snapshot, find_made, write_snapshot
 from assay.storage.staging import clear_disk_errors, staged_file, staged_folder
 from assay.storage.versions import Change, Difference, difference, without
@@ -28,6 +29,7 @@ __all__ = [
     "Manifest",
     "Snapshot",
     "clear_disk_errors",
+    "clear_permission_errors",
     "create",
     "difference",
     "digest_file",

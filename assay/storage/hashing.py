@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from assay.storage.reading import clear_permission_errors
+
 
 def digest_json(value: Any) -> str:
     """sha256 (64 hex digits) of a JSON value in canonical form: sorted keys, no spaces, no NaN."""
@@ -14,7 +16,7 @@ def digest_json(value: Any) -> str:
 
 def digest_file(path: Path) -> str:
     """sha256 (64 hex digits) of a file's bytes."""
-    with path.open("rb") as file:
+    with clear_permission_errors(str(path)), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -13,11 +13,17 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from assay.errors import InputError
-from assay.storage.staging import staged_file, staged_folder
+from assay.storage.reading import clear_permission_errors
+from assay.storage.staging import clear_disk_errors, make_folder, staged_file, staged_folder
 
 
 def _open(url: str) -> tuple[Any, str]:
-    fs, path = fsspec.core.url_to_fs(url)
+    try:
+        fs, path = fsspec.core.url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        raise InputError(
+            f"no such kind of place: {error}", where=url, fix="Give a path, or a URL like s3://… or gs://…"
+        ) from error
     return fs, path
 
 
@@ -42,14 +48,17 @@ def exists(url: str) -> bool:
 def read_bytes(url: str) -> bytes:
     """A whole object. Raises FileNotFoundError."""
     fs, path = _open(url)
-    return bytes(fs.cat_file(path))
+    with clear_permission_errors(url):
+        return bytes(fs.cat_file(path))
 
 
 @contextmanager
 def open_binary(url: str) -> Iterator[Any]:
     """An object as a seekable file, read as far as it is asked for. Raises FileNotFoundError."""
     fs, path = _open(url)
-    with fs.open(path, "rb") as file:
+    with clear_permission_errors(url):
+        file = fs.open(path, "rb")
+    with file:
         yield file
 
 
@@ -84,13 +93,14 @@ def create(url: str, data: bytes) -> None:
     conditional PUT.
     """
     if path := local_path(url):
-        path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.partial"
-        try:
-            partial.write_bytes(data)
-            os.link(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with clear_disk_errors(path):
+            make_folder(path.parent)
+            try:
+                partial.write_bytes(data)
+                os.link(partial, path)
+            finally:
+                partial.unlink(missing_ok=True)
         return
     fs, name = _open(url)
     fs.pipe_file(name, data, mode="create")
@@ -101,8 +111,9 @@ def list_names(url: str) -> list[str]:
     fs, path = _open(url)
     fs.invalidate_cache()
     try:
-        names = [entry.rstrip("/").rsplit("/", 1)[-1] for entry in fs.ls(path, detail=False)]
-    except FileNotFoundError:
+        with clear_permission_errors(url):
+            names = [entry.rstrip("/").rsplit("/", 1)[-1] for entry in fs.ls(path, detail=False)]
+    except (FileNotFoundError, NotADirectoryError):
         return []
     return sorted(name for name in names if name and not name.startswith("."))
 

@@ -78,8 +78,17 @@ class Snapshot:
                 where=url,
                 fix="Make it again; a broken run leaves none",
             ) from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"the manifest cannot be read: {error}", where=join(url, MANIFEST)) from error
+        except InputError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"the manifest cannot be read: {error!r}", where=join(url, MANIFEST), fix="Make the snapshot again"
+            ) from error
+
+    @property
+    def sources(self) -> str:
+        """For messages: where its documents came from, as the user named it; its own place where that is not known."""
+        return _named(self.manifest.provenance) or self.url
 
     def verify(self) -> None:
         """Raises InputError for a manifest that is not what its version says, and naming the first shard whose bytes
@@ -200,7 +209,7 @@ def write_snapshot(
     place. `replace`, `keep`: as in `published_folder`. Raises InputError where there is no row, or a batch has
     another schema than the first; then nothing is left.
     """
-    sources = str(provenance.get("sources", ""))
+    sources = _named(provenance)
     column, tokenizer = tokens or ("", TOKEN_ESTIMATE)
     with published_folder(str(place), last=MANIFEST, replace=replace, keep=keep) as folder:
         shards: list[Shard] = []
@@ -229,7 +238,7 @@ def write_snapshot(
                 close()
         close()
         if schema is None:
-            raise InputError("there is no row in it", where=sources)
+            raise InputError("there is no row in it", where=sources, fix="Give at least one document")
 
         unnamed = Manifest(
             version="",
@@ -245,6 +254,10 @@ def write_snapshot(
         if finish:
             finish(Snapshot.open(folder))
     return Snapshot.open(place)
+
+
+def _named(provenance: dict[str, Any]) -> str:
+    return ", ".join(str(source["uri"]) for source in provenance.get("sources", []))
 
 
 def _checked(batches: Iterable[pa.RecordBatch], sources: str) -> Iterator[pa.Table]:

@@ -58,7 +58,9 @@ def difference(old: Snapshot, new: Snapshot) -> Difference:
     before, after = old.manifest.schema, new.manifest.schema
     for snapshot, schema in ((old, before), (new, after)):
         if "id" not in schema:
-            raise InputError("its documents have no ids to compare by", where=snapshot.url)
+            raise InputError(
+                "its documents have no ids to compare by", where=snapshot.url, fix="Build a snapshot with a column `id`"
+            )
     both = [name for name in before if name in after]
     a, b = (_fingerprints(snapshot, both) for snapshot in (old, new))
     gone, come = _unmatched(a, b)
@@ -122,16 +124,22 @@ def without(snapshot: Snapshot, ids: Set[str], place: str | Path) -> Snapshot:
     written.
     """
     if "id" not in snapshot.manifest.schema:
-        raise InputError("its documents have no ids to delete by", where=snapshot.url)
+        raise InputError(
+            "its documents have no ids to delete by", where=snapshot.url, fix="Build a snapshot with a column `id`"
+        )
     unwanted = pa.array(sorted(ids), pa.string())
     found: set[str] = set()
+    left = 0
     for batch in snapshot.batches(["id"]):
         hit = pc.is_in(batch["id"], unwanted)
         found.update(batch["id"].filter(hit).to_pylist())
+        left += batch.num_rows - (pc.sum(hit).as_py() or 0)
     if not found:
         raise InputError(
             f"none of the {len(ids):,} ids is in this snapshot", where=snapshot.url, fix="Give ids of its column `id`"
         )
+    if not left:
+        raise InputError("there is no row left without these ids", where=snapshot.url, fix="Remove the whole snapshot")
 
     def rest() -> Iterator[pa.RecordBatch]:
         with counter(unit=" documents", what="delete", total=snapshot.manifest.rows) as shown:

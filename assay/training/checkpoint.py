@@ -36,7 +36,7 @@ class Checkpoint:
 
     def save(self, state: dict[str, Any]) -> None:
         """Replace the state by a newer one."""
-        with staged_file(self.path) as partial:
-            torch.save({"run": self.run, **state}, partial)
+        with staged_file(self.path) as partial, partial.open("wb") as file:  # by name, torch hides what the disk said
+            torch.save({"run": self.run, **state}, file)
         if self.after_save:
             self.after_save(self.path)

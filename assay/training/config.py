@@ -58,6 +58,8 @@ class TrainConfig:
         for name in ("warmup", "balance"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)}", where="training settings", fix="Give 0 to 1")
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"seed is {self.seed}", where="training settings", fix="Give 0 to 4294967295")
         if self.weight_decay < 0:
             raise InputError(f"weight_decay is {self.weight_decay}", where="training settings", fix="Give 0 or more")
         if self.precision not in ("auto", "fp32", "bf16"):
