@@ -6,9 +6,11 @@ time in the last row; it took 0.6 s for 186 MB, where making batches of them too
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
 import pyarrow as pa
 
 from assay.corpus.damage import Damage, Tell
@@ -17,6 +19,7 @@ from assay.errors import InputError
 from assay.progress import counter
 
 INT64 = 2**63
+_LONG_NUMBER = re.compile(rb"\d{19}")
 
 
 class _BadLineError(ValueError):
@@ -30,10 +33,7 @@ class _BadLineError(ValueError):
 def _object(line: bytes) -> dict[str, Any]:
     """One line. Bytes that are not UTF-8 become U+FFFD, as they do in Parquet: the damage is one document's."""
     try:
-        try:
-            value = json.loads(line)
-        except UnicodeDecodeError:
-            value = json.loads(line.decode("utf-8-sig", "replace"))
+        value = _value(line)
     except (ValueError, RecursionError) as error:
         raise _BadLineError(f"not valid JSON: {error}", "Mend or remove the line") from error
     if not isinstance(value, dict):
@@ -41,6 +41,30 @@ def _object(line: bytes) -> dict[str, Any]:
     if all(name.isascii() for name in value):
         return value
     return {without_surrogates(name): cell for name, cell in value.items()}
+
+
+def _may_be_rounded(value: Any, line: bytes) -> bool:
+    cells = value.values() if type(value) is dict else [value]
+    return any(
+        bool(_LONG_NUMBER.search(line)) if kind is dict or kind is list else kind is float and abs(cell) >= INT64
+        for cell, kind in zip(cells, map(type, cells), strict=True)
+    )
+
+
+def _value(line: bytes) -> Any:
+    # orjson is several times as fast, but takes less: no NaN, no lone surrogates; and it rounds whole numbers beyond
+    # 64 bits.
+    try:
+        value = orjson.loads(line)
+    except ValueError:
+        pass
+    else:
+        if not _may_be_rounded(value, line):
+            return value
+    try:
+        return json.loads(line)
+    except UnicodeDecodeError:
+        return json.loads(line.decode("utf-8-sig", "replace"))
 
 
 def _rows(file: Any, path: str, damaged: Tell | None) -> Iterator[tuple[int, int, dict[str, Any]]]:
