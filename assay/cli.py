@@ -35,6 +35,10 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--threshold", type=float, help="label from which a document is kept")
     train.add_argument("--recipe", default="default", help="training settings, by name")
     train.add_argument("--encoder", help="packaged name, folder or OWNER/NAME@REVISION (default: the recipe's)")
+    train.add_argument(
+        "--loss", choices=["regression", "ordinal", "binary"], help="what is minimised (default: the recipe's)"
+    )
+    train.add_argument("--trained-layers", type=int, help="last layers that learn, 0: the head (default: the recipe's)")
     train.add_argument("--epochs", type=int, help="passes over the training part (default: the recipe's)")
     train.add_argument("--window-tokens", type=int, help="tokens read of a document (default: the recipe's)")
     train.add_argument("--precision", choices=["auto", "fp32", "bf16"], help="(default: the recipe's)")
@@ -111,6 +115,8 @@ def _train(options: argparse.Namespace) -> None:
     config = recipe(
         options.recipe,
         encoder=options.encoder,
+        loss=options.loss,
+        trained_layers=options.trained_layers,
         epochs=options.epochs,
         precision=options.precision,
         scoring_precision=options.scoring_precision,

@@ -44,6 +44,7 @@ def look(
     recipe_name: str,
     encoder: str,
     window_tokens: int,
+    loss: str,
     scoring_precision: str,
     seed: int,
     ledger: str,
@@ -58,6 +59,7 @@ def look(
         config = recipe(
             recipe_name,
             encoder=encoder or None,
+            loss=loss or None,
             window_tokens=window_tokens or None,
             scoring_precision=scoring_precision,
             seed=seed,

@@ -28,6 +28,7 @@ def train_quality_classifier(
     recipe: str = "default",
     encoder: str = "",
     window_tokens: int = 0,
+    loss: str = "",
     scoring_precision: str = "fp32",
     seed: int = 0,
     max_quarantined: float = 0.05,
@@ -49,6 +50,7 @@ def train_quality_classifier(
         recipe: training settings, by name
         encoder: packaged name, folder or OWNER/NAME@REVISION; without one, the recipe's
         window_tokens: tokens read of a document's beginning; 0: the recipe's
+        loss: regression, ordinal or binary; without one, the recipe's
         scoring_precision: in which the model scores for good, fp32 or bf16
         seed: of split, head and order
         max_quarantined: share of unusable rows from which the run fails
@@ -67,6 +69,7 @@ def train_quality_classifier(
         recipe_name=recipe,
         encoder=encoder,
         window_tokens=window_tokens,
+        loss=loss,
         scoring_precision=scoring_precision,
         seed=seed,
         ledger=ledger,

@@ -231,7 +231,7 @@ def _training(curve: pd.DataFrame) -> list[Block]:
         ),
         Figure(
             chart_lines({"loss": (curve["epoch"].to_numpy(), smooth.to_numpy())}, x="passes", y="loss", name="loss"),
-            f"Weighted mean squared error of standardised labels, mean of {window} updates.",
+            f"Weighted mean of the documents' losses, mean of {window} updates.",
         ),
     ]
 

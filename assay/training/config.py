@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from assay.errors import InputError
 from assay.model import PACKAGED, Windows
+from assay.training.losses import LossName
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,11 @@ class TrainConfig:
     """Packaged name, folder, or OWNER/NAME[@REVISION] of a hub."""
     windows: Windows = field(default_factory=Windows)
     """How much of a document is read, in training as in scoring."""
+    loss: LossName = "regression"
+    """regression: squared error of labels. ordinal: cumulative link, one score and a cut for each level. binary:
+    whether the threshold is reached."""
+    trained_layers: int | None = None
+    """Last layers of the encoder that learn; None: all, 0: the head alone."""
     epochs: int = 3
     """Passes over the training part."""
     batch_documents: int = 16
@@ -55,6 +61,14 @@ class TrainConfig:
         for name in positive:
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} is {getattr(self, name)}", where="training settings", fix="Give more than 0")
+        if self.loss not in get_args(LossName):
+            raise InputError(
+                f"loss is {self.loss!r}", where="training settings", fix=f"Give {', '.join(get_args(LossName))}"
+            )
+        if self.trained_layers is not None and self.trained_layers < 0:
+            raise InputError(
+                f"trained_layers is {self.trained_layers}", where="training settings", fix="Give 0 or more"
+            )
         for name in ("warmup", "balance"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)}", where="training settings", fix="Give 0 to 1")
@@ -82,7 +96,24 @@ def default() -> TrainConfig:
     return TrainConfig()
 
 
-RECIPES: dict[str, Callable[[], TrainConfig]] = {"default": default, "quickstart": quickstart}
+def fineweb_edu() -> TrainConfig:
+    """The original classifier's: its encoder frozen under a new head, 20 epochs (huggingface/cosmopedia, 2024)."""
+    return TrainConfig(
+        encoder="Snowflake/snowflake-arctic-embed-m",
+        trained_layers=0,
+        learning_rate=3e-4,
+        epochs=20,
+        batch_documents=256,
+        warmup=0.0,
+        weight_decay=0.0,
+    )
+
+
+RECIPES: dict[str, Callable[[], TrainConfig]] = {
+    "default": default,
+    "quickstart": quickstart,
+    "fineweb_edu": fineweb_edu,
+}
 
 
 def recipe(name: str, *, window_tokens: int | None = None, **changes: object) -> TrainConfig:

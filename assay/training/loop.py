@@ -27,6 +27,8 @@ from assay.model import ModelInfo, QualityModel, new_model, output_layer
 from assay.progress import counter, say
 from assay.training.checkpoint import Checkpoint
 from assay.training.config import TrainConfig
+from assay.training.layers import train_last_layers
+from assay.training.losses import Loss, make_loss
 from assay.training.plan import batch_of, level_weights, share_of, steps_per_epoch
 
 Record = dict[str, float]
@@ -55,9 +57,9 @@ def fit(
 ) -> Fitted:
     """Fit a new model to labels of shape (n,).
 
-    Under torchrun each process calls this with the same arguments and gets the same model. The loss is the mean
-    squared error of standardised labels, weighted by `config.balance`; the scale of the labels is folded into the
-    last layer at the end, so that the saved network speaks in labels. `on_update` is called on rank 0 only.
+    Under torchrun each process calls this with the same arguments and gets the same model. The loss is that of
+    `config.loss`, weighted by `config.balance`; the scale of the labels is folded into the last layer at the end, so
+    that the saved network speaks in labels. `on_update` is called on rank 0 only.
     """
     if len(texts) != len(labels) or len(texts) == 0 or float(np.std(labels)) == 0:
         raise InputError(f"{len(texts)} texts with {len(np.unique(labels))} different labels cannot be learned from")
@@ -93,6 +95,13 @@ class _Processes:
                 dist.barrier()
             dist.destroy_process_group()
 
+    def add_gradients(self, criterion: Loss) -> None:
+        """Of all processes, for the few weights that DistributedDataParallel knows nothing of."""
+        for parameter in criterion.parameters():
+            if self.count > 1 and parameter.grad is not None:
+                dist.all_reduce(parameter.grad)
+                parameter.grad /= self.count  # the loss was multiplied by it, see `_backward`
+
     def sum(self, value: float) -> float:
         if self.count == 1:
             return value
@@ -101,8 +110,8 @@ class _Processes:
         return float(total)
 
 
-def _parameter_groups(network: nn.Module, config: TrainConfig) -> list[dict[str, object]]:
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+def _parameter_groups(parameters: Sequence[nn.Parameter], config: TrainConfig) -> list[dict[str, object]]:
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
     return [
         {"params": [p for p in trained if p.ndim >= 2], "weight_decay": config.weight_decay},
         {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
@@ -133,10 +142,13 @@ def _fit(
     model = new_model(info, seed=config.seed)
     network = model.network.to(processes.device).train(config.dropout)
     head = output_layer(network)
-    mean, spread = float(labels.mean()), float(labels.std())
-    target_D = torch.tensor((labels - mean) / spread, dtype=torch.float32)
+    if config.trained_layers is not None:
+        train_last_layers(network, config.trained_layers)
+    criterion = make_loss(config.loss, labels, info.rubric.threshold).to(processes.device)
+    target_D = criterion.targets(labels)
     weight_D = torch.tensor(level_weights(labels, config.balance), dtype=torch.float32)
-    optimizer = torch.optim.AdamW(_parameter_groups(network, config), lr=config.learning_rate, fused=True)
+    groups = _parameter_groups([*network.parameters(), *criterion.parameters()], config)
+    optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
     total = config.epochs * steps_per_epoch(len(texts), config.batch_documents)
     history: list[Record] = []
 
@@ -144,6 +156,7 @@ def _fit(
     state = checkpoint.load() if checkpoint else None
     if state:
         network.load_state_dict(state["network"])
+        criterion.load_state_dict(state["criterion"])
         optimizer.load_state_dict(state["optimizer"])
         history = list(state["history"])
         if processes.rank == 0:
@@ -171,6 +184,7 @@ def _fit(
                 group["lr"] = _learning_rate(config, step, total)
             loss, padded = _backward(
                 wrapped,
+                criterion,
                 documents,
                 target_D[mine],
                 share_D,
@@ -178,6 +192,7 @@ def _fit(
                 processes,
                 model.tokenizer.pad_token_id or 0,
             )
+            processes.add_gradients(criterion)
             norm = nn.utils.clip_grad_norm_(network.parameters(), config.clip)
             optimizer.step()
             optimizer.zero_grad()
@@ -208,15 +223,17 @@ def _fit(
                     checkpoint.save(
                         {
                             "network": network.state_dict(),
+                            "criterion": criterion.state_dict(),
                             "optimizer": optimizer.state_dict(),
                             "history": history,
                         }
                     )
 
+    slope, shift = criterion.scale()
     with torch.no_grad():
-        head.weight.mul_(spread)
-        head.bias.mul_(spread).add_(mean)
-    network.eval()
+        head.weight.mul_(slope)
+        head.bias.mul_(slope).add_(shift)
+    network.requires_grad_(True).eval()
     return Fitted(model, history, resumed_at)
 
 
@@ -228,6 +245,7 @@ def _encode_new(encoded: dict[int, EncodedText], wanted: np.ndarray, texts: Sequ
 
 def _backward(
     network: nn.Module,
+    criterion: Loss,
     documents: Sequence[EncodedText],
     target_D: torch.Tensor,
     share_D: torch.Tensor,
@@ -249,7 +267,7 @@ def _backward(
         with wait:
             with _autocast(config, processes.device):
                 score_D = document_scores(network, [documents[i] for i in piece], padding, processes.device)
-            error_D = (score_D - target_D[piece].to(processes.device)) ** 2
+            error_D = criterion(score_D, target_D[piece].to(processes.device))
             loss = (error_D * share_D[piece].to(processes.device)).sum()
             (loss * processes.count).backward()
         total += float(loss.detach())

@@ -25,7 +25,7 @@ class Curve(pa.DataFrameModel):
 
     step: Series[int] = pa.Field(ge=0)
     epoch: Series[float] = pa.Field(gt=0)
-    loss: Series[float] = pa.Field(ge=0, description="weighted mean squared error of standardised labels")
+    loss: Series[float] = pa.Field(ge=0, description="weighted mean of the documents' losses")
     learning_rate: Series[float] = pa.Field(ge=0)
     gradient_norm: Series[float] = pa.Field(ge=0, description="before clipping")
     tokens: Series[float] = pa.Field(ge=0, description="learned from, over all processes")

@@ -11,12 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from assay.errors import InputError
 from assay.inference import Scorer
-from assay.model import ModelInfo, Windows, load_model, save_model
+from assay.model import ModelInfo, Windows, load_model, new_model, save_model
 from assay.rubric import load_rubric
 from assay.training import Checkpoint, TrainConfig, fit, launch, recipe
+from assay.training.losses import LossName, Ordinal, make_loss
 from assay.training.plan import batch_of, level_weights, share_of, steps_per_epoch
 
 
@@ -50,13 +53,83 @@ def curve(texts: list[str], labels: np.ndarray, config: TrainConfig) -> list[tup
     return [(record["loss"], record["gradient_norm"]) for record in fitted.history]
 
 
-def test_one_process_and_two_give_the_same_curve(labelled: tuple[list[str], np.ndarray], config: TrainConfig) -> None:
+@pytest.mark.parametrize("loss", ["regression", "ordinal"])
+def test_one_process_and_two_give_the_same_curve(
+    loss: LossName, labelled: tuple[list[str], np.ndarray], config: TrainConfig
+) -> None:
+    config = replace(config, loss=loss)
     alone = curve(*labelled, config)
 
     together = launch(2, curve, *labelled, config)
 
     assert len(alone) == 2 * steps_per_epoch(60, 9)
     np.testing.assert_allclose(together, alone, rtol=2e-4)
+
+
+@pytest.mark.parametrize("loss", ["ordinal", "binary"])
+def test_cut_points_are_learned_and_the_score_is_on_the_scale_of_the_labels(
+    loss: LossName, labelled: tuple[list[str], np.ndarray], config: TrainConfig, tmp_path: Path
+) -> None:
+    texts, labels = labelled
+    # A mean of raters lies between two levels; a level may be missing.
+    labels = np.where(labels == 2, 2.5, labels)
+    fitted = fit(texts, labels, info_of(config), replace(config, loss=loss, epochs=25))
+
+    scores = Scorer(fitted.model).score(texts)["score"].to_numpy()
+    if loss == "ordinal":
+        assert np.corrcoef(scores, labels)[0, 1] > 0.8
+    reaches = labels >= 3
+    assert np.mean(scores[reaches][:, None] > scores[~reaches][None, :]) > 0.9
+    assert labels.min() - 2 < scores.min() < scores.max() < labels.max() + 2
+    save_model(fitted.model, tmp_path)
+    np.testing.assert_allclose(Scorer(load_model(tmp_path)).score(texts)["score"], scores, atol=1e-3)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 5), min_size=2, max_size=40).filter(lambda labels: len(set(labels)) > 1))
+def test_the_best_output_for_labels_alone_gives_the_share_that_reaches_each_level(labels: list[int]) -> None:
+    given_labels = np.array(labels, float)
+    loss = make_loss("ordinal", given_labels, 3)
+    assert isinstance(loss, Ordinal)
+    shares = torch.sigmoid(-loss.cuts).detach().numpy()
+    expected = [(given_labels >= level).mean() for level in np.unique(given_labels)[1:]]
+    np.testing.assert_allclose(shares, expected, atol=1e-5 + 0.5 / len(labels))
+    slope, shift = loss.scale()
+    assert slope > 0
+    cuts = loss.cuts.detach().numpy() * slope + shift
+    assert given_labels.min() < cuts.min()
+    assert cuts.max() < given_labels.max()
+
+
+@pytest.mark.parametrize(("layers", "expected"), [(0, 0), (1, 1), (2, 2), (None, 3)])
+def test_only_the_last_layers_learn(
+    layers: int | None, expected: int, labelled: tuple[list[str], np.ndarray], config: TrainConfig
+) -> None:
+    texts, labels = labelled
+    before = new_model(info_of(config), seed=0).network.state_dict()
+    fitted = fit(texts[:20], labels[:20], info_of(config), replace(config, trained_layers=layers, epochs=1))
+
+    after = fitted.model.network.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    parts = {name.split(".attention")[0].split(".intermediate")[0].split(".output")[0] for name in changed}
+    stack = {name for name in parts if name.startswith("bert.encoder.layer.") and name.count(".") == 3}
+    assert stack == {f"bert.encoder.layer.{number}" for number in range(2 - min(expected, 2), 2)}
+    assert any(name.startswith("classifier") for name in changed)
+    assert any(name.startswith("bert.pooler") for name in changed)
+    assert any(name.startswith("bert.embeddings") for name in changed) == (layers is None)
+    assert all(parameter.requires_grad for parameter in fitted.model.network.parameters())
+
+
+def test_more_layers_than_there_are_and_labels_on_one_side_are_refused(
+    labelled: tuple[list[str], np.ndarray], config: TrainConfig
+) -> None:
+    texts, labels = labelled
+    with pytest.raises(InputError, match="trained_layers is 3, but this encoder has 2"):
+        fit(texts, labels, info_of(config), replace(config, trained_layers=3))
+    with pytest.raises(InputError, match="no labels reach the threshold 3"):
+        fit(texts, np.minimum(labels, 2), info_of(config), replace(config, loss="binary"))
+    with pytest.raises(InputError, match="loss is 'hinge'"):
+        replace(config, loss="hinge")  # type: ignore[arg-type]
 
 
 def test_training_learns_and_speaks_in_labels(
