@@ -4,39 +4,59 @@ from assay.evaluation.baselines import BASELINE_NAMES, baseline_scores
 from assay.evaluation.bootstrap import Difference, Interval, bootstrap, paired_bootstrap
 from assay.evaluation.calibrate import calibrate
 from assay.evaluation.card import finish_model_folder, model_card
+from assay.evaluation.counterfactuals import CounterfactualLimits, Reader, keywords, measure_counterfactuals
 from assay.evaluation.evaluate import Errors, Evaluation, evaluate
+from assay.evaluation.gates import GateLimits, gate_sections, refusals, run_gates
+from assay.evaluation.leak import LeakLimits, compare_splits, find_straddling, leak_verdict
 from assay.evaluation.metrics import METRICS, Curves, Metric, Outcomes, measure
 from assay.evaluation.present import evaluation_report, summary_table
 from assay.evaluation.run import Evaluated, evaluate_baselines, evaluate_model, require_metric, require_slices
+from assay.evaluation.shortcuts import ShortcutLimits, measure_shortcuts
 from assay.evaluation.slices import Slice
 from assay.evaluation.tables import BaselinePredictions, Predictions
+from assay.evaluation.verdict import Verdict
 
 __all__ = [
     "BASELINE_NAMES",
     "METRICS",
     "BaselinePredictions",
+    "CounterfactualLimits",
     "Curves",
     "Difference",
     "Errors",
     "Evaluated",
     "Evaluation",
+    "GateLimits",
     "Interval",
+    "LeakLimits",
     "Metric",
     "Outcomes",
     "Predictions",
+    "Reader",
+    "ShortcutLimits",
     "Slice",
+    "Verdict",
     "baseline_scores",
     "bootstrap",
     "calibrate",
+    "compare_splits",
     "evaluate",
     "evaluate_baselines",
     "evaluate_model",
     "evaluation_report",
+    "find_straddling",
     "finish_model_folder",
+    "gate_sections",
+    "keywords",
+    "leak_verdict",
     "measure",
+    "measure_counterfactuals",
+    "measure_shortcuts",
     "model_card",
     "paired_bootstrap",
+    "refusals",
     "require_metric",
     "require_slices",
+    "run_gates",
     "summary_table",
 ]

@@ -1,6 +1,6 @@
 """Intervals and comparisons that respect clusters: near-duplicates and groups are drawn together or not at all."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,6 +135,32 @@ def paired_bootstrap(
     """By how much `one` is better than `other`, two Predictions tables of the same documents; see `Resampled.minus`."""
     a, b = (Resampled.of(table, rubric, resamples=resamples, seed=seed) for table in (one, other))
     return a.minus(b, level)
+
+
+def bootstrap_figures(
+    figures: Callable[[NDArray[np.float64]], Mapping[str, float]],
+    clusters: Sequence[int] | NDArray[np.int64],
+    *,
+    resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Any named figures of n documents, with their intervals; none below 50 clusters.
+
+    `figures` takes how often each document counts, shape (n,); what it computes beyond that stays as it was.
+    """
+    count = len(clusters)
+    values = figures(np.ones(count))
+    drawn: list[Mapping[str, float]] = []
+    if len(np.unique(np.asarray(clusters))) >= LEAST_CLUSTERS:
+        drawn = [figures(weight.astype(float)) for weight in draws(clusters, resamples, seed)]
+    found = {}
+    for name, value in values.items():
+        column = np.array([row[name] for row in drawn])
+        low, high = _quantiles(column, level) if drawn and np.isfinite(value) else (None, None)
+        undefined = float((~np.isfinite(column)).mean()) if drawn else 0.0
+        found[name] = Interval(float(value) if np.isfinite(value) else None, low, high, count, undefined)
+    return found
 
 
 def _quantiles(drawn: NDArray[np.float64], level: float) -> tuple[float | None, float | None]:

@@ -1,0 +1,142 @@
+"""All gates of one model: its shortcuts, what changes to a text do to it, and whether its figures come from a leak."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from assay.errors import InputError
+from assay.evaluation.counterfactuals import CounterfactualLimits, Reader, keywords, measure_counterfactuals
+from assay.evaluation.leak import LeakLimits, compare_splits, find_straddling, leak_verdict
+from assay.evaluation.shortcuts import ShortcutLimits, measure_shortcuts
+from assay.evaluation.verdict import Verdict
+from assay.inference import Scorer
+from assay.labels import join_units, part_of
+from assay.report import Block, Callout, Facts, Section, Table
+from assay.rubric import Rubric
+from assay.storage import Snapshot
+
+TITLES = {
+    "shortcuts": "Does the surface carry the score?",
+    "counterfactuals": "Can it be fooled?",
+    "leak": "Did test documents leak?",
+}
+LEVELS: dict[bool | None, Literal["good", "bad", "warn"]] = {True: "good", False: "bad", None: "warn"}
+
+
+@dataclass(frozen=True)
+class GateLimits:
+    """Limits of all gates."""
+
+    shortcuts: ShortcutLimits = field(default_factory=ShortcutLimits)
+    """How much of the score may come from length, format, source and page kind."""
+    counterfactuals: CounterfactualLimits = field(default_factory=CounterfactualLimits)
+    """How far changes that should not matter may move it."""
+    leak: LeakLimits = field(default_factory=LeakLimits)
+    """What of the test part may have fitted the model."""
+
+
+def run_gates(
+    model: Path | Reader,
+    snapshot: Snapshot,
+    documents: pd.DataFrame,
+    assignment: pd.DataFrame,
+    predictions: pd.DataFrame,
+    rubric: Rubric,
+    *,
+    columns: Sequence[str] = (),
+    limits: GateLimits = GateLimits(),
+    seed: int = 0,
+) -> list[Verdict]:
+    """The verdicts of all gates on a calibrated model.
+
+    `documents` (LabelledDocument) and `assignment` (SplitAssignment) are those it was trained and measured with,
+    `predictions` its Predictions of the test part, with `row`. `columns` of the snapshot name source, page kind and
+    the like. The texts that are changed come from calibration and test, keywords from train. Raises InputError
+    where the folder holds no calibrated model, or the snapshot no such column.
+    """
+    unknown = [name for name in columns if name not in snapshot.manifest.schema]
+    if unknown:
+        raise InputError(f"no column {unknown[0]!r} for the shortcut gate", where=snapshot.url)
+    reader = Scorer.load(model) if isinstance(model, Path) else model
+    if isinstance(reader, Scorer) and reader.model.info.calibration is None:
+        raise InputError("this model was never calibrated", where=str(model), fix="Train it with `assay train`")
+
+    shortcuts = measure_shortcuts(
+        predictions,
+        snapshot.take(predictions["row"]),
+        columns={name: snapshot.take(predictions["row"], name) for name in columns},
+        seed=seed,
+    )
+    train, *unseen = (part_of(documents, assignment, name) for name in ("train", "calibration", "test"))
+    changed = pd.concat(unseen, ignore_index=True)
+    counterfactuals = measure_counterfactuals(
+        reader,
+        changed,
+        snapshot.take(changed["row"]),
+        keywords(snapshot.take(train["row"]), train["label"].tolist(), rubric.threshold),
+        rubric.threshold,
+        documents=limits.counterfactuals.documents,
+        seed=seed,
+    )
+    return [
+        shortcuts.verdict(limits.shortcuts),
+        counterfactuals.verdict(limits.counterfactuals),
+        _leak(snapshot, documents, assignment, predictions, rubric, limits.leak, seed),
+    ]
+
+
+def _leak(
+    snapshot: Snapshot,
+    documents: pd.DataFrame,
+    assignment: pd.DataFrame,
+    predictions: pd.DataFrame,
+    rubric: Rubric,
+    limits: LeakLimits,
+    seed: int,
+) -> Verdict:
+    table = documents.merge(assignment, on="id", validate="one_to_one").sort_values("row", ignore_index=True)
+    texts, parts = snapshot.take(table["row"]), table["part"].tolist()
+    straddling = find_straddling(table["id"].tolist(), texts, parts)
+    # Groups that the split kept together, such as the versions of an article, are no near-duplicates to be found.
+    units = join_units(straddling.clusters, table["cluster"].tolist())
+    try:
+        comparison = compare_splits(
+            table["id"].tolist(),
+            texts,
+            table["label"].to_numpy(),
+            parts,
+            units,
+            rubric,
+            copies=table["copies"].to_numpy(),
+            seed=seed,
+        )
+    except InputError:  # too little to calibrate the cheap model on, where the model itself could just be
+        comparison = None
+    return leak_verdict(straddling, comparison, predictions, rubric, limits)
+
+
+def refusals(verdicts: Sequence[Verdict]) -> list[str]:
+    """A sentence for each gate that refuses; a model with any is not to be promoted unless a person says so."""
+    return [verdict.sentence() for verdict in verdicts if verdict.refused]
+
+
+def gate_sections(verdicts: Sequence[Verdict]) -> list[Section]:
+    """A section for each gate: its word first, then what was measured."""
+    return [Section(TITLES.get(verdict.name, verdict.name), _blocks(verdict)) for verdict in verdicts]
+
+
+def _blocks(verdict: Verdict) -> list[Block]:
+    blocks: list[Block] = [Callout(verdict.sentence(), LEVELS[verdict.passed])]
+    facts: Mapping[str, str] = {
+        name: f"{value:,}" if isinstance(value, int) else str(value)
+        for name, value in verdict.figures.items()
+        if isinstance(value, int | float | str)
+    }
+    if facts:
+        blocks.append(Facts(facts))
+    tables = [(name, value) for name, value in verdict.figures.items() if isinstance(value, list) and value]
+    blocks += [Table(pd.DataFrame(rows), name) for name, rows in tables if isinstance(rows[0], dict)]
+    return blocks
