@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from assay.corpus import Columns, acquire, open_source
@@ -10,6 +10,7 @@ from assay.dedup import near_duplicate_clusters, text_digest
 from assay.errors import InputError
 from assay.evaluation import (
     Evaluation,
+    GateLimits,
     calibrate,
     evaluate_baselines,
     evaluate_model,
@@ -17,6 +18,8 @@ from assay.evaluation import (
     finish_model_folder,
     require_metric,
     require_slices,
+    run_gates,
+    with_gates,
 )
 from assay.labels import Ledger, SplitConfig, join_units, part_of, read_labels, read_seen, split_documents, validate
 from assay.model import ModelInfo, locate_encoder
@@ -41,6 +44,8 @@ class Request:
     ledger: str = ""
     max_quarantined: float = 0.05
     processes: int = 1
+    gates: GateLimits = field(default_factory=GateLimits)
+    """From where on a shortcut, a changed text or a leak refuses the model."""
 
 
 def train_and_evaluate(request: Request) -> Evaluation:
@@ -102,8 +107,23 @@ def train_and_evaluate(request: Request) -> Evaluation:
         with stage("Evaluate"):
             part = part_of(checked.documents, divided.assignment, "test")
             result = evaluate_model(work / "model", snapshot, part, baselines, rubric, slice_by=request.slice_by)
+        with stage("Gates"):
+            verdicts = run_gates(
+                work / "model",
+                snapshot,
+                checked.documents,
+                divided.assignment,
+                result.predictions,
+                rubric,
+                columns=[request.slice_by] if request.slice_by else [],
+                limits=request.gates,
+                seed=request.config.seed,
+            )
+            for verdict in verdicts:
+                say(verdict.sentence())
+            evaluation = with_gates(result.evaluation, verdicts)
             report = evaluation_report(
-                result.evaluation,
+                evaluation,
                 result.predictions,
                 snapshot,
                 documents=checked.documents,
@@ -113,9 +133,9 @@ def train_and_evaluate(request: Request) -> Evaluation:
                 leakage=divided.leakage,
             )
             write_html(report, work / "report.html")
-        finish_model_folder(work / "model", result.evaluation, work / "report.html", output)
+        finish_model_folder(work / "model", evaluation, work / "report.html", output)
     forget_checkpoint(checkpoints, run_name(snapshot, divided.assignment, request.config))
-    return result.evaluation
+    return evaluation
 
 
 def evaluate_elsewhere(model: Path, source: str, columns: Columns, *, output: Path, slice_by: str = "") -> Evaluation:

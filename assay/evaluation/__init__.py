@@ -6,7 +6,7 @@ from assay.evaluation.calibrate import calibrate
 from assay.evaluation.card import finish_model_folder, model_card
 from assay.evaluation.counterfactuals import CounterfactualLimits, Reader, keywords, measure_counterfactuals
 from assay.evaluation.evaluate import Errors, Evaluation, evaluate
-from assay.evaluation.gates import GateLimits, gate_sections, refusals, run_gates
+from assay.evaluation.gates import GateLimits, gate_sections, refusals, run_gates, with_gates
 from assay.evaluation.leak import LeakLimits, compare_splits, find_straddling, leak_verdict
 from assay.evaluation.metrics import METRICS, Curves, Metric, Outcomes, measure
 from assay.evaluation.present import evaluation_report, summary_table
@@ -59,4 +59,5 @@ __all__ = [
     "require_slices",
     "run_gates",
     "summary_table",
+    "with_gates",
 ]

@@ -74,6 +74,7 @@ def model_card(info: ModelInfo, evaluation: Evaluation) -> str:
             ),
             Section("How good", [*[Callout(warning, "warn") for warning in evaluation.warnings], *figures(evaluation)]),
             Section("Slices", slice_blocks(evaluation)),
+            *([Section("Gates", [Prose(f"- {v.sentence()}") for v in evaluation.gates])] if evaluation.gates else []),
             Section(
                 "Lineage",
                 [Facts({**evaluation.lineage, "run": str(info.lineage.get("run", ""))})],

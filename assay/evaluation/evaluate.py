@@ -17,6 +17,7 @@ from assay.evaluation.bootstrap import (
 )
 from assay.evaluation.metrics import METRICS, Curves, Outcomes
 from assay.evaluation.slices import Slice, slices
+from assay.evaluation.verdict import Verdict
 from assay.rubric import Rubric
 
 WORST = 12
@@ -72,6 +73,8 @@ class Evaluation:
     """In plain words, for the reader of the figures."""
     curves: Curves | None = None
     errors: Errors | None = None
+    gates: list[Verdict] = field(default_factory=list)
+    """Empty where none was asked; a model that one refuses is not to be promoted."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -100,6 +103,7 @@ class Evaluation:
                     ],
                     "curves": Curves(**known["curves"]) if known.get("curves") else None,
                     "errors": Errors(**known["errors"]) if known.get("errors") else None,
+                    "gates": [Verdict.from_json(verdict) for verdict in known.get("gates", [])],
                 }
             )
         except (KeyError, TypeError, AttributeError) as error:

@@ -1,7 +1,7 @@
 """All gates of one model: its shortcuts, what changes to a text do to it, and whether its figures come from a leak."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from assay.errors import InputError
 from assay.evaluation.counterfactuals import CounterfactualLimits, Reader, keywords, measure_counterfactuals
+from assay.evaluation.evaluate import Evaluation
 from assay.evaluation.leak import LeakLimits, compare_splits, find_straddling, leak_verdict
 from assay.evaluation.shortcuts import ShortcutLimits, measure_shortcuts
 from assay.evaluation.verdict import Verdict
@@ -121,6 +122,11 @@ def _leak(
 def refusals(verdicts: Sequence[Verdict]) -> list[str]:
     """A sentence for each gate that refuses; a model with any is not to be promoted unless a person says so."""
     return [verdict.sentence() for verdict in verdicts if verdict.refused]
+
+
+def with_gates(evaluation: Evaluation, verdicts: Sequence[Verdict]) -> Evaluation:
+    """The evaluation with these verdicts; refusals are also warnings, so that card, report and terminal show them."""
+    return replace(evaluation, gates=list(verdicts), warnings=[*evaluation.warnings, *refusals(verdicts)])
 
 
 def gate_sections(verdicts: Sequence[Verdict]) -> list[Section]:

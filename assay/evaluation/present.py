@@ -6,6 +6,7 @@ import pandas as pd
 from assay.evaluation.baselines import BASELINE_NAMES
 from assay.evaluation.bootstrap import Interval
 from assay.evaluation.evaluate import Evaluation
+from assay.evaluation.gates import gate_sections
 from assay.evaluation.metrics import METRICS
 from assay.labels import Leakage
 from assay.report import (
@@ -269,6 +270,7 @@ def evaluation_report(
         ),
         Section("What the scores look like", _charts(evaluation, predictions)),
         Section("Slices", slice_blocks(evaluation)),
+        *gate_sections(evaluation.gates),
     ]
     if documents is not None and assignment is not None and quarantine is not None and leakage is not None:
         sections.append(Section("Data and split", _data(documents, assignment, quarantine, leakage)))

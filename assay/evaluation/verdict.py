@@ -17,8 +17,8 @@ class Verdict:
     """None where fewer documents than the gate needs were there: no verdict, neither good nor bad."""
     reasons: list[str] = field(default_factory=list)
     """In plain words: why it was refused, or why there is no verdict; empty where it passed."""
-    figures: dict[str, Any] = field(default_factory=dict)
-    """What was measured, as plain JSON values; a list of rows is shown as a table."""
+    figures: dict = field(default_factory=dict)  # type: ignore[type-arg]  # of dict[str, Any] Flyte would make a pickle
+    """What was measured, as plain JSON values under their names; a list of rows is shown as a table."""
 
     @property
     def refused(self) -> bool:
