@@ -50,7 +50,7 @@ class Regression(Loss):
 
 
 class Ordinal(Loss):
-    """Cumulative link: P(label >= level k) = sigmoid(output - cut k), one output and a cut for each level but the lowest.
+    """Cumulative link: P(label >= level k) = sigmoid(output - cut k), with a cut for each level but the lowest.
 
     The mean of the levels' logistic losses, which is the all-threshold loss of Rennie and Srebro, "Loss functions for
     preference levels" (2005). Cuts are learned, and begin where the levels' shares have them. A label between two levels is

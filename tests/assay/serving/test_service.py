@@ -1,6 +1,7 @@
 """The service over HTTP, from a Bento that runs as it is."""
 
 import base64
+import contextlib
 import http.client
 import json
 from collections.abc import Callable
@@ -97,6 +98,7 @@ def test_ids_come_back_as_they_were_sent(ask: Callable) -> None:
         ('{"documents": [' + "9" * 5_000 + "]}", 400, []),
         (b'{"documents": "\xff"}', 400, []),
         ('"\ufeff"', 400, []),
+        (b'{"documents": [{"id": "a", "text": "a raw \0 NUL"}]}', 400, []),
         ("[]", 400, []),
         ("{}", 400, ["documents"]),
         (json.dumps({"documents": None}), 400, ["documents"]),
@@ -143,6 +145,20 @@ def test_a_body_that_is_announced_too_large_is_refused_unread(server: ServerProc
 
     assert connection.getresponse().status == 413
     connection.close()
+
+
+def test_a_document_of_thirty_megabytes_is_refused_though_nobody_announced_it(server: ServerProcess, keys: Any) -> None:
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
+    body = json.dumps(documents("thirty megabytes of this " * 1_200_000)).encode()
+    pieces = (body[start : start + 2**16] for start in range(0, len(body), 2**16))
+    headers = {"Authorization": f"Bearer {keys.given}", "Content-Type": "application/json"}
+
+    with contextlib.suppress(ConnectionError):  # it may hang up before all is sent
+        connection.request("POST", "/score", pieces, headers, encode_chunked=True)
+
+    assert connection.getresponse().status == 413
+    connection.close()
+    assert server.ask("/readyz")[0] == 200
 
 
 def test_other_pages_methods_and_types_are_refused(server: ServerProcess, keys: Any) -> None:
