@@ -53,8 +53,8 @@ class Ordinal(Loss):
     """Cumulative link: P(label >= level k) = sigmoid(output - cut k), with a cut for each level but the lowest.
 
     The mean of the levels' logistic losses, which is the all-threshold loss of Rennie and Srebro, "Loss functions for
-    preference levels" (2005). Cuts are learned, and begin where the levels' shares have them. A label between two levels is
-    reached in part, so that soft labels and means of raters need nothing else.
+    preference levels" (2005). Cuts are learned, and begin where the levels' shares have them. A label between two
+    levels is reached in part, so that soft labels and means of raters need nothing else.
     """
 
     def __init__(self, labels: NDArray[np.float64], levels: NDArray[np.float64]) -> None:
