@@ -6,8 +6,9 @@ from typing import NamedTuple
 from flytekit import Deck, current_context, task
 from flytekit.types.file import FlyteFile
 
-from assay.evaluation import Evaluation, evaluate_model, evaluation_report
+from assay.evaluation import Evaluation, evaluate_model, evaluation_report, run_gates, with_gates
 from assay.labels import Leakage, part_of
+from assay.progress import say
 from assay.report import render_fragment, write_html
 from assay.rubric import Rubric
 from assay.storage import Snapshot
@@ -48,13 +49,16 @@ def evaluate(
     rubric: Rubric,
     slice_by: str,
 ) -> Evaluated:
-    """Score the test part, compare, and draw the report that is both Deck and HTML file."""
+    """Score the test part, compare, ask the gates, and draw the report that is both Deck and HTML file."""
     with recorded("Evaluate") as stage:
-        opened = Snapshot.open(Path(snapshot.download()))
-        part = part_of(documents, assignment, "test")
-        result = evaluate_model(Path(model.download()), opened, part, baselines, rubric, slice_by=slice_by)
+        opened, folder = Snapshot.open(Path(snapshot.download())), Path(model.download())
+        part, columns = part_of(documents, assignment, "test"), [slice_by] if slice_by else []
+        result = evaluate_model(folder, opened, part, baselines, rubric, slice_by=slice_by)
+        verdicts = run_gates(folder, opened, documents, assignment, result.predictions, rubric, columns=columns)
+        say("; ".join(verdict.sentence() for verdict in verdicts))
+        evaluation = with_gates(result.evaluation, verdicts)
         report = evaluation_report(
-            result.evaluation,
+            evaluation,
             result.predictions,
             opened,
             documents=documents,
@@ -68,4 +72,4 @@ def evaluate(
         Deck("Evaluation", render_fragment(report))
         stage.documents = len(part)
         stage.remark = "95 % intervals over clusters"
-    return Evaluated(result.predictions, result.evaluation, stored_file(path), stage)
+    return Evaluated(result.predictions, evaluation, stored_file(path), stage)

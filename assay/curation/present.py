@@ -98,7 +98,7 @@ def _facts(snapshot: Snapshot, funnel: Funnel) -> Facts:
 def _reasons(funnel: Funnel) -> list[Block]:
     if not funnel.dropped:
         return [Prose("No document was dropped.")]
-    return [Table(funnel.reasons(), "Every one of them stands in `_dropped.parquet`, with what was measured.")]
+    return [Table(funnel.reasons(), "Every one of them stands in _dropped.parquet, with what was measured.")]
 
 
 def _length_chart(look: Look) -> Block:
