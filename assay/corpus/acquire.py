@@ -28,8 +28,7 @@ class Columns:
     group: str = ""
     """Documents that share a value never straddle the split: a site, an article, an author."""
     id: str = ""
-    """A stable name. Without one: `id` where the source has it, else, as where it is null, the digest of the normalised
-    text."""
+    """A stable name. Without one: `id` where the source has it, else the digest of the normalised text."""
 
     def __post_init__(self) -> None:
         named = [name for name in asdict(self).values() if name]
@@ -45,14 +44,6 @@ def _strings(column: pa.Array, name: str, uri: str) -> pa.Array:
         raise InputError(
             f"column {name!r} holds {column.type}, not names", where=uri, fix="Name a column of text or numbers"
         ) from error
-
-
-def _named(ids: pa.Array, text: pa.Array) -> pa.Array:
-    """Ids, where there is none that of the text."""
-    if not ids.null_count:
-        return ids
-    lacking = zip(ids.to_pylist(), text.to_pylist(), strict=True)
-    return pa.array([text_digest(value or "") if name is None else name for name, value in lacking], pa.string())
 
 
 def _numbers(column: pa.Array) -> pa.Array:
@@ -106,9 +97,9 @@ def canonical(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.RecordBat
     fields: dict[str, pa.Array] = {}
     id_column = columns.id or ("id" if "id" in names else "")
     if id_column:
-        fields["id"] = _named(_strings(given[id_column], id_column, uri), text)
+        fields["id"] = _strings(given[id_column], id_column, uri)
     else:
-        fields["id"] = _named(pa.nulls(len(text), pa.string()), text)
+        fields["id"] = pa.array([text_digest(value or "") for value in text.to_pylist()], pa.string())
     fields["text"] = pc.cast(text, pa.large_string())
     if columns.label:
         try:

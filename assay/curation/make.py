@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import random
+import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -173,6 +174,7 @@ def _listen(pipes: list[Connection], shown: Any) -> int:
 def _work(url: str, pieces: list[Piece], told: Connection) -> None:
     """In a process of its own."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGTERM, _leave)
     try:
         done = _make_all(PieceFolder.open(url), pieces, lambda rows: told.send(("rows", rows)))
         told.send(("done", done))
@@ -180,6 +182,11 @@ def _work(url: str, pieces: list[Piece], told: Connection) -> None:
         told.send(("error", str(error)))
     except KeyboardInterrupt:
         pass
+
+
+def _leave(_signal: int, _frame: object) -> None:
+    """When another process failed: as an exception, so that what is half written goes."""
+    raise SystemExit(1)
 
 
 def _end_with_parent() -> None:

@@ -27,7 +27,7 @@ from assay.corpus import (
     text_of,
 )
 from assay.curation.config import BuildConfig
-from assay.dedup import DedupConfig, marks
+from assay.dedup import DedupConfig, marks, text_digest
 
 ADDED = {
     "language": pa.string(),
@@ -160,7 +160,7 @@ class PieceMaker:
             batch = batch.drop_columns(["html"]).append_column(name, texts)
         else:
             batch = batch.set_column(batch.schema.get_field_index(name), name, texts)
-        batch = canonical(batch, self._config.columns, uri)
+        batch = _named(canonical(batch, self._config.columns, uri))
         ours = ADDED | ABOUT | mark_types(self._config)
         # What the source says of its documents, FineWeb's `language` for one, is kept beside what is found here.
         batch = batch.rename_columns([f"source_{name}" if name in ours else name for name in batch.schema.names])
@@ -202,6 +202,16 @@ class PieceMaker:
             "_reason": cleaned.reason,
             "_value": cleaned.value,
         }
+
+
+def _named(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """With an id for every document: where the source has none, that of its text."""
+    ids = batch["id"]
+    if not ids.null_count:
+        return batch
+    lacking = zip(ids.to_pylist(), batch["text"].to_pylist(), strict=True)
+    names = [text_digest(text or "") if name is None else name for name, text in lacking]
+    return batch.set_column(batch.schema.get_field_index("id"), "id", pa.array(names, pa.string()))
 
 
 def _page(row: dict[str, Any]) -> Page:

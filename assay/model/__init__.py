@@ -3,6 +3,7 @@
 from assay.model.calibration import CalibratedScores, Calibration
 from assay.model.encoder import PACKAGED, locate_encoder, quiet_transformers
 from assay.model.info import ModelInfo, Windows
+from assay.model.layers import train_last_layers
 from assay.model.quality_model import QualityModel, load_model, new_model, output_layer, save_model
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "output_layer",
     "quiet_transformers",
     "save_model",
+    "train_last_layers",
 ]

@@ -23,11 +23,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 from assay.errors import InputError
 from assay.inference import EncodedText, document_scores, encode, token_budget_batches
-from assay.model import ModelInfo, QualityModel, new_model, output_layer
+from assay.model import ModelInfo, QualityModel, new_model, output_layer, train_last_layers
 from assay.progress import counter, say
 from assay.training.checkpoint import Checkpoint
 from assay.training.config import TrainConfig
-from assay.training.layers import train_last_layers
 from assay.training.losses import Loss, make_loss
 from assay.training.plan import batch_of, level_weights, share_of, steps_per_epoch
 

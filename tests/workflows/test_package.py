@@ -25,6 +25,7 @@ STAGES = {
     "select_documents",
     "package_model",
     "check_serving",
+    "write_curated",
 }
 NEVER_CACHED = {
     "look",
@@ -35,6 +36,11 @@ NEVER_CACHED = {
     "summarise_filtering",
     "now",
     "summarise_quickstart",
+    "plan_pieces",
+    "make_share",
+    "plan_search",
+    "search_share",
+    "summarise_build",
 }
 
 
@@ -101,6 +107,7 @@ def test_every_workflow_and_its_launch_plan_compile(cpu: dict[str, object]) -> N
         "workflows.quickstart.quickstart",
         "workflows.training.train_quality_classifier",
         "workflows.filtering.filter_corpus",
+        "workflows.corpus.build_snapshot",
     }
     assert workflows == plans == expected
     names = {re.sub("^map_(.*)_[0-9a-f]{32}-arraynode$", r"\1", name) for name in tasks_of(cpu)}
