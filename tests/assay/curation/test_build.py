@@ -181,7 +181,7 @@ def test_running_again_writes_nothing(built: Path, source: Path, benchmarks: Pat
     assert main(building(source, built, built.parent / "pieces", "--preset", "none")) == 2, "another build lies there"
 
 
-@pytest.mark.parametrize("processes", [2, 3])
+@pytest.mark.parametrize("processes", [2, pytest.param(3, marks=pytest.mark.full)])
 def test_processes_side_by_side_make_the_same_bytes(
     processes: int, built: Path, source: Path, benchmarks: Path, tmp_path: Path, tree: Callable
 ) -> None:

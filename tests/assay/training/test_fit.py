@@ -53,7 +53,7 @@ def curve(texts: list[str], labels: np.ndarray, config: TrainConfig) -> list[tup
     return [(record["loss"], record["gradient_norm"]) for record in fitted.history]
 
 
-@pytest.mark.parametrize("loss", ["regression", "ordinal"])
+@pytest.mark.parametrize("loss", ["regression", pytest.param("ordinal", marks=pytest.mark.full)])
 def test_one_process_and_two_give_the_same_curve(
     loss: LossName, labelled: tuple[list[str], np.ndarray], config: TrainConfig
 ) -> None:
