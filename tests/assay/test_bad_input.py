@@ -38,6 +38,8 @@ class Good:
     """What is right, and made once: a row spoils a part of it."""
 
     labels: Path
+    few: Path
+    """Labels, too few for intervals, which take most of the time of an evaluation."""
     encoder: Path
     model: Path
     snapshot: Path
@@ -53,7 +55,15 @@ class Good:
         scored = ["--model", model, "--scores", str(self.scores)]
         return {
             "train": ["train", "--data", labels, "--output", str(out / "model"), *small],
-            "evaluate": ["evaluate", "--model", model, "--data", labels, "--output", str(out / "report.json")],
+            "evaluate": [
+                "evaluate",
+                "--model",
+                model,
+                "--data",
+                source or str(self.few),
+                "--output",
+                str(out / "report.json"),
+            ],
             "score": ["score", corpus, "--model", model, "--output", str(out / "scores")],
             "select": ["select", corpus, *scored, "--output", str(out / "selection")],
             "build": ["snapshot", "build", labels, "--output", str(out / "new"), "--pieces", pieces, "--processes=1"],
@@ -71,8 +81,12 @@ def good(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_mode
 
     folder = tmp_path_factory.mktemp("good")
     rows = [{name: row[name] for name in ("id", "text", "label")} for row in sample[240:400]]
-    made = Good(folder / "d.parquet", tiny_encoder, tiny_model, folder / "s", folder / "scores", folder / "ids", rows)
+    few = folder / "few.parquet"
+    made = Good(
+        folder / "d.parquet", few, tiny_encoder, tiny_model, folder / "s", folder / "scores", folder / "ids", rows
+    )
     pd.DataFrame(rows).to_parquet(made.labels, index=False)
+    pd.DataFrame(rows[:40]).to_parquet(few, index=False)
     made.ids.write_text(f"{rows[0]['id']}\n")
     write_snapshot(
         made.snapshot,
@@ -548,7 +562,9 @@ SETTINGS = [
         "report that is no JSON", "evaluate", "--output {out}/r.html", "a file of JSON", "/r.html)", "ends in .json"
     ),
     setting("report that is a folder", "evaluate", "--output {folder}", "a file of JSON", ".json)", "ends in .json"),
-    setting("missing slice", "evaluate", "--slice-by no", "no column 'no' to slice by (/", "d.parquet)", "Name one of"),
+    setting(
+        "missing slice", "evaluate", "--slice-by no", "no column 'no' to slice by (/", "/few.parquet)", "Name one of"
+    ),
     setting("missing model", "evaluate", "--model {here}/no", "assay.json is missing", "/no)", "Name a folder that"),
     setting(
         "model that is a file", "evaluate", "--model {labels}", "assay.json is missing", "/d.parquet)", "Name a fold"
