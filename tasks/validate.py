@@ -28,7 +28,7 @@ def validate_labels(
     """Check rows against the rubric, or against the scale that the labels span where none is given."""
     with recorded("Validate") as stage:
         opened = Snapshot.open(Path(snapshot.download()))
-        effective = rubric or rubric_from_labels(read_labels(opened), threshold)
+        effective = rubric or rubric_from_labels(read_labels(opened), threshold, where=opened.sources)
         checked = validate(opened, effective, max_quarantined=max_quarantined)
         stage.documents = len(checked.documents)
         stage.remark = (

@@ -78,7 +78,7 @@ def read_benchmarks(folder: str) -> Benchmarks:
     """
     fs, root = fsspec.core.url_to_fs(folder)
     if not fs.exists(root):
-        raise InputError("no such file or folder of benchmark texts", where=folder)
+        raise InputError("no such file or folder of benchmark texts", where=folder, fix="Check the path")
     paths = [root] if fs.isfile(root) else sorted(fs.find(root))
     paths = [path for path in paths if path.endswith(".txt") or files.kind_of(path)]
     grams: list[NDArray[np.uint64]] = []

@@ -84,6 +84,8 @@ def assemble(folder: PieceFolder, place: str, *, shard_megabytes: int = SHARD_ME
     marks = PieceMarks(folder)
     clusters = find_clusters(marks)
     funnel = Funnel.of(marks, clusters)
+    if not funnel.found.documents:
+        raise InputError("there is no row in it", where=folder.plan.source, fix="Give at least one document")
     if not funnel.kept.documents:
         reason = max(funnel.dropped, key=lambda each: funnel.dropped[each].documents, default="")
         raise InputError(

@@ -6,6 +6,7 @@ from assay.curation.config import BuildConfig
 from assay.curation.duplicates import search_bands
 from assay.curation.make import make_pieces
 from assay.curation.plan import BuildPlan, PieceFolder
+from assay.errors import InputError
 from assay.progress import say, stage
 from assay.storage import Snapshot, find_made
 
@@ -25,6 +26,8 @@ def build_snapshot(
     What is there already is not made again: the same call goes on after a stop, and does nothing after the end.
     Raises InputError for a source, setting or place that cannot be used.
     """
+    if processes < 1:
+        raise InputError(f"{processes} processes", where="curation", fix="Give 1 or more")
     with stage("Look at the source"):
         plan = BuildPlan.of(open_source(source), config, benchmarks)
         say(f"{sum(map(len, plan.members)):,} members in {len(plan.members):,} pieces, key {plan.key}")

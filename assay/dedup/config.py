@@ -30,7 +30,7 @@ class DedupConfig:
         }
         for what, holds in checks.items():
             if not holds:
-                raise InputError(what, where="near-duplicates")
+                raise InputError(what, where="near-duplicates", fix="Give a value within these bounds")
         if self._found(1) < self.recall:
             raise InputError(
                 f"{self.permutations} permutations find only {self._found(1):.2%} of the pairs at threshold "

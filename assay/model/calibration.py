@@ -134,8 +134,12 @@ class Calibration:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "Calibration":
-        """The inverse of `to_json`; raises TypeError for other fields."""
+        """The inverse of `to_json`; raises TypeError for other fields, and for what is no number."""
         kwargs: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+        for name, value in kwargs.items():
+            cells = value if isinstance(value, tuple) else (value,)
+            if not all(cell is None or (isinstance(cell, int | float) and cell is not True) for cell in cells):
+                raise TypeError(f"{name} of the calibration holds {value!r}, not numbers")
         return cls(**kwargs)
 
 
