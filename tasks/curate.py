@@ -102,8 +102,8 @@ def plan_pieces(
             page_seconds,
         )
         plan = BuildPlan.of(open_source(source_location(source)), config, benchmarks)
+        provenance_of(plan, shard_megabytes)  # refuses shards of no size before there is any work
         folder = PieceFolder.create(lasting(pieces, "ASSAY_PIECES", "pieces"), plan)
-        provenance_of(folder, shard_megabytes)
         missing = folder.missing_pieces()
         stage.remark = f"{len(plan.pieces) - len(missing)} of {len(plan.pieces)} pieces were there"
         say(f"{source}, revision {plan.revision[:12]}: {stage.remark}")

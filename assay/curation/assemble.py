@@ -17,7 +17,7 @@ from assay.curation.funnel import EXACT_REASON, NEAR_REASON, Funnel
 from assay.curation.look import Look
 from assay.curation.make import Counts, broken
 from assay.curation.pieces import ABOUT, mark_types, piece_schema
-from assay.curation.plan import PieceFolder
+from assay.curation.plan import FORMAT, BuildPlan, PieceFolder
 from assay.curation.present import build_report
 from assay.errors import InputError
 from assay.progress import counter
@@ -56,19 +56,23 @@ CLUSTERS_SCHEMA = pa.schema(
 """One row a document that has a duplicate, the one that stays included. `same_text`: as normalised."""
 
 
-def provenance_of(folder: PieceFolder, shard_megabytes: int) -> dict[str, Any]:
+def provenance_of(plan: BuildPlan, shard_megabytes: int) -> dict[str, Any]:
     """What a built snapshot is made of, all of it content: the same for the same work.
 
     Raises InputError for shards of no size.
     """
     if shard_megabytes < 1:
         raise InputError(f"shard_megabytes is {shard_megabytes}", fix="Give 1 or more")
-    plan = folder.plan
     config = asdict(plan.config)
     config["clean"]["languages"] = list(plan.config.clean.languages)
     return {
         "sources": [{"uri": plan.source, "revision": plan.revision}],
-        "config": {**config, "benchmarks": plan.benchmarks_digest, "shard_megabytes": shard_megabytes},
+        "config": {
+            "format": FORMAT,
+            **config,
+            "benchmarks": plan.benchmarks_digest,
+            "shard_megabytes": shard_megabytes,
+        },
     }
 
 
@@ -78,7 +82,7 @@ def assemble(folder: PieceFolder, place: str, *, shard_megabytes: int = SHARD_ME
     Memory holds one row group of a piece and of a shard. Raises InputError where pieces are missing or damaged,
     nothing is left to write, something else lies at `place`, or the disk is full; then there is nothing new there.
     """
-    provenance = provenance_of(folder, shard_megabytes)
+    provenance = provenance_of(folder.plan, shard_megabytes)
     if found := find_made(place, provenance):
         return found
     marks = PieceMarks(folder)

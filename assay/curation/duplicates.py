@@ -116,11 +116,6 @@ class Clusters:
         """Whether it is dropped."""
         return self.survivor != self.rows
 
-    @property
-    def count(self) -> int:
-        """Of clusters."""
-        return len(np.unique(self.survivor))
-
 
 def find_clusters(marks: PieceMarks) -> Clusters:
     """From the pairs of all bands, which must be there. Memory: about 150 bytes a document that has a duplicate."""

@@ -39,8 +39,9 @@ class Look:
     """Of those, by benchmark."""
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     """Member and what is wrong with it: the first of them."""
-    broken_members: Counter[str] = field(default_factory=Counter)
-    """Places that could not be read by member; the members that come first."""
+    broken_members: int = 0
+    """Members with such a place; those of one member come one after the other."""
+    _last_broken: str = ""
     _heaps: dict[str, list[tuple[int, int, dict[str, Any]]]] = field(default_factory=lambda: defaultdict(list))
 
     def add_kept(self, batch: pa.RecordBatch) -> None:
@@ -60,7 +61,8 @@ class Look:
         self.dropped_languages.update(value or "unknown" for value in documents["language"].to_pylist())
         for row in table.to_pylist():
             if row["reason"] == UNREADABLE:
-                self.broken_members[row["member"]] += 1
+                self.broken_members += row["member"] != self._last_broken
+                self._last_broken = row["member"]
                 if len(self.unreadable) < PLACES:
                     self.unreadable.append((row["member"], row["detail"]))
             else:

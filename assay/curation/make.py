@@ -44,8 +44,7 @@ def make_pieces(folder: PieceFolder, pieces: Sequence[Piece], *, processes: int 
     pieces and share the work. Raises InputError for what cannot be read or written, or where a process dies; the
     pieces that are there stay.
     """
-    if processes < 1:
-        raise InputError(f"{processes} processes", where="curation", fix="Give 1 or more")
+    require_processes(processes)
     order = list(pieces)
     random.Random(os.getpid()).shuffle(order)
     with counter(unit=" documents", what="clean") as shown:
@@ -54,18 +53,24 @@ def make_pieces(folder: PieceFolder, pieces: Sequence[Piece], *, processes: int 
         return _in_processes(folder, [order[first::processes] for first in range(min(processes, len(order)))], shown)
 
 
+def require_processes(count: int) -> None:
+    """Raises InputError for none."""
+    if count < 1:
+        raise InputError(f"{count} processes", where="curation", fix="Give 1 or more")
+
+
 def _make_all(folder: PieceFolder, pieces: Sequence[Piece], update: Update) -> int:
     plan = folder.plan
     if not pieces:
         return 0
-    source = open_source(plan.source)
+    source, schema = open_source(plan.source), piece_schema(plan.arrow_schema, plan.config, plan.source)
     done = 0
     with PieceMaker(plan.config, plan.arrow_schema, plan.open_benchmarks()) as maker:
         for piece in pieces:
             if exists(folder.place(piece.name)):
                 continue
             with published_file(folder.place(piece.name)) as path:
-                _write(path, piece_schema(plan.arrow_schema, plan.config, plan.source), maker, source, piece, update)
+                _write(path, schema, maker, source, piece, update)
             done += 1
     return done
 

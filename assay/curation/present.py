@@ -44,7 +44,7 @@ def build_report(snapshot: Snapshot, funnel: Funnel, clusters: Clusters, look: L
             Section("Language", _languages(look)),
             Section("Duplicates", _duplicates(snapshot, funnel, clusters)),
             *_contamination(snapshot, look),
-            *_unreadable(look),
+            *_unreadable(funnel, look),
             *_samples(funnel, look),
             Section(
                 "Lineage",
@@ -169,12 +169,12 @@ def _contamination(snapshot: Snapshot, look: Look) -> list[Section]:
     return [Section("Benchmarks", [Callout(words, "warn"), Table(pd.DataFrame(rows, dtype=object))])]
 
 
-def _unreadable(look: Look) -> list[Section]:
+def _unreadable(funnel: Funnel, look: Look) -> list[Section]:
     if not look.unreadable:
         return []
     rows = [{"in": member, "what": what} for member, what in look.unreadable]
-    count = sum(look.broken_members.values())
-    caption = f"{count:,} places in {len(look.broken_members):,} members of the source"
+    count = funnel.dropped[UNREADABLE].documents
+    caption = f"{count:,} places in {look.broken_members:,} members of the source"
     caption += f"; the first {len(rows)}." if count > len(rows) else "."
     return [Section("What could not be read", [Table(pd.DataFrame(rows, dtype=object), caption)])]
 

@@ -4,9 +4,8 @@ from assay.corpus import open_source
 from assay.curation.assemble import SHARD_MEGABYTES, assemble, provenance_of
 from assay.curation.config import BuildConfig
 from assay.curation.duplicates import search_bands
-from assay.curation.make import make_pieces
+from assay.curation.make import make_pieces, require_processes
 from assay.curation.plan import BuildPlan, PieceFolder
-from assay.errors import InputError
 from assay.progress import say, stage
 from assay.storage import Snapshot, find_made
 
@@ -26,13 +25,12 @@ def build_snapshot(
     What is there already is not made again: the same call goes on after a stop, and does nothing after the end.
     Raises InputError for a source, setting or place that cannot be used.
     """
-    if processes < 1:
-        raise InputError(f"{processes} processes", where="curation", fix="Give 1 or more")
+    require_processes(processes)
     with stage("Look at the source"):
         plan = BuildPlan.of(open_source(source), config, benchmarks)
         say(f"{sum(map(len, plan.members)):,} members in {len(plan.members):,} pieces, key {plan.key}")
-        folder = PieceFolder(f"{root.rstrip('/')}/{plan.key}", plan)
-    if found := find_made(output, provenance_of(folder, shard_megabytes)):
+        provenance = provenance_of(plan, shard_megabytes)
+    if found := find_made(output, provenance):
         say("this snapshot is there already")
         return found
     folder = PieceFolder.create(root, plan)

@@ -225,7 +225,9 @@ def write_snapshot(
                 shards.append(Shard(file.name, rows, file.stat().st_size, digest_file(file)))
             writer, rows = None, 0
 
-        held = _Held(_checked(batches, sources), min(GROUP_BYTES, shard_bytes // 4) if shard_bytes else GROUP_BYTES)
+        held = _Held(
+            _checked(batches, sources), min(GROUP_BYTES, max(1, shard_bytes // 4)) if shard_bytes else GROUP_BYTES
+        )
         while (group := held.take(rows_per_shard - rows)) is not None:
             schema = schema or group.schema
             if writer is None:

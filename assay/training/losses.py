@@ -1,5 +1,6 @@
 """What a training run minimises: how far scores are from labels, in one of three senses."""
 
+from abc import ABC, abstractmethod
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -16,20 +17,20 @@ EDGE = 4.0
 """Log-odds beyond the outermost cut points that the scale of the labels stands for: 98 %."""
 
 
-class Loss(nn.Module):
+class Loss(nn.Module, ABC):
     """Loss of each document, and what turns the network's output into a score on the scale of the labels at the end."""
 
+    @abstractmethod
     def targets(self, labels: NDArray[np.float64]) -> torch.Tensor:
         """What the output is compared with, of shape (documents, …)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forward(self, output_D: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Shape (documents,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def scale(self) -> tuple[float, float]:
         """(slope, shift): a score is slope * output + shift; the slope is above 0."""
-        raise NotImplementedError
 
 
 class Regression(Loss):

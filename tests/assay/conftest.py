@@ -166,3 +166,22 @@ def gs() -> Iterator[str]:
         yield "gs://assay-test"
     del fsspec.config.conf["gs"]
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def small_file_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], Path]]:
+    """Mounts a file system of so many kilobytes; skips where that cannot be done."""
+    mounted: list[Path] = []
+
+    def mount(kilobytes: int) -> Path:
+        disk = tmp_path_factory.mktemp("disk")
+        command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(disk)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+        mounted.append(disk)
+        return disk
+
+    yield mount
+    for disk in mounted:
+        subprocess.run(["umount", str(disk)], check=True)

@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -166,19 +166,13 @@ def test_running_again_writes_nothing(
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path, undisturbed: tuple[Path, float, float]) -> Iterator[Path]:
+def small_disk(small_file_system: Callable[[int], Path], undisturbed: tuple[Path, float, float]) -> Path:
     """A file system of its own with room for the corpus and about half of the scores."""
-    disk, pages = tmp_path / "disk", 0
-    disk.mkdir()
+    pages = 0.0
     for path in undisturbed[0].glob("scores/**/*.*"):
         share = 0.5 if path.name.startswith("rows-") else 1
         pages += share * -(-path.stat().st_size // 4096)
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={int(pages) * 4}k", "tmpfs", str(disk)]
-    mounted = subprocess.run(mount, capture_output=True, text=True)
-    if mounted.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    return small_file_system(int(pages) * 4)
 
 
 def test_a_full_disk_says_so_and_leaves_what_was_complete(

@@ -35,6 +35,8 @@ def test_a_run_registers_a_model_and_says_how_good_it_is(
     record = json.loads((version / "version.json").read_text())
     assert record["record"]["metrics"]["f1"] >= 0
     assert (version / "model" / "README.md").is_file()
+    evaluation = json.loads((version / "model" / "evaluation.json").read_text())
+    assert [verdict["name"] for verdict in evaluation["gates"]] == ["shortcuts", "counterfactuals", "leak"]
     champion = json.loads((checkout.work / "registry/aliases/champion/00000001.json").read_text())
     assert champion["version"] == version.name
     assert (checkout.work / "report.html").read_text().startswith("<!doctype html>")

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -151,17 +151,10 @@ def shared_pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path, undisturbed: tuple[Path, float]) -> Iterator[Path]:
+def small_disk(small_file_system: Callable[[int], Path], undisturbed: tuple[Path, float]) -> Path:
     """A file system of its own with room for about half of the pieces."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
     pages = sum(-(-path.stat().st_size // 4096) for path in undisturbed[0].glob("pieces/*/piece-*.parquet"))
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={pages // 2 * 4}k", "tmpfs", str(disk)]
-    mounted = subprocess.run(mount, capture_output=True, text=True)
-    if mounted.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    return small_file_system(pages // 2 * 4)
 
 
 def test_a_full_disk_says_so_and_leaves_what_was_complete(

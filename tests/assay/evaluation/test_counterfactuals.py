@@ -1,6 +1,7 @@
 """Changes keep what they say they keep; a model that a list of keywords fools is refused."""
 
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 
@@ -87,14 +88,15 @@ def test_another_id_or_seed_changes_otherwise() -> None:
     assert len(changed) == 4
 
 
-class Planted:
+class Planted(ABC):
     """A model made of a function of one text, calibrated on some documents."""
 
     def __init__(self, texts: Sequence[str], labels: np.ndarray) -> None:
         self.map = Calibration.fit(self.raw(texts), labels, low=0, high=5, threshold=3)
 
+    @abstractmethod
     def raw(self, texts: Sequence[str]) -> np.ndarray:
-        raise NotImplementedError
+        """A figure for each text."""
 
     def score(self, texts: Sequence[str]) -> pd.DataFrame:
         meaning = self.map.apply(self.raw(texts))

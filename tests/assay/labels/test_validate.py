@@ -136,3 +136,10 @@ def _fresh(folder: Path) -> Path:
     again = folder / "again"
     again.mkdir()
     return again
+
+
+def test_the_longest_text_is_that_of_scoring() -> None:
+    from assay.inference import Limits
+    from assay.labels.validate import LONGEST
+
+    assert Limits().characters == LONGEST
