@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,16 @@ def _parser() -> argparse.ArgumentParser:
         "--loss", choices=["regression", "ordinal", "binary"], help="what is minimised (default: the recipe's)"
     )
     train.add_argument("--trained-layers", type=int, help="last layers that learn, 0: the head (default: the recipe's)")
+    train.add_argument(
+        "--keep",
+        default="labels",
+        help="what is kept: labels (as many as reach the threshold), f1, share=0.1, precision=0.8, recall=0.9 "
+        "(with 95 %% confidence; with ~ for =, as measured)",
+    )
+    train.add_argument(
+        "--folds", type=int, help="cross-fitting for little data: models that leave a fold out each (default: none)"
+    )
+    train.add_argument("--weight-column", default="", help="how much each label counts in training, above 0")
     train.add_argument("--epochs", type=int, help="passes over the training part (default: the recipe's)")
     train.add_argument("--window-tokens", type=int, help="tokens read of a document (default: the recipe's)")
     train.add_argument("--precision", choices=["auto", "fp32", "bf16"], help="(default: the recipe's)")
@@ -109,6 +120,7 @@ def _column_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    from assay.model import KeepTarget
     from assay.pipeline import Request, train_and_evaluate
     from assay.training import recipe
 
@@ -118,6 +130,7 @@ def _train(options: argparse.Namespace) -> None:
         loss=options.loss,
         trained_layers=options.trained_layers,
         epochs=options.epochs,
+        folds=options.folds,
         precision=options.precision,
         scoring_precision=options.scoring_precision,
         window_tokens=options.window_tokens,
@@ -125,9 +138,10 @@ def _train(options: argparse.Namespace) -> None:
     )
     request = Request(
         source=options.data,
-        columns=_columns(options),
+        columns=replace(_columns(options), weight=options.weight_column),
         output=options.output,
         config=config,
+        keep=KeepTarget.parse(options.keep),
         rubric=options.rubric,
         threshold=options.threshold,
         slice_by=options.slice_by,
@@ -218,7 +232,7 @@ def _corpus_columns(options: argparse.Namespace) -> "Columns":
 def _columns(options: argparse.Namespace) -> "Columns":
     from assay.corpus import Columns
 
-    return Columns(options.text_column, options.label_column, options.group_by, options.id_column)
+    return Columns(text=options.text_column, label=options.label_column, group=options.group_by, id=options.id_column)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -22,7 +22,7 @@ from assay.evaluation import (
     with_gates,
 )
 from assay.labels import Ledger, SplitConfig, join_units, part_of, read_labels, read_seen, split_documents, validate
-from assay.model import ModelInfo, locate_encoder
+from assay.model import AS_LABELLED, KeepTarget, ModelInfo, locate_encoder
 from assay.progress import say, stage
 from assay.report import write_html
 from assay.rubric import load_rubric, rubric_from_labels
@@ -44,6 +44,8 @@ class Request:
     ledger: str = ""
     max_quarantined: float = 0.05
     processes: int = 1
+    keep: KeepTarget = AS_LABELLED
+    """What the cut between kept and dropped documents is chosen for."""
     gates: GateLimits = field(default_factory=GateLimits)
     """From where on a shortcut, a changed text or a leak refuses the model."""
 
@@ -94,16 +96,13 @@ def train_and_evaluate(request: Request) -> Evaluation:
                 checkpoints=checkpoints,
             )
         with stage("Calibrate"):
-            part = part_of(checked.documents, divided.assignment, "calibration")
             calibrate(
-                work / "trained",
-                part["id"].tolist(),
-                snapshot.take(part["row"]),
-                part["label"].to_numpy(),
-                work / "model",
+                work / "trained", snapshot, checked.documents, divided.assignment, work / "model", keep=request.keep
             )
         with stage("Baselines"):
-            baselines = evaluate_baselines(snapshot, checked.documents, divided.assignment, rubric, request.config)
+            baselines = evaluate_baselines(
+                snapshot, checked.documents, divided.assignment, rubric, request.config, keep=request.keep
+            )
         with stage("Evaluate"):
             part = part_of(checked.documents, divided.assignment, "test")
             result = evaluate_model(work / "model", snapshot, part, baselines, rubric, slice_by=request.slice_by)

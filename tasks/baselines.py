@@ -6,6 +6,7 @@ from typing import NamedTuple
 from flytekit import task
 
 from assay.evaluation import evaluate_baselines
+from assay.model import KeepTarget
 from assay.progress import say
 from assay.rubric import Rubric
 from assay.storage import Snapshot
@@ -28,11 +29,12 @@ def fit_baselines(
     rubric: Rubric,
     config: TrainConfig,
     encoder_revision: str,
+    keep: KeepTarget,
 ) -> Baselines:
     """Majority, document length, TF-IDF + ridge, and the frozen encoder + ridge."""
     with recorded("Baselines") as stage:
         opened = Snapshot.open(Path(snapshot.download()))
-        table = evaluate_baselines(opened, documents, assignment, rubric, config)
+        table = evaluate_baselines(opened, documents, assignment, rubric, config, keep=keep)
         stage.documents = len(documents)
         stage.remark = ", ".join(table["baseline"].unique())
         say(stage.remark)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from flytekit import current_context, task
 
 from assay.evaluation import calibrate
-from assay.labels import part_of
+from assay.model import KeepTarget
 from assay.progress import say
 from assay.storage import Snapshot
 from tasks.caching import by_content
@@ -21,15 +21,14 @@ class Calibrated(NamedTuple):
 
 @task(cache=by_content(), **encoder())
 def calibrate_model(
-    model: ModelFolder, snapshot: SnapshotFolder, documents: Documents, assignment: Assignment
+    model: ModelFolder, snapshot: SnapshotFolder, documents: Documents, assignment: Assignment, keep: KeepTarget
 ) -> Calibrated:
     """Fit score -> expected label, probability and grades, and record golden documents."""
     with recorded("Calibrate") as stage:
-        part = part_of(documents, assignment, "calibration")
-        texts = Snapshot.open(Path(snapshot.download())).take(part["row"])
+        opened = Snapshot.open(Path(snapshot.download()))
         output = Path(current_context().working_directory) / "calibrated"
-        calibrate(Path(model.download()), part["id"].tolist(), texts, part["label"].to_numpy(), output)
-        stage.documents = len(part)
-        stage.remark = "held out from training"
+        info = calibrate(Path(model.download()), opened, documents, assignment, output, keep=keep)
+        stage.documents = info.calibration.documents if info.calibration else 0
+        stage.remark = f"held out from training; kept: {keep}"
         say(f"{stage.documents:,} documents, {stage.remark}")
     return Calibrated(stored_folder(output), stage)

@@ -7,6 +7,7 @@ from pathlib import Path
 from flytekit import task
 
 from assay.corpus import Columns, open_source
+from assay.model import KeepTarget
 from assay.progress import say
 from assay.rubric import Rubric, load_rubric
 from assay.storage import digest_folder, digest_json
@@ -26,6 +27,7 @@ class Given:
     rubric: Rubric | None
     threshold: float | None
     config: TrainConfig
+    keep: KeepTarget
     encoder_revision: str
     ledger: str
     registry: str
@@ -39,6 +41,7 @@ def look(
     label_column: str,
     group_by: str,
     id_column: str,
+    weight_column: str,
     rubric: str,
     threshold: float | None,
     recipe_name: str,
@@ -46,6 +49,8 @@ def look(
     window_tokens: int,
     loss: str,
     scoring_precision: str,
+    folds: int,
+    keep: str,
     seed: int,
     ledger: str,
     registry: str,
@@ -62,9 +67,10 @@ def look(
             loss=loss or None,
             window_tokens=window_tokens or None,
             scoring_precision=scoring_precision,
+            folds=folds or None,
             seed=seed,
         )
-        columns = Columns(text=text_column, label=label_column, group=group_by, id=id_column)
+        columns = Columns(text=text_column, label=label_column, group=group_by, weight=weight_column, id=id_column)
         name = digest_json([source, text_column, label_column, group_by])[:12]
         return Given(
             source=place,
@@ -73,6 +79,7 @@ def look(
             rubric=load_rubric(rubric, threshold) if rubric else None,
             threshold=threshold,
             config=config,
+            keep=KeepTarget.parse(keep),
             encoder_revision=digest_folder(Path(config.encoder)) if Path(config.encoder).is_dir() else "",
             ledger=lasting(ledger, "ASSAY_LEDGER", f"ledgers/{name}"),
             registry=lasting(registry, "ASSAY_REGISTRY", "registry"),

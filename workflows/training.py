@@ -22,6 +22,7 @@ def train_quality_classifier(
     label_column: str = "label",
     group_by: str = "",
     id_column: str = "",
+    weight_column: str = "",
     slice_by: str = "",
     rubric: str = "",
     threshold: float | None = None,
@@ -30,6 +31,8 @@ def train_quality_classifier(
     window_tokens: int = 0,
     loss: str = "",
     scoring_precision: str = "fp32",
+    folds: int = 0,
+    keep: str = "labels",
     seed: int = 0,
     max_quarantined: float = 0.05,
     ledger: str = "",
@@ -44,6 +47,7 @@ def train_quality_classifier(
         label_column: the column of the labels; any ordinal range, or 0 and 1
         group_by: documents that share a value of this column stay on one side of the split
         id_column: a stable name of each document; without one, `id` or a digest of the text
+        weight_column: how much each label counts in training, above 0
         slice_by: a column whose values the report tells apart
         rubric: a built-in name or a Markdown file; without one, the scale that the labels span
         threshold: label from which a document is kept; without one, the rubric's
@@ -52,6 +56,8 @@ def train_quality_classifier(
         window_tokens: tokens read of a document's beginning; 0: the recipe's
         loss: regression, ordinal or binary; without one, the recipe's
         scoring_precision: in which the model scores for good, fp32 or bf16
+        folds: 2 or more: the calibration part is learned from too, and calibration is cross-fitted; for little data
+        keep: labels, f1, share=0.1, precision=0.8 or recall=0.9, what the cut is chosen for
         seed: of split, head and order
         max_quarantined: share of unusable rows from which the run fails
         ledger: where documents' sides of the split are remembered; without one, the work folder
@@ -64,6 +70,7 @@ def train_quality_classifier(
         label_column=label_column,
         group_by=group_by,
         id_column=id_column,
+        weight_column=weight_column,
         rubric=rubric,
         threshold=threshold,
         recipe_name=recipe,
@@ -71,6 +78,8 @@ def train_quality_classifier(
         window_tokens=window_tokens,
         loss=loss,
         scoring_precision=scoring_precision,
+        folds=folds,
+        keep=keep,
         seed=seed,
         ledger=ledger,
         registry=registry,
@@ -96,6 +105,7 @@ def train_quality_classifier(
         rubric=validated.rubric,
         config=given.config,
         encoder_revision=given.encoder_revision,
+        keep=given.keep,
     )
     trained = train(
         snapshot=acquired.snapshot,
@@ -111,6 +121,7 @@ def train_quality_classifier(
         snapshot=acquired.snapshot,
         documents=validated.documents,
         assignment=divided.assignment,
+        keep=given.keep,
     )
     evaluated = evaluate(
         model=calibrated.model,

@@ -14,7 +14,7 @@ from assay.errors import InputError
 from assay.progress import counter
 from assay.storage import Snapshot, write_snapshot
 
-RESERVED = ("id", "text", "label", "group")
+RESERVED = ("id", "text", "label", "group", "label_weight")
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Columns:
     """What a judge or person said of it: a number."""
     group: str = ""
     """Documents that share a value never straddle the split: a site, an article, an author."""
+    weight: str = ""
+    """How much a label counts in training, above 0: a judge's confidence, how many raters agreed."""
     id: str = ""
     """A stable name. Without one: `id` where the source has it, else the digest of the normalised text."""
 
@@ -74,7 +76,7 @@ def text_of(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.Array:
 
 
 def canonical(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.RecordBatch:
-    """A batch of a source with its columns under Assay's names: `id`, `text`, and `label` and `group` where named.
+    """A batch of a source with its columns under Assay's names: `id`, `text`, and where named the others.
 
     All others keep their names. Text is valid UTF-8, with U+FFFD for what is not. Raises InputError for a column
     that is missing, ambiguous, or holds no text.
@@ -101,17 +103,20 @@ def canonical(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.RecordBat
     else:
         fields["id"] = pa.array([text_digest(value or "") for value in text.to_pylist()], pa.string())
     fields["text"] = pc.cast(text, pa.large_string())
-    if columns.label:
+    for field, name in (("label", columns.label), ("label_weight", columns.weight)):
+        if not name:
+            continue
         try:
-            fields["label"] = _numbers(given[columns.label])
+            fields[field] = _numbers(given[name])
         except pa.ArrowException as error:
-            kind = given[columns.label].type
             raise InputError(
-                f"column {columns.label!r} holds {kind}, not numbers", where=uri, fix="Name the column of the labels"
+                f"column {name!r} holds {given[name].type}, not numbers",
+                where=uri,
+                fix="Name the column of the labels" if field == "label" else "Name the column of their weights",
             ) from error
     if columns.group:
         fields["group"] = _strings(given[columns.group], columns.group, uri)
-    used = {id_column, columns.text, columns.label, columns.group}
+    used = {id_column, columns.text, columns.label, columns.weight, columns.group}
     for name in names:
         if name not in used:
             # A column that happens to bear one of our names is kept under another, not lost.
@@ -124,8 +129,8 @@ def acquire(
 ) -> Snapshot:
     """Copy all rows of a source, valid or not, into a new snapshot at a path or URL.
 
-    Columns come out as `id`, `text`, `label` and `group` where named; all others keep their names. Raises
-    InputError for a missing column, a text column that holds no text, files of different schemas, no rows.
+    Columns come out as `id`, `text`, and where named `label`, `label_weight` and `group`; all others keep their names.
+    Raises InputError for a missing column, a text column that holds no text, files of different schemas, no rows.
     `replace`, `keep`: as in `write_snapshot`.
     """
 

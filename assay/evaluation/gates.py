@@ -14,7 +14,7 @@ from assay.evaluation.leak import LeakLimits, compare_splits, find_straddling, l
 from assay.evaluation.shortcuts import ShortcutLimits, measure_shortcuts
 from assay.evaluation.verdict import Verdict
 from assay.inference import Scorer
-from assay.labels import join_units, part_of
+from assay.labels import join_units, part_of, read_held_out, unseen_parts
 from assay.report import Block, Callout, Facts, Section, Table
 from assay.rubric import Rubric
 from assay.storage import Snapshot
@@ -55,7 +55,8 @@ def run_gates(
 
     `documents` (LabelledDocument) and `assignment` (SplitAssignment) are those it was trained and measured with,
     `predictions` its Predictions of the test part, with `row`. `columns` of the snapshot name source, page kind and
-    the like. The texts that are changed come from calibration and test, keywords from train. Raises InputError
+    the like. The texts that are changed come from calibration and test, of a model that was cross-fitted from test
+    alone; keywords from train. Raises InputError
     where the folder holds no calibrated model, or the snapshot no such column.
     """
     unknown = [name for name in columns if name not in snapshot.manifest.schema]
@@ -71,7 +72,9 @@ def run_gates(
         columns={name: snapshot.take(predictions["row"], name) for name in columns},
         seed=seed,
     )
-    train, *unseen = (part_of(documents, assignment, name) for name in ("train", "calibration", "test"))
+    train = part_of(documents, assignment, "train")
+    cross_fitted = isinstance(model, Path) and bool(read_held_out(model))
+    unseen = [part_of(documents, assignment, name) for name in unseen_parts(cross_fitted=cross_fitted)]
     changed = pd.concat(unseen, ignore_index=True)
     counterfactuals = measure_counterfactuals(
         reader,

@@ -1,8 +1,9 @@
 """Labelled documents: which can be trusted, which part each belongs to, what a careless split would have leaked."""
 
+from assay.labels.folds import assign_folds, fitting_part, unseen_parts
 from assay.labels.leakage import Leakage, Share, measure_leakage
 from assay.labels.ledger import Ledger
-from assay.labels.parts import part_of, read_seen, write_seen
+from assay.labels.parts import part_of, read_held_out, read_seen, write_held_out, write_seen
 from assay.labels.prepare import PreparedSplit, read_labels, split_documents
 from assay.labels.schema import LabelledDocument, Quarantined
 from assay.labels.split import SplitAssignment, SplitConfig, SplitResult, join_units, split
@@ -19,13 +20,18 @@ __all__ = [
     "SplitConfig",
     "SplitResult",
     "Validation",
+    "assign_folds",
+    "fitting_part",
     "join_units",
     "measure_leakage",
     "part_of",
+    "read_held_out",
     "read_labels",
     "read_seen",
     "split",
     "split_documents",
+    "unseen_parts",
     "validate",
+    "write_held_out",
     "write_seen",
 ]

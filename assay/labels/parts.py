@@ -1,15 +1,19 @@
 """The parts of a split as tables, and the record of them that travels with a model."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from assay.dedup import text_digest
 from assay.errors import InputError
 from assay.storage import Snapshot
 
 SEEN = "seen.parquet"
+HELD_OUT = "held_out.parquet"
 
 
 def part_of(documents: pd.DataFrame, assignment: pd.DataFrame, part: str) -> pd.DataFrame:
@@ -27,6 +31,19 @@ def write_seen(folder: Path, snapshot: Snapshot, documents: pd.DataFrame, assign
         "digest", ignore_index=True
     )
     table.to_parquet(folder / SEEN, index=False)
+
+
+def write_held_out(folder: Path, ids: Sequence[str] | pd.Series, scores: NDArray[np.float64]) -> None:
+    """Write the scores that cross-fitting gave to documents, into a model folder being staged."""
+    pd.DataFrame({"id": list(ids), "score": scores}).to_parquet(folder / HELD_OUT, index=False)
+
+
+def read_held_out(folder: Path) -> dict[str, float]:
+    """Document -> its score by a model that has not learned from its fold; empty where nothing was cross-fitted."""
+    if not (folder / HELD_OUT).is_file():
+        return {}
+    table = pd.read_parquet(folder / HELD_OUT)
+    return dict(zip(table["id"], table["score"], strict=True))
 
 
 def read_seen(folder: Path) -> dict[str, str]:

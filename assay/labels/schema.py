@@ -10,6 +10,7 @@ class LabelledDocument(pa.DataFrameModel):
     id: Series[str] = pa.Field(unique=True)
     row: Series[int] = pa.Field(ge=0, unique=True)
     label: Series[float] = pa.Field()
+    weight: Series[float] = pa.Field(gt=0, description="of its label in training; 1 where none is given")
     group: Series[str] = pa.Field(nullable=True)
     copies: Series[int] = pa.Field(ge=1, description="rows of the source with this same text")
 

@@ -32,7 +32,7 @@ class Validation:
     rows: int
     """Rows of the source."""
     merged: int
-    """Rows whose text had been seen before; the document carries the median of their labels."""
+    """Rows whose text had been seen before; the document carries their median label and mean weight."""
     disagreeing: int
     """Documents whose merged rows had different labels."""
 
@@ -71,6 +71,14 @@ def _row_schema(rubric: Rubric) -> pa.DataFrameSchema:
                 ],
                 nullable=True,
             ),
+            "label_weight": pa.Column(
+                float,
+                pa.Check(
+                    lambda weights: np.isfinite(weights) & (weights > 0), name="no weight above 0", ignore_na=False
+                ),
+                nullable=True,
+                required=False,
+            ),
         }
     )
 
@@ -107,17 +115,20 @@ def validate(snapshot: Snapshot, rubric: Rubric, *, max_quarantined: float = 0.0
     """Check every row, set aside those that fail, and merge rows of one text into one document.
 
     A row fails for a missing id or text, a NUL, a text longer than LONGEST, a label that is no number or lies outside
-    the rubric's scale, or an id that an earlier row of another text bears. Raises InputError where there is no label
-    column, where more than `max_quarantined` of the rows fail, or where all labels are equal.
+    the rubric's scale, a weight that is not above 0, or an id that an earlier row of another text bears. Raises
+    InputError where there is no label column, where more than `max_quarantined` of the rows fail, or where all labels
+    are equal.
     """
     if not 0 <= max_quarantined <= 1:
         raise InputError(f"max_quarantined is {max_quarantined:g}", fix="Give a share of the rows, 0 to 1")
     names = list(snapshot.manifest.schema)
     if "label" not in names:
         raise InputError("no label column", where=snapshot.url, fix="Name it with --label_column")
-    wanted: list[str] = [name for name in ("id", "text", "label", "group") if name in names]
+    wanted: list[str] = [name for name in ("id", "text", "label", "label_weight", "group") if name in names]
     rows = pd.concat([batch.to_pandas() for batch in snapshot.batches(wanted)], ignore_index=True)
     rows = rows.astype({"id": "str", "text": "str", "label": float})
+    if "label_weight" in rows:
+        rows = rows.astype({"label_weight": float})
     failed = _failures(rows, rubric)
     quarantine = _quarantine(rows, failed["row"].tolist(), failed["reason"].tolist(), failed["column"].tolist())
 
@@ -131,6 +142,7 @@ def validate(snapshot: Snapshot, rubric: Rubric, *, max_quarantined: float = 0.0
             "id": merged["id"].first(),
             "row": merged.apply(lambda part: part.index[0], include_groups=False) if len(good) else [],
             "label": merged["label"].median(),
+            "weight": merged["label_weight"].mean() if "label_weight" in good else 1.0,
             "group": merged["group"].first() if "group" in good else None,
             "copies": merged.size(),
         }

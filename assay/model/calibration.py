@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from assay.errors import InputError
+from assay.model.thresholds import AS_LABELLED, KeepTarget, ThresholdCurve, cut_for
 
 FloatArray = NDArray[np.float64]
 
@@ -18,8 +19,6 @@ LEAST_DOCUMENTS = 20
 """Below it, maps and cut points would be those of the few documents, not of the score."""
 MOST_LEVELS = 20
 """Labels of more different values than this are binned to whole grades, each bin standing for its mean label."""
-EVERYTHING = -float(np.finfo(float).max)
-"""A cut that every score reaches; JSON has no infinity."""
 RIDGE = 1e-3
 """Penalty on the squared slope in standard units: keeps it finite where the score separates the labels perfectly."""
 
@@ -65,6 +64,10 @@ class Calibration:
     """Lowest score that is kept; None where nothing is."""
     documents: int
     """How many it was fitted on."""
+    target: str = "labels"
+    """What `keep_cut` was chosen for, as KeepTarget spells it."""
+    curve: ThresholdCurve | None = None
+    """Precision and recall at every cut, for whoever wants another; None in models of earlier releases."""
 
     @classmethod
     def fit(
@@ -75,12 +78,13 @@ class Calibration:
         low: int,
         high: int,
         threshold: float,
+        keep: KeepTarget = AS_LABELLED,
     ) -> "Calibration":
         """Fit to scores and labels of shape (n,) of documents that no training has seen.
 
         Equal scores cannot be told apart: where all are equal, all are kept if at least half of the labels reach
-        the threshold. Raises InputError for fewer than 20 documents, scores that are not finite, or labels all on
-        one side of the threshold.
+        the threshold. Raises InputError for fewer than 20 documents, scores that are not finite, labels all on one
+        side of the threshold, or a target that these documents cannot promise.
         """
         score, label = np.asarray(scores, float), np.asarray(labels, float)
         where = f"calibration part of {len(label)} documents"
@@ -102,6 +106,7 @@ class Calibration:
             levels = np.bincount(bin_of, label) / np.bincount(bin_of)
         above = np.stack([bin_of >= level for level in range(1, len(levels))] + [reaches]).astype(float)
         slope, offsets = _fit_ordinal(score, above)
+        curve = ThresholdCurve.of(score, reaches)
         return cls(
             low=low,
             high=high,
@@ -110,9 +115,11 @@ class Calibration:
             slope=slope,
             offsets=tuple(offsets[:-1].tolist()),
             keep_offset=float(offsets[-1]),
-            grade_cuts=tuple(_cut(score, int((label >= grade).sum())) for grade in range(low + 1, high + 1)),
-            keep_cut=_cut(score, int(reaches.sum())),
+            grade_cuts=tuple(cut_for(score, int((label >= grade).sum())) for grade in range(low + 1, high + 1)),
+            keep_cut=_keep_cut(score, curve, keep),
             documents=len(label),
+            target=str(keep),
+            curve=curve,
         )
 
     def apply(self, scores: Sequence[float] | FloatArray) -> CalibratedScores:
@@ -130,17 +137,28 @@ class Calibration:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return {**plain, "curve": self.curve.to_json() if self.curve else None}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "Calibration":
         """The inverse of `to_json`; raises TypeError for other fields, and for what is no number."""
         kwargs: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
-        for name, value in kwargs.items():
-            cells = value if isinstance(value, tuple) else (value,)
+        curve, target = kwargs.pop("curve", None), kwargs.pop("target", "labels")
+        for name, value in [*kwargs.items(), *(curve or {}).items()]:
+            cells = value if isinstance(value, tuple | list) else (value,)
             if not all(cell is None or (isinstance(cell, int | float) and cell is not True) for cell in cells):
                 raise TypeError(f"{name} of the calibration holds {value!r}, not numbers")
-        return cls(**kwargs)
+        return cls(**kwargs, target=str(target), curve=ThresholdCurve.from_json(curve) if curve else None)
+
+
+def _keep_cut(score: FloatArray, curve: ThresholdCurve, keep: KeepTarget) -> float | None:
+    """By the documents themselves where they are counted only; the curve has not all of them."""
+    if keep.aim == "labels":
+        return cut_for(score, curve.positive)
+    if keep.aim == "share":
+        return cut_for(score, round((keep.value or 0) * curve.documents))
+    return curve.choose(keep).score
 
 
 def _fit_ordinal(score: FloatArray, above: FloatArray) -> tuple[float, FloatArray]:
@@ -168,25 +186,3 @@ def _fit_ordinal(score: FloatArray, above: FloatArray) -> tuple[float, FloatArra
     ).x
     slope = found[0] / spread
     return float(slope), found[1:] + slope * center
-
-
-def _cut(score: FloatArray, count: int) -> float | None:
-    """A score that `count` documents reach, or as near to so many as ties allow; None where none should.
-
-    Halfway between two neighbouring scores, so that rounding on another machine moves nobody.
-    """
-    if count == 0:
-        return None
-    ordered = np.sort(score)[::-1]
-    if count == len(ordered):
-        return EVERYTHING
-    if ordered[count - 1] > ordered[count]:
-        return float((ordered[count - 1] + ordered[count]) / 2)
-    # The tie at the cut goes to the side that comes nearer to the count.
-    tied = ordered[count]
-    reached, fewer = int((ordered >= tied).sum()), int((ordered > tied).sum())
-    if reached - count <= count - fewer:
-        below = ordered[ordered < tied]
-        return float((tied + below[0]) / 2) if len(below) else EVERYTHING
-    above = ordered[ordered > tied]
-    return float((tied + above[-1]) / 2) if len(above) else None

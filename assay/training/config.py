@@ -44,6 +44,9 @@ class TrainConfig:
     """auto: bf16 on accelerators that have it, fp32 on CPUs."""
     scoring_precision: Literal["fp32", "bf16"] = "fp32"
     """In which the model scores once it is trained: part of the model, so that it is calibrated and proved in it."""
+    folds: int = 0
+    """0: calibrated on a part that is held out. 2 or more: the calibration part is learned from too, and each document
+    gets its score for calibration from a model that has not learned from its fold; for little data."""
     seed: int = 0
     """Of the head's first weights and of the order of documents."""
     checkpoint_updates: int = 50
@@ -69,6 +72,8 @@ class TrainConfig:
             raise InputError(
                 f"trained_layers is {self.trained_layers}", where="training settings", fix="Give 0 or more"
             )
+        if self.folds < 0 or self.folds == 1:
+            raise InputError(f"folds is {self.folds}", where="training settings", fix="Give 0, or 2 and more")
         for name in ("warmup", "balance"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)}", where="training settings", fix="Give 0 to 1")

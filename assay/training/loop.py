@@ -51,19 +51,21 @@ def fit(
     info: ModelInfo,
     config: TrainConfig,
     *,
+    weights: np.ndarray | None = None,
     checkpoint: Checkpoint | None = None,
     on_update: Callable[[Record], None] | None = None,
 ) -> Fitted:
-    """Fit a new model to labels of shape (n,).
+    """Fit a new model to labels of shape (n,), whose `weights`, above 0, are equal where none are given.
 
     Under torchrun each process calls this with the same arguments and gets the same model. The loss is that of
-    `config.loss`, weighted by `config.balance`; the scale of the labels is folded into the last layer at the end, so
-    that the saved network speaks in labels. `on_update` is called on rank 0 only.
+    `config.loss`, weighted by these and by `config.balance`; the scale of the labels is folded into the last layer at
+    the end, so that the saved network speaks in labels. `on_update` is called on rank 0 only.
     """
     if len(texts) != len(labels) or len(texts) == 0 or float(np.std(labels)) == 0:
         raise InputError(f"{len(texts)} texts with {len(np.unique(labels))} different labels cannot be learned from")
     with _Processes() as processes:
-        return _fit(texts, np.asarray(labels, dtype=float), info, config, processes, checkpoint, on_update)
+        given = np.ones(len(labels)) if weights is None else np.asarray(weights, dtype=float)
+        return _fit(texts, np.asarray(labels, dtype=float), given, info, config, processes, checkpoint, on_update)
 
 
 class _Processes:
@@ -132,6 +134,7 @@ def _autocast(config: TrainConfig, device: torch.device) -> torch.autocast:
 def _fit(
     texts: Sequence[str],
     labels: np.ndarray,
+    weights: np.ndarray,
     info: ModelInfo,
     config: TrainConfig,
     processes: _Processes,
@@ -145,7 +148,7 @@ def _fit(
         train_last_layers(network, config.trained_layers)
     criterion = make_loss(config.loss, labels, info.rubric.threshold).to(processes.device)
     target_D = criterion.targets(labels)
-    weight_D = torch.tensor(level_weights(labels, config.balance), dtype=torch.float32)
+    weight_D = torch.tensor(weights * level_weights(labels, config.balance), dtype=torch.float32)
     groups = _parameter_groups([*network.parameters(), *criterion.parameters()], config)
     optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
     total = config.epochs * steps_per_epoch(len(texts), config.batch_documents)

@@ -4,20 +4,24 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
+import torch
 from pandera.typing import Series
 
-from assay.labels import part_of, write_seen
+from assay.inference import Scorer
+from assay.labels import assign_folds, fitting_part, write_held_out, write_seen
 from assay.model import ModelInfo, save_model
+from assay.progress import say
 from assay.rubric import Rubric
 from assay.storage import Snapshot, digest_json, staged_folder
 from assay.training.checkpoint import Checkpoint
 from assay.training.config import TrainConfig
-from assay.training.loop import Record, fit
+from assay.training.loop import Fitted, Record, fit
 
 
 class Curve(pa.DataFrameModel):
@@ -69,15 +73,17 @@ def train_model(
 ) -> pd.DataFrame:
     """Fit a model on the train part and write it, not yet calibrated, to the new folder `output`; returns its Curve.
 
+    With `config.folds`, on train and calibration part, after as many models that leave a fold out each; the scores of
+    these are written beside the model, for calibration.
+
     `documents` is a LabelledDocument table, `assignment` its SplitAssignment. The checkpoint lies in the folder
     `checkpoints` under the name of the run, so that the same command goes on where it was killed; it stays until
     `forget_checkpoint`, when what was made of the model is safe. `after_save` and `on_update` are called on rank 0.
     Raises InputError for what cannot be trained.
     """
     started = time.monotonic()
-    part = part_of(documents, assignment, "train")
+    part = fitting_part(documents, assignment, cross_fitted=config.folds > 0)
     run = run_name(snapshot, assignment, config)
-    checkpoint = Checkpoint(checkpoint_path(checkpoints, run), run, after_save)
     info = ModelInfo(
         encoder=config.encoder,
         rubric=rubric,
@@ -91,12 +97,37 @@ def train_model(
             "documents": {str(part): int(count) for part, count in assignment["part"].value_counts().items()},
         },
     )
-    texts = snapshot.take(part["row"])
-    fitted = fit(texts, part["label"].to_numpy(), info, config, checkpoint=checkpoint, on_update=on_update)
+    texts, labels, weights = snapshot.take(part["row"]), part["label"].to_numpy(), part["weight"].to_numpy()
+
+    checkpoint = Checkpoint(checkpoint_path(checkpoints, run), run, after_save)
+
+    def fit_rows(rows: np.ndarray, checkpoint: Checkpoint, on_update: Callable[[Record], None] | None) -> Fitted:
+        chosen = [texts[row] for row in rows]
+        return fit(
+            chosen, labels[rows], info, config, weights=weights[rows], checkpoint=checkpoint, on_update=on_update
+        )
+
+    held_out = np.full(len(part), np.nan)
+    if config.folds:
+        fold = assign_folds(labels, part["cluster"].to_numpy(), rubric.threshold, config.folds, config.seed)
+        known = checkpoint.load_carried().get("held_out")
+        held_out = held_out if known is None else known.numpy()
+        for number in range(config.folds):
+            inside = np.flatnonzero(fold == number)
+            if np.isfinite(held_out[inside]).all():
+                continue
+            say(f"fold {number + 1} of {config.folds}")
+            checkpoint = replace(checkpoint, stage=f"fold {number}", carried={"held_out": torch.tensor(held_out)})
+            fitted = fit_rows(np.flatnonzero(fold != number), checkpoint, None)
+            held_out[inside] = Scorer(fitted.model).read([texts[row] for row in inside]).score
+        checkpoint = replace(checkpoint, stage="all", carried={"held_out": torch.tensor(held_out)})
+    fitted = fit_rows(np.arange(len(part)), checkpoint, on_update)
     curve = Curve.validate(pd.DataFrame(fitted.history))
     if os.environ.get("RANK", "0") == "0":
         with staged_folder(output) as folder:
             save_model(fitted.model, folder)
             write_seen(folder, snapshot, documents, assignment)
+            if config.folds:
+                write_held_out(folder, part["id"], held_out)
     curve.attrs["seconds"] = time.monotonic() - started
     return curve
