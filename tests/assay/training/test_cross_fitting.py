@@ -1,0 +1,174 @@
+"""Cross-fitting and label weights: who learns from what, and that a stopped run goes on with the fold it was in."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from assay.corpus import Columns, acquire, open_source
+from assay.evaluation import calibrate
+from assay.inference import Scorer
+from assay.labels import assign_folds, fitting_part, part_of, read_held_out, split_documents, validate
+from assay.labels.split import SplitConfig
+from assay.model import ModelInfo, Windows
+from assay.rubric import Rubric, load_rubric
+from assay.storage import Snapshot
+from assay.training import TrainConfig, fit, train_model
+
+FOLDS = 3
+
+
+@pytest.fixture(scope="module")
+def config(tiny_encoder: Path) -> TrainConfig:
+    return TrainConfig(
+        encoder=str(tiny_encoder),
+        windows=Windows(tokens=32),
+        epochs=2,
+        learning_rate=2e-3,
+        checkpoint_updates=2,
+        folds=FOLDS,
+    )
+
+
+class Labelled:
+    """The shipped sample, split."""
+
+    def __init__(self, folder: Path, rubric: Rubric) -> None:
+        source = Path(__file__).parents[3] / "data" / "sample" / "documents.jsonl"
+        self.rubric = rubric
+        self.snapshot: Snapshot = acquire(open_source(str(source)), Columns(label="label"), folder / "snapshot")
+        self.documents = validate(self.snapshot, rubric).documents
+        self.assignment = split_documents(
+            self.snapshot, self.documents, rubric, ledger=None, config=SplitConfig(seed=0)
+        ).assignment
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Labelled:
+    return Labelled(tmp_path_factory.mktemp("labelled"), load_rubric("education"))
+
+
+class StoppedError(Exception):
+    """Somebody pulled the plug."""
+
+
+def train(labelled: Labelled, config: TrainConfig, folder: Path, *, stop_after: int = 0) -> Path:
+    saved = 0
+
+    def after_save(_: Path) -> None:
+        nonlocal saved
+        saved += 1
+        if saved == stop_after:
+            raise StoppedError
+
+    train_model(
+        labelled.snapshot,
+        labelled.documents,
+        labelled.assignment,
+        labelled.rubric,
+        config,
+        output=folder / "model",
+        checkpoints=folder / "checkpoints",
+        after_save=after_save,
+    )
+    return folder / "model"
+
+
+@pytest.fixture(scope="module")
+def cross_fitted(labelled: Labelled, config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(labelled, config, tmp_path_factory.mktemp("cross-fitted"))
+
+
+def test_each_document_is_scored_by_a_model_that_has_not_learned_from_its_fold(
+    labelled: Labelled, config: TrainConfig, cross_fitted: Path
+) -> None:
+    part = fitting_part(labelled.documents, labelled.assignment, cross_fitted=True)
+    texts, labels = labelled.snapshot.take(part["row"]), part["label"].to_numpy()
+    held_out = read_held_out(cross_fitted)
+    assert set(held_out) == set(part["id"])
+    assert set(labelled.assignment.loc[labelled.assignment["part"] == "test", "id"]).isdisjoint(held_out)
+
+    fold = assign_folds(labels, part["cluster"].to_numpy(), labelled.rubric.threshold, FOLDS, config.seed)
+    outside, inside = np.flatnonzero(fold != 1), np.flatnonzero(fold == 1)
+    other = fit(
+        [texts[row] for row in outside],
+        labels[outside],
+        ModelInfo(config.encoder, labelled.rubric, config.windows),
+        config,
+    )
+
+    expected = Scorer(other.model).read([texts[row] for row in inside]).score
+    np.testing.assert_allclose([held_out[part["id"][row]] for row in inside], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("saves", [2, 25, 55])  # in the first fold, in the second, in the last model
+def test_a_stopped_run_goes_on_with_the_model_it_was_fitting(
+    saves: int, labelled: Labelled, config: TrainConfig, cross_fitted: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(StoppedError):
+        train(labelled, config, tmp_path, stop_after=saves)
+    resumed = train(labelled, config, tmp_path)
+
+    for file in ("model.safetensors", "held_out.parquet"):
+        assert (resumed / file).read_bytes() == (cross_fitted / file).read_bytes()
+
+
+def test_calibration_takes_the_held_out_scores(labelled: Labelled, cross_fitted: Path, tmp_path: Path) -> None:
+    info = calibrate(
+        cross_fitted,
+        labelled.snapshot,
+        labelled.documents,
+        labelled.assignment,
+        tmp_path / "calibrated",
+        progress=False,
+    )
+
+    held_out = read_held_out(cross_fitted)
+    assert info.calibration is not None
+    assert info.calibration.documents == len(held_out)
+    part = fitting_part(labelled.documents, labelled.assignment, cross_fitted=True)
+    reached = part["label"] >= labelled.rubric.threshold
+    kept = info.calibration.apply(part["id"].map(held_out).to_numpy()).keep
+    assert kept.sum() == reached.sum()
+
+
+def test_without_folds_the_calibration_part_is_not_learned_from(
+    labelled: Labelled, config: TrainConfig, tmp_path: Path
+) -> None:
+    model = train(labelled, replace(config, folds=0, epochs=1), tmp_path)
+
+    assert read_held_out(model) == {}
+    info = calibrate(
+        model, labelled.snapshot, labelled.documents, labelled.assignment, tmp_path / "calibrated", progress=False
+    )
+    assert info.calibration is not None
+    assert info.calibration.documents == len(part_of(labelled.documents, labelled.assignment, "calibration"))
+
+
+def test_labels_count_by_their_weight(config: TrainConfig, sample: list[dict]) -> None:
+    texts = [row["text"] for row in sample[:24]]
+    info = ModelInfo(config.encoder, load_rubric("education"), config.windows)
+    both = [text for text in texts for _ in range(2)]
+    labels = np.tile([1.0, 4.0], len(texts))
+    config = replace(config, folds=0, epochs=25)
+
+    scores = {}
+    for heavy in (0, 1):
+        weights = np.tile([100.0, 0.01] if heavy == 0 else [0.01, 100.0], len(texts))
+        scores[heavy] = Scorer(fit(both, labels, info, config, weights=weights).model).read(texts).score
+
+    assert (scores[0] < 1.5).all()
+    assert (scores[1] > 3.5).all()
+
+
+def test_equal_weights_change_nothing(config: TrainConfig, sample: list[dict]) -> None:
+    texts, labels = [row["text"] for row in sample[:24]], np.array([row["label"] for row in sample[:24]], float)
+    info = ModelInfo(config.encoder, load_rubric("education"), config.windows)
+    config = replace(config, folds=0, epochs=1)
+
+    plain = fit(texts, labels, info, config).history
+    weighted = fit(texts, labels, info, config, weights=np.full(24, 7.0)).history
+
+    assert pd.DataFrame(plain)["loss"].tolist() == pytest.approx(pd.DataFrame(weighted)["loss"].tolist(), rel=1e-5)
