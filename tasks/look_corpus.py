@@ -42,6 +42,7 @@ def look_at_corpus(
     token_budget: int | None,
     share: float | None,
     threshold: float | None,
+    keep: str,
     keep_duplicates: bool,
     tokenizer: str,
     slice_by: str,
@@ -55,7 +56,7 @@ def look_at_corpus(
         place = source_location(source)
         shelf = lasting(registry, "ASSAY_REGISTRY", "registry")
         version = Registry(shelf).get(model)
-        request = Request(token_budget, share, threshold, keep_duplicates)
+        request = Request(token_budget, share, threshold, keep_duplicates, keep or None)
         config = ScoringConfig(rows_per_part, tokenizer, slice_by)
         counted_by = token_counter(tokenizer).name
         revision = corpus_revision(place)

@@ -20,6 +20,7 @@ def filter_corpus(
     token_budget: int | None = None,
     share: float | None = None,
     threshold: float | None = None,
+    keep: str = "",
     keep_duplicates: bool = False,
     tokenizer: str = "",
     slice_by: str = "",
@@ -35,9 +36,10 @@ def filter_corpus(
         model: alias, version or its first characters, in the registry
         text_column: the column of the documents
         id_column: a stable name of each document; without one, `id` or a digest of the text
-        token_budget: so many tokens of the best documents; this, share or threshold, or none of them
+        token_budget: so many tokens of the best documents; this, share, threshold or keep, or none of them
         share: so large a share of the documents in scope, the best of them
-        threshold: documents from this grade; without any of the three, the model's own threshold
+        threshold: documents from this grade
+        keep: f1, precision=0.8 or recall=0.9 of the kept class; without any of the four, the model's own threshold
         keep_duplicates: take near-duplicates of taken documents too
         tokenizer: what counts tokens, a folder or OWNER/NAME@REVISION; without one, an estimate from bytes
         slice_by: a column whose values are counted apart
@@ -54,6 +56,7 @@ def filter_corpus(
         token_budget=token_budget,
         share=share,
         threshold=threshold,
+        keep=keep,
         keep_duplicates=keep_duplicates,
         tokenizer=tokenizer,
         slice_by=slice_by,

@@ -102,13 +102,13 @@ def ranking(scores: Scores, lowest_bin: int) -> pd.DataFrame:
 
 
 def _above(scores: Scores, calibration: Calibration, request: Request) -> pd.DataFrame:
-    """The ranking down to the cut of a share or a threshold."""
+    """The ranking down to the cut of a share, a threshold or a target."""
     if request.share is not None:
         count = math.ceil(request.share * scores.totals.in_scope)
         lowest = scores.histogram.bin_of_documents(count)
         assert lowest is not None  # a share of at most 1
         return ranking(scores, lowest).iloc[:count]
-    cut = score_at(calibration, request.threshold)
+    cut = score_at(calibration, request.threshold, request.keep)
     lowest = int(scores.histogram.bins.of(np.array([cut]))[0])
     found = ranking(scores, lowest)
     found = found[found["score"] >= cut]

@@ -1,6 +1,7 @@
 """Selections: against a brute-force ranking, with ties, near-duplicates and budgets that do not come out even."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assay.errors import InputError
-from assay.model import Calibration
+from assay.model import Calibration, KeepTarget
 from assay.scoring import Bins, PartFolder, Plan, Scores, ScoringConfig
 from assay.scoring.sidecar import Sidecar, part_bytes
 from assay.selection import Request, choose, provenance_of, write_selection
@@ -177,6 +178,25 @@ def test_a_threshold_cuts_where_as_many_labels_reach_the_grade(tmp_path: Path) -
             choose(scores, corpus, made, Request(threshold=wrong))
 
 
+def test_a_target_cuts_where_the_curve_of_the_model_says(tmp_path: Path) -> None:
+    made = calibration()
+    assert made.curve is not None
+    rows = [document(n, score) for n, score in enumerate(np.linspace(-1, 6, 40))]
+    scores, corpus = scored(tmp_path, rows)
+
+    taken = {}
+    for keep in ("recall=0.9", "recall~0.9", "f1", "precision~0.95"):
+        cut = made.curve.choose(KeepTarget.parse(keep)).score
+        assert cut is not None
+        choice = choose(scores, corpus, made, Request(keep=keep))
+        assert choice.rows.tolist() == [row for row in range(40) if rows[row]["score"] >= cut]
+        taken[keep] = len(choice.rows)
+
+    assert taken["recall=0.9"] >= taken["recall~0.9"] >= taken["precision~0.95"]
+    with pytest.raises(InputError, match="Train it again"):
+        choose(scores, corpus, replace(made, curve=None), Request(keep="f1"))
+
+
 @pytest.mark.parametrize(
     ("asked", "complaint"),
     [
@@ -187,6 +207,9 @@ def test_a_threshold_cuts_where_as_many_labels_reach_the_grade(tmp_path: Path) -
         ({"share": float("nan")}, "share is nan"),
         ({"threshold": float("inf")}, "threshold is inf"),
         ({"token_budget": 5, "threshold": 3}, "token_budget and threshold at once"),
+        ({"threshold": 3, "keep": "f1"}, "threshold and keep at once"),
+        ({"keep": "best"}, "keep is 'best'"),
+        ({"keep": "share=0.1"}, "keep is a share"),
     ],
 )
 def test_nonsense_requests_are_refused(asked: dict, complaint: str) -> None:
