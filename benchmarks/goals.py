@@ -1,0 +1,263 @@
+"""What a recipe reaches on every labelled set, beside frozen encoder + ridge and TF-IDF + ridge, and on other sets.
+
+    python -m benchmarks.goals --data FOLDER --output work/goals [--sets web_pages …] [--seeds 0 1 2] [--recipe best]
+
+fineweb_edu: learned on its train file, measured on its val file; a fifth of the train file, whole clusters, is left out
+of learning and chooses the cut points. The others: five folds of whole clusters, each measured by a model that has
+learned from the other four; cut points for a fold come from the scores that the other four got in the same way, so that
+none of its labels is in them. A seed changes folds, head and order. Scores are kept in the output folder; a fit that is
+there already is not repeated. `--transfer` prints the matrix of models trained on one whole set and measured on others.
+"""
+
+import argparse
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from assay.corpus import Columns, acquire, open_source
+from assay.dedup import near_duplicate_clusters
+from assay.evaluation import Outcomes, baseline_scores, measure, paired_bootstrap
+from assay.inference import Scorer
+from assay.labels import assign_folds, join_units, validate
+from assay.model import Calibration, ModelInfo, new_model
+from assay.progress import say
+from assay.rubric import Rubric, load_rubric
+from assay.storage import digest_json
+from assay.training import TrainConfig, fit, recipe
+
+FOLDS = 5
+SHOWN = ("f1", "average_precision", "qwk", "spearman", "mae", "calibration_error")
+BASELINES = {"encoder_ridge": "frozen encoder + ridge", "tfidf_ridge": "TF-IDF + ridge"}
+EDUCATION = ("sample", "web_pages", "fineweb_edu")
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """One labelled set: its distinct documents, and which of them are only measured on."""
+
+    name: str
+    texts: list[str]
+    labels: NDArray[np.float64]
+    clusters: NDArray[np.int64]
+    rubric: Rubric
+    test: NDArray[np.bool_]
+    """Of shape (n,); nothing is set where there is no test file."""
+
+    def rows(self, rows: NDArray[np.int64]) -> list[str]:
+        return [self.texts[row] for row in rows]
+
+
+PATHS = {
+    "sample": ["sample/documents.jsonl"],
+    "web_pages": ["web_pages/labels.parquet"],
+    "fineweb_edu": ["fineweb_edu/train.parquet", "fineweb_edu/val.parquet"],
+    "fineweb_legal": ["fineweb_legal"],
+    "onestopenglish": ["onestopenglish"],
+}
+
+
+def load(name: str, data: Path, work: Path) -> Labelled:
+    """As `assay train` reads it: checked, equal texts merged, near-duplicates and groups joined."""
+    group = "article" if name == "onestopenglish" else ""
+    texts: list[str] = []
+    tables = []
+    for number, path in enumerate(PATHS[name]):
+        columns = Columns(label="label", group=group)
+        snapshot = acquire(open_source(str(data / path)), columns, work / f"{name}-{number}", replace=True)
+        rubric = RUBRICS[name]
+        documents = validate(snapshot, rubric).documents
+        texts += snapshot.take(documents["row"])
+        tables.append(documents.assign(file=number))
+    table = pd.concat(tables, ignore_index=True)
+    clusters = join_units(near_duplicate_clusters(texts, progress=False), table["group"] if group else None)
+    return Labelled(name, texts, table["label"].to_numpy(), clusters, rubric, table["file"].to_numpy() == 1)
+
+
+RUBRICS = {
+    **{name: load_rubric("education") for name in EDUCATION},
+    "fineweb_legal": Rubric("legal", 0, 5, 3),
+    "onestopenglish": Rubric("level", 0, 2, 2),
+}
+
+
+def fitted_scores(
+    of: Labelled, train: NDArray[np.int64], others: NDArray[np.int64], config: TrainConfig, place: Path
+) -> NDArray[np.float64]:
+    """Scores of the rows `others` by a model of the rows `train`, from the place where they are kept or made now."""
+    name = digest_json({"set": of.name, "train": train.tolist(), "others": others.tolist(), "config": asdict(config)})
+    kept = place / f"{of.name}-{name[:16]}.npy"
+    if not kept.exists():
+        info = ModelInfo(config.encoder, of.rubric, config.windows)
+        model = fit(of.rows(train), of.labels[train], info, config).model
+        np.save(kept, Scorer(model).score(of.rows(others))["score"].to_numpy())
+    return np.load(kept)
+
+
+def ridge_scores(
+    of: Labelled, train: NDArray[np.int64], others: NDArray[np.int64], frozen: dict[str, NDArray[np.float32]]
+) -> dict[str, NDArray[np.float64]]:
+    """The same by the baselines. `frozen`: features of every text by the encoder as it is."""
+
+    def embed(texts: list[str]) -> NDArray[np.float32]:
+        return np.stack([frozen[text] for text in texts])
+
+    found = baseline_scores(of.rows(train), of.labels[train], of.rows(others), embed)  # type: ignore[arg-type]
+    return {name: found[name] for name in BASELINES}
+
+
+def predictions(
+    of: Labelled,
+    rows: NDArray[np.int64],
+    scores: NDArray[np.float64],
+    known: NDArray[np.int64],
+    of_known: NDArray[np.float64],
+) -> pd.DataFrame:
+    """Predictions of `rows`, with cut points from the rows `known` and their held-out scores."""
+    rubric = of.rubric
+    fitted = Calibration.fit(of_known, of.labels[known], low=rubric.low, high=rubric.high, threshold=rubric.threshold)
+    meaning = fitted.apply(scores)
+    return pd.DataFrame(
+        {
+            "id": [str(row) for row in rows],
+            "cluster": of.clusters[rows],
+            "label": of.labels[rows],
+            "score": scores,
+            "calibrated": meaning.calibrated,
+            "p_keep": meaning.p_keep,
+            "grade": meaning.grade,
+            "keep": meaning.keep,
+        }
+    )
+
+
+def by_system(of: Labelled, config: TrainConfig, place: Path) -> dict[str, pd.DataFrame]:
+    """Predictions of the measured documents by the model and the baselines, of one seed."""
+    info = ModelInfo(config.encoder, of.rubric, config.windows)
+    frozen = dict(zip(of.texts, Scorer(new_model(info, seed=0)).embed(of.texts), strict=True))
+
+    def scores(train: NDArray[np.int64], others: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+        return {
+            "model": fitted_scores(of, train, others, config, place),
+            **ridge_scores(of, train, others, frozen),
+        }
+
+    threshold = of.rubric.threshold
+    if of.test.any():
+        fitting, test = np.flatnonzero(~of.test), np.flatnonzero(of.test)
+        # A cluster in both files is learned from by nobody.
+        fitting = fitting[~np.isin(of.clusters[fitting], of.clusters[test])]
+        fold = assign_folds(of.labels[fitting], of.clusters[fitting], threshold, FOLDS, config.seed)
+        train, calibration = fitting[fold != 0], fitting[fold == 0]
+        found = scores(train, np.concatenate([calibration, test]))
+        cut = len(calibration)
+        return {name: predictions(of, test, s[cut:], calibration, s[:cut]) for name, s in found.items()}
+    everything = np.arange(len(of.texts))
+    fold = assign_folds(of.labels, of.clusters, threshold, FOLDS, config.seed)
+    held_out = {name: np.zeros(len(of.texts)) for name in ("model", *BASELINES)}
+    for number in range(FOLDS):
+        say(f"{of.name}, seed {config.seed}, fold {number + 1} of {FOLDS}")
+        for name, found in scores(everything[fold != number], everything[fold == number]).items():
+            held_out[name][fold == number] = found
+    tables = {}
+    for name, score in held_out.items():
+        parts = []
+        for number in range(FOLDS):
+            inside, outside = everything[fold == number], everything[fold != number]
+            parts.append(predictions(of, inside, score[inside], outside, score[outside]))
+        tables[name] = pd.concat(parts, ignore_index=True)
+    return tables
+
+
+def table(of: Labelled, seeds: list[dict[str, pd.DataFrame]]) -> str:
+    """Mean ± standard deviation over seeds; and by how much the model is better, with the scores of seeds averaged."""
+    lines = ["| | " + " | ".join(SHOWN) + " |", "|---" * (len(SHOWN) + 1) + "|"]
+    for system in ("model", *BASELINES):
+        values = [measure(Outcomes.of(seed[system], of.rubric)) for seed in seeds]
+        cells = [[value[name] for value in values] for name in SHOWN]
+        shown = [f"{np.mean(c):.3f} ± {np.std(c, ddof=1) if len(c) > 1 else float('nan'):.3f}" for c in cells]
+        lines.append(f"| {BASELINES.get(system, '**model**')} | " + " | ".join(shown) + " |")
+    gains = []
+    for baseline, title in BASELINES.items():
+        found = [paired_bootstrap(seed["model"], seed[baseline], of.rubric) for seed in seeds]
+        for name in ("spearman", "qwk", "average_precision", "f1"):
+            shown = ", ".join(f"{d[name].value:+.3f} [{d[name].low:+.3f}, {d[name].high:+.3f}]" for d in found)
+            gains.append(f"| {title} | {name} | {shown} |")
+    kept = int((seeds[0]["model"]["label"] >= of.rubric.threshold).sum())
+    head = ["| beside | metric | better by, for each seed [95 % interval] |", "|---|---|---|"]
+    return "\n".join([*lines, "", f"{len(seeds[0]['model'])} documents, {kept} kept.", "", *head, *gains])
+
+
+def rounding(of: Labelled, seeds: list[dict[str, pd.DataFrame]]) -> str:
+    """The same scores, graded by cut points and by rounding the expected label."""
+    cells = []
+    for seed in seeds:
+        cut = seed["model"]
+        rounded = np.clip(np.floor(cut["calibrated"] + 0.5), of.rubric.low, of.rubric.high).astype(int)
+        other = cut.assign(grade=rounded, keep=cut["calibrated"] >= of.rubric.threshold)
+        by = [measure(Outcomes.of(each, of.rubric)) for each in (cut, other)]
+        cells.append([by[0]["qwk"], by[1]["qwk"], by[0]["f1"], by[1]["f1"], by[0]["macro_f1"], by[1]["macro_f1"]])
+    mean = np.nanmean(np.array(cells), axis=0)
+    return f"| {of.name} | " + " | ".join(f"{value:.3f}" for value in mean) + " |"
+
+
+def transfer(sets: dict[str, Labelled], config: TrainConfig, place: Path) -> str:
+    """Spearman of a model trained on the row's set, on the column's; its own column is left to the tables above."""
+    lines = ["| trained on | " + " | ".join(sets) + " |", "|---" * (len(sets) + 1) + "|"]
+    for name, of in sets.items():
+        train = np.flatnonzero(~of.test)
+        cells = []
+        joined = {other: each for other, each in sets.items() if other != name}
+        texts = [text for each in joined.values() for text in each.texts]
+        both = Labelled(f"{name}-to-all", [*of.rows(train), *texts], np.zeros(0), np.zeros(0), of.rubric, np.zeros(0))
+        labels = np.concatenate([of.labels[train], np.zeros(len(texts))])
+        given = Labelled(both.name, both.texts, labels, both.clusters, of.rubric, of.test)
+        count = len(train)
+        found = fitted_scores(given, np.arange(count), count + np.arange(len(texts)), config, place)
+        start = 0
+        for other in sets:
+            if other == name:
+                cells.append("–")
+                continue
+            part = found[start : start + len(sets[other].texts)]
+            start += len(part)
+            cells.append(f"{spearmanr(part, sets[other].labels)[0]:.3f}")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--sets", nargs="+", default=list(PATHS), choices=list(PATHS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--recipe", default="best")
+    parser.add_argument("--encoder", help="instead of the recipe's: a model folder goes on from what it has learned")
+    parser.add_argument("--transfer", action="store_true")
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    sets = {name: load(name, options.data, options.output) for name in options.sets}
+
+    def config(seed: int) -> TrainConfig:
+        return recipe(options.recipe, encoder=options.encoder, precision="bf16", seed=seed)
+
+    if options.transfer:
+        print(transfer(sets, config(options.seeds[0]), options.output))
+        return
+    graded = []
+    for name, of in sets.items():
+        seeds = [by_system(of, config(seed), options.output) for seed in options.seeds]
+        print(f"### {name}\n\n{table(of, seeds)}\n", flush=True)
+        graded.append(rounding(of, seeds))
+    print("| set | QWK: cut points | rounded | F1: cut points | rounded | macro-F1: cut points | rounded |")
+    print("|---" * 7 + "|\n" + "\n".join(graded))
+    (options.output / "recipe.json").write_text(json.dumps(asdict(config(0)), indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
