@@ -1,8 +1,7 @@
 """From a trained model to one whose scores mean something: maps fitted on a part that training never saw."""
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,18 +19,25 @@ def calibrate(
     labels: np.ndarray,
     output: Path,
     *,
+    others: Mapping[str, tuple[Sequence[str], np.ndarray]] | None = None,
     progress: bool = True,
 ) -> ModelInfo:
     """Copy the model folder to the new folder `output`, with calibration and golden documents.
 
     The golden documents come from the calibration part too: whoever checks them learns nothing of the test.
-    Raises InputError where the part is too small or has one class only.
+    `others`: texts and labels of the calibration part of each further rubric of the model, by its name. Raises
+    InputError where a part is too small or has one class only.
     """
     scorer = Scorer.load(model)
-    rubric = scorer.model.info.rubric
-    scores = scorer.score(texts, progress="scoring the calibration part" if progress else "")["score"].to_numpy()
-    fitted = Calibration.fit(scores, labels, low=rubric.low, high=rubric.high, threshold=rubric.threshold)
-    info = replace(scorer.model.info, calibration=fitted)
+    info = scorer.model.info
+    parts = {info.rubric.name: (texts, labels), **(others or {})}
+    fitted = []
+    for rubric in (aspect.rubric for aspect in info.aspects):
+        some, said = parts[rubric.name]
+        one = Scorer(scorer.model, rubric=rubric.name)
+        scores = one.score(some, progress="scoring the calibration part" if progress else "")["score"].to_numpy()
+        fitted.append(Calibration.fit(scores, said, low=rubric.low, high=rubric.high, threshold=rubric.threshold))
+    info = info.calibrated(fitted)
     with staged_folder(output) as folder:
         shutil.copytree(model, folder, dirs_exist_ok=True)
         info.write(folder)

@@ -6,10 +6,12 @@ from assay.labels.parts import part_of, read_seen, write_seen
 from assay.labels.prepare import PreparedSplit, read_labels, split_documents
 from assay.labels.schema import LabelledDocument, Quarantined
 from assay.labels.split import SplitAssignment, SplitConfig, SplitResult, join_units, split
+from assay.labels.together import LabelledSet, SplitSet, split_together
 from assay.labels.validate import Validation, validate
 
 __all__ = [
     "LabelledDocument",
+    "LabelledSet",
     "Leakage",
     "Ledger",
     "PreparedSplit",
@@ -18,6 +20,7 @@ __all__ = [
     "SplitAssignment",
     "SplitConfig",
     "SplitResult",
+    "SplitSet",
     "Validation",
     "join_units",
     "measure_leakage",
@@ -26,6 +29,7 @@ __all__ = [
     "read_seen",
     "split",
     "split_documents",
+    "split_together",
     "validate",
     "write_seen",
 ]

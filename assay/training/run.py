@@ -2,17 +2,19 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from assay.labels import part_of, write_seen
-from assay.model import ModelInfo, save_model
+from assay.dedup import text_digest
+from assay.labels import SplitSet, part_of, write_seen
+from assay.model import Aspect, ModelInfo, save_model
 from assay.rubric import Rubric
 from assay.storage import Snapshot, digest_json, staged_folder
 from assay.training.checkpoint import Checkpoint
@@ -37,10 +39,17 @@ class Curve(pa.DataFrameModel):
         coerce = True
 
 
-def run_name(snapshot: Snapshot, assignment: pd.DataFrame, config: TrainConfig) -> str:
-    """Digest of all that a training run depends on; the name of its checkpoint."""
+def run_name(snapshot: Snapshot, assignment: pd.DataFrame, config: TrainConfig, others: Sequence[SplitSet] = ()) -> str:
+    """Digest of all that a training run depends on; the name of its checkpoint. `others`: sets by further rubrics."""
+    further = [{"rubric": asdict(each.rubric), **_learned(each.snapshot, each.assignment)} for each in others]
+    return digest_json(
+        {**_learned(snapshot, assignment), "config": asdict(config), **({"others": further} if further else {})}
+    )
+
+
+def _learned(snapshot: Snapshot, assignment: pd.DataFrame) -> dict[str, object]:
     train = assignment.loc[assignment["part"] == "train", "id"].sort_values().tolist()
-    return digest_json({"snapshot": snapshot.manifest.version, "train": train, "config": asdict(config)})
+    return {"snapshot": snapshot.manifest.version, "train": train}
 
 
 def checkpoint_path(checkpoints: Path, run: str) -> Path:
@@ -64,19 +73,20 @@ def train_model(
     *,
     output: Path,
     checkpoints: Path,
+    others: Sequence[SplitSet] = (),
     after_save: Callable[[Path], None] | None = None,
     on_update: Callable[[Record], None] | None = None,
 ) -> pd.DataFrame:
     """Fit a model on the train part and write it, not yet calibrated, to the new folder `output`; returns its Curve.
 
-    `documents` is a LabelledDocument table, `assignment` its SplitAssignment. The checkpoint lies in the folder
-    `checkpoints` under the name of the run, so that the same command goes on where it was killed; it stays until
-    `forget_checkpoint`, when what was made of the model is safe. `after_save` and `on_update` are called on rank 0.
-    Raises InputError for what cannot be trained.
+    `documents` is a LabelledDocument table, `assignment` its SplitAssignment; `others` are sets by further rubrics,
+    which the same network learns too. The checkpoint lies in the folder `checkpoints` under the name of the run, so
+    that the same command goes on where it was killed; it stays until `forget_checkpoint`, when what was made of the
+    model is safe. `after_save` and `on_update` are called on rank 0. Raises InputError for what cannot be trained.
     """
     started = time.monotonic()
-    part = part_of(documents, assignment, "train")
-    run = run_name(snapshot, assignment, config)
+    sets = [SplitSet(rubric, snapshot, documents, assignment), *others]
+    run = run_name(snapshot, assignment, config, others)
     checkpoint = Checkpoint(checkpoint_path(checkpoints, run), run, after_save)
     info = ModelInfo(
         encoder=config.encoder,
@@ -84,19 +94,50 @@ def train_model(
         windows=config.windows,
         precision=config.scoring_precision,
         lineage={
-            "snapshot": snapshot.manifest.version,
-            "sources": snapshot.manifest.provenance.get("sources", []),
+            **_source(snapshot),
             "run": run,
             "training": asdict(config),
-            "documents": {str(part): int(count) for part, count in assignment["part"].value_counts().items()},
+            **_counts(assignment),
+            **({"others": {each.rubric.name: _lineage(each) for each in others}} if others else {}),
         },
+        others=tuple(Aspect(each.rubric) for each in others),
     )
-    texts = snapshot.take(part["row"])
-    fitted = fit(texts, part["label"].to_numpy(), info, config, checkpoint=checkpoint, on_update=on_update)
+    texts, labels = training_documents(sets)
+    fitted = fit(texts, labels, info, config, checkpoint=checkpoint, on_update=on_update)
     curve = Curve.validate(pd.DataFrame(fitted.history))
     if os.environ.get("RANK", "0") == "0":
         with staged_folder(output) as folder:
             save_model(fitted.model, folder)
-            write_seen(folder, snapshot, documents, assignment)
+            write_seen(folder, *sets)
     curve.attrs["seconds"] = time.monotonic() - started
     return curve
+
+
+def training_documents(sets: Sequence[SplitSet]) -> tuple[list[str], np.ndarray]:
+    """Texts of the train parts, and their labels as shape (texts, sets): NaN where a set does not hold the text.
+
+    In the order of the sets and, in each, of its source; texts that are equal when normalised are one document.
+    """
+    texts: dict[str, str] = {}
+    columns: list[dict[str, float]] = []
+    for each in sets:
+        part = part_of(each.documents, each.assignment, "train")
+        found = each.snapshot.take(part["row"])
+        digests = [text_digest(text) for text in found]
+        columns.append(dict(zip(digests, part["label"], strict=True)))
+        for digest, text in zip(digests, found, strict=True):
+            texts.setdefault(digest, text)
+    labels = np.array([[column.get(digest, np.nan) for column in columns] for digest in texts], dtype=float)
+    return list(texts.values()), labels.reshape(-1, len(sets))
+
+
+def _lineage(of: SplitSet) -> dict[str, object]:
+    return {**_source(of.snapshot), **_counts(of.assignment)}
+
+
+def _source(snapshot: Snapshot) -> dict[str, object]:
+    return {"snapshot": snapshot.manifest.version, "sources": snapshot.manifest.provenance.get("sources", [])}
+
+
+def _counts(assignment: pd.DataFrame) -> dict[str, object]:
+    return {"documents": {str(part): int(count) for part, count in assignment["part"].value_counts().items()}}
