@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -111,7 +112,7 @@ class Scorer:
         table = pd.DataFrame({"score": readings.score, "tokens": readings.tokens, "read": readings.read})
         for number, aspect in enumerate(self.model.info.aspects):
             score, calibration = readings.scores[:, number], aspect.calibration
-            columns = [score]
+            columns: list[NDArray[Any]] = [score]
             if calibration:
                 meaning = calibration.apply(score)
                 columns += [meaning.calibrated, meaning.p_keep, meaning.grade, meaning.keep]

@@ -66,7 +66,7 @@ def split_together(
         _mark(parts[number], units, each.documents["id"].map(known))
     divided = []
     for number, (each, units) in enumerate(zip(sets, units_of, strict=True)):
-        others = np.delete(parts, number, axis=0).any(axis=0)
+        others = _of_others(parts, number)
         made = split_documents(
             each.snapshot,
             each.documents,
@@ -79,7 +79,7 @@ def split_together(
         _mark(parts[number], units, made.assignment["part"])
         divided.append(made)
     return [
-        _without(made, units, np.delete(parts, number, axis=0).any(axis=0))
+        _without(made, units, _of_others(parts, number))
         for number, (made, units) in enumerate(zip(divided, units_of, strict=True))
     ]
 
@@ -90,10 +90,15 @@ def _mark(parts: NDArray[np.bool_], units: NDArray[np.int64], names: pd.Series) 
         parts[units[(names == part).to_numpy()], code] = True
 
 
+def _of_others(parts: NDArray[np.bool_], number: int) -> NDArray[np.bool_]:
+    """The parts of units, shape (units, parts), as all sets but one have them."""
+    return np.asarray(np.delete(parts, number, axis=0).any(axis=0))
+
+
 def _without(made: PreparedSplit, units: NDArray[np.int64], others: NDArray[np.bool_]) -> PreparedSplit:
     """The split with training documents set aside that calibrate or measure another rubric."""
-    measuring = np.delete(others, TRAIN, axis=1).any(axis=1)[units]
-    out = measuring & (made.assignment["part"] == "train").to_numpy()
+    measuring = np.delete(others, TRAIN, axis=1)[units].any(axis=1)
+    out = np.asarray(measuring) & (made.assignment["part"] == "train").to_numpy()
     if not out.any():
         return made
     assignment = made.assignment.copy()
