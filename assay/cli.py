@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     select.add_argument("--token-budget", type=int, help="so many tokens of the best documents")
     select.add_argument("--share", type=float, help="so large a share of the documents, the best of them")
     select.add_argument("--threshold", type=float, help="documents from this grade (default: the model's own)")
+    select.add_argument("--by", default="", help="of a model with several rubrics, the one that ranks (default: main)")
     select.add_argument("--keep-duplicates", action="store_true", help="take near-duplicates of taken documents too")
 
     serve = commands.add_parser("serve", help="a registered model over HTTP, until Ctrl-C; settings: ASSAY_SERVE_…")
@@ -200,7 +201,7 @@ def _select(options: argparse.Namespace) -> None:
     from assay.report import print_table
     from assay.selection import Request, funnel_table, promise
 
-    request = Request(options.token_budget, options.share, options.threshold, options.keep_duplicates)
+    request = Request(options.token_budget, options.share, options.threshold, options.keep_duplicates, options.by)
     with open_model(options.model, _registry(options)) as model:
         selection = select_corpus(
             options.input, model, _corpus_columns(options), options.scores, request, options.output

@@ -20,6 +20,8 @@ class Request:
     """A grade of the scale, from which documents are taken."""
     keep_duplicates: bool = False
     """Whether near-duplicates of a taken document are taken too."""
+    by: str = ""
+    """Rubric of a model with several that says which documents are the best; empty: its main one."""
 
     def __post_init__(self) -> None:
         given = [name for name in ("token_budget", "share", "threshold") if getattr(self, name) is not None]
@@ -33,11 +35,14 @@ class Request:
             raise InputError(f"threshold is {self.threshold}", where="selection", fix="Give a grade of the scale")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
+        """Plain JSON values; nothing of a rubric where none is named."""
+        return {name: value for name, value in asdict(self).items() if name != "by" or value}
 
     def in_words(self) -> str:
         """For people."""
+        return f"{self._amount()} (by {self.by})" if self.by else self._amount()
+
+    def _amount(self) -> str:
         if self.token_budget is not None:
             return f"the best {self.token_budget:,} tokens"
         if self.share is not None:
