@@ -34,6 +34,15 @@ def _parser() -> argparse.ArgumentParser:
     _column_options(train)
     train.add_argument("--rubric", default="", help="built-in name or Markdown file (default: the labels' own scale)")
     train.add_argument("--threshold", type=float, help="label from which a document is kept")
+    train.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        metavar="RUBRIC[:THRESHOLD]=SOURCE",
+        help="labels by a further rubric, which the same network learns and scores by; may be repeated. RUBRIC is a "
+        "built-in name, a Markdown file, or any other bare name: the labels' own scale, called so. THRESHOLD: label "
+        "from which a document is kept. The columns are named as in --data",
+    )
     train.add_argument("--recipe", default="default", help="training settings, by name")
     train.add_argument("--encoder", help="packaged name, folder or OWNER/NAME@REVISION (default: the recipe's)")
     train.add_argument(
@@ -69,6 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--data", required=True)
     evaluate.add_argument("--output", required=True, type=_local, help="the report, .json (and .html beside it)")
     _column_options(evaluate)
+    evaluate.add_argument(
+        "--rubric", default="", help="of a model with several, the labels' one (default: its main one)"
+    )
     evaluate.add_argument("--slice-by", default="", help="column whose values the report tells apart")
 
     score = commands.add_parser(
@@ -90,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     select.add_argument("--share", type=float, help="so large a share of the documents, the best of them")
     select.add_argument("--threshold", type=float, help="documents from this grade (default: the model's own)")
     select.add_argument("--keep", help="documents from the score that stands for f1, precision=0.8 or recall=0.9")
+    select.add_argument("--by", default="", help="of a model with several rubrics, the one that ranks (default: main)")
     select.add_argument("--keep-duplicates", action="store_true", help="take near-duplicates of taken documents too")
 
     serve = commands.add_parser("serve", help="a registered model over HTTP, until Ctrl-C; settings: ASSAY_SERVE_…")
@@ -122,7 +135,7 @@ def _column_options(parser: argparse.ArgumentParser) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     from assay.model import KeepTarget
-    from assay.pipeline import Request, train_and_evaluate
+    from assay.pipeline import Labels, Request, train_and_evaluate
     from assay.training import recipe
 
     config = recipe(
@@ -149,8 +162,10 @@ def _train(options: argparse.Namespace) -> None:
         ledger=options.ledger,
         max_quarantined=options.max_quarantined,
         processes=options.processes,
+        also=tuple(Labels.parse(given) for given in options.also),
     )
-    _show(train_and_evaluate(request))
+    for rubric, evaluation in train_and_evaluate(request).items():
+        _show(evaluation, rubric if request.also else "")
     print(f"model, card and report: {options.output}")
 
 
@@ -158,17 +173,23 @@ def _evaluate(options: argparse.Namespace) -> None:
     from assay.pipeline import evaluate_elsewhere
 
     evaluation = evaluate_elsewhere(
-        options.model, options.data, _columns(options), output=options.output, slice_by=options.slice_by
+        options.model,
+        options.data,
+        _columns(options),
+        output=options.output,
+        rubric=options.rubric,
+        slice_by=options.slice_by,
     )
     _show(evaluation)
     print(f"report: {options.output} and {options.output.with_suffix('.html')}")
 
 
-def _show(evaluation: "Evaluation") -> None:
+def _show(evaluation: "Evaluation", rubric: str = "") -> None:
     from assay.evaluation import summary_table
     from assay.report import print_table
 
-    print_table(f"On {evaluation.documents} documents the model never saw", summary_table(evaluation))
+    which = f"{rubric}: on" if rubric else "On"
+    print_table(f"{which} {evaluation.documents} documents the model never saw", summary_table(evaluation))
     for warning in evaluation.warnings:
         print(f"! {warning}")
 
@@ -195,7 +216,14 @@ def _select(options: argparse.Namespace) -> None:
     from assay.report import print_table
     from assay.selection import Request, funnel_table, promise
 
-    request = Request(options.token_budget, options.share, options.threshold, options.keep_duplicates, options.keep)
+    request = Request(
+        options.token_budget,
+        options.share,
+        options.threshold,
+        options.keep_duplicates,
+        keep=options.keep,
+        by=options.by,
+    )
     with open_model(options.model, _registry(options)) as model:
         selection = select_corpus(
             options.input, model, _corpus_columns(options), options.scores, request, options.output

@@ -8,7 +8,7 @@ from pathlib import Path
 from assay.corpus import Columns, acquire, open_source
 from assay.errors import InputError
 from assay.inference import Scorer, TokenCounter, token_counter
-from assay.model import ModelInfo
+from assay.model import Calibration, ModelInfo
 from assay.progress import say, stage
 from assay.registry import Registry
 from assay.scoring import PartFolder, Plan, Scores, ScoringConfig, find_scores, score_parts
@@ -87,6 +87,13 @@ def calibrated_info(model: Path) -> ModelInfo:
     return info
 
 
+def ranked(scores: Scores, info: ModelInfo, request: Request) -> tuple[Scores, Calibration]:
+    """Scores by the rubric that a request names, and what they mean. Raises InputError where the model has none."""
+    aspect = info.aspects[info.output_of(request.by or info.rubric.name)]
+    assert aspect.calibration is not None  # they are all fitted at once
+    return (scores.by(aspect.rubric) if aspect in info.others else scores), aspect.calibration
+
+
 def score_corpus(source: str, model: Path, columns: Columns, root: str, config: ScoringConfig) -> Scores:
     """Score all documents of a source below `root`; what is there already is not scored again.
 
@@ -113,6 +120,7 @@ def select_corpus(source: str, model: Path, columns: Columns, root: str, request
     `output`.
     """
     info = calibrated_info(model)
+    info.output_of(request.by or info.rubric.name)  # before a corpus is copied in vain
     if not exists(root):
         raise InputError("there are no scores", where=root, fix="Run `assay score` first, to its end")
     snapshot = open_corpus(source, columns, root)
@@ -120,9 +128,8 @@ def select_corpus(source: str, model: Path, columns: Columns, root: str, request
     if found := find_made(output, provenance_of(scores, snapshot, request)):
         say("this selection is there already")
         return found
-    calibration = info.calibration
-    assert calibration is not None
     with stage("Select"):
+        scores, calibration = ranked(scores, info, request)
         choice = choose(scores, snapshot, calibration, request)
         selection = write_selection(scores, snapshot, request, choice, output)
         manifest = selection.manifest

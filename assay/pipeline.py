@@ -1,9 +1,13 @@
 """The labelled path in one process, without Flyte: the same functions as the tasks, in the same order."""
 
 import json
+import re
 import tempfile
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import pandas as pd
 
 from assay.corpus import Columns, acquire, open_source
 from assay.dedup import near_duplicate_clusters, text_digest
@@ -21,13 +25,70 @@ from assay.evaluation import (
     run_gates,
     with_gates,
 )
-from assay.labels import Ledger, SplitConfig, join_units, part_of, read_labels, read_seen, split_documents, validate
-from assay.model import AS_LABELLED, KeepTarget, ModelInfo, locate_encoder
+from assay.labels import (
+    LabelledSet,
+    Ledger,
+    PreparedSplit,
+    SplitConfig,
+    SplitSet,
+    Validation,
+    join_units,
+    part_of,
+    read_labels,
+    read_seen,
+    split_together,
+    validate,
+)
+from assay.model import AS_LABELLED, Aspect, KeepTarget, ModelInfo, locate_encoder
 from assay.progress import say, stage
 from assay.report import write_html
-from assay.rubric import load_rubric, rubric_from_labels
-from assay.storage import clear_disk_errors, staged_file
+from assay.rubric import Rubric, builtin_rubrics, load_rubric, rubric_from_labels
+from assay.storage import Snapshot, clear_disk_errors, staged_file
 from assay.training import TrainConfig, forget_checkpoint, launch, run_name, train_model
+
+
+@dataclass(frozen=True)
+class Labels:
+    """A labelled source, and the rubric that its labels are by."""
+
+    source: str
+    rubric: str = ""
+    """Built-in name or Markdown file; empty: the labels' own scale."""
+    threshold: float | None = None
+    """Label from which a document is kept; None: the rubric's own."""
+    name: str = ""
+    """What the scale of the labels is called, where there is no rubric."""
+
+    @classmethod
+    def parse(cls, given: str) -> "Labels":
+        """From `RUBRIC[:THRESHOLD]=SOURCE`. A bare name that is no built-in rubric and no file stands for the labels'
+        own scale. Raises InputError for anything else."""
+        left, equals, source = given.partition("=")
+        rubric, colon, number = left.partition(":")
+        if not (rubric and equals and source):
+            raise InputError(
+                f"{given!r} names no rubric and source", fix="Give RUBRIC=SOURCE or RUBRIC:THRESHOLD=SOURCE"
+            )
+        try:
+            threshold = float(number) if colon else None
+        except ValueError as error:
+            raise InputError(f"threshold {number!r} is no number", where=given, fix="Give RUBRIC:3=SOURCE") from error
+        if rubric in builtin_rubrics() or Path(rubric).is_file() or not re.fullmatch(r"[A-Za-z0-9_-]+", rubric):
+            return cls(source, rubric, threshold)
+        return cls(source, "", threshold, name=rubric)
+
+    def given(self) -> Rubric | None:
+        """The rubric, where it need not be read off the labels. Raises InputError where it cannot be used."""
+        if not self.rubric:
+            return None
+        rubric = load_rubric(self.rubric, self.threshold)
+        require_metric(rubric)
+        return rubric
+
+    def read_off(self, snapshot: Snapshot) -> Rubric:
+        """The scale of the labels. Raises InputError where they give none."""
+        rubric = rubric_from_labels(read_labels(snapshot), self.threshold, where=snapshot.sources)
+        return replace(rubric, name=self.name or rubric.name)
 
 
 @dataclass(frozen=True)
@@ -48,10 +109,18 @@ class Request:
     """What the cut between kept and dropped documents is chosen for."""
     gates: GateLimits = field(default_factory=GateLimits)
     """From where on a shortcut, a changed text or a leak refuses the model."""
+    also: tuple[Labels, ...] = ()
+    """Labels by further rubrics, under the same names of columns, that the same network learns."""
+
+    @property
+    def labels(self) -> list[Labels]:
+        """Of all rubrics, the main one's first."""
+        return [Labels(self.source, self.rubric, self.threshold), *self.also]
 
 
-def train_and_evaluate(request: Request) -> Evaluation:
-    """Write the new model folder `request.output`, with card, evaluation and report inside; returns the evaluation.
+def train_and_evaluate(request: Request) -> dict[str, Evaluation]:
+    """Write the new model folder `request.output`, with card, evaluation and report of every rubric inside; returns the
+    evaluations by the rubrics' names, the main one's first.
 
     A training run that was killed goes on from its checkpoint, which lies hidden beside the output. Raises
     InputError for anything that cannot be used; then there is no output.
@@ -63,89 +132,143 @@ def train_and_evaluate(request: Request) -> Evaluation:
     if request.processes < 1:
         raise InputError(f"{request.processes} training processes", fix="Give 1 or more")
     checkpoints = output.parent / f".{output.name}.training"
-    given = load_rubric(request.rubric, request.threshold) if request.rubric else None
-    if given:
-        require_metric(given)
+    given = [labels.given() for labels in request.labels]
     locate_encoder(request.config.encoder)
     with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
         work = Path(scratch)
+        snapshots = []
         with stage("Acquire"):
-            snapshot = acquire(open_source(request.source), request.columns, work / "snapshot")
-            say(f"{snapshot.manifest.rows:,} rows, version {snapshot.manifest.version[:12]}")
-            require_slices(snapshot, request.slice_by)
+            for number, labels in enumerate(request.labels):
+                snapshot = acquire(open_source(labels.source), request.columns, work / f"snapshot-{number}")
+                say(f"{snapshot.manifest.rows:,} rows, version {snapshot.manifest.version[:12]}")
+                require_slices(snapshot, request.slice_by)
+                snapshots.append(snapshot)
+        sets, checks = [], []
         with stage("Validate"):
-            rubric = given or rubric_from_labels(read_labels(snapshot), request.threshold, where=snapshot.sources)
-            checked = validate(snapshot, rubric, max_quarantined=request.max_quarantined)
-            say(f"{len(checked.documents):,} documents, {len(checked.quarantine)} quarantined, {checked.merged} merged")
+            for labels, known, snapshot in zip(request.labels, given, snapshots, strict=True):
+                rubric = known or labels.read_off(snapshot)
+                checked = validate(snapshot, rubric, max_quarantined=request.max_quarantined)
+                quarantined = f"{len(checked.quarantine)} quarantined, {checked.merged} merged"
+                say(f"{len(checked.documents):,} documents, {quarantined}")
+                sets.append(LabelledSet(rubric, snapshot, checked.documents))
+                checks.append(checked)
+            _refuse_clashing_names([of.rubric for of in sets], request.config)
         with stage("Split"):
             ledger = Ledger(request.ledger) if request.ledger else None
             config = SplitConfig(seed=request.config.seed)
-            divided = split_documents(snapshot, checked.documents, rubric, ledger=ledger, config=config, progress=True)
-            for sentence in divided.sentences():
-                say(sentence)
+            divided = split_together(sets, ledger=ledger, config=config, progress=True)
+            for split in divided:
+                for sentence in split.sentences():
+                    say(sentence)
+        main, *others = (
+            SplitSet(of.rubric, of.snapshot, of.documents, split.assignment)
+            for of, split in zip(sets, divided, strict=True)
+        )
         with stage("Train"):
             curve = launch(
                 request.processes,
                 train_model,
-                snapshot,
-                checked.documents,
-                divided.assignment,
-                rubric,
+                main.snapshot,
+                main.documents,
+                main.assignment,
+                main.rubric,
                 request.config,
                 output=work / "trained",
                 checkpoints=checkpoints,
+                others=others,
             )
         with stage("Calibrate"):
-            calibrate(
-                work / "trained", snapshot, checked.documents, divided.assignment, work / "model", keep=request.keep
-            )
-        with stage("Baselines"):
-            baselines = evaluate_baselines(
-                snapshot, checked.documents, divided.assignment, rubric, request.config, keep=request.keep
-            )
-        with stage("Evaluate"):
-            part = part_of(checked.documents, divided.assignment, "test")
-            result = evaluate_model(work / "model", snapshot, part, baselines, rubric, slice_by=request.slice_by)
-        with stage("Gates"):
-            verdicts = run_gates(
+            calibrate(work / "trained", main, work / "model", others=others, keep=request.keep)
+        measured = {
+            of.rubric.name: _measure(
                 work / "model",
-                snapshot,
-                checked.documents,
-                divided.assignment,
-                result.predictions,
-                rubric,
-                columns=[request.slice_by] if request.slice_by else [],
-                limits=request.gates,
-                seed=request.config.seed,
+                request,
+                of,
+                checked,
+                split,
+                curve,
+                work / f"report-{of.rubric.name}.html",
+                request.keep if of is main else AS_LABELLED,
             )
-            for verdict in verdicts:
-                say(verdict.sentence())
-            evaluation = with_gates(result.evaluation, verdicts)
-            report = evaluation_report(
-                evaluation,
-                result.predictions,
-                snapshot,
-                documents=checked.documents,
-                assignment=divided.assignment,
-                quarantine=checked.quarantine,
-                curve=curve,
-                leakage=divided.leakage,
-            )
-            write_html(report, work / "report.html")
-        finish_model_folder(work / "model", evaluation, work / "report.html", output)
-    forget_checkpoint(checkpoints, run_name(snapshot, divided.assignment, request.config))
-    return evaluation
+            for of, checked, split in zip([main, *others], checks, divided, strict=True)
+        }
+        evaluation, report = measured[main.rubric.name]
+        further_pages = {of.rubric.name: measured[of.rubric.name] for of in others}
+        finish_model_folder(work / "model", evaluation, report, output, further_pages)
+    forget_checkpoint(checkpoints, run_name(main.snapshot, main.assignment, request.config, others))
+    return {name: evaluation for name, (evaluation, _) in measured.items()}
 
 
-def evaluate_elsewhere(model: Path, source: str, columns: Columns, *, output: Path, slice_by: str = "") -> Evaluation:
+def _refuse_clashing_names(rubrics: Sequence[Rubric], config: TrainConfig) -> None:
+    """Before a ledger is written and anything is trained."""
+    ModelInfo(config.encoder, rubrics[0], config.windows, others=tuple(Aspect(rubric) for rubric in rubrics[1:]))
+
+
+def _measure(
+    model: Path,
+    request: Request,
+    of: SplitSet,
+    checked: Validation,
+    split: PreparedSplit,
+    curve: pd.DataFrame,
+    page: Path,
+    keep: KeepTarget,
+) -> tuple[Evaluation, Path]:
+    """Baselines, evaluation and gates of a model by one rubric; returns the evaluation, and the page that it wrote."""
+    which = f": {of.rubric.name}" if request.also else ""
+    with stage(f"Baselines{which}"):
+        baselines = evaluate_baselines(of.snapshot, of.documents, of.assignment, of.rubric, request.config, keep=keep)
+    with stage(f"Evaluate{which}"):
+        result = evaluate_model(
+            model,
+            of.snapshot,
+            part_of(of.documents, of.assignment, "test"),
+            baselines,
+            of.rubric,
+            slice_by=request.slice_by,
+        )
+    with stage(f"Gates{which}"):
+        verdicts = run_gates(
+            model,
+            of.snapshot,
+            of.documents,
+            of.assignment,
+            result.predictions,
+            of.rubric,
+            columns=[request.slice_by] if request.slice_by else [],
+            limits=request.gates,
+            seed=request.config.seed,
+        )
+        for verdict in verdicts:
+            say(verdict.sentence())
+        evaluation = with_gates(result.evaluation, verdicts)
+        report = evaluation_report(
+            evaluation,
+            result.predictions,
+            of.snapshot,
+            documents=of.documents,
+            assignment=of.assignment,
+            quarantine=checked.quarantine,
+            curve=curve,
+            leakage=split.leakage,
+        )
+        write_html(report, page)
+    return evaluation, page
+
+
+def evaluate_elsewhere(
+    model: Path, source: str, columns: Columns, *, output: Path, rubric: str = "", slice_by: str = ""
+) -> Evaluation:
     """Evaluate a finished model on another labelled source; write the evaluation as JSON, and a page beside it.
 
-    Documents that fitted the model are left out, and counted. Raises InputError where too few are left, or the
-    model was never calibrated.
+    `rubric`: of a model with several, the name of the one that the labels are by; its main one otherwise. Documents
+    that fitted the model are left out, and counted. Raises InputError where too few are left, the model was never
+    calibrated, or has no such rubric.
     """
     if output.suffix != ".json" or output.is_dir():
         raise InputError("the report is a file of JSON", where=str(output), fix="Give a name that ends in .json")
     info = ModelInfo.read(model)
+    info = info.view(rubric or info.rubric.name)
     seen = read_seen(model)
     with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
         snapshot = acquire(open_source(source), columns, Path(scratch) / "snapshot")

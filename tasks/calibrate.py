@@ -6,7 +6,8 @@ from typing import NamedTuple
 from flytekit import current_context, task
 
 from assay.evaluation import calibrate
-from assay.model import KeepTarget
+from assay.labels import SplitSet
+from assay.model import KeepTarget, ModelInfo
 from assay.progress import say
 from assay.storage import Snapshot
 from tasks.caching import by_content
@@ -26,8 +27,11 @@ def calibrate_model(
     """Fit score -> expected label, probability and grades, and record golden documents."""
     with recorded("Calibrate") as stage:
         opened = Snapshot.open(Path(snapshot.download()))
+        folder = Path(model.download())
         output = Path(current_context().working_directory) / "calibrated"
-        info = calibrate(Path(model.download()), opened, documents, assignment, output, keep=keep)
+        info = calibrate(
+            folder, SplitSet(ModelInfo.read(folder).rubric, opened, documents, assignment), output, keep=keep
+        )
         stage.documents = info.calibration.documents if info.calibration else 0
         stage.remark = f"held out from training; kept: {keep}"
         say(f"{stage.documents:,} documents, {stage.remark}")

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from flytekit import Deck, current_context, task
 
-from assay.filtering import calibrated_info
+from assay.filtering import calibrated_info, ranked
 from assay.progress import say
 from assay.registry import Registry
 from assay.report import render_fragment
@@ -36,7 +36,7 @@ def select_documents(
     with recorded("Select") as stage:
         snapshot, scores = Snapshot.open(place_of(corpus)), Scores.complete(PartFolder.open(folder))
         with Registry(registry).open(version) as model:
-            calibration = calibrated_info(model).calibration
+            scores, calibration = ranked(scores, calibrated_info(model), request)
         choice = choose(scores, snapshot, calibration, request)
         path = Path(current_context().working_directory) / "selection"
         selection = write_selection(scores, snapshot, request, choice, str(path))

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from assay.evaluation.evaluate import Evaluation
@@ -12,8 +13,8 @@ from assay.report import Callout, Facts, Prose, Report, Section, render_markdown
 from assay.storage import staged_folder
 
 
-def model_card(info: ModelInfo, evaluation: Evaluation) -> str:
-    """A model card in the Hugging Face format."""
+def model_card(info: ModelInfo, evaluation: Evaluation, others: Mapping[str, Evaluation] | None = None) -> str:
+    """A model card in the Hugging Face format; `others`: evaluations of further rubrics, by their names."""
     rubric = info.rubric
     results = [
         {"type": name, "value": round(interval.value, 4), "name": METRICS[name].title}
@@ -75,6 +76,7 @@ def model_card(info: ModelInfo, evaluation: Evaluation) -> str:
             Section("How good", [*[Callout(warning, "warn") for warning in evaluation.warnings], *figures(evaluation)]),
             Section("Slices", slice_blocks(evaluation)),
             *([Section("Gates", [Prose(f"- {v.sentence()}") for v in evaluation.gates])] if evaluation.gates else []),
+            *[_further(info, name, measured) for name, measured in (others or {}).items()],
             Section(
                 "Lineage",
                 [Facts({**evaluation.lineage, "run": str(info.lineage.get("run", ""))})],
@@ -84,11 +86,37 @@ def model_card(info: ModelInfo, evaluation: Evaluation) -> str:
     return render_markdown(report, head)
 
 
-def finish_model_folder(model: Path, evaluation: Evaluation, report: Path, output: Path) -> None:
-    """Copy the model folder to the new folder `output`, with `evaluation.json`, `report.html` and the card."""
+def _further(info: ModelInfo, name: str, evaluation: Evaluation) -> Section:
+    """What there is to know of a further rubric."""
+    rubric, counts = evaluation.rubric, info.lineage.get("others", {}).get(name, {}).get("documents", {})
+    said = (
+        f"Output {info.output_of(name)} of the same network: its score by the rubric {name}, scale {rubric.low} to "
+        f"{rubric.high}, kept from {rubric.keep_name}. Learned and measured on a set of its own: "
+        f"{', '.join(f'{count} {part}' for part, count in counts.items())} documents."
+    )
+    warnings = [Callout(warning, "warn") for warning in evaluation.warnings]
+    return Section(f"Rubric {name}", [Prose(said), *warnings, *figures(evaluation)])
+
+
+def finish_model_folder(
+    model: Path,
+    evaluation: Evaluation,
+    report: Path,
+    output: Path,
+    others: Mapping[str, tuple[Evaluation, Path]] | None = None,
+) -> None:
+    """Copy the model folder to the new folder `output`, with `evaluation.json`, `report.html` and the card.
+
+    `others`: evaluation and report of each further rubric, by its name; they become `evaluation-NAME.json` and
+    `report-NAME.html`.
+    """
+    others = others or {}
     with staged_folder(output) as folder:
         shutil.copytree(model, folder, dirs_exist_ok=True)
-        fields = json.dumps(evaluation.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
-        (folder / "evaluation.json").write_text(fields + "\n", encoding="utf-8")
-        shutil.copyfile(report, folder / "report.html")
-        (folder / "README.md").write_text(model_card(ModelInfo.read(folder), evaluation), encoding="utf-8")
+        measured = {"": (evaluation, report), **{f"-{name}": of for name, of in others.items()}}
+        for suffix, (figured, page) in measured.items():
+            fields = json.dumps(figured.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
+            (folder / f"evaluation{suffix}.json").write_text(fields + "\n", encoding="utf-8")
+            shutil.copyfile(page, folder / f"report{suffix}.html")
+        card = model_card(ModelInfo.read(folder), evaluation, {name: figured for name, (figured, _) in others.items()})
+        (folder / "README.md").write_text(card, encoding="utf-8")

@@ -51,7 +51,7 @@ def run_gates(
     limits: GateLimits = GateLimits(),
     seed: int = 0,
 ) -> list[Verdict]:
-    """The verdicts of all gates on a calibrated model.
+    """The verdicts of all gates on one rubric of a calibrated model.
 
     `documents` (LabelledDocument) and `assignment` (SplitAssignment) are those it was trained and measured with,
     `predictions` its Predictions of the test part, with `row`. `columns` of the snapshot name source, page kind and
@@ -62,7 +62,7 @@ def run_gates(
     unknown = [name for name in columns if name not in snapshot.manifest.schema]
     if unknown:
         raise InputError(f"no column {unknown[0]!r} for the shortcut gate", where=snapshot.url)
-    reader = Scorer.load(model) if isinstance(model, Path) else model
+    reader = Scorer.load(model, rubric=rubric.name) if isinstance(model, Path) else model
     if isinstance(reader, Scorer) and reader.model.info.calibration is None:
         raise InputError("this model was never calibrated", where=str(model), fix="Train it with `assay train`")
 

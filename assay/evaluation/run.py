@@ -39,10 +39,10 @@ def evaluate_model(
     *,
     slice_by: str = "",
 ) -> Evaluated:
-    """Score the documents of `part` (labelled, with `cluster`) and measure.
+    """Score the documents of `part` (labelled, with `cluster`) by one rubric of the model, and measure.
 
     `baselines`: BaselinePredictions of the same documents. `slice_by`: a column of the snapshot. Raises InputError
-    where the model was never calibrated, no document is left, or there is no such column.
+    where the model was never calibrated or has no such rubric, no document is left, or there is no such column.
     """
     if part.empty:
         raise InputError(
@@ -50,7 +50,7 @@ def evaluate_model(
         )
     require_metric(rubric)
     require_slices(snapshot, slice_by)
-    scorer = Scorer.load(model)
+    scorer = Scorer.load(model, rubric=rubric.name)
     if scorer.model.info.calibration is None:
         raise InputError("this model was never calibrated", where=str(model), fix="Train it with `assay train`")
     texts = snapshot.take(part["row"])

@@ -11,7 +11,7 @@ from assay.evaluation.calibrate import calibrate
 from assay.evaluation.evaluate import Evaluation
 from assay.evaluation.metrics import METRICS, Outcomes, measure
 from assay.inference import Scorer
-from assay.labels import part_of
+from assay.labels import SplitSet, part_of
 from assay.model import AS_LABELLED, KeepTarget
 from assay.progress import say
 from assay.rubric import Rubric
@@ -50,7 +50,7 @@ def measure_seeds(
         trained, calibrated = work / f"trained-{seed}", work / f"calibrated-{seed}"
         given = (snapshot, documents, assignment, rubric, other)
         (launch or _here)(train_model, *given, output=trained, checkpoints=checkpoints)
-        calibrate(trained, snapshot, documents, assignment, calibrated, keep=keep)
+        calibrate(trained, SplitSet(rubric, snapshot, documents, assignment), calibrated, keep=keep)
         scored = Scorer.load(calibrated).score(texts, progress=f"scoring the test part, seed {seed}")
         values.append(measure(Outcomes.of(part[["label"]].join(scored), rubric)))
         forget_checkpoint(checkpoints, run_name(snapshot, assignment, other))

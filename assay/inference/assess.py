@@ -5,8 +5,8 @@ Corpora and the service go through here, so that both refuse the same documents 
 
 import re
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,17 +18,20 @@ from pandera.typing import Series
 from assay.errors import InputError
 from assay.inference.scorer import FloatArray, Readings, Scorer
 from assay.language import identify_language
-from assay.model import CalibratedScores
+from assay.model import MEANING, CalibratedScores
 
 DAMAGE = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff\ufffd]")
 """Control characters but white space, lone surrogates, and U+FFFD, which stands where something was lost."""
-MEANING = ("score", "calibrated", "p_keep", "grade", "keep")
 CHUNK_DOCUMENTS, CHUNK_CHARACTERS = 1_024, 4_000_000
 """Documents encoded at once: enough to sort them by length, few enough for the memory."""
 
 
 class Assessment(pa.DataFrameModel):
-    """One row a document. A document that cannot be scored says why, and has no score."""
+    """One row a document. A document that cannot be scored says why, and has no score.
+
+    Of a model with several rubrics these are the main one's columns; those of the others (`legal_score`, …) stand
+    behind them.
+    """
 
     score: Series[float] = pa.Field(nullable=True, description="the model's raw output")
     calibrated: Series[float] = pa.Field(nullable=True, description="expected label")
@@ -95,6 +98,16 @@ def refusal(text: str | None, limits: Limits) -> str | None:
 
 
 @dataclass(frozen=True)
+class Opinion:
+    """What is said of n documents by one further rubric."""
+
+    columns: tuple[str, ...]
+    """What it is called in tables, in the order of MEANING."""
+    score: FloatArray
+    meaning: CalibratedScores
+
+
+@dataclass(frozen=True)
 class Assessed:
     """What is said of n documents; the same columns as Assessment, as arrays of shape (n,) and lists."""
 
@@ -107,17 +120,14 @@ class Assessed:
     language: list[str]
     in_scope: list[bool]
     reason: list[str | None]
+    others: Mapping[str, Opinion] = field(default_factory=dict)
+    """By the name of each further rubric."""
 
     def table(self) -> pd.DataFrame:
-        """As Assessment."""
-        missing = np.where(self.scored, 0.0, np.nan)
-        return pd.DataFrame(
+        """As Assessment, with the columns of further rubrics behind."""
+        table = pd.DataFrame(
             {
-                "score": self.score,
-                "calibrated": self.meaning.calibrated + missing,
-                "p_keep": self.meaning.p_keep + missing,
-                "grade": pd.arrays.IntegerArray(self.meaning.grade.astype(np.int64), ~self.scored),
-                "keep": pd.arrays.BooleanArray(self.meaning.keep, ~self.scored),
+                **self._columns(MEANING, self.score, self.meaning),
                 "tokens": self.tokens,
                 "read": self.read,
                 "language": self.language,
@@ -125,27 +135,49 @@ class Assessed:
                 "reason": self.reason,
             }
         )
+        for other in self.others.values():
+            table = table.assign(**self._columns(other.columns, other.score, other.meaning))
+        return table
+
+    def _columns(self, names: Sequence[str], score: FloatArray, meaning: CalibratedScores) -> dict[str, Any]:
+        """Under these names, in the order of MEANING, with nothing where there is no score."""
+        missing = np.where(self.scored, 0.0, np.nan)
+        said = (
+            score,
+            meaning.calibrated + missing,
+            meaning.p_keep + missing,
+            pd.arrays.IntegerArray(meaning.grade.astype(np.int64), ~self.scored),
+            pd.arrays.BooleanArray(meaning.keep, ~self.scored),
+        )
+        return dict(zip(names, said, strict=True))
 
     def rows(self) -> list[dict[str, Any]]:
-        """The same as JSON values, a document each; for a few documents far quicker than a table."""
-        columns = (
-            self.score.tolist(),
-            self.meaning.calibrated.tolist(),
-            self.meaning.p_keep.tolist(),
-            self.meaning.grade.tolist(),
-            self.meaning.keep.tolist(),
-        )
-        known = self.scored.tolist()
+        """The same as JSON values, a document each; for a few documents far quicker than a table.
+
+        What further rubrics say stands under `rubrics` by their names, where there are any.
+        """
+        main = self._values(self.score, self.meaning)
+        others = {name: self._values(other.score, other.meaning) for name, other in self.others.items()}
         return [
             {
-                **{name: column[row] if known[row] else None for name, column in zip(MEANING, columns, strict=True)},
+                **main[row],
                 "tokens": int(self.tokens[row]),
                 "read": float(self.read[row]),
                 "language": self.language[row],
                 "in_scope": self.in_scope[row],
                 "reason": self.reason[row],
+                **({"rubrics": {name: said[row] for name, said in others.items()}} if others else {}),
             }
-            for row in range(len(known))
+            for row in range(len(self.scored))
+        ]
+
+    def _values(self, score: FloatArray, meaning: CalibratedScores) -> list[dict[str, Any]]:
+        """Of each document, under the names of MEANING; None where there is no score."""
+        columns = (score, meaning.calibrated, meaning.p_keep, meaning.grade, meaning.keep)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        return [
+            dict(zip(MEANING, row if known else [None] * len(MEANING), strict=True))
+            for row, known in zip(rows, self.scored.tolist(), strict=True)
         ]
 
 
@@ -163,31 +195,43 @@ def assess(
     The same texts in the same order give the same bytes on the same machine. Raises InputError for a model
     that was never calibrated; an error that all of several documents cause is the model's, and is raised too.
     """
-    calibration = scorer.model.info.calibration
-    if calibration is None:
+    aspects = scorer.model.info.aspects
+    calibrations = [aspect.calibration for aspect in aspects if aspect.calibration]
+    if len(calibrations) < len(aspects):
         raise InputError("this model was never calibrated", fix="Train it with `assay train`")
     reasons = [refusal(text, limits) for text in texts]
-    score, tokens, read = np.full(len(texts), np.nan), np.zeros(len(texts), np.int64), np.zeros(len(texts))
+    tokens, read = np.zeros(len(texts), np.int64), np.zeros(len(texts))
+    score_DR = np.full((len(texts), len(aspects)), np.nan)
     for rows in _chunks([len(text or "") if not reason else 0 for text, reason in zip(texts, reasons, strict=True)]):
         wanted = [row for row in rows if reasons[row] is None]
         found = _read(scorer, [str(texts[row]) for row in wanted], update)
         if update:
             update(len(rows) - len(wanted))
-        score[wanted], tokens[wanted], read[wanted] = found.score, found.tokens, found.read
-    scored = np.isfinite(score)
+        score_DR[wanted], tokens[wanted], read[wanted] = found.scores, found.tokens, found.read
+    scored = np.isfinite(score_DR).all(axis=1)
+    meanings = [
+        calibration.apply(np.where(scored, score_D, 0.0))
+        for calibration, score_D in zip(calibrations, score_DR.T, strict=True)
+    ]
+    score_DR = np.where(scored[:, None], score_DR, np.nan)
     languages = [
         identify_language(text) if text and reason is None else None
         for text, reason in zip(texts, reasons, strict=True)
     ]
     return Assessed(
         scored=scored,
-        score=np.where(scored, score, np.nan),
-        meaning=calibration.apply(np.where(scored, score, 0.0)),
+        score=score_DR[:, 0],
+        meaning=meanings[0],
         tokens=tokens,
         read=read,
         language=[language.code if language else "" for language in languages],
         in_scope=[not (language and language.outside(scorer.model.info.languages)) for language in languages],
         reason=[reason or (None if good else "failed") for reason, good in zip(reasons, scored, strict=True)],
+        others={
+            aspect.rubric.name: Opinion(aspect.columns, score_DR[:, number], meanings[number])
+            for number, aspect in enumerate(aspects)
+            if number
+        },
     )
 
 
@@ -209,14 +253,15 @@ def _read(scorer: Scorer, texts: Sequence[str], update: Callable[[int], object] 
         return scorer.read(texts, update=update)
     except Exception:
         # Whatever a tokenizer or a network does on one document, the others must get their scores.
-        score, tokens, read = np.full(len(texts), np.nan), np.zeros(len(texts), np.int64), np.zeros(len(texts))
+        tokens, read = np.zeros(len(texts), np.int64), np.zeros(len(texts))
+        score_DR = np.full((len(texts), len(scorer.outputs)), np.nan)
         broken = 0
         for row, text in enumerate(texts):
             try:
                 alone = scorer.read([text])
-                score[row], tokens[row], read[row] = alone.score[0], alone.tokens[0], alone.read[0]
+                score_DR[row], tokens[row], read[row] = alone.scores[0], alone.tokens[0], alone.read[0]
             except Exception:
                 broken += 1
         if broken == len(texts) > 1:
             raise
-        return Readings(score, tokens, read)
+        return Readings(score_DR, tokens, read)

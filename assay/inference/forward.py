@@ -76,7 +76,7 @@ def in_bf16(network: Any, device: torch.device) -> Iterator[None]:
 
 
 def document_scores(network: Any, documents: Sequence[EncodedText], padding: int, device: torch.device) -> torch.Tensor:
-    """Scores of shape (documents,): the mean over each document's windows, in one padded batch; differentiable."""
+    """Scores of shape (documents, rubrics): means over each document's windows, in one padded batch; differentiable."""
     windows = [window for document in documents for window in document.windows]
     owner_W = torch.tensor(
         [row for row, document in enumerate(documents) for _ in document.windows],
@@ -84,6 +84,7 @@ def document_scores(network: Any, documents: Sequence[EncodedText], padding: int
         device=device,
     )
     ids_WT, mask_WT = pad(windows, padding, device)
-    score_W = network(input_ids=ids_WT, attention_mask=mask_WT).logits[:, 0].float()
-    count_D = torch.bincount(owner_W, minlength=len(documents)).to(score_W.dtype)
-    return torch.zeros(len(documents), device=device).index_add(0, owner_W, score_W) / count_D
+    score_WR = network(input_ids=ids_WT, attention_mask=mask_WT).logits.float()
+    count_D = torch.bincount(owner_W, minlength=len(documents)).to(score_WR.dtype)
+    sum_DR = torch.zeros(len(documents), score_WR.shape[1], device=device).index_add(0, owner_W, score_WR)
+    return sum_DR / count_D[:, None]

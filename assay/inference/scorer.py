@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from pandera.typing import Series
 
 from assay.inference.encode import EncodedText, encode, window_spans
 from assay.inference.forward import document_scores, in_bf16, pad, scoring_only, token_budget_batches
-from assay.model import QualityModel, load_model
+from assay.model import MEANING, QualityModel, load_model
 from assay.progress import counter
 
 FloatArray = NDArray[np.float64]
@@ -24,7 +25,11 @@ CPU_TOKENS, GPU_TOKENS = 1_024, 8_192
 
 
 class ScoredDocument(pa.DataFrameModel):
-    """What the model says of one document. Uncalibrated models give `score` and what was read only."""
+    """What the model says of one document. Uncalibrated models give `score` and what was read only.
+
+    Of a model with several rubrics these are the main one's; behind them come the same five of each further one, with
+    its name before them: `legal_score`, `legal_calibrated`, `legal_p_keep`, `legal_grade`, `legal_keep`.
+    """
 
     score: Series[float] = pa.Field(description="the model's raw output; on the scale of the labels, uncalibrated")
     tokens: Series[int] = pa.Field(ge=0, description="of the whole document, by the model's tokenizer")
@@ -37,13 +42,19 @@ class ScoredDocument(pa.DataFrameModel):
 
 @dataclass(frozen=True)
 class Readings:
-    """The network's word on n texts; every array has shape (n,)."""
+    """The network's word on n texts."""
 
-    score: FloatArray
+    scores: FloatArray
+    """Shape (n, rubrics)."""
     tokens: NDArray[np.int64]
-    """Of the whole text, by the model's tokenizer."""
+    """Of the whole text, by the model's tokenizer; shape (n,)."""
     read: FloatArray
-    """Share of these that lay in some window."""
+    """Share of these that lay in some window; shape (n,)."""
+
+    @property
+    def score(self) -> FloatArray:
+        """By the main rubric, shape (n,)."""
+        return self.scores[:, 0]
 
 
 @dataclass(frozen=True)
@@ -60,46 +71,57 @@ class WindowScore:
 class Scorer:
     """A model made ready to score; every score that Assay shows or acts upon comes from here."""
 
-    def __init__(self, model: QualityModel, *, device: str | None = None, batch_tokens: int | None = None) -> None:
-        """`batch_tokens`: padded tokens of one forward pass; without it, as many as suit the device."""
-        self.model = model
+    def __init__(
+        self, model: QualityModel, *, rubric: str = "", device: str | None = None, batch_tokens: int | None = None
+    ) -> None:
+        """`rubric`: of a model with several, the name of the one to score by, as if there were no other; without it,
+        all. `batch_tokens`: padded tokens of one forward pass; without it, as many as suit the device.
+
+        Raises InputError where the model has no such rubric.
+        """
+        info = model.info
+        self.outputs = [info.output_of(rubric)] if rubric else list(range(len(info.aspects)))
+        self.model = replace(model, info=info.view(rubric)) if rubric else model
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.batch_tokens = batch_tokens or (CPU_TOKENS if self.device.type == "cpu" else GPU_TOKENS)
         model.network.to(self.device).eval()
 
     @classmethod
-    def load(cls, folder: Path) -> "Scorer":
-        """Raises InputError where the folder holds no model."""
-        return cls(load_model(folder))
+    def load(cls, folder: Path, *, rubric: str = "") -> "Scorer":
+        """Raises InputError where the folder holds no model, or one without this rubric."""
+        return cls(load_model(folder), rubric=rubric)
 
     def read(self, texts: Sequence[str], *, update: Callable[[int], object] | None = None) -> Readings:
         """Scores and what was read of n texts, in their order. `update` is told how many more are done."""
         documents = encode(self.model.tokenizer, texts, self.model.info.windows)
-        score_D = np.zeros(len(texts))
+        score_DR = np.zeros((len(texts), len(self.outputs)))
         # A document's windows stay in one batch: their mean is taken there.
         sizes = [len(document.windows) * max(len(window) for window in document.windows) for document in documents]
         for batch in token_budget_batches(sizes, self.batch_tokens):
-            score_D[batch] = self._forward([documents[i] for i in batch])
+            score_DR[batch] = self._forward([documents[i] for i in batch])
             if update:
                 update(len(batch))
         tokens = np.array([document.tokens for document in documents], dtype=np.int64)
         seen = np.array([document.read for document in documents], dtype=float)
-        return Readings(score_D, tokens, np.where(tokens > 0, seen / np.maximum(tokens, 1), 1.0))
+        return Readings(score_DR, tokens, np.where(tokens > 0, seen / np.maximum(tokens, 1), 1.0))
 
     def score(self, texts: Sequence[str], *, progress: str = "") -> pd.DataFrame:
         """ScoredDocument, one row a text, in their order. `progress` names a bar to show."""
         with counter(total=len(texts), unit=" documents", what=progress) if progress else _NoBar() as shown:
             readings = self.read(texts, update=shown.update)
         table = pd.DataFrame({"score": readings.score, "tokens": readings.tokens, "read": readings.read})
-        if calibration := self.model.info.calibration:
-            meaning = calibration.apply(readings.score)
-            table = table.assign(
-                calibrated=meaning.calibrated, p_keep=meaning.p_keep, grade=meaning.grade, keep=meaning.keep
-            )
+        for number, aspect in enumerate(self.model.info.aspects):
+            score, calibration = readings.scores[:, number], aspect.calibration
+            columns: list[NDArray[Any]] = [score]
+            if calibration:
+                meaning = calibration.apply(score)
+                columns += [meaning.calibrated, meaning.p_keep, meaning.grade, meaning.keep]
+            names = aspect.columns if number else MEANING
+            table = table.assign(**dict(zip(names, columns, strict=False)))
         return table
 
     def windows(self, text: str) -> list[WindowScore]:
-        """What the model read of one text, in order; the text's score is the mean of these.
+        """What the model read of one text, in order; the text's score by the main rubric is the mean of these.
 
         Raises InputError where the encoder's tokenizer does not know which characters a token stands for.
         """
@@ -108,7 +130,7 @@ class Scorer:
         scores = []
         for window in document.windows:
             alone = EncodedText((window,), document.tokens, document.read)
-            scores.append(float(self._forward([alone])[0]))
+            scores.append(float(self._forward([alone])[0, 0]))
         return [WindowScore(*span, score) for span, score in zip(spans, scores, strict=True)]
 
     def embed(self, texts: Sequence[str], *, progress: str = "") -> np.ndarray:
@@ -135,12 +157,12 @@ class Scorer:
         return feature_DH / np.bincount(owner_W, minlength=len(texts))[:, None]
 
     def _forward(self, documents: Sequence[EncodedText]) -> np.ndarray:
-        """Scores of one batch, in the model's precision."""
+        """Scores of one batch, shape (documents, rubrics), in the model's precision."""
         network = self.model.network
         fast = in_bf16(network, self.device) if self.model.info.precision == "bf16" else nullcontext()
         with torch.inference_mode(), scoring_only(network), fast:
             scores = document_scores(network, documents, self._padding, self.device)
-        return scores.cpu().numpy()
+        return scores.cpu().numpy()[:, self.outputs]
 
     @property
     def _padding(self) -> int:

@@ -7,10 +7,12 @@ from assay.labels.parts import part_of, read_held_out, read_seen, write_held_out
 from assay.labels.prepare import PreparedSplit, read_labels, split_documents
 from assay.labels.schema import LabelledDocument, Quarantined
 from assay.labels.split import SplitAssignment, SplitConfig, SplitResult, join_units, split
+from assay.labels.together import LabelledSet, SplitSet, split_together
 from assay.labels.validate import Validation, validate
 
 __all__ = [
     "LabelledDocument",
+    "LabelledSet",
     "Leakage",
     "Ledger",
     "PreparedSplit",
@@ -19,6 +21,7 @@ __all__ = [
     "SplitAssignment",
     "SplitConfig",
     "SplitResult",
+    "SplitSet",
     "Validation",
     "assign_folds",
     "fitting_part",
@@ -30,6 +33,7 @@ __all__ = [
     "read_seen",
     "split",
     "split_documents",
+    "split_together",
     "unseen_parts",
     "validate",
     "write_held_out",

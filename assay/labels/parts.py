@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from assay.dedup import text_digest
 from assay.errors import InputError
-from assay.storage import Snapshot
+from assay.labels.together import SplitSet
 
 SEEN = "seen.parquet"
 HELD_OUT = "held_out.parquet"
@@ -22,14 +22,15 @@ def part_of(documents: pd.DataFrame, assignment: pd.DataFrame, part: str) -> pd.
     return documents.merge(chosen, on="id", how="inner", validate="one_to_one").sort_values("row", ignore_index=True)
 
 
-def write_seen(folder: Path, snapshot: Snapshot, documents: pd.DataFrame, assignment: pd.DataFrame) -> None:
-    """Write which texts fitted a model (digests, never texts), into a model folder being staged."""
-    fitted = documents.merge(assignment[["id", "part"]], on="id")
-    fitted = fitted[fitted["part"].isin(["train", "calibration"])]
-    digests = [text_digest(text) for text in snapshot.take(fitted["row"])]
-    table = pd.DataFrame({"digest": digests, "part": fitted["part"].to_numpy()}).sort_values(
-        "digest", ignore_index=True
-    )
+def write_seen(folder: Path, *sets: SplitSet) -> None:
+    """Write which texts fitted a model (digests, never texts) by any rubric, into a model folder being staged."""
+    tables = []
+    for each in sets:
+        fitted = each.documents.merge(each.assignment[["id", "part"]], on="id")
+        fitted = fitted[fitted["part"].isin(["train", "calibration"])]
+        digests = [text_digest(text) for text in each.snapshot.take(fitted["row"])]
+        tables.append(pd.DataFrame({"digest": digests, "part": fitted["part"].to_numpy()}))
+    table = pd.concat(tables).drop_duplicates("digest").sort_values("digest", ignore_index=True)
     table.to_parquet(folder / SEEN, index=False)
 
 

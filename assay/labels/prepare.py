@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from assay.dedup import near_duplicate_clusters
 from assay.labels.leakage import Leakage, measure_leakage
@@ -55,12 +56,16 @@ def split_documents(
     ledger: Ledger | None,
     config: SplitConfig,
     progress: bool = False,
+    clusters: NDArray[np.int64] | None = None,
+    elsewhere: NDArray[np.bool_] | None = None,
 ) -> PreparedSplit:
     """Split a LabelledDocument table; new sides are added to the ledger, where there is one.
 
-    Raises InputError where a part would stay empty or would hold one class only.
+    `clusters` of near-duplicates are looked for where they are not given; `elsewhere` is what `split` takes. Raises
+    InputError where a part would stay empty or would hold one class only.
     """
-    clusters = near_duplicate_clusters(snapshot.take(documents["row"]), progress=progress)
+    if clusters is None:
+        clusters = near_duplicate_clusters(snapshot.take(documents["row"]), progress=progress)
     copies = documents["copies"].to_numpy()
     groups = documents["group"].to_numpy() if documents["group"].notna().any() else None
     labels = documents["label"].to_numpy()
@@ -73,6 +78,7 @@ def split_documents(
         copies=copies,
         keep=labels >= rubric.threshold,
         known=known,
+        elsewhere=elsewhere,
         config=config,
     )
     if ledger:

@@ -103,6 +103,7 @@ def split(
     keep: Sequence[bool] | NDArray[np.bool_] | None = None,
     levels: Sequence[float] | None = None,
     copies: Sequence[int] | IntArray | None = None,
+    elsewhere: NDArray[np.bool_] | None = None,
     config: SplitConfig = SplitConfig(),
 ) -> SplitResult:
     """Assign n documents to parts, whole units at a time.
@@ -110,7 +111,8 @@ def split(
     `known` is what Ledger.read gave: these documents keep their part, and new members of their unit join them.
     Where the known documents of a unit lie in more than one part, all new members are set aside: near-duplicates
     are known by the component only, so none of them can be shown to belong to one side alone. `cluster` then
-    numbers the unit's share of each part on its own.
+    numbers the unit's share of each part on its own. `elsewhere`, of shape (n, parts), says in which parts documents
+    of other sets are known that belong to each one's unit; they count as known documents of it.
 
     All other units are assigned largest first, ties in an order drawn by the seed, each to the part where it
     leaves the least squared deviation, relative to what is wanted, from the wanted numbers of documents, in all
@@ -130,6 +132,8 @@ def split(
     code = old.fillna(-1).to_numpy(dtype=np.int64)
     sides = np.zeros((unit.max() + 1, len(PARTS)), bool)
     sides[unit[code >= 0], code[code >= 0]] = True
+    if elsewhere is not None:
+        np.logical_or.at(sides, unit, elsewhere[by_id["position"]])
     is_known, side_count = code >= 0, sides.sum(axis=1)[unit]
     divided = ~is_known & (side_count > 1)
     code = np.where(~is_known & (side_count == 1), sides.argmax(axis=1)[unit], code)
@@ -167,6 +171,7 @@ def _table(
     table["group"] = None if groups is None else pd.Series(list(groups), dtype=object)
     table["keep"] = False if keep is None else np.asarray(keep, bool)
     table["copies"] = 1 if copies is None else np.asarray(copies, np.int64)
+    table["position"] = np.arange(len(table))
     twice = table["id"].duplicated()
     if twice.any():
         raise InputError(f"id {table['id'][twice].iloc[0]!r} occurs more than once", where="split")

@@ -2,14 +2,16 @@
 
 from assay.model.calibration import CalibratedScores, Calibration
 from assay.model.encoder import PACKAGED, locate_encoder, quiet_transformers
-from assay.model.info import ModelInfo, Windows
+from assay.model.info import MEANING, Aspect, ModelInfo, Windows
 from assay.model.layers import train_last_layers
 from assay.model.quality_model import QualityModel, load_model, new_model, output_layer, save_model
 from assay.model.thresholds import AS_LABELLED, Cut, KeepTarget, ThresholdCurve
 
 __all__ = [
     "AS_LABELLED",
+    "MEANING",
     "PACKAGED",
+    "Aspect",
     "CalibratedScores",
     "Calibration",
     "Cut",

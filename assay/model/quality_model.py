@@ -17,7 +17,7 @@ class QualityModel:
     """The three parts that a score needs."""
 
     network: Any
-    """A transformers sequence classifier with one output."""
+    """A transformers sequence classifier with one output for each rubric."""
     tokenizer: Any
     info: ModelInfo
 
@@ -46,8 +46,8 @@ def _open(path: str, revision: str | None, info: ModelInfo, *, new_head: bool) -
             network, report = AutoModelForSequenceClassification.from_pretrained(
                 path,
                 revision=revision or "main",
-                num_labels=1,
                 problem_type="regression",
+                **_outputs(info),
                 dtype=torch.float32,
                 use_safetensors=True,  # a pickled checkpoint can run code
                 ignore_mismatched_sizes=new_head,
@@ -72,7 +72,24 @@ def _open(path: str, revision: str | None, info: ModelInfo, *, new_head: bool) -
             where=path,
             fix="Shorten them",
         )
+    if new_head and info.others:
+        _reset(output_layer(network), network)
     return QualityModel(network.eval(), tokenizer, info)
+
+
+def _outputs(info: ModelInfo) -> dict[str, Any]:
+    """How many outputs there are; several bear the names of their rubrics, for whoever loads the folder without us."""
+    if not info.others:
+        return {"num_labels": 1}
+    names = [aspect.rubric.name for aspect in info.aspects]
+    return {"id2label": dict(enumerate(names)), "label2id": {name: output for output, name in enumerate(names)}}
+
+
+def _reset(layer: nn.Linear, network: Any) -> None:
+    """New weights: an encoder that was saved with a head of just so many outputs would keep it."""
+    nn.init.normal_(layer.weight, std=getattr(network.config, "initializer_range", 0.02))
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
 
 
 def save_model(model: QualityModel, folder: Path) -> None:
@@ -85,9 +102,10 @@ def save_model(model: QualityModel, folder: Path) -> None:
     model.info.write(folder)
 
 
-def output_layer(network: nn.Module) -> nn.Linear:
-    """The linear layer whose output is the score: the last one with a single output."""
-    layers = [module for module in network.modules() if isinstance(module, nn.Linear) and module.out_features == 1]
+def output_layer(network: Any) -> nn.Linear:
+    """The linear layer whose outputs are the scores: the last one with as many outputs as the network has."""
+    count = network.config.num_labels
+    layers = [module for module in network.modules() if isinstance(module, nn.Linear) and module.out_features == count]
     if not layers:
         raise InputError("this encoder's classification head has no linear output", fix="Choose another encoder")
     return layers[-1]

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from assay.errors import InputError
 from assay.inference import Limits
 from assay.model import ModelInfo
+from assay.rubric import Rubric
 from assay.scoring.histogram import Bins
 from assay.storage import Snapshot, digest_json, exists, join, list_names, read_bytes, write_bytes
 
@@ -64,6 +65,12 @@ def deal(parts: Sequence[T], hands: int) -> list[list[T]]:
     return [list(parts[first::hands]) for first in range(min(hands, len(parts)))]
 
 
+def bins_of(rubric: Rubric) -> Bins:
+    """Bins for the scores by a rubric: on the scale of its labels, but nothing keeps a raw score inside."""
+    width = rubric.high - rubric.low
+    return Bins(rubric.low - width, rubric.high + width)
+
+
 @dataclass(frozen=True)
 class Plan:
     """Everything that the scores depend on."""
@@ -88,9 +95,7 @@ class Plan:
                 where=snapshot.url,
                 fix=f"Name one of: {', '.join(schema)}",
             )
-        width = info.rubric.high - info.rubric.low
-        # A raw score is on the scale of the labels, but nothing keeps it inside.
-        bins = Bins(info.rubric.low - width, info.rubric.high + width)
+        bins = bins_of(info.rubric)
         return cls(snapshot.manifest.version, snapshot.manifest.rows, model, tokenizer, bins, config)
 
     def to_json(self) -> dict[str, Any]:

@@ -62,7 +62,9 @@ def score_part(
     if shown:
         shown(0, int(table["tokens"].sum()))
     table = table.assign(id=[value or "" for value in ids], budget_tokens=lengths, slice=slices)
-    return Sidecar.validate(table[list(Sidecar.to_schema().columns)])
+    own = list(Sidecar.to_schema().columns)
+    further = table.drop(columns=own)  # of further rubrics
+    return pd.concat([Sidecar.validate(table[own]), further], axis=1)
 
 
 @contextmanager

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import pandas as pd
 
 from assay.errors import InputError
+from assay.model import MEANING
+from assay.rubric import Rubric
 from assay.scoring.histogram import TokenHistogram
-from assay.scoring.plan import Part, PartFolder
-from assay.scoring.sidecar import Totals, read_footer, read_part
+from assay.scoring.plan import Part, PartFolder, bins_of
+from assay.scoring.sidecar import SCHEMA, Totals, histogram_of, read_footer, read_part
 from assay.storage import exists, join, list_names, write_bytes
 
 MANIFEST = "_manifest.json"
@@ -22,6 +24,8 @@ class Scores:
     folder: PartFolder
     totals: Totals
     histogram: TokenHistogram
+    rubric: str = ""
+    """Further rubric of the model whose figures stand in place of the main one's; empty: the main one's do."""
 
     @classmethod
     def complete(cls, folder: PartFolder) -> "Scores":
@@ -43,10 +47,24 @@ class Scores:
             write_bytes(join(folder.url, MANIFEST), (json.dumps(manifest, indent=2) + "\n").encode())
         return cls(folder, totals, histogram)
 
+    def by(self, rubric: Rubric) -> "Scores":
+        """The same documents as a further rubric of the model ranks them; counted anew, in one pass over the parts."""
+        viewed = replace(self, rubric=rubric.name)
+        counts = [(Totals.of(table), histogram_of(table, bins_of(rubric))) for _, table in viewed.rows()]
+        return replace(
+            viewed,
+            totals=Totals.sum([totals for totals, _ in counts]),
+            histogram=TokenHistogram.merge([histogram for _, histogram in counts]),
+        )
+
     def rows(self, columns: list[str] | None = None) -> Iterator[tuple[Part, pd.DataFrame]]:
         """The Sidecar part by part, in the order of the snapshot."""
+        theirs = {f"{self.rubric}_{name}": name for name in MEANING} if self.rubric else {}
+        if theirs:
+            own = {name: column for column, name in theirs.items()}
+            columns = [own.get(name, name) for name in columns or SCHEMA.names]
         for part in self.folder.plan.parts():
-            yield part, read_part(join(self.folder.url, part.name), columns)
+            yield part, read_part(join(self.folder.url, part.name), columns).rename(columns=theirs)
 
 
 def find_scores(root: str, snapshot: str, model: str = "") -> Scores:

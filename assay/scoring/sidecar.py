@@ -24,7 +24,11 @@ MOST_SLICES = 1_000
 
 
 class Sidecar(Assessment):
-    """One row a document of the snapshot, in its order, and never a copy of the text."""
+    """One row a document of the snapshot, in its order, and never a copy of the text.
+
+    Of a model with several rubrics the columns of the others stand behind these; what the footer counts is about the
+    main one.
+    """
 
     id: Series[str] = pa.Field()
     budget_tokens: Series[int] = pa.Field(ge=0, description="by the plan's tokenizer; 0 if unscored")
@@ -127,10 +131,12 @@ def histogram_of(table: pd.DataFrame, bins: Bins) -> TokenHistogram:
 def part_bytes(table: pd.DataFrame, bins: Bins) -> bytes:
     """The Parquet file of a Sidecar, the same for the same table."""
     footer = {"totals": asdict(Totals.of(table)), "histogram": histogram_of(table, bins).to_json()}
-    schema = SCHEMA.with_metadata({FOOTER: json.dumps(footer, sort_keys=True, separators=(",", ":"))})
+    further = arrow.Schema.from_pandas(table.drop(columns=SCHEMA.names), preserve_index=False)
+    columns = arrow.schema([*SCHEMA, *further])
+    schema = columns.with_metadata({FOOTER: json.dumps(footer, sort_keys=True, separators=(",", ":"))})
     buffer = io.BytesIO()
     pq.write_table(
-        arrow.Table.from_pandas(table, schema=SCHEMA, preserve_index=False).cast(schema), buffer, compression="zstd"
+        arrow.Table.from_pandas(table, schema=columns, preserve_index=False).cast(schema), buffer, compression="zstd"
     )
     return buffer.getvalue()
 

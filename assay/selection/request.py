@@ -22,6 +22,8 @@ class Request:
     """Whether near-duplicates of a taken document are taken too."""
     keep: str | None = None
     """f1, or a precision or recall of the kept class, as KeepTarget spells them; by the curve kept with the model."""
+    by: str = ""
+    """Rubric of a model with several that says which documents are the best; empty: its main one."""
 
     def __post_init__(self) -> None:
         given = [name for name in ("token_budget", "share", "threshold", "keep") if getattr(self, name) is not None]
@@ -38,11 +40,14 @@ class Request:
             raise InputError("keep is a share", where="selection", fix="Give it as share")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
+        """Plain JSON values; nothing of a rubric where none is named."""
+        return {name: value for name, value in asdict(self).items() if name != "by" or value}
 
     def in_words(self) -> str:
         """For people."""
+        return f"{self._amount()} (by {self.by})" if self.by else self._amount()
+
+    def _amount(self) -> str:
         if self.token_budget is not None:
             return f"the best {self.token_budget:,} tokens"
         if self.share is not None:

@@ -117,10 +117,10 @@ def _schemes() -> JSON:
     }
 
 
-def _object(properties: JSON, *, closed: bool = True) -> JSON:
+def _object(properties: JSON, *, closed: bool = True, optional: JSON | None = None) -> JSON:
     return {
         "type": "object",
-        "properties": properties,
+        "properties": {**properties, **(optional or {})},
         "required": list(properties),
         **({"additionalProperties": False} if closed else {}),
     }
@@ -129,19 +129,29 @@ def _object(properties: JSON, *, closed: bool = True) -> JSON:
 def _schemas(settings: ServeSettings) -> JSON:
     text = {"type": "string", "maxLength": settings.characters}
     number = {"type": ["number", "null"]}
-    figures: JSON = {
+    meaning: JSON = {
         "score": number | {"description": "What the model says, raw"},
         "calibrated": number | {"description": "Expected label"},
         "p_keep": number
         | {"minimum": 0, "maximum": 1, "description": "Probability that the label reaches the threshold"},
         "grade": {"type": ["integer", "null"], "description": "Whole number shown to people"},
         "keep": {"type": ["boolean", "null"], "description": "Whether the score reaches the cut at the threshold"},
+    }
+    figures: JSON = {
+        **meaning,
         "tokens": {"type": "integer", "minimum": 0, "description": "Of the whole text; 0 if unscored"},
         "read": {"type": "number", "minimum": 0, "maximum": 1, "description": "Share of them that the model read"},
         "language": {"type": ["string", "null"], "description": "ISO 639, of the text's beginning"},
         "in_scope": {"type": "boolean", "description": "Not, beyond doubt, in a language the model was not made for"},
         "reason": {"type": ["string", "null"], "description": "Why there is no score; then the figures are null"},
         "model": _object({"version": {"type": "string"}, "lineage": {"type": "object"}}),
+    }
+    further: JSON = {
+        "rubrics": {
+            "type": "object",
+            "additionalProperties": _object(meaning),
+            "description": "The same by each further rubric of the model; absent where it has one rubric",
+        }
     }
     window = _object(
         {
@@ -169,7 +179,9 @@ def _schemas(settings: ServeSettings) -> JSON:
             {"documents": {"type": "array", "minItems": 1, "maxItems": settings.documents, "items": document}}
         ),
         "Text": _object({"text": text}),
-        "Answer": _object({"id": {"type": "string"}, **figures}),
-        "Explanation": _object({**figures, "rubric": rubric, "windows": {"type": "array", "items": window}}),
+        "Answer": _object({"id": {"type": "string"}, **figures}, optional=further),
+        "Explanation": _object(
+            {**figures, "rubric": rubric, "windows": {"type": "array", "items": window}}, optional=further
+        ),
         "Error": _object({"error": {"type": "string"}, "detail": {"type": "array", "items": detail}}),
     }

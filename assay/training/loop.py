@@ -27,8 +27,8 @@ from assay.model import ModelInfo, QualityModel, new_model, output_layer, train_
 from assay.progress import counter, say
 from assay.training.checkpoint import Checkpoint
 from assay.training.config import TrainConfig
-from assay.training.losses import Loss, make_loss
-from assay.training.plan import batch_of, level_weights, share_of, steps_per_epoch
+from assay.training.joint import JointLoss, label_matrix, shares
+from assay.training.plan import batch_of, joint_weights, share_of, steps_per_epoch
 
 Record = dict[str, float]
 """One update: step, epoch, loss, learning_rate, gradient_norm, tokens, padding, seconds."""
@@ -55,17 +55,20 @@ def fit(
     checkpoint: Checkpoint | None = None,
     on_update: Callable[[Record], None] | None = None,
 ) -> Fitted:
-    """Fit a new model to labels of shape (n,), whose `weights`, above 0, are equal where none are given.
+    """Fit a new model to labels of shape (n,), or (n, rubrics) with NaN where a document lacks a rubric's label.
 
-    Under torchrun each process calls this with the same arguments and gets the same model. The loss is that of
-    `config.loss`, weighted by these and by `config.balance`; the scale of the labels is folded into the last layer at
-    the end, so that the saved network speaks in labels. `on_update` is called on rank 0 only.
+    `weights`, above 0, have the labels' shape; without them all count alike. Under torchrun each process calls this
+    with the same arguments and gets the same model. The loss is that of `config.loss`, weighted by these and by
+    `config.balance`; the scale of the labels is folded into the last layer at the end, so that the saved network
+    speaks in labels. Rubrics count alike, whatever the number of their labels (`shares`). `on_update` is called on
+    rank 0 only. Raises InputError for labels that cannot be learned from.
     """
-    if len(texts) != len(labels) or len(texts) == 0 or float(np.std(labels)) == 0:
-        raise InputError(f"{len(texts)} texts with {len(np.unique(labels))} different labels cannot be learned from")
+    label_DR = label_matrix(labels, info, len(texts))
     with _Processes() as processes:
-        given = np.ones(len(labels)) if weights is None else np.asarray(weights, dtype=float)
-        return _fit(texts, np.asarray(labels, dtype=float), given, info, config, processes, checkpoint, on_update)
+        weight_DR = joint_weights(label_DR, config.balance)
+        if weights is not None:
+            weight_DR *= np.asarray(weights, dtype=float).reshape(label_DR.shape)
+        return _fit(texts, label_DR, weight_DR, info, config, processes, checkpoint, on_update)
 
 
 class _Processes:
@@ -96,7 +99,7 @@ class _Processes:
                 dist.barrier()
             dist.destroy_process_group()
 
-    def add_gradients(self, criterion: Loss) -> None:
+    def add_gradients(self, criterion: nn.Module) -> None:
         """Of all processes, for the few weights that DistributedDataParallel knows nothing of."""
         for parameter in criterion.parameters():
             if self.count > 1 and parameter.grad is not None:
@@ -133,8 +136,8 @@ def _autocast(config: TrainConfig, device: torch.device) -> torch.autocast:
 
 def _fit(
     texts: Sequence[str],
-    labels: np.ndarray,
-    weights: np.ndarray,
+    label_DR: np.ndarray,
+    given_DR: np.ndarray,
     info: ModelInfo,
     config: TrainConfig,
     processes: _Processes,
@@ -146,9 +149,8 @@ def _fit(
     head = output_layer(network)
     if config.trained_layers is not None:
         train_last_layers(network, config.trained_layers)
-    criterion = make_loss(config.loss, labels, info.rubric.threshold).to(processes.device)
-    target_D = criterion.targets(labels)
-    weight_D = torch.tensor(weights * level_weights(labels, config.balance), dtype=torch.float32)
+    criterion = JointLoss(config.loss, label_DR, info).to(processes.device)
+    weight_DR = torch.tensor(given_DR, dtype=torch.float32)
     groups = _parameter_groups([*network.parameters(), *criterion.parameters()], config)
     optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
     total = config.epochs * steps_per_epoch(len(texts), config.batch_documents)
@@ -180,7 +182,7 @@ def _fit(
             mine = batch[:1] if silent else mine
             _encode_new(encoded, mine, texts, model)
             documents = [encoded[i] for i in mine.tolist()]
-            share_D = weight_D[mine] / weight_D[batch].sum() * (0.0 if silent else 1.0)
+            share_DR = shares(weight_DR, mine, batch) * (0.0 if silent else 1.0)
 
             for group in optimizer.param_groups:
                 group["lr"] = _learning_rate(config, step, total)
@@ -188,8 +190,8 @@ def _fit(
                 wrapped,
                 criterion,
                 documents,
-                target_D[mine],
-                share_D,
+                mine,
+                share_DR,
                 config,
                 processes,
                 model.tokenizer.pad_token_id or 0,
@@ -233,8 +235,8 @@ def _fit(
 
     slope, shift = criterion.scale()
     with torch.no_grad():
-        head.weight.mul_(slope)
-        head.bias.mul_(slope).add_(shift)
+        head.weight.mul_(slope.to(processes.device)[:, None])
+        head.bias.mul_(slope.to(processes.device)).add_(shift.to(processes.device))
     network.requires_grad_(True).eval()
     return Fitted(model, history, resumed_at)
 
@@ -247,18 +249,18 @@ def _encode_new(encoded: dict[int, EncodedText], wanted: np.ndarray, texts: Sequ
 
 def _backward(
     network: nn.Module,
-    criterion: Loss,
+    criterion: JointLoss,
     documents: Sequence[EncodedText],
-    target_D: torch.Tensor,
-    share_D: torch.Tensor,
+    rows: np.ndarray,
+    share_DR: torch.Tensor,
     config: TrainConfig,
     processes: _Processes,
     padding: int,
 ) -> tuple[float, int]:
     """Accumulate this process's gradient; returns (its part of the batch's loss, padded tokens).
 
-    `share_D` are the documents' shares of the whole batch's weight. DistributedDataParallel takes the mean of the
-    processes' gradients where the sum is wanted, hence the factor.
+    `rows` are the documents' numbers, `share_DR` their shares in the whole batch's loss. DistributedDataParallel takes
+    the mean of the processes' gradients where the sum is wanted, hence the factor.
     """
     sizes = [len(document.windows) * max(len(window) for window in document.windows) for document in documents]
     pieces = token_budget_batches(sizes, config.batch_tokens)
@@ -268,9 +270,9 @@ def _backward(
         wait = nullcontext() if last or processes.count == 1 else network.no_sync()  # type: ignore[operator]
         with wait:
             with _autocast(config, processes.device):
-                score_D = document_scores(network, [documents[i] for i in piece], padding, processes.device)
-            error_D = criterion(score_D, target_D[piece].to(processes.device))
-            loss = (error_D * share_D[piece].to(processes.device)).sum()
+                score_DR = document_scores(network, [documents[i] for i in piece], padding, processes.device)
+            error_DR = criterion.errors(score_DR, rows[piece])
+            loss = (error_DR * share_DR[piece].to(processes.device)).sum()
             (loss * processes.count).backward()
         total += float(loss.detach())
         chosen = [documents[i] for i in piece]

@@ -33,3 +33,13 @@ def level_weights(labels: np.ndarray, balance: float) -> np.ndarray:
     _, level, counts = np.unique(labels, return_inverse=True, return_counts=True)
     weights = (1.0 / counts[level]) ** balance
     return weights / weights.mean()
+
+
+def joint_weights(label_DR: np.ndarray, balance: float) -> np.ndarray:
+    """Weights of documents for each rubric, shape (documents, rubrics): of mean 1 over those that have its label, 0 for
+    those that lack it (NaN)."""
+    weight_DR = np.zeros(label_DR.shape)
+    for column, label_D in enumerate(label_DR.T):
+        has = ~np.isnan(label_D)
+        weight_DR[has, column] = level_weights(label_D[has], balance)
+    return weight_DR

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,9 +13,11 @@ import pandera.pandas as pa
 import torch
 from pandera.typing import Series
 
+from assay.dedup import text_digest
+from assay.errors import InputError
 from assay.inference import Scorer
-from assay.labels import assign_folds, fitting_part, write_held_out, write_seen
-from assay.model import ModelInfo, save_model
+from assay.labels import SplitSet, assign_folds, fitting_part, write_held_out, write_seen
+from assay.model import Aspect, ModelInfo, save_model
 from assay.progress import say
 from assay.rubric import Rubric
 from assay.storage import Snapshot, digest_json, staged_folder
@@ -41,10 +43,17 @@ class Curve(pa.DataFrameModel):
         coerce = True
 
 
-def run_name(snapshot: Snapshot, assignment: pd.DataFrame, config: TrainConfig) -> str:
-    """Digest of all that a training run depends on; the name of its checkpoint."""
+def run_name(snapshot: Snapshot, assignment: pd.DataFrame, config: TrainConfig, others: Sequence[SplitSet] = ()) -> str:
+    """Digest of all that a training run depends on; the name of its checkpoint. `others`: sets by further rubrics."""
+    further = [{"rubric": asdict(each.rubric), **_learned(each.snapshot, each.assignment)} for each in others]
+    return digest_json(
+        {**_learned(snapshot, assignment), "config": asdict(config), **({"others": further} if further else {})}
+    )
+
+
+def _learned(snapshot: Snapshot, assignment: pd.DataFrame) -> dict[str, object]:
     train = assignment.loc[assignment["part"] == "train", "id"].sort_values().tolist()
-    return digest_json({"snapshot": snapshot.manifest.version, "train": train, "config": asdict(config)})
+    return {"snapshot": snapshot.manifest.version, "train": train}
 
 
 def checkpoint_path(checkpoints: Path, run: str) -> Path:
@@ -68,6 +77,7 @@ def train_model(
     *,
     output: Path,
     checkpoints: Path,
+    others: Sequence[SplitSet] = (),
     after_save: Callable[[Path], None] | None = None,
     on_update: Callable[[Record], None] | None = None,
 ) -> pd.DataFrame:
@@ -76,29 +86,32 @@ def train_model(
     With `config.folds`, on train and calibration part, after as many models that leave a fold out each; the scores of
     these are written beside the model, for calibration.
 
-    `documents` is a LabelledDocument table, `assignment` its SplitAssignment. The checkpoint lies in the folder
-    `checkpoints` under the name of the run, so that the same command goes on where it was killed; it stays until
-    `forget_checkpoint`, when what was made of the model is safe. `after_save` and `on_update` are called on rank 0.
-    Raises InputError for what cannot be trained.
+    `documents` is a LabelledDocument table, `assignment` its SplitAssignment; `others` are sets by further rubrics,
+    which the same network learns too. The checkpoint lies in the folder `checkpoints` under the name of the run, so
+    that the same command goes on where it was killed; it stays until `forget_checkpoint`, when what was made of the
+    model is safe. `after_save` and `on_update` are called on rank 0. Raises InputError for what cannot be trained,
+    and for folds of several rubrics.
     """
     started = time.monotonic()
-    part = fitting_part(documents, assignment, cross_fitted=config.folds > 0)
-    run = run_name(snapshot, assignment, config)
+    sets = [SplitSet(rubric, snapshot, documents, assignment), *others]
+    if config.folds and others:
+        raise InputError("cross-fitting is for one rubric", where="training settings", fix="Leave folds out")
+    run = run_name(snapshot, assignment, config, others)
     info = ModelInfo(
         encoder=config.encoder,
         rubric=rubric,
         windows=config.windows,
         precision=config.scoring_precision,
         lineage={
-            "snapshot": snapshot.manifest.version,
-            "sources": snapshot.manifest.provenance.get("sources", []),
+            **_source(snapshot),
             "run": run,
             "training": asdict(config),
-            "documents": {str(part): int(count) for part, count in assignment["part"].value_counts().items()},
+            **_counts(assignment),
+            **({"others": {each.rubric.name: _lineage(each) for each in others}} if others else {}),
         },
+        others=tuple(Aspect(each.rubric) for each in others),
     )
-    texts, labels, weights = snapshot.take(part["row"]), part["label"].to_numpy(), part["weight"].to_numpy()
-
+    texts, labels, weights = training_documents(sets, cross_fitted=config.folds > 0)
     checkpoint = Checkpoint(checkpoint_path(checkpoints, run), run, after_save)
 
     def fit_rows(rows: np.ndarray, checkpoint: Checkpoint, on_update: Callable[[Record], None] | None) -> Fitted:
@@ -107,11 +120,13 @@ def train_model(
             chosen, labels[rows], info, config, weights=weights[rows], checkpoint=checkpoint, on_update=on_update
         )
 
+    part = fitting_part(documents, assignment, cross_fitted=config.folds > 0)
     held_out = np.full(len(part), np.nan)
     if config.folds:
-        fold = assign_folds(labels, part["cluster"].to_numpy(), rubric.threshold, config.folds, config.seed)
-        known = checkpoint.load_carried().get("held_out")
-        held_out = held_out if known is None else known.numpy()
+        known = part["label"].to_numpy()
+        fold = assign_folds(known, part["cluster"].to_numpy(), rubric.threshold, config.folds, config.seed)
+        carried = checkpoint.load_carried().get("held_out")
+        held_out = held_out if carried is None else carried.numpy()
         for number in range(config.folds):
             inside = np.flatnonzero(fold == number)
             if np.isfinite(held_out[inside]).all():
@@ -121,13 +136,46 @@ def train_model(
             fitted = fit_rows(np.flatnonzero(fold != number), checkpoint, None)
             held_out[inside] = Scorer(fitted.model).read([texts[row] for row in inside]).score
         checkpoint = replace(checkpoint, stage="all", carried={"held_out": torch.tensor(held_out)})
-    fitted = fit_rows(np.arange(len(part)), checkpoint, on_update)
+    fitted = fit_rows(np.arange(len(texts)), checkpoint, on_update)
     curve = Curve.validate(pd.DataFrame(fitted.history))
     if os.environ.get("RANK", "0") == "0":
         with staged_folder(output) as folder:
             save_model(fitted.model, folder)
-            write_seen(folder, snapshot, documents, assignment)
+            write_seen(folder, *sets)
             if config.folds:
                 write_held_out(folder, part["id"], held_out)
     curve.attrs["seconds"] = time.monotonic() - started
     return curve
+
+
+def training_documents(
+    sets: Sequence[SplitSet], *, cross_fitted: bool = False
+) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Texts to learn from; their labels and weights as shape (texts, sets): NaN and 1 where a set has not the text.
+
+    In the order of the sets and, in each, of its source; texts that are equal when normalised are one document.
+    """
+    texts: dict[str, str] = {}
+    columns: list[dict[str, tuple[float, float]]] = []
+    for each in sets:
+        part = fitting_part(each.documents, each.assignment, cross_fitted=cross_fitted)
+        found = each.snapshot.take(part["row"])
+        digests = [text_digest(text) for text in found]
+        columns.append(dict(zip(digests, zip(part["label"], part["weight"], strict=True), strict=True)))
+        for digest, text in zip(digests, found, strict=True):
+            texts.setdefault(digest, text)
+    cells = [[column.get(digest, (np.nan, 1.0)) for column in columns] for digest in texts]
+    both = np.array(cells, dtype=float).reshape(-1, len(sets), 2)
+    return list(texts.values()), both[:, :, 0], both[:, :, 1]
+
+
+def _lineage(of: SplitSet) -> dict[str, object]:
+    return {**_source(of.snapshot), **_counts(of.assignment)}
+
+
+def _source(snapshot: Snapshot) -> dict[str, object]:
+    return {"snapshot": snapshot.manifest.version, "sources": snapshot.manifest.provenance.get("sources", [])}
+
+
+def _counts(assignment: pd.DataFrame) -> dict[str, object]:
+    return {"documents": {str(part): int(count) for part, count in assignment["part"].value_counts().items()}}

@@ -553,6 +553,20 @@ SETTINGS = [
         "missing slice", "train", "--slice-by no", "no column 'no' to slice by (/", "/d.parquet)", "Name one of: id"
     ),
     setting("missing rubric", "train", "--rubric no.md", "no rubric 'no.md'", "Name a Markdown file or one of: educat"),
+    setting(
+        "further rubric without source", "train", "--also legal", "names no rubric and source", "Give RUBRIC=SOURCE"
+    ),
+    setting("further rubric of no kind", "train", "--also no.md={labels}", "no rubric 'no.md'", "Name a Markdown file"),
+    setting(
+        "further rubric with a threshold in words", "train", "--also a:x={labels}", "threshold 'x' is no number", "a:x="
+    ),
+    setting("further threshold", "train", "--also a:9={labels}", "9 lies outside the scale", "(rubric", "Choose one"),
+    setting("rubric twice", "train", "--also education={labels}", "two rubrics of one model are called 'education'"),
+    setting("further rubric from nowhere", "train", "--also a={here}/no", "/no", "(", ")"),
+    setting(
+        "rubric that a model lacks", "evaluate", "--rubric no", "this model has no rubric 'no'", "Name one of: edu"
+    ),
+    setting("rubric that a model lacks", "select", "--by no", "this model has no rubric 'no'", "Name one of: educa"),
     setting("output on a URL", "train", "--output s3://a/b", "argument --output: s3://a/b is a URL", "name a place on"),
     setting("another file for a rubric", "train", "--rubric {labels}", "cannot be read", "/d.parquet)", HEAD),
     setting(

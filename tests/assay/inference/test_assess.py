@@ -169,4 +169,4 @@ def test_the_last_layer_for_one_token_gives_the_same_scores(scorer: Scorer, samp
     with torch.inference_mode():
         whole = document_scores(scorer.model.network, documents, 0, torch.device("cpu")).numpy()
 
-    np.testing.assert_allclose(scorer.read([row["text"] for row in sample[:20]]).score, whole, atol=1e-5)
+    np.testing.assert_allclose(scorer.read([row["text"] for row in sample[:20]]).scores, whole, atol=1e-5)

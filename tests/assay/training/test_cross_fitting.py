@@ -10,7 +10,7 @@ import pytest
 from assay.corpus import Columns, acquire, open_source
 from assay.evaluation import calibrate
 from assay.inference import Scorer
-from assay.labels import assign_folds, fitting_part, part_of, read_held_out, split_documents, validate
+from assay.labels import SplitSet, assign_folds, fitting_part, part_of, read_held_out, split_documents, validate
 from assay.labels.split import SplitConfig
 from assay.model import ModelInfo, Windows
 from assay.rubric import Rubric, load_rubric
@@ -43,6 +43,7 @@ class Labelled:
         self.assignment = split_documents(
             self.snapshot, self.documents, rubric, ledger=None, config=SplitConfig(seed=0)
         ).assignment
+        self.set = SplitSet(rubric, self.snapshot, self.documents, self.assignment)
 
 
 @pytest.fixture(scope="module")
@@ -118,9 +119,7 @@ def test_a_stopped_run_goes_on_with_the_model_it_was_fitting(
 def test_calibration_takes_the_held_out_scores(labelled: Labelled, cross_fitted: Path, tmp_path: Path) -> None:
     info = calibrate(
         cross_fitted,
-        labelled.snapshot,
-        labelled.documents,
-        labelled.assignment,
+        labelled.set,
         tmp_path / "calibrated",
         progress=False,
     )
@@ -140,9 +139,7 @@ def test_without_folds_the_calibration_part_is_not_learned_from(
     model = train(labelled, replace(config, folds=0, epochs=1), tmp_path)
 
     assert read_held_out(model) == {}
-    info = calibrate(
-        model, labelled.snapshot, labelled.documents, labelled.assignment, tmp_path / "calibrated", progress=False
-    )
+    info = calibrate(model, labelled.set, tmp_path / "calibrated", progress=False)
     assert info.calibration is not None
     assert info.calibration.documents == len(part_of(labelled.documents, labelled.assignment, "calibration"))
 

@@ -1,0 +1,186 @@
+"""Several rubrics learned together: missing labels change nothing, and two processes learn what one does."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assay.errors import InputError
+from assay.inference import Scorer
+from assay.model import Aspect, ModelInfo, Windows
+from assay.rubric import Rubric, load_rubric
+from assay.training import Checkpoint, TrainConfig, fit, launch
+from assay.training.joint import JointLoss, shares
+from assay.training.losses import LossName
+from assay.training.plan import joint_weights, level_weights
+
+LENGTH = Rubric("length", 0, 40, 20)
+NONE = float("nan")
+
+
+@pytest.fixture
+def settings_of(tiny_encoder: Path) -> TrainConfig:
+    return TrainConfig(
+        encoder=str(tiny_encoder),
+        windows=Windows(tokens=48, count=2),
+        epochs=2,
+        batch_documents=9,  # does not divide by two: the processes' shares differ in size
+        batch_tokens=200,  # several accumulated pieces an update, of different sizes
+        learning_rate=2e-3,
+        balance=0.5,
+        checkpoint_updates=3,
+    )
+
+
+@pytest.fixture
+def texts(sample: list[dict]) -> list[str]:
+    return [row["text"] for row in sample[:60]]
+
+
+@pytest.fixture
+def labels(sample: list[dict]) -> np.ndarray:
+    """Two rubrics of quite different scales: some documents have both labels, most have one."""
+    both = np.array([[row["label"], min(len(row["text"]) // 100, 40)] for row in sample[:60]], dtype=float)
+    both[5:25, 1] = NONE
+    both[25:50, 0] = NONE
+    return both
+
+
+def info_of(config: TrainConfig) -> ModelInfo:
+    return ModelInfo(config.encoder, load_rubric("education"), config.windows, others=(Aspect(LENGTH),))
+
+
+def curve(texts: list[str], labels: np.ndarray, config: TrainConfig) -> list[tuple[float, float]]:
+    """Loss and gradient norm of every update; at module level, so that worker processes can find it."""
+    return [(one["loss"], one["gradient_norm"]) for one in fit(texts, labels, info_of(config), config).history]
+
+
+@pytest.mark.parametrize("loss", ["regression", pytest.param("ordinal", marks=pytest.mark.full)])
+def test_one_process_and_two_give_the_same_curve(
+    loss: LossName, texts: list[str], labels: np.ndarray, settings_of: TrainConfig
+) -> None:
+    config = replace(settings_of, loss=loss)
+
+    together = launch(2, curve, texts, labels, config)
+
+    np.testing.assert_allclose(together, curve(texts, labels, config), rtol=2e-4)
+
+
+def test_pieces_do_not_change_the_result(texts: list[str], labels: np.ndarray, settings_of: TrainConfig) -> None:
+    whole = curve(texts, labels, replace(settings_of, batch_tokens=100_000))
+
+    np.testing.assert_allclose(curve(texts, labels, settings_of), whole, rtol=2e-4)
+
+
+def test_rubrics_whose_labels_are_on_other_documents_are_both_learned(
+    sample: list[dict], settings_of: TrainConfig
+) -> None:
+    texts = [row["text"] for row in sample[:120]]
+    quality, length = (np.array([row["label"] for row in sample[:120]], float) for _ in range(2))
+    length = np.array([min(len(text) // 100, 40) for text in texts], float)
+    labels = np.stack([quality, length], axis=1)
+    labels[:60, 1] = labels[60:, 0] = NONE
+
+    fitted = fit(texts, labels, info_of(settings_of), replace(settings_of, epochs=25))
+
+    assert np.isfinite([record["loss"] for record in fitted.history]).all()
+    scores = Scorer(fitted.model).score(texts)
+    assert np.corrcoef(scores["score"][:60], quality[:60])[0, 1] > 0.8
+    assert np.corrcoef(scores["length_score"][60:], length[60:])[0, 1] > 0.8
+    assert abs(scores["score"].mean() - quality.mean()) < 1, "each speaks in its own labels"
+    assert abs(scores["length_score"].mean() - length.mean()) < 10
+
+
+@pytest.mark.parametrize("loss", ["regression", "ordinal", "binary"])
+def test_a_missing_label_has_no_gradient_whatever_stands_in_its_place(
+    loss: LossName, settings_of: TrainConfig, labels: np.ndarray
+) -> None:
+    criterion = JointLoss(loss, labels, info_of(settings_of))
+    weights = torch.tensor(joint_weights(labels, 0.5), dtype=torch.float32)
+    rows = np.arange(len(labels))
+    start = torch.randn(len(labels), 2, generator=torch.Generator().manual_seed(0))
+
+    def gradients() -> list[torch.Tensor]:
+        output = start.clone().requires_grad_()
+        value = (criterion.errors(output, rows) * shares(weights, rows, rows)).sum()
+        return list(torch.autograd.grad(value, [output, *criterion.parameters()]))
+
+    before = gradients()
+    missing = torch.tensor(np.isnan(labels))
+    for target, lacks in zip(criterion.target_RD, missing.T, strict=True):
+        target[lacks] = 1e6
+    after = gradients()
+
+    assert all(torch.isfinite(gradient).all() for gradient in before)
+    assert (before[0][missing] == 0).all()
+    assert (before[0][~missing] != 0).any(dim=0)
+    assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 3), st.integers(1, 4))
+def test_processes_share_the_loss_of_a_batch_out(seed: int, rubrics: int, processes: int) -> None:
+    draw = np.random.default_rng(seed)
+    labels = draw.integers(0, 4, (30, rubrics)).astype(float)
+    labels[draw.random(labels.shape) < 0.7] = NONE
+    labels[:2] = [[0.0] * rubrics, [1.0] * rubrics]
+    weights = torch.tensor(joint_weights(labels, 0.5), dtype=torch.float32)
+    batch = draw.permutation(30)[:8]
+
+    parts = [shares(weights, batch[rank::processes], batch) for rank in range(processes)]
+
+    assert all(torch.isfinite(part).all() for part in parts)
+    total = torch.cat(parts).sum(0)
+    present = ~np.isnan(labels[batch]).all(axis=0)
+    np.testing.assert_allclose(total, present / rubrics, atol=1e-6)
+    for column, label in enumerate(labels.T):
+        has = ~np.isnan(label)
+        np.testing.assert_allclose(weights[has, column], level_weights(label[has], 0.5), rtol=1e-6)
+        assert (weights[~has, column] == 0).all()
+
+
+def test_a_resumed_run_ends_with_the_same_weights(
+    texts: list[str], labels: np.ndarray, settings_of: TrainConfig, tmp_path: Path
+) -> None:
+    config = replace(settings_of, loss="ordinal")
+    labels[:, 1] = np.floor(labels[:, 1] / 10)
+    undisturbed = fit(texts, labels, info_of(config), config).model.network.state_dict()
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(record: dict[str, float]) -> None:
+        if record["step"] == 7:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        fit(texts, labels, info_of(config), config, checkpoint=Checkpoint(tmp_path / "c", "run"), on_update=stop)
+    resumed = fit(texts, labels, info_of(config), config, checkpoint=Checkpoint(tmp_path / "c", "run"))
+
+    assert resumed.resumed_at == 6
+    found = resumed.model.network.state_dict()
+    assert all(torch.equal(undisturbed[name], found[name]) for name in undisturbed)
+
+
+def test_labels_that_cannot_be_learned_from_are_refused(
+    texts: list[str], labels: np.ndarray, settings_of: TrainConfig
+) -> None:
+    info = info_of(settings_of)
+    with pytest.raises(InputError, match=r"shape \(60, 1\) for 60 texts and 2 rubrics"):
+        fit(texts, labels[:, 0], info, settings_of)
+    with pytest.raises(InputError, match=r"shape \(60, 2\) for 59 texts"):
+        fit(texts[1:], labels, info, settings_of)
+    bare = labels.copy()
+    bare[7] = NONE
+    with pytest.raises(InputError, match=r"without a label.*document 7"):
+        fit(texts, bare, info, settings_of)
+    with pytest.raises(InputError, match=r"0 different labels.*rubric length"):
+        fit(texts, np.where([True, False], np.nan_to_num(labels), NONE), info, settings_of)
+    with pytest.raises(InputError, match=r"1 different labels.*rubric education"):
+        fit(texts, np.where([True, False], 3.0, np.nan_to_num(labels)), info, settings_of)
+    with pytest.raises(InputError, match="no labels reach the threshold 20"):
+        fit(texts, np.where([True, False], labels, labels % 20), info, replace(settings_of, loss="binary"))
