@@ -33,6 +33,7 @@ from assay.labels import (
     SplitSet,
     Validation,
     join_units,
+    learned_before,
     part_of,
     read_labels,
     read_seen,
@@ -156,7 +157,9 @@ def train_and_evaluate(request: Request) -> dict[str, Evaluation]:
         with stage("Split"):
             ledger = Ledger(request.ledger) if request.ledger else None
             config = SplitConfig(seed=request.config.seed)
-            divided = split_together(sets, ledger=ledger, config=config, progress=True)
+            divided = split_together(
+                sets, ledger=ledger, config=config, learned=learned_before(request.config.encoder), progress=True
+            )
             for split in divided:
                 for sentence in split.sentences():
                     say(sentence)
@@ -187,10 +190,10 @@ def train_and_evaluate(request: Request) -> dict[str, Evaluation]:
                 checked,
                 split,
                 curve,
-                work / f"report-{of.rubric.name}.html",
+                work / f"report-{number}.html",
                 request.keep if of is main else AS_LABELLED,
             )
-            for of, checked, split in zip([main, *others], checks, divided, strict=True)
+            for number, (of, checked, split) in enumerate(zip([main, *others], checks, divided, strict=True))
         }
         evaluation, report = measured[main.rubric.name]
         further_pages = {of.rubric.name: measured[of.rubric.name] for of in others}

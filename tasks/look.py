@@ -7,6 +7,7 @@ from pathlib import Path
 from flytekit import task
 
 from assay.corpus import Columns, open_source
+from assay.labels import learned_before
 from assay.model import KeepTarget
 from assay.progress import say
 from assay.rubric import Rubric, load_rubric
@@ -29,6 +30,8 @@ class Given:
     config: TrainConfig
     keep: KeepTarget
     encoder_revision: str
+    goes_on_from: str
+    """The encoder, where it is a model that has learned labels before."""
     ledger: str
     registry: str
     started: float
@@ -81,6 +84,7 @@ def look(
             config=config,
             keep=KeepTarget.parse(keep),
             encoder_revision=digest_folder(Path(config.encoder)) if Path(config.encoder).is_dir() else "",
+            goes_on_from=config.encoder if learned_before(config.encoder) else "",
             ledger=lasting(ledger, "ASSAY_LEDGER", f"ledgers/{name}"),
             registry=lasting(registry, "ASSAY_REGISTRY", "registry"),
             started=started,

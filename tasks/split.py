@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from flytekit import task
 
-from assay.labels import Leakage, Ledger, SplitConfig, split_documents
+from assay.labels import LabelledSet, Leakage, Ledger, SplitConfig, learned_before, split_together
 from assay.progress import say
 from assay.rubric import Rubric
 from assay.storage import Snapshot
@@ -21,12 +21,28 @@ class Split(NamedTuple):
 
 
 @task(enable_deck=True, cache=by_content(), **heavy())
-def split_labels(snapshot: SnapshotFolder, documents: Documents, rubric: Rubric, ledger: str, seed: int) -> Split:
-    """Assign documents, those of earlier runs as the ledger says, and measure what a random split would leak."""
+def split_labels(
+    snapshot: SnapshotFolder,
+    documents: Documents,
+    rubric: Rubric,
+    ledger: str,
+    encoder: str,
+    encoder_revision: str,
+    seed: int,
+) -> Split:
+    """Assign documents, those of earlier runs as the ledger says, and measure what a random split would leak.
+
+    `encoder`: the model that training goes on from, empty for a plain encoder; `encoder_revision` only keys the cache.
+    """
     with recorded("Split") as stage:
         opened = Snapshot.open(Path(snapshot.download()))
-        result = split_documents(
-            opened, documents, rubric, ledger=Ledger(ledger), config=SplitConfig(seed=seed), progress=True
+        labelled = LabelledSet(rubric, opened, documents)
+        (result,) = split_together(
+            [labelled],
+            ledger=Ledger(ledger),
+            config=SplitConfig(seed=seed),
+            learned=learned_before(encoder),
+            progress=True,
         )
         counts = result.assignment["part"].value_counts()
         stage.documents = len(result.assignment)

@@ -96,6 +96,8 @@ def train_quality_classifier(
         documents=validated.documents,
         rubric=validated.rubric,
         ledger=given.ledger,
+        encoder=given.goes_on_from,
+        encoder_revision=given.encoder_revision,
         seed=seed,
     )
     baselines = fit_baselines(

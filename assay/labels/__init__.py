@@ -3,7 +3,7 @@
 from assay.labels.folds import assign_folds, fitting_part, unseen_parts
 from assay.labels.leakage import Leakage, Share, measure_leakage
 from assay.labels.ledger import Ledger
-from assay.labels.parts import part_of, read_held_out, read_seen, write_held_out, write_seen
+from assay.labels.parts import learned_before, part_of, read_held_out, read_seen, write_held_out, write_seen
 from assay.labels.prepare import PreparedSplit, read_labels, split_documents
 from assay.labels.schema import LabelledDocument, Quarantined
 from assay.labels.split import SplitAssignment, SplitConfig, SplitResult, join_units, split
@@ -26,6 +26,7 @@ __all__ = [
     "assign_folds",
     "fitting_part",
     "join_units",
+    "learned_before",
     "measure_leakage",
     "part_of",
     "read_held_out",

@@ -1,6 +1,6 @@
 """The parts of a split as tables, and the record of them that travels with a model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +22,18 @@ def part_of(documents: pd.DataFrame, assignment: pd.DataFrame, part: str) -> pd.
     return documents.merge(chosen, on="id", how="inner", validate="one_to_one").sort_values("row", ignore_index=True)
 
 
-def write_seen(folder: Path, *sets: SplitSet) -> None:
-    """Write which texts fitted a model (digests, never texts) by any rubric, into a model folder being staged."""
-    tables = []
+def learned_before(encoder: str) -> dict[str, str]:
+    """What `read_seen` says of an encoder that is a model folder of Assay; empty for all others."""
+    return read_seen(Path(encoder)) if (Path(encoder) / SEEN).is_file() else {}
+
+
+def write_seen(folder: Path, *sets: SplitSet, before: Mapping[str, str] | None = None) -> None:
+    """Write which texts fitted a model (digests, never texts) by any rubric, into a model folder being staged.
+
+    `before`: those that fitted the model it goes on from, as `learned_before` says.
+    """
+    earlier = dict(before or {})
+    tables = [pd.DataFrame({"digest": list(earlier), "part": list(earlier.values())}, dtype="str")]
     for each in sets:
         fitted = each.documents.merge(each.assignment[["id", "part"]], on="id")
         fitted = fitted[fitted["part"].isin(["train", "calibration"])]

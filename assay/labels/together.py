@@ -1,13 +1,13 @@
 """Sets of labels by several rubrics, split so that no text is learned from in one that measures in another."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from assay.dedup import near_duplicate_clusters
+from assay.dedup import near_duplicate_clusters, text_digest
 from assay.labels.ledger import PARTS, SET_ASIDE, Ledger
 from assay.labels.prepare import PreparedSplit, split_documents
 from assay.labels.split import SplitConfig, join_units
@@ -36,7 +36,12 @@ class SplitSet(LabelledSet):
 
 
 def split_together(
-    sets: Sequence[LabelledSet], *, ledger: Ledger | None, config: SplitConfig, progress: bool = False
+    sets: Sequence[LabelledSet],
+    *,
+    ledger: Ledger | None,
+    config: SplitConfig,
+    learned: Collection[str] = (),
+    progress: bool = False,
 ) -> list[PreparedSplit]:
     """A split for each set, in their order.
 
@@ -44,9 +49,10 @@ def split_together(
     part already: in the ledger, or in an earlier set. So a text that is in several sets has one part in all of them,
     and each set is as well balanced as the earlier ones leave it. Where ledger entries contradict each other, what
     would train one rubric and measure another is set aside; the ledger keeps it. One set alone is split as
-    `split_documents` does. Raises InputError as that does.
+    `split_documents` does. `learned`: digests of texts that the encoder has learned labels of; they go to train with
+    all of their unit, and where the ledger has them elsewhere, are set aside. Raises InputError as `split_documents`.
     """
-    if len(sets) == 1:
+    if len(sets) == 1 and not learned:
         (only,) = sets
         return [
             split_documents(only.snapshot, only.documents, only.rubric, ledger=ledger, config=config, progress=progress)
@@ -64,9 +70,14 @@ def split_together(
     known = ledger.read() if ledger else {}
     for number, (each, units) in enumerate(zip(sets, units_of, strict=True)):
         _mark(parts[number], units, each.documents["id"].map(known))
+    fitted = np.zeros((len(texts), len(PARTS)), bool)
+    """Unit, part: as `parts`, of what the encoder has learned."""
+    if learned:
+        digests = frozenset(learned)
+        fitted[np.concatenate(units_of)[[text_digest(text) in digests for text in texts]], TRAIN] = True
     divided = []
     for number, (each, units) in enumerate(zip(sets, units_of, strict=True)):
-        others = _of_others(parts, number)
+        others = _of_others(parts, number) | fitted
         made = split_documents(
             each.snapshot,
             each.documents,
@@ -79,7 +90,7 @@ def split_together(
         _mark(parts[number], units, made.assignment["part"])
         divided.append(made)
     return [
-        _without(made, units, _of_others(parts, number))
+        _without_learned(_without(made, units, _of_others(parts, number)), fitted[units, TRAIN])
         for number, (made, units) in enumerate(zip(divided, units_of, strict=True))
     ]
 
@@ -95,14 +106,25 @@ def _of_others(parts: NDArray[np.bool_], number: int) -> NDArray[np.bool_]:
     return np.asarray(np.delete(parts, number, axis=0).any(axis=0))
 
 
-def _without(made: PreparedSplit, units: NDArray[np.int64], others: NDArray[np.bool_]) -> PreparedSplit:
-    """The split with training documents set aside that calibrate or measure another rubric."""
-    measuring = np.delete(others, TRAIN, axis=1)[units].any(axis=1)
-    out = np.asarray(measuring) & (made.assignment["part"] == "train").to_numpy()
+def _without_learned(made: PreparedSplit, learned: NDArray[np.bool_]) -> PreparedSplit:
+    """The split with documents set aside that would measure or calibrate what the encoder has learned."""
+    out = learned & made.assignment["part"].isin(["calibration", "test"]).to_numpy()
+    return _set_aside(made, out, "the encoder that training goes on from has learned from it or the like of it")
+
+
+def _set_aside(made: PreparedSplit, out: NDArray[np.bool_], reason: str) -> PreparedSplit:
     if not out.any():
         return made
     assignment = made.assignment.copy()
     assignment.loc[out, "part"] = SET_ASIDE
-    reason = "the ledger has it in train, and the like of it in calibration or test of another rubric"
     added = pd.DataFrame({"id": assignment.loc[out, "id"], "reason": reason})
     return replace(made, assignment=assignment, set_aside=pd.concat([made.set_aside, added], ignore_index=True))
+
+
+def _without(made: PreparedSplit, units: NDArray[np.int64], others: NDArray[np.bool_]) -> PreparedSplit:
+    """The split with training documents set aside that calibrate or measure another rubric."""
+    measuring = np.delete(others, TRAIN, axis=1)[units].any(axis=1)
+    out = np.asarray(measuring) & (made.assignment["part"] == "train").to_numpy()
+    return _set_aside(
+        made, out, "the ledger has it in train, and the like of it in calibration or test of another rubric"
+    )

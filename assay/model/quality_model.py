@@ -20,10 +20,12 @@ class QualityModel:
     """A transformers sequence classifier with one output for each rubric."""
     tokenizer: Any
     info: ModelInfo
+    trained_head: bool = False
+    """Whether the head came with the encoder: its outputs mean something, on a scale of labels."""
 
 
 def new_model(info: ModelInfo, *, seed: int) -> QualityModel:
-    """The pretrained encoder under a new head, equal for equal seeds.
+    """The pretrained encoder under a new head, equal for equal seeds; a classifier of one output keeps its own.
 
     Raises InputError for an unknown encoder, and for windows longer than it reads.
     """
@@ -74,7 +76,9 @@ def _open(path: str, revision: str | None, info: ModelInfo, *, new_head: bool) -
         )
     if new_head and info.others:
         _reset(output_layer(network), network)
-    return QualityModel(network.eval(), tokenizer, info)
+    lacking = {*report["missing_keys"], *(entry[0] for entry in report["mismatched_keys"])}
+    head = next(name for name, module in network.named_modules() if module is output_layer(network))
+    return QualityModel(network.eval(), tokenizer, info, not info.others and f"{head}.weight" not in lacking)
 
 
 def _outputs(info: ModelInfo) -> dict[str, Any]:

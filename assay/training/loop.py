@@ -151,6 +151,12 @@ def _fit(
         train_last_layers(network, config.trained_layers)
     criterion = JointLoss(config.loss, label_DR, info).to(processes.device)
     weight_DR = torch.tensor(given_DR, dtype=torch.float32)
+    if model.trained_head:
+        # It speaks in labels: taken back to what the loss compares, so that the first update need not learn that anew.
+        slope, shift = (scale.to(processes.device) for scale in criterion.scale())
+        with torch.no_grad():
+            head.weight.div_(slope[:, None])
+            head.bias.sub_(shift).div_(slope)
     groups = _parameter_groups([*network.parameters(), *criterion.parameters()], config)
     optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
     total = config.epochs * steps_per_epoch(len(texts), config.batch_documents)

@@ -16,7 +16,7 @@ from pandera.typing import Series
 from assay.dedup import text_digest
 from assay.errors import InputError
 from assay.inference import Scorer
-from assay.labels import SplitSet, assign_folds, fitting_part, write_held_out, write_seen
+from assay.labels import SplitSet, assign_folds, fitting_part, learned_before, write_held_out, write_seen
 from assay.model import Aspect, ModelInfo, save_model
 from assay.progress import say
 from assay.rubric import Rubric
@@ -141,7 +141,7 @@ def train_model(
     if os.environ.get("RANK", "0") == "0":
         with staged_folder(output) as folder:
             save_model(fitted.model, folder)
-            write_seen(folder, *sets)
+            write_seen(folder, *sets, before=learned_before(config.encoder))
             if config.folds:
                 write_held_out(folder, part["id"], held_out)
     curve.attrs["seconds"] = time.monotonic() - started

@@ -158,7 +158,7 @@ def test_training_is_on_the_union_and_what_fitted_any_rubric_is_known(tmp_path: 
         for each, split in zip(plain, made, strict=True)
     ]
 
-    learned, labels = training_documents(sets)
+    learned, labels, _ = training_documents(sets)
 
     assert len(learned) == len(set(learned))
     assert labels.shape == (len(learned), 2)
