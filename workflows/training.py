@@ -35,6 +35,7 @@ def train_quality_classifier(
     ledger: str = "",
     registry: str = "",
     tracking: str = "mlflow",
+    promote_refused: str = "",
 ) -> Registration:
     """Train on a file, a folder or an fsspec URL of Parquet, JSONL or CSV, or on hf://datasets/OWNER/NAME@REVISION.
 
@@ -57,6 +58,7 @@ def train_quality_classifier(
         ledger: where documents' sides of the split are remembered; without one, the work folder
         registry: where versions go; without one, the work folder
         tracking: mlflow, neptune or none
+        promote_refused: why a model that a gate refuses may be the first champion all the same; without a reason, not
     """
     given = look(
         source=source,
@@ -129,6 +131,7 @@ def train_quality_classifier(
         evaluation=evaluated.evaluation,
         report=evaluated.report,
         registry=given.registry,
+        promote_refused=promote_refused,
     )
     tracked = track(
         model=calibrated.model,
