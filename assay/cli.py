@@ -53,12 +53,15 @@ def _parser() -> argparse.ArgumentParser:
         "--max-quarantined", type=float, default=0.05, help="share of bad rows that fails (default: 0.05)"
     )
 
+    _gate_option(train)
+
     evaluate = commands.add_parser("evaluate", help="how good a model is on labelled documents it has not seen")
     evaluate.add_argument("--model", required=True, type=_local)
     evaluate.add_argument("--data", required=True)
     evaluate.add_argument("--output", required=True, type=_local, help="the report, .json (and .html beside it)")
     _column_options(evaluate)
     evaluate.add_argument("--slice-by", default="", help="column whose values the report tells apart")
+    _gate_option(evaluate)
 
     score = commands.add_parser(
         "score", help="a corpus in, sidecars of scores out; the same command goes on after a stop"
@@ -108,7 +111,18 @@ def _column_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--id-column", default="", help="(default: id, else a digest of the text)")
 
 
+def _gate_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--gate-limit",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="from where on a gate refuses, such as shortcuts.excess=0.3; may be given again",
+    )
+
+
 def _train(options: argparse.Namespace) -> None:
+    from assay.evaluation import read_limits
     from assay.pipeline import Request, train_and_evaluate
     from assay.training import recipe
 
@@ -134,16 +148,23 @@ def _train(options: argparse.Namespace) -> None:
         ledger=options.ledger,
         max_quarantined=options.max_quarantined,
         processes=options.processes,
+        gates=read_limits(options.gate_limit),
     )
     _show(train_and_evaluate(request))
     print(f"model, card and report: {options.output}")
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    from assay.evaluation import read_limits
     from assay.pipeline import evaluate_elsewhere
 
     evaluation = evaluate_elsewhere(
-        options.model, options.data, _columns(options), output=options.output, slice_by=options.slice_by
+        options.model,
+        options.data,
+        _columns(options),
+        output=options.output,
+        slice_by=options.slice_by,
+        gates=read_limits(options.gate_limit),
     )
     _show(evaluation)
     print(f"report: {options.output} and {options.output.with_suffix('.html')}")

@@ -19,6 +19,7 @@ from assay.evaluation import (
     require_metric,
     require_slices,
     run_gates,
+    run_gates_elsewhere,
     with_gates,
 )
 from assay.labels import Ledger, SplitConfig, join_units, part_of, read_labels, read_seen, split_documents, validate
@@ -138,11 +139,19 @@ def train_and_evaluate(request: Request) -> Evaluation:
     return evaluation
 
 
-def evaluate_elsewhere(model: Path, source: str, columns: Columns, *, output: Path, slice_by: str = "") -> Evaluation:
+def evaluate_elsewhere(
+    model: Path,
+    source: str,
+    columns: Columns,
+    *,
+    output: Path,
+    slice_by: str = "",
+    gates: GateLimits | None = None,
+) -> Evaluation:
     """Evaluate a finished model on another labelled source; write the evaluation as JSON, and a page beside it.
 
-    Documents that fitted the model are left out, and counted. Raises InputError where too few are left, or the
-    model was never calibrated.
+    Documents that fitted the model are left out, and counted; the gates that need no train part are asked. Raises
+    InputError where too few are left, or the model was never calibrated.
     """
     if output.suffix != ".json" or output.is_dir():
         raise InputError("the report is a file of JSON", where=str(output), fix="Give a name that ends in .json")
@@ -162,10 +171,21 @@ def evaluate_elsewhere(model: Path, source: str, columns: Columns, *, output: Pa
         result = evaluate_model(
             model, snapshot, part[fresh].reset_index(drop=True), None, info.rubric, slice_by=slice_by
         )
-        report = evaluation_report(result.evaluation, result.predictions, snapshot, quarantine=checked.quarantine)
-    fields = {**result.evaluation.to_json(), "left_out_as_seen": left_out, "source": source}
+        verdicts = run_gates_elsewhere(
+            model,
+            snapshot,
+            result.predictions,
+            info.rubric,
+            columns=[slice_by] if slice_by else [],
+            limits=gates or GateLimits(),
+        )
+        for verdict in verdicts:
+            say(verdict.sentence())
+        evaluation = with_gates(result.evaluation, verdicts)
+        report = evaluation_report(evaluation, result.predictions, snapshot, quarantine=checked.quarantine)
+    fields = {**evaluation.to_json(), "left_out_as_seen": left_out, "source": source}
     fields["quarantined"] = checked.quarantine["reason"].value_counts().to_dict()
     with staged_file(output) as partial:
         partial.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
         write_html(report, output.with_suffix(".html"))  # where this fails, there is no report at all
-    return result.evaluation
+    return evaluation

@@ -6,8 +6,16 @@ from assay.evaluation.calibrate import calibrate
 from assay.evaluation.card import finish_model_folder, model_card
 from assay.evaluation.counterfactuals import CounterfactualLimits, Reader, keywords, measure_counterfactuals
 from assay.evaluation.evaluate import Errors, Evaluation, evaluate
-from assay.evaluation.gates import GateLimits, gate_sections, refusals, run_gates, with_gates
+from assay.evaluation.gates import (
+    GateLimits,
+    gate_sections,
+    refusals,
+    run_gates,
+    run_gates_elsewhere,
+    with_gates,
+)
 from assay.evaluation.leak import LeakLimits, compare_splits, find_straddling, leak_verdict
+from assay.evaluation.limits import limit_names, read_limits
 from assay.evaluation.metrics import METRICS, Curves, Metric, Outcomes, measure
 from assay.evaluation.present import evaluation_report, summary_table
 from assay.evaluation.run import Evaluated, evaluate_baselines, evaluate_model, require_metric, require_slices
@@ -49,15 +57,18 @@ __all__ = [
     "gate_sections",
     "keywords",
     "leak_verdict",
+    "limit_names",
     "measure",
     "measure_counterfactuals",
     "measure_shortcuts",
     "model_card",
     "paired_bootstrap",
+    "read_limits",
     "refusals",
     "require_metric",
     "require_slices",
     "run_gates",
+    "run_gates_elsewhere",
     "summary_table",
     "with_gates",
 ]
