@@ -17,6 +17,7 @@ from assay.evaluation.gates import (
 from assay.evaluation.leak import LeakLimits, compare_splits, find_straddling, leak_verdict
 from assay.evaluation.limits import limit_names, read_limits
 from assay.evaluation.metrics import METRICS, Curves, Metric, Outcomes, measure
+from assay.evaluation.pairs import PairAccuracy, pair_accuracy
 from assay.evaluation.present import evaluation_report, summary_table
 from assay.evaluation.run import Evaluated, evaluate_baselines, evaluate_model, require_metric, require_slices
 from assay.evaluation.shortcuts import ShortcutLimits, measure_shortcuts
@@ -39,6 +40,7 @@ __all__ = [
     "LeakLimits",
     "Metric",
     "Outcomes",
+    "PairAccuracy",
     "Predictions",
     "Reader",
     "ShortcutLimits",
@@ -62,6 +64,7 @@ __all__ = [
     "measure_counterfactuals",
     "measure_shortcuts",
     "model_card",
+    "pair_accuracy",
     "paired_bootstrap",
     "read_limits",
     "refusals",

@@ -16,6 +16,7 @@ from assay.evaluation.bootstrap import (
     Resampled,
 )
 from assay.evaluation.metrics import METRICS, Curves, Outcomes
+from assay.evaluation.pairs import PairAccuracy, pair_accuracy
 from assay.evaluation.slices import Slice, slices
 from assay.evaluation.verdict import Verdict
 from assay.rubric import Rubric
@@ -65,6 +66,8 @@ class Evaluation:
     baselines: dict[str, dict[str, Interval]] = field(default_factory=dict)
     gains: dict[str, dict[str, Difference]] = field(default_factory=dict)
     """Baseline -> metric -> by how much the model is better on the same documents."""
+    pairs: list[PairAccuracy] = field(default_factory=list)
+    """By the distance of the labels, the smallest first."""
     slices: list[Slice] = field(default_factory=list)
     read: float = 1.0
     """Share of the test part's tokens that the model read."""
@@ -98,6 +101,10 @@ class Evaluation:
                         baseline: {name: Difference(**gain) for name, gain in gains.items()}
                         for baseline, gains in known.get("gains", {}).items()
                     },
+                    "pairs": [
+                        PairAccuracy(**{**entry, "accuracy": Interval(**entry["accuracy"])})
+                        for entry in known.get("pairs", [])
+                    ],
                     "slices": [
                         Slice(**{**part, "metrics": _intervals(part["metrics"])}) for part in known.get("slices", [])
                     ],
@@ -152,6 +159,7 @@ def evaluate(
         metrics=mine.intervals(),
         baselines={name: other.intervals() for name, other in others.items()},
         gains={name: mine.minus(other) for name, other in others.items()},
+        pairs=pair_accuracy(predictions, rubric, seed=seed),
         slices=[
             part
             for column, title in (slice_columns or {}).items()

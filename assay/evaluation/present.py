@@ -113,6 +113,19 @@ def figures(evaluation: Evaluation) -> list[Block]:
     return blocks
 
 
+def pair_table(evaluation: Evaluation) -> Table:
+    """How often the score orders two documents rightly, by the distance of their labels."""
+    rows = [
+        {"labels differ by": f"{p.low:g} to {p.high:g}", "pairs": p.pairs, "ordered rightly": in_words(p.accuracy)}
+        for p in evaluation.pairs
+    ]
+    return Table(
+        pd.DataFrame(rows),
+        "Of pairs of test documents whose labels differ by so much, the share that the score puts in their order; "
+        "equal scores count half, and 0.50 is chance.",
+    )
+
+
 def _charts(evaluation: Evaluation, predictions: pd.DataFrame) -> list[Block]:
     precision, recall = evaluation.metrics["precision"].value, evaluation.metrics["recall"].value
     point = (recall, precision) if precision is not None and recall is not None else None
@@ -122,6 +135,8 @@ def _charts(evaluation: Evaluation, predictions: pd.DataFrame) -> list[Block]:
             "Score by label: each point a test document; bars are quartiles.",
         )
     ]
+    if evaluation.pairs:
+        blocks.append(pair_table(evaluation))
     curves = evaluation.curves
     if curves is None:
         return blocks
