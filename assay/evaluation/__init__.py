@@ -14,6 +14,7 @@ from assay.evaluation.gates import (
     run_gates_elsewhere,
     with_gates,
 )
+from assay.evaluation.holm import correct, holm, told_apart
 from assay.evaluation.leak import LeakLimits, compare_splits, find_straddling, leak_verdict
 from assay.evaluation.limits import limit_names, read_limits
 from assay.evaluation.metrics import METRICS, Curves, Metric, Outcomes, measure
@@ -50,6 +51,7 @@ __all__ = [
     "bootstrap",
     "calibrate",
     "compare_splits",
+    "correct",
     "evaluate",
     "evaluate_baselines",
     "evaluate_model",
@@ -57,6 +59,7 @@ __all__ = [
     "find_straddling",
     "finish_model_folder",
     "gate_sections",
+    "holm",
     "keywords",
     "leak_verdict",
     "limit_names",
@@ -73,5 +76,6 @@ __all__ = [
     "run_gates",
     "run_gates_elsewhere",
     "summary_table",
+    "told_apart",
     "with_gates",
 ]

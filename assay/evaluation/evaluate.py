@@ -15,6 +15,7 @@ from assay.evaluation.bootstrap import (
     Interval,
     Resampled,
 )
+from assay.evaluation.holm import correct, told_apart
 from assay.evaluation.metrics import METRICS, Curves, Outcomes
 from assay.evaluation.pairs import PairAccuracy, pair_accuracy
 from assay.evaluation.slices import Slice, slices
@@ -65,7 +66,7 @@ class Evaluation:
     metrics: dict[str, Interval]
     baselines: dict[str, dict[str, Interval]] = field(default_factory=dict)
     gains: dict[str, dict[str, Difference]] = field(default_factory=dict)
-    """Baseline -> metric -> by how much the model is better on the same documents."""
+    """Baseline -> metric -> by how much the model is better on the same documents; corrected for so many metrics."""
     pairs: list[PairAccuracy] = field(default_factory=list)
     """By the distance of the labels, the smallest first."""
     slices: list[Slice] = field(default_factory=list)
@@ -158,7 +159,7 @@ def evaluate(
         positive=positive,
         metrics=mine.intervals(),
         baselines={name: other.intervals() for name, other in others.items()},
-        gains={name: mine.minus(other) for name, other in others.items()},
+        gains={name: correct(mine.minus(other), rubric.primary_metric) for name, other in others.items()},
         pairs=pair_accuracy(predictions, rubric, seed=seed),
         slices=[
             part
@@ -208,13 +209,17 @@ def _warnings(evaluation: Evaluation) -> list[str]:
         )
     for baseline, gains in evaluation.gains.items():
         gain, name = gains[primary], BASELINE_NAMES.get(baseline, baseline)
-        if gain.low is None or gain.high is None or gain.low > 0:
+        word = told_apart(gain)
+        if gain.low is None or gain.high is None or word == "better":
             continue
-        verdict = "worse than" if gain.high < 0 else "not better beyond doubt than"
+        verdict = "worse than" if word == "worse" else "not better beyond doubt than"
         said.append(
             f"The model is {verdict} {name}: {METRICS[primary].title} differs by {gain.value:+.3f}, "
-            f"95 % interval {gain.low:+.3f} to {gain.high:+.3f}."
+            f"95 % interval {gain.low:+.3f} to {gain.high:+.3f}, p = {gain.p:.3f}."
         )
+        worse = [METRICS[other].title for other, d in gains.items() if other != primary and told_apart(d) == "worse"]
+        if worse:
+            said.append(f"After Holm's correction it is worse than {name} in: {', '.join(worse)}.")
     if evaluation.read < 0.95:
         said.append(
             f"The model read {evaluation.read:.0%} of the test documents' tokens; "

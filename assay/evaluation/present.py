@@ -1,12 +1,15 @@
 """What people see of an evaluation: the table at the end of a run, and the report."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from assay.evaluation.baselines import BASELINE_NAMES
-from assay.evaluation.bootstrap import Interval
+from assay.evaluation.bootstrap import Difference, Interval
 from assay.evaluation.evaluate import Evaluation
 from assay.evaluation.gates import gate_sections
+from assay.evaluation.holm import told_apart
 from assay.evaluation.metrics import METRICS
 from assay.labels import Leakage
 from assay.report import (
@@ -105,12 +108,38 @@ def figures(evaluation: Evaluation) -> list[Block]:
                 "gain": gains[primary].value,
                 "from": gains[primary].low,
                 "to": gains[primary].high,
-                "better in resamples": None if (p := gains[primary].p_better) is None else f"{p:.1%}",
+                "p": gains[primary].p,
+                "the model is": told_apart(gains[primary]),
             }
             for name, gains in evaluation.gains.items()
         ]
         blocks.append(Table(pd.DataFrame(rows), f"Gain in {METRICS[primary].title}, paired on the same documents."))
+        strongest = min(evaluation.gains, key=lambda name: evaluation.gains[name][primary].value or 0)
+        caption = f"The model beside {NAMES[strongest]}, the strongest of them: gains in all metrics."
+        blocks.append(difference_table(evaluation.gains[strongest], primary, caption))
     return blocks
+
+
+def difference_table(differences: Mapping[str, Difference], primary: str, caption: str) -> Table:
+    """All metrics of one comparison; above 0 is better, also in errors."""
+    order = [primary, *(name for name in differences if name != primary)]
+    rows = [
+        {
+            "": METRICS[name].title + (", primary" if name == primary else ""),
+            "gain": (found := differences[name]).value,
+            "from": found.low,
+            "to": found.high,
+            "p": found.p,
+            "p, corrected": None if name == primary else found.p_holm,
+            "the model is": told_apart(found),
+        }
+        for name in order
+    ]
+    return Table(
+        pd.DataFrame(rows),
+        f"{caption} Above 0 is better, also in errors. p: two-sided, by the paired bootstrap. The primary metric was "
+        f"named beforehand; the {len(order) - 1} others are called better or worse only after Holm's correction over them.",
+    )
 
 
 def pair_table(evaluation: Evaluation) -> Table:
