@@ -1,4 +1,4 @@
-"""`assay train | evaluate | score | select | serve | snapshot`: what the Flyte tasks do, without Flyte."""
+"""`assay train | evaluate | compare | score | select | serve | snapshot`: what the Flyte tasks do, without Flyte."""
 
 import argparse
 import os
@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--seed", type=int, default=0, help="of split, head and order (default: 0)")
     train.add_argument("--processes", type=int, default=1, help="training processes on this machine (default: 1)")
-    train.add_argument("--slice-by", default="", help="column whose values the report tells apart")
+    _slice_option(train)
     train.add_argument("--ledger", default="", help="folder or URL that remembers each document's side of the split")
     train.add_argument(
         "--max-quarantined", type=float, default=0.05, help="share of bad rows that fails (default: 0.05)"
@@ -60,8 +60,17 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--data", required=True)
     evaluate.add_argument("--output", required=True, type=_local, help="the report, .json (and .html beside it)")
     _column_options(evaluate)
-    evaluate.add_argument("--slice-by", default="", help="column whose values the report tells apart")
+    _slice_option(evaluate)
     _gate_option(evaluate)
+
+    compare = commands.add_parser("compare", help="two models on labelled documents that neither has seen")
+    compare.add_argument("a", help="model folder, or version or alias of the registry")
+    compare.add_argument("b", help="the other; differences above 0 mean that the first is better")
+    compare.add_argument("--data", required=True)
+    compare.add_argument("--output", required=True, type=_local, help="the comparison, .json (and .html beside it)")
+    compare.add_argument("--registry", default="", help="(default: ASSAY_REGISTRY, else work/registry)")
+    _column_options(compare)
+    _slice_option(compare)
 
     score = commands.add_parser(
         "score", help="a corpus in, sidecars of scores out; the same command goes on after a stop"
@@ -111,6 +120,16 @@ def _column_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--id-column", default="", help="(default: id, else a digest of the text)")
 
 
+def _slice_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--slice-by",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="column whose values the report tells apart; may be given again",
+    )
+
+
 def _gate_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gate-limit",
@@ -144,7 +163,7 @@ def _train(options: argparse.Namespace) -> None:
         config=config,
         rubric=options.rubric,
         threshold=options.threshold,
-        slice_by=options.slice_by,
+        slice_by=tuple(options.slice_by),
         ledger=options.ledger,
         max_quarantined=options.max_quarantined,
         processes=options.processes,
@@ -168,6 +187,27 @@ def _evaluate(options: argparse.Namespace) -> None:
     )
     _show(evaluation)
     print(f"report: {options.output} and {options.output.with_suffix('.html')}")
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from assay.comparing import compare_models
+    from assay.evaluation import comparison_table
+    from assay.filtering import open_model
+    from assay.report import print_table
+
+    registry = _registry(options)
+    with open_model(options.a, registry) as one, open_model(options.b, registry) as other:
+        comparison = compare_models(
+            (one, other),
+            options.data,
+            _columns(options),
+            output=options.output,
+            names=(options.a, options.b),
+            slice_by=options.slice_by,
+        )
+    print_table(f"On {comparison.documents} documents that neither has seen", comparison_table(comparison))
+    print(comparison.sentence())
+    print(f"comparison: {options.output} and {options.output.with_suffix('.html')}")
 
 
 def _show(evaluation: "Evaluation") -> None:
@@ -249,9 +289,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "snapshot":
             return snapshot_cli.run(options)
-        {"train": _train, "evaluate": _evaluate, "score": _score, "select": _select, "serve": _serve}[options.command](
-            options
-        )
+        run = {
+            "train": _train,
+            "evaluate": _evaluate,
+            "compare": _compare,
+            "score": _score,
+            "select": _select,
+            "serve": _serve,
+        }[options.command]
+        run(options)
     except InputError as error:
         print(f"assay {options.command}: {error}", file=sys.stderr)
         return 2

@@ -2,11 +2,11 @@
 
 import json
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from assay.corpus import Columns, acquire, open_source
-from assay.dedup import near_duplicate_clusters, text_digest
 from assay.errors import InputError
 from assay.evaluation import (
     Evaluation,
@@ -22,7 +22,7 @@ from assay.evaluation import (
     run_gates_elsewhere,
     with_gates,
 )
-from assay.labels import Ledger, SplitConfig, join_units, part_of, read_labels, read_seen, split_documents, validate
+from assay.labels import Ledger, SplitConfig, find_unseen, part_of, read_labels, split_documents, validate
 from assay.model import ModelInfo, locate_encoder
 from assay.progress import say, stage
 from assay.report import write_html
@@ -41,7 +41,7 @@ class Request:
     config: TrainConfig
     rubric: str = ""
     threshold: float | None = None
-    slice_by: str = ""
+    slice_by: tuple[str, ...] = ()
     ledger: str = ""
     max_quarantined: float = 0.05
     processes: int = 1
@@ -116,7 +116,7 @@ def train_and_evaluate(request: Request) -> Evaluation:
                 divided.assignment,
                 result.predictions,
                 rubric,
-                columns=[request.slice_by] if request.slice_by else [],
+                columns=request.slice_by,
                 limits=request.gates,
                 seed=request.config.seed,
             )
@@ -145,7 +145,7 @@ def evaluate_elsewhere(
     columns: Columns,
     *,
     output: Path,
-    slice_by: str = "",
+    slice_by: Sequence[str] = (),
     gates: GateLimits | None = None,
 ) -> Evaluation:
     """Evaluate a finished model on another labelled source; write the evaluation as JSON, and a page beside it.
@@ -156,34 +156,25 @@ def evaluate_elsewhere(
     if output.suffix != ".json" or output.is_dir():
         raise InputError("the report is a file of JSON", where=str(output), fix="Give a name that ends in .json")
     info = ModelInfo.read(model)
-    seen = read_seen(model)
     with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
         snapshot = acquire(open_source(source), columns, Path(scratch) / "snapshot")
         checked = validate(snapshot, info.rubric)
-        documents = checked.documents
-        say(f"{len(documents):,} documents, {len(checked.quarantine)} quarantined, {checked.merged} merged")
-        texts = snapshot.take(documents["row"])
-        part = documents.assign(cluster=join_units(near_duplicate_clusters(texts, progress=True), documents["group"]))
-        fresh = [text_digest(text) not in seen for text in texts]
-        left_out = len(part) - sum(fresh)
-        if left_out:
-            say(f"{left_out} of {len(part)} documents fitted this model, and are left out")
-        result = evaluate_model(
-            model, snapshot, part[fresh].reset_index(drop=True), None, info.rubric, slice_by=slice_by
-        )
+        say(f"{len(checked.documents):,} documents, {len(checked.quarantine)} quarantined, {checked.merged} merged")
+        unseen = find_unseen(snapshot, checked.documents, [model])
+        result = evaluate_model(model, snapshot, unseen.part, None, info.rubric, slice_by=slice_by)
         verdicts = run_gates_elsewhere(
             model,
             snapshot,
             result.predictions,
             info.rubric,
-            columns=[slice_by] if slice_by else [],
+            columns=slice_by,
             limits=gates or GateLimits(),
         )
         for verdict in verdicts:
             say(verdict.sentence())
         evaluation = with_gates(result.evaluation, verdicts)
         report = evaluation_report(evaluation, result.predictions, snapshot, quarantine=checked.quarantine)
-    fields = {**evaluation.to_json(), "left_out_as_seen": left_out, "source": source}
+    fields = {**evaluation.to_json(), "left_out_as_seen": unseen.left_out, "source": source}
     fields["quarantined"] = checked.quarantine["reason"].value_counts().to_dict()
     with staged_file(output) as partial:
         partial.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")

@@ -45,7 +45,7 @@ def train_quality_classifier(
         label_column: the column of the labels; any ordinal range, or 0 and 1
         group_by: documents that share a value of this column stay on one side of the split
         id_column: a stable name of each document; without one, `id` or a digest of the text
-        slice_by: a column whose values the report tells apart
+        slice_by: columns whose values the report tells apart, with commas between them
         rubric: a built-in name or a Markdown file; without one, the scale that the labels span
         threshold: label from which a document is kept; without one, the rubric's
         recipe: training settings, by name

@@ -4,6 +4,7 @@ from assay.evaluation.baselines import BASELINE_NAMES, baseline_scores
 from assay.evaluation.bootstrap import Difference, Interval, bootstrap, paired_bootstrap
 from assay.evaluation.calibrate import calibrate
 from assay.evaluation.card import finish_model_folder, model_card
+from assay.evaluation.compare import Comparison, compare
 from assay.evaluation.counterfactuals import CounterfactualLimits, Reader, keywords, measure_counterfactuals
 from assay.evaluation.evaluate import Errors, Evaluation, evaluate
 from assay.evaluation.gates import (
@@ -20,7 +21,16 @@ from assay.evaluation.limits import limit_names, read_limits
 from assay.evaluation.metrics import METRICS, Curves, Metric, Outcomes, measure
 from assay.evaluation.pairs import PairAccuracy, pair_accuracy
 from assay.evaluation.present import evaluation_report, summary_table
-from assay.evaluation.run import Evaluated, evaluate_baselines, evaluate_model, require_metric, require_slices
+from assay.evaluation.present_comparison import comparison_report, comparison_table
+from assay.evaluation.run import (
+    Evaluated,
+    Predicted,
+    evaluate_baselines,
+    evaluate_model,
+    predict,
+    require_metric,
+    require_slices,
+)
 from assay.evaluation.shortcuts import ShortcutLimits, measure_shortcuts
 from assay.evaluation.slices import Slice
 from assay.evaluation.tables import BaselinePredictions, Predictions
@@ -30,6 +40,7 @@ __all__ = [
     "BASELINE_NAMES",
     "METRICS",
     "BaselinePredictions",
+    "Comparison",
     "CounterfactualLimits",
     "Curves",
     "Difference",
@@ -42,6 +53,7 @@ __all__ = [
     "Metric",
     "Outcomes",
     "PairAccuracy",
+    "Predicted",
     "Predictions",
     "Reader",
     "ShortcutLimits",
@@ -50,7 +62,10 @@ __all__ = [
     "baseline_scores",
     "bootstrap",
     "calibrate",
+    "compare",
     "compare_splits",
+    "comparison_report",
+    "comparison_table",
     "correct",
     "evaluate",
     "evaluate_baselines",
@@ -69,6 +84,7 @@ __all__ = [
     "model_card",
     "pair_accuracy",
     "paired_bootstrap",
+    "predict",
     "read_limits",
     "refusals",
     "require_metric",

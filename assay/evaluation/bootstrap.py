@@ -53,9 +53,9 @@ class Difference:
     p_better: float | None
     """Share of the resamples in which it is better; ties count half."""
     p: float | None = None
-    """Two-sided, of the hypothesis that the models are equally good, by turning the percentile interval round: 2 (1 + the
-    resamples on the rarer side of 0, those at 0 included) / (1 + resamples), at most 1. The 1 is Davison and Hinkley's
-    (1997, 4.2): so few resamples can never say 0."""
+    """Two-sided, of the hypothesis that the models are equally good, by turning the percentile interval round: 2 (1 +
+    the resamples on the rarer side of 0, those at 0 included) / (1 + resamples), at most 1. The 1 is that of Davison
+    and Hinkley (1997, 4.2): so few resamples can never say 0."""
     p_holm: float | None = None
     """The same as p for the primary metric; for others p corrected for their number."""
 

@@ -12,6 +12,7 @@ from assay.evaluation.gates import gate_sections
 from assay.evaluation.holm import told_apart
 from assay.evaluation.metrics import METRICS
 from assay.labels import Leakage
+from assay.language import identify_language
 from assay.report import (
     Block,
     Callout,
@@ -49,6 +50,12 @@ def in_words(interval: Interval) -> str:
 
 def _two(value: float) -> str:
     return f"{value:.2f}".replace("-0.00", "0.00")
+
+
+def describe(text: str) -> str:
+    """How long a document is, and in which language: `312 words, 1,940 characters, en`."""
+    language = identify_language(text)
+    return f"{len(text.split()):,} words, {len(text):,} characters, {language.code or 'no language'}"
 
 
 def _systems(evaluation: Evaluation) -> dict[str, dict[str, Interval]]:
@@ -120,7 +127,9 @@ def figures(evaluation: Evaluation) -> list[Block]:
     return blocks
 
 
-def difference_table(differences: Mapping[str, Difference], primary: str, caption: str) -> Table:
+def difference_table(
+    differences: Mapping[str, Difference], primary: str, caption: str, *, who: str = "the model is"
+) -> Table:
     """All metrics of one comparison; above 0 is better, also in errors."""
     order = [primary, *(name for name in differences if name != primary)]
     rows = [
@@ -131,14 +140,14 @@ def difference_table(differences: Mapping[str, Difference], primary: str, captio
             "to": found.high,
             "p": found.p,
             "p, corrected": None if name == primary else found.p_holm,
-            "the model is": told_apart(found),
+            who: told_apart(found),
         }
         for name in order
     ]
     return Table(
         pd.DataFrame(rows),
         f"{caption} Above 0 is better, also in errors. p: two-sided, by the paired bootstrap. The primary metric was "
-        f"named beforehand; the {len(order) - 1} others are called better or worse only after Holm's correction over them.",
+        f"named beforehand; the {len(order) - 1} others are called better or worse only after Holm's correction.",
     )
 
 

@@ -1,5 +1,6 @@
 """Evaluation of a model folder and of the baselines, from the snapshot that holds the texts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,28 +26,30 @@ class Evaluated:
 
     evaluation: Evaluation
     predictions: pd.DataFrame
-    """Predictions, with `row` of the snapshot, `length` and, where asked for, `slice`."""
+    """Predictions, with `row` of the snapshot and the columns of the slices."""
 
 
-def evaluate_model(
-    model: Path,
-    snapshot: Snapshot,
-    part: pd.DataFrame,
-    baselines: pd.DataFrame | None,
-    rubric: Rubric,
-    *,
-    slice_by: str = "",
-) -> Evaluated:
-    """Score the documents of `part` (labelled, with `cluster`) and measure.
+@dataclass(frozen=True)
+class Predicted:
+    """What a model says of documents."""
 
-    `baselines`: BaselinePredictions of the same documents. `slice_by`: a column of the snapshot. Raises InputError
-    where the model was never calibrated, no document is left, or there is no such column.
+    predictions: pd.DataFrame
+    """Predictions, with `row` of the snapshot and the columns of the slices."""
+    slice_columns: dict[str, str]
+    """Column of the table that makes slices -> its name for people."""
+    read: float
+    """Share of the documents' tokens that the model read."""
+
+
+def predict(model: Path, snapshot: Snapshot, part: pd.DataFrame, *, slice_by: Sequence[str] = ()) -> Predicted:
+    """Score the documents of `part` (labelled, with `cluster`). `slice_by`: columns of the snapshot.
+
+    Raises InputError where the model was never calibrated, no document is left, or there is no such column.
     """
     if part.empty:
         raise InputError(
             "no document to evaluate on", where=snapshot.sources, fix="Give labelled documents it has not seen"
         )
-    require_metric(rubric)
     require_slices(snapshot, slice_by)
     scorer = Scorer.load(model)
     if scorer.model.info.calibration is None:
@@ -56,20 +59,39 @@ def evaluate_model(
     table = pd.concat([part[["id", "row", "cluster", "label"]].reset_index(drop=True), scored], axis=1)
     table["length"] = _length_thirds(texts)
     columns = {"length": "length"}
-    if slice_by:
-        table["slice"] = snapshot.take(part["row"], slice_by)
-        columns["slice"] = slice_by
-    predictions = Predictions.validate(table)
+    for place, name in enumerate(slice_by):
+        table[f"slice_{place}"] = snapshot.take(part["row"], name)
+        columns[f"slice_{place}"] = name
+    read = float((scored["tokens"] * scored["read"]).sum() / max(scored["tokens"].sum(), 1))
+    return Predicted(Predictions.validate(table), columns, read)
+
+
+def evaluate_model(
+    model: Path,
+    snapshot: Snapshot,
+    part: pd.DataFrame,
+    baselines: pd.DataFrame | None,
+    rubric: Rubric,
+    *,
+    slice_by: Sequence[str] = (),
+) -> Evaluated:
+    """Score the documents of `part` (labelled, with `cluster`) and measure.
+
+    `baselines`: BaselinePredictions of the same documents. `slice_by`: columns of the snapshot. Raises InputError
+    where the model was never calibrated, no document is left, or there is no such column.
+    """
+    require_metric(rubric)
+    found = predict(model, snapshot, part, slice_by=slice_by)
     others = {} if baselines is None else dict(tuple(baselines.groupby("baseline", sort=False)))
     evaluation = evaluate(
-        predictions,
+        found.predictions,
         rubric,
         baselines=others,
-        slice_columns=columns,
-        read=float((scored["tokens"] * scored["read"]).sum() / max(scored["tokens"].sum(), 1)),
+        slice_columns=found.slice_columns,
+        read=found.read,
         lineage={"model": digest_folder(model), "snapshot": snapshot.manifest.version},
     )
-    return Evaluated(evaluation, predictions)
+    return Evaluated(evaluation, found.predictions)
 
 
 def require_metric(rubric: Rubric) -> None:
@@ -82,11 +104,12 @@ def require_metric(rubric: Rubric) -> None:
         )
 
 
-def require_slices(snapshot: Snapshot, slice_by: str) -> None:
+def require_slices(snapshot: Snapshot, slice_by: Sequence[str]) -> None:
     """Raises InputError where a column is named to slice by, and the snapshot has none of this name."""
-    if slice_by and slice_by not in snapshot.manifest.schema:
-        names = ", ".join(snapshot.manifest.schema)
-        raise InputError(f"no column {slice_by!r} to slice by", where=snapshot.sources, fix=f"Name one of: {names}")
+    for column in slice_by:
+        if column not in snapshot.manifest.schema:
+            names = ", ".join(snapshot.manifest.schema)
+            raise InputError(f"no column {column!r} to slice by", where=snapshot.sources, fix=f"Name one of: {names}")
 
 
 def _length_thirds(texts: list[str]) -> pd.Series:

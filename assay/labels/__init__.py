@@ -6,6 +6,7 @@ from assay.labels.parts import part_of, read_seen, write_seen
 from assay.labels.prepare import PreparedSplit, read_labels, split_documents
 from assay.labels.schema import LabelledDocument, Quarantined
 from assay.labels.split import SplitAssignment, SplitConfig, SplitResult, join_units, split
+from assay.labels.unseen import Unseen, find_unseen
 from assay.labels.validate import Validation, validate
 
 __all__ = [
@@ -18,7 +19,9 @@ __all__ = [
     "SplitAssignment",
     "SplitConfig",
     "SplitResult",
+    "Unseen",
     "Validation",
+    "find_unseen",
     "join_units",
     "measure_leakage",
     "part_of",
