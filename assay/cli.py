@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         "--max-quarantined", type=float, default=0.05, help="share of bad rows that fails (default: 0.05)"
     )
 
+    _rater_option(train)
     _gate_option(train)
 
     evaluate = commands.add_parser("evaluate", help="how good a model is on labelled documents it has not seen")
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--output", required=True, type=_local, help="the report, .json (and .html beside it)")
     _column_options(evaluate)
     _slice_option(evaluate)
+    _rater_option(evaluate)
     _gate_option(evaluate)
 
     compare = commands.add_parser("compare", help="two models on labelled documents that neither has seen")
@@ -130,6 +132,16 @@ def _slice_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _rater_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--rater-columns",
+        type=lambda names: tuple(name for name in names.split(",") if name),
+        default=(),
+        metavar="COLUMN,COLUMN,…",
+        help="single ratings that the label was made of: how far they agree, and what that hides",
+    )
+
+
 def _gate_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gate-limit",
@@ -164,6 +176,7 @@ def _train(options: argparse.Namespace) -> None:
         rubric=options.rubric,
         threshold=options.threshold,
         slice_by=tuple(options.slice_by),
+        rater_columns=options.rater_columns,
         ledger=options.ledger,
         max_quarantined=options.max_quarantined,
         processes=options.processes,
@@ -183,6 +196,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         _columns(options),
         output=options.output,
         slice_by=options.slice_by,
+        rater_columns=options.rater_columns,
         gates=read_limits(options.gate_limit),
     )
     _show(evaluation)

@@ -17,6 +17,7 @@ from assay.evaluation import (
     evaluation_report,
     finish_model_folder,
     require_metric,
+    require_raters,
     require_slices,
     run_gates,
     run_gates_elsewhere,
@@ -42,6 +43,8 @@ class Request:
     rubric: str = ""
     threshold: float | None = None
     slice_by: tuple[str, ...] = ()
+    rater_columns: tuple[str, ...] = ()
+    """Single ratings that the label was made of."""
     ledger: str = ""
     max_quarantined: float = 0.05
     processes: int = 1
@@ -72,6 +75,7 @@ def train_and_evaluate(request: Request) -> Evaluation:
             snapshot = acquire(open_source(request.source), request.columns, work / "snapshot")
             say(f"{snapshot.manifest.rows:,} rows, version {snapshot.manifest.version[:12]}")
             require_slices(snapshot, request.slice_by)
+            require_raters(snapshot, request.rater_columns)
         with stage("Validate"):
             rubric = given or rubric_from_labels(read_labels(snapshot), request.threshold, where=snapshot.sources)
             checked = validate(snapshot, rubric, max_quarantined=request.max_quarantined)
@@ -107,7 +111,15 @@ def train_and_evaluate(request: Request) -> Evaluation:
             baselines = evaluate_baselines(snapshot, checked.documents, divided.assignment, rubric, request.config)
         with stage("Evaluate"):
             part = part_of(checked.documents, divided.assignment, "test")
-            result = evaluate_model(work / "model", snapshot, part, baselines, rubric, slice_by=request.slice_by)
+            result = evaluate_model(
+                work / "model",
+                snapshot,
+                part,
+                baselines,
+                rubric,
+                slice_by=request.slice_by,
+                rater_columns=request.rater_columns,
+            )
         with stage("Gates"):
             verdicts = run_gates(
                 work / "model",
@@ -146,6 +158,7 @@ def evaluate_elsewhere(
     *,
     output: Path,
     slice_by: Sequence[str] = (),
+    rater_columns: Sequence[str] = (),
     gates: GateLimits | None = None,
 ) -> Evaluation:
     """Evaluate a finished model on another labelled source; write the evaluation as JSON, and a page beside it.
@@ -161,7 +174,9 @@ def evaluate_elsewhere(
         checked = validate(snapshot, info.rubric)
         say(f"{len(checked.documents):,} documents, {len(checked.quarantine)} quarantined, {checked.merged} merged")
         unseen = find_unseen(snapshot, checked.documents, [model])
-        result = evaluate_model(model, snapshot, unseen.part, None, info.rubric, slice_by=slice_by)
+        result = evaluate_model(
+            model, snapshot, unseen.part, None, info.rubric, slice_by=slice_by, rater_columns=rater_columns
+        )
         verdicts = run_gates_elsewhere(
             model,
             snapshot,

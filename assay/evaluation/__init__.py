@@ -22,6 +22,7 @@ from assay.evaluation.metrics import METRICS, Curves, Metric, Outcomes, measure
 from assay.evaluation.pairs import PairAccuracy, pair_accuracy
 from assay.evaluation.present import evaluation_report, summary_table
 from assay.evaluation.present_comparison import comparison_report, comparison_table
+from assay.evaluation.raters import RaterPair, Raters, measure_raters, read_ratings
 from assay.evaluation.run import (
     Evaluated,
     Predicted,
@@ -29,6 +30,7 @@ from assay.evaluation.run import (
     evaluate_model,
     predict,
     require_metric,
+    require_raters,
     require_slices,
 )
 from assay.evaluation.shortcuts import ShortcutLimits, measure_shortcuts
@@ -55,6 +57,8 @@ __all__ = [
     "PairAccuracy",
     "Predicted",
     "Predictions",
+    "RaterPair",
+    "Raters",
     "Reader",
     "ShortcutLimits",
     "Slice",
@@ -80,14 +84,17 @@ __all__ = [
     "limit_names",
     "measure",
     "measure_counterfactuals",
+    "measure_raters",
     "measure_shortcuts",
     "model_card",
     "pair_accuracy",
     "paired_bootstrap",
     "predict",
     "read_limits",
+    "read_ratings",
     "refusals",
     "require_metric",
+    "require_raters",
     "require_slices",
     "run_gates",
     "run_gates_elsewhere",

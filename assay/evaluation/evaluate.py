@@ -1,7 +1,7 @@
 """How good a model is on documents it never saw, against what, and what is to be said about it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import pandas as pd
@@ -18,6 +18,7 @@ from assay.evaluation.bootstrap import (
 from assay.evaluation.holm import correct, told_apart
 from assay.evaluation.metrics import METRICS, Curves, Outcomes
 from assay.evaluation.pairs import PairAccuracy, pair_accuracy
+from assay.evaluation.raters import Raters, measure_raters
 from assay.evaluation.slices import Slice, slices
 from assay.evaluation.verdict import Verdict
 from assay.rubric import Rubric
@@ -75,6 +76,8 @@ class Evaluation:
     lineage: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     """In plain words, for the reader of the figures."""
+    raters: Raters | None = None
+    """How far those who made the labels agree; None where their ratings are not known, or too few."""
     curves: Curves | None = None
     errors: Errors | None = None
     gates: list[Verdict] = field(default_factory=list)
@@ -109,6 +112,7 @@ class Evaluation:
                     "slices": [
                         Slice(**{**part, "metrics": _intervals(part["metrics"])}) for part in known.get("slices", [])
                     ],
+                    "raters": Raters.from_json(known["raters"]) if known.get("raters") else None,
                     "curves": Curves(**known["curves"]) if known.get("curves") else None,
                     "errors": Errors(**known["errors"]) if known.get("errors") else None,
                     "gates": [Verdict.from_json(verdict) for verdict in known.get("gates", [])],
@@ -173,6 +177,23 @@ def evaluate(
     )
     evaluation.warnings.extend(_warnings(evaluation))
     return evaluation
+
+
+def with_raters(evaluation: Evaluation, predictions: pd.DataFrame, ratings: pd.DataFrame) -> Evaluation:
+    """The evaluation with what `ratings` of its documents, row by row, say of the labels.
+
+    Where they are too few, a warning says so: that is no reason to lose the other figures.
+    """
+    try:
+        found = measure_raters(
+            ratings,
+            clusters=predictions["cluster"].to_numpy(),
+            scores=predictions["score"].to_numpy(),
+            labels=predictions["label"].to_numpy(),
+        )
+    except InputError as error:
+        return replace(evaluation, warnings=[*evaluation.warnings, f"Nothing is said of the raters: {error}."])
+    return replace(evaluation, raters=found)
 
 
 def _intervals(given: Mapping[str, Mapping[str, Any]]) -> dict[str, Interval]:

@@ -11,6 +11,7 @@ from assay.evaluation.evaluate import Evaluation
 from assay.evaluation.gates import gate_sections
 from assay.evaluation.holm import told_apart
 from assay.evaluation.metrics import METRICS
+from assay.evaluation.raters import Raters
 from assay.labels import Leakage
 from assay.language import identify_language
 from assay.report import (
@@ -125,6 +126,41 @@ def figures(evaluation: Evaluation) -> list[Block]:
         caption = f"The model beside {NAMES[strongest]}, the strongest of them: gains in all metrics."
         blocks.append(difference_table(evaluation.gains[strongest], primary, caption))
     return blocks
+
+
+def _beside(evaluation: Evaluation) -> dict[str, str]:
+    """The model's Spearman, and what it would be were the labels without noise."""
+    if evaluation.raters is None or evaluation.raters.corrected is None:
+        return {}
+    return {
+        "Spearman": in_words(evaluation.metrics["spearman"]),
+        "without the labels' noise": in_words(evaluation.raters.corrected),
+    }
+
+
+def rater_blocks(raters: Raters) -> list[Block]:
+    """How far those who made the labels agree, and what follows for the figures."""
+    facts = {
+        "one rating": in_words(raters.one),
+        "their mean": in_words(raters.mean),
+        "most that a score can show": in_words(raters.ceiling),
+    }
+    if raters.corrected is not None:
+        facts["Spearman without the labels' noise"] = in_words(raters.corrected)
+    rows = [
+        {
+            "": f"{pair.one}, {pair.other}",
+            "documents": pair.documents,
+            "QWK": in_words(pair.qwk),
+            "Spearman": in_words(pair.spearman),
+        }
+        for pair in raters.pairs
+    ]
+    return [
+        Prose(" ".join(raters.sentences())),
+        Facts(facts),
+        Table(pd.DataFrame(rows), "Raters in pairs, on documents that both rated."),
+    ]
 
 
 def difference_table(
@@ -311,6 +347,7 @@ def evaluation_report(
                     {
                         "F1 of the kept class": in_words(f1),
                         METRICS[evaluation.rubric.primary_metric].title: in_words(primary),
+                        **_beside(evaluation),
                         "kept from": evaluation.rubric.keep_name,
                         "test documents": f"{evaluation.documents:,}",
                         "of them to be kept": f"{evaluation.positive:,}",
@@ -321,6 +358,7 @@ def evaluation_report(
                 *figures(evaluation),
             ],
         ),
+        *([Section("How far do the raters agree?", rater_blocks(evaluation.raters))] if evaluation.raters else []),
         Section("What the scores look like", _charts(evaluation, predictions)),
         Section("Slices", slice_blocks(evaluation)),
         *gate_sections(evaluation.gates),

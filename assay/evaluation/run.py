@@ -9,8 +9,9 @@ import pandas as pd
 
 from assay.errors import InputError
 from assay.evaluation.baselines import baseline_scores
-from assay.evaluation.evaluate import Evaluation, evaluate
+from assay.evaluation.evaluate import Evaluation, evaluate, with_raters
 from assay.evaluation.metrics import METRICS
+from assay.evaluation.raters import read_ratings
 from assay.evaluation.tables import BaselinePredictions, Predictions
 from assay.inference import Scorer
 from assay.labels import part_of
@@ -74,11 +75,13 @@ def evaluate_model(
     rubric: Rubric,
     *,
     slice_by: Sequence[str] = (),
+    rater_columns: Sequence[str] = (),
 ) -> Evaluated:
     """Score the documents of `part` (labelled, with `cluster`) and measure.
 
-    `baselines`: BaselinePredictions of the same documents. `slice_by`: columns of the snapshot. Raises InputError
-    where the model was never calibrated, no document is left, or there is no such column.
+    `baselines`: BaselinePredictions of the same documents. `slice_by` and `rater_columns` (single ratings that the
+    label was made of): columns of the snapshot. Raises InputError where the model was never calibrated, no document
+    is left, there is no such column, or a rating lies outside the scale.
     """
     require_metric(rubric)
     found = predict(model, snapshot, part, slice_by=slice_by)
@@ -91,6 +94,10 @@ def evaluate_model(
         read=found.read,
         lineage={"model": digest_folder(model), "snapshot": snapshot.manifest.version},
     )
+    if rater_columns:
+        require_raters(snapshot, rater_columns)
+        ratings = read_ratings(snapshot, found.predictions["row"].tolist(), rater_columns, rubric)
+        evaluation = with_raters(evaluation, found.predictions, ratings)
     return Evaluated(evaluation, found.predictions)
 
 
@@ -110,6 +117,16 @@ def require_slices(snapshot: Snapshot, slice_by: Sequence[str]) -> None:
         if column not in snapshot.manifest.schema:
             names = ", ".join(snapshot.manifest.schema)
             raise InputError(f"no column {column!r} to slice by", where=snapshot.sources, fix=f"Name one of: {names}")
+
+
+def require_raters(snapshot: Snapshot, columns: Sequence[str]) -> None:
+    """Raises InputError where the columns of raters are fewer than two, or the snapshot has none of a name."""
+    if len(set(columns)) == 1:
+        raise InputError("one rater cannot agree", where=columns[0], fix="Name two columns of ratings or more")
+    for column in columns:
+        if column not in snapshot.manifest.schema:
+            names = ", ".join(snapshot.manifest.schema)
+            raise InputError(f"no column {column!r} of a rater", where=snapshot.sources, fix=f"Name one of: {names}")
 
 
 def _length_thirds(texts: list[str]) -> pd.Series:
