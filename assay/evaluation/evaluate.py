@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from assay.errors import InputError
@@ -65,6 +66,9 @@ class Evaluation:
     positive: int
     """Documents whose label reaches the threshold."""
     metrics: dict[str, Interval]
+    seeds: dict[str, list[float]] = field(default_factory=dict)
+    """Metric -> its values for models that differ in the seed of training alone, this one first; empty where there is
+    no other. What the intervals, which are about this very model, leave out."""
     baselines: dict[str, dict[str, Interval]] = field(default_factory=dict)
     gains: dict[str, dict[str, Difference]] = field(default_factory=dict)
     """Baseline -> metric -> by how much the model is better on the same documents; corrected for so many metrics."""
@@ -127,12 +131,20 @@ class Evaluation:
         """Metric -> figure, those that are defined."""
         return {name: interval.value for name, interval in self.metrics.items() if interval.value is not None}
 
+    def seed_spread(self, name: str) -> float | None:
+        """Standard deviation (n - 1) of a metric over seeds; None below two, or where one has no figure."""
+        values = [float(value) for value in self.seeds.get(name, []) if value is not None]
+        if len(values) < 2 or not np.isfinite(values).all():
+            return None
+        return float(np.std(values, ddof=1))
+
     def flat(self) -> dict[str, float]:
         """Figures under one name each, for a tracker: the model's with their intervals, and the baselines'."""
         figures = {f"test/{name}": value for name, value in self.values().items()}
         for name, interval in self.metrics.items():
             if interval.low is not None and interval.high is not None:
                 figures |= {f"test/{name}_low": interval.low, f"test/{name}_high": interval.high}
+        figures |= {f"test/{n}_seed_sd": spread for n in self.seeds if (spread := self.seed_spread(n)) is not None}
         for baseline, metrics in self.baselines.items():
             figures |= {f"{baseline}/{n}": i.value for n, i in metrics.items() if i.value is not None}
         return figures

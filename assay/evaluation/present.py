@@ -49,6 +49,16 @@ def in_words(interval: Interval) -> str:
     return f"{_two(interval.value)} ({_two(interval.low)} to {_two(interval.high)})"
 
 
+def with_seeds(evaluation: Evaluation, name: str) -> str:
+    """The model's figure in words, with the standard deviation over seeds where it is known: `…, seeds ± 0.012`."""
+    spread = evaluation.seed_spread(name)
+    return in_words(evaluation.metrics[name]) + ("" if spread is None else f", seeds ± {spread:.3f}")
+
+
+def _figure(evaluation: Evaluation, system: str, metrics: Mapping[str, Interval], name: str) -> str:
+    return with_seeds(evaluation, name) if system == "model" else in_words(metrics[name])
+
+
 def _two(value: float) -> str:
     return f"{value:.2f}".replace("-0.00", "0.00")
 
@@ -69,7 +79,10 @@ def summary_table(evaluation: Evaluation) -> pd.DataFrame:
     names = ("f1", "average_precision", "qwk", "spearman", "calibration_error")
     return pd.DataFrame(
         [
-            {"": NAMES[system], **{METRICS[name].title: in_words(metrics[name]) for name in names}}
+            {
+                "": NAMES[system],
+                **{METRICS[name].title: _figure(evaluation, system, metrics, name) for name in names},
+            }
             for system, metrics in _systems(evaluation).items()
         ]
     )
@@ -82,18 +95,20 @@ def figures(evaluation: Evaluation) -> list[Block]:
         [
             {
                 "": METRICS[name].title + ("" if METRICS[name].higher_is_better else " (less is better)"),
-                **{NAMES[system]: in_words(metrics[name]) for system, metrics in systems.items()},
+                **{NAMES[system]: _figure(evaluation, system, metrics, name) for system, metrics in systems.items()},
             }
             for name in SHOWN
         ]
     )
     primary = evaluation.rubric.primary_metric
     known = {name: metrics[primary] for name, metrics in systems.items() if metrics[primary].value is not None}
+    seeds = max((len(values) for values in evaluation.seeds.values()), default=0)
     blocks: list[Block] = [
         Table(
             table,
             f"The first four rows are about the kept class, {evaluation.rubric.keep_name}. In brackets: 95 % intervals "
-            "by bootstrap over clusters of near-duplicates and groups.",
+            "by bootstrap over clusters of near-duplicates and groups."
+            + (f" Seeds: standard deviation over {seeds} trainings that differ in the seed." if seeds > 1 else ""),
         )
     ]
     if known:
@@ -338,15 +353,15 @@ def evaluation_report(
     leakage: Leakage | None = None,
 ) -> Report:
     """The report of a training run; without what only such a run knows, that of an evaluation elsewhere."""
-    f1, primary = evaluation.metrics["f1"], evaluation.metrics[evaluation.rubric.primary_metric]
+    primary = evaluation.rubric.primary_metric
     sections = [
         Section(
             "How good is it?",
             [
                 Facts(
                     {
-                        "F1 of the kept class": in_words(f1),
-                        METRICS[evaluation.rubric.primary_metric].title: in_words(primary),
+                        "F1 of the kept class": with_seeds(evaluation, "f1"),
+                        METRICS[primary].title: with_seeds(evaluation, primary),
                         **_beside(evaluation),
                         "kept from": evaluation.rubric.keep_name,
                         "test documents": f"{evaluation.documents:,}",

@@ -59,7 +59,7 @@ class Raters:
     that are the mean of these (attenuation, Spearman 1904)."""
     corrected: Interval | None = None
     """The model's Spearman with the label divided by `ceiling`: an estimate of its correlation with labels without
-    noise, where the label is the mean or median of these ratings. Above 1 where the estimates' own noise makes it so."""
+    noise, where the label is the mean or median of these ratings. Chance can put it above 1."""
 
     def sentences(self) -> list[str]:
         """For people, with what is not in the figures."""
