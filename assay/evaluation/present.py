@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 
 from assay.evaluation.baselines import BASELINE_NAMES
-from assay.evaluation.bootstrap import Difference, Interval
+from assay.evaluation.bootstrap import LEAST_CLUSTERS, Difference, Interval
 from assay.evaluation.evaluate import Evaluation
 from assay.evaluation.gates import gate_sections
 from assay.evaluation.holm import told_apart
 from assay.evaluation.metrics import METRICS
 from assay.evaluation.raters import Raters
+from assay.evaluation.slices import LEAST_SLICE
 from assay.labels import Leakage
 from assay.language import identify_language
 from assay.report import (
@@ -38,6 +39,8 @@ NAMES = {"model": "this model", **BASELINE_NAMES}
 SHOWN = ("f1", "average_precision", "precision", "recall", "qwk", "spearman", "mae", "macro_f1", "calibration_error")
 SHORT = 5
 QUARANTINED = 20
+MOST_SMALL = 40
+"""Slices shown that are too small to be measured."""
 
 
 def in_words(interval: Interval) -> str:
@@ -247,28 +250,31 @@ def _charts(evaluation: Evaluation, predictions: pd.DataFrame) -> list[Block]:
 
 
 def slice_blocks(evaluation: Evaluation) -> list[Block]:
-    """The slices that are large enough, and the names of the others."""
-    measured = [part for part in evaluation.slices if part.metrics]
-    small = [part for part in evaluation.slices if not part.metrics]
-    blocks: list[Block] = []
-    if measured:
-        rows = [
-            {
-                "": f"{part.column}: {part.value}",
-                "documents": part.documents,
-                "reach the threshold": part.positive,
-                **{
-                    METRICS[name].title: in_words(part.metrics[name])
-                    for name in ("f1", "average_precision", "spearman")
-                },
-            }
-            for part in measured
-        ]
-        blocks.append(Table(pd.DataFrame(rows)))
-    if small:
-        names = ", ".join(f"{part.value} ({part.documents})" for part in small[:40])
-        blocks.append(Prose(f"Too few documents to be measured: {names}."))
-    return blocks or [Prose("There is none.")]
+    """Each slice with its support; figures where it is large enough, intervals where it has clusters enough."""
+    if not evaluation.slices:
+        return [Prose("There is none.")]
+    # Small ones stand below the others of their column; of many, as sites are, only the largest are shown.
+    columns = list(dict.fromkeys(part.column for part in evaluation.slices))
+    ordered = sorted(evaluation.slices, key=lambda part: (columns.index(part.column), not part.metrics))
+    small = sorted((part for part in ordered if not part.metrics), key=lambda part: -part.documents)
+    left_out = {id(part) for part in small[MOST_SMALL:]}
+    rows = [
+        {
+            "": f"{part.column}: {part.value}",
+            "documents": part.documents,
+            "reach the threshold": part.positive,
+            **{
+                METRICS[name].title: in_words(part.metrics[name]) if part.metrics else ""
+                for name in ("f1", "average_precision", "spearman")
+            },
+        }
+        for part in ordered
+        if id(part) not in left_out
+    ]
+    caption = f"No figures below {LEAST_SLICE} documents, no intervals below {LEAST_CLUSTERS} clusters."
+    if left_out:
+        caption += f" {len(left_out):,} slices that are smaller still are not shown."
+    return [Table(pd.DataFrame(rows), caption)]
 
 
 def _errors(evaluation: Evaluation, predictions: pd.DataFrame, snapshot: Snapshot) -> list[Block]:

@@ -126,7 +126,7 @@ def measure_raters(
         mean = ratings_each * one / (1 + (ratings_each - 1) * one) if one > 0 else float("nan")
         found = {"one": one, "mean": mean, "ceiling": float(np.sqrt(mean))}
         if ranks:
-            found["corrected"] = rank_correlation(*ranks, weight) / found["ceiling"]
+            found["corrected"] = rank_correlation(ranks[0], ranks[1], weight) / found["ceiling"]
         return found
 
     intervals = bootstrap_figures(figures, unit, resamples=resamples, seed=seed)
@@ -190,7 +190,10 @@ def _pair(
     ranks = [rankdata(values, "dense") for values in (a, b)]
 
     def figures(weight: FloatArray) -> dict[str, float]:
-        return {"qwk": weighted_kappa(*grades, weight), "spearman": rank_correlation(*ranks, weight)}
+        return {
+            "qwk": weighted_kappa(grades[0], grades[1], weight),
+            "spearman": rank_correlation(ranks[0], ranks[1], weight),
+        }
 
     intervals = bootstrap_figures(figures, unit[both], resamples=resamples, seed=seed)
     return RaterPair(one, other, int(both.sum()), **intervals)

@@ -15,6 +15,7 @@ from assay.evaluation.raters import read_ratings
 from assay.evaluation.tables import BaselinePredictions, Predictions
 from assay.inference import Scorer
 from assay.labels import part_of
+from assay.language import CERTAIN, identify_language
 from assay.model import Calibration, ModelInfo, new_model
 from assay.rubric import Rubric
 from assay.storage import Snapshot, digest_folder
@@ -59,7 +60,8 @@ def predict(model: Path, snapshot: Snapshot, part: pd.DataFrame, *, slice_by: Se
     scored = scorer.score(texts, progress="scoring the test part")
     table = pd.concat([part[["id", "row", "cluster", "label"]].reset_index(drop=True), scored], axis=1)
     table["length"] = _length_thirds(texts)
-    columns = {"length": "length"}
+    table["language"] = [_language(text) for text in texts]
+    columns = {"length": "length", "language": "language"}
     for place, name in enumerate(slice_by):
         table[f"slice_{place}"] = snapshot.take(part["row"], name)
         columns[f"slice_{place}"] = name
@@ -127,6 +129,11 @@ def require_raters(snapshot: Snapshot, columns: Sequence[str]) -> None:
         if column not in snapshot.manifest.schema:
             names = ", ".join(snapshot.manifest.schema)
             raise InputError(f"no column {column!r} of a rater", where=snapshot.sources, fix=f"Name one of: {names}")
+
+
+def _language(text: str) -> str:
+    found = identify_language(text)
+    return found.code if found.probability >= CERTAIN else "not certain"
 
 
 def _length_thirds(texts: list[str]) -> pd.Series:
