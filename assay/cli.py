@@ -1,4 +1,4 @@
-"""`assay train | evaluate | score | select | serve | snapshot`: what the Flyte tasks do, without Flyte."""
+"""`assay train | evaluate | compare | score | select | serve | snapshot`: what the Flyte tasks do, without Flyte."""
 
 import argparse
 import os
@@ -66,12 +66,18 @@ def _parser() -> argparse.ArgumentParser:
         "--scoring-precision", choices=["fp32", "bf16"], help="in which the model scores for good (default: fp32)"
     )
     train.add_argument("--seed", type=int, default=0, help="of split, head and order (default: 0)")
+    train.add_argument(
+        "--seeds", type=int, default=1, help="models that differ in the seed alone, to say what it matters (default: 1)"
+    )
     train.add_argument("--processes", type=int, default=1, help="training processes on this machine (default: 1)")
-    train.add_argument("--slice-by", default="", help="column whose values the report tells apart")
+    _slice_option(train)
     train.add_argument("--ledger", default="", help="folder or URL that remembers each document's side of the split")
     train.add_argument(
         "--max-quarantined", type=float, default=0.05, help="share of bad rows that fails (default: 0.05)"
     )
+
+    _rater_option(train)
+    _gate_option(train)
 
     evaluate = commands.add_parser("evaluate", help="how good a model is on labelled documents it has not seen")
     evaluate.add_argument("--model", required=True, type=_local)
@@ -81,7 +87,18 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--rubric", default="", help="of a model with several, the labels' one (default: its main one)"
     )
-    evaluate.add_argument("--slice-by", default="", help="column whose values the report tells apart")
+    _slice_option(evaluate)
+    _rater_option(evaluate)
+    _gate_option(evaluate)
+
+    compare = commands.add_parser("compare", help="two models on labelled documents that neither has seen")
+    compare.add_argument("a", help="model folder, or version or alias of the registry")
+    compare.add_argument("b", help="the other; differences above 0 mean that the first is better")
+    compare.add_argument("--data", required=True)
+    compare.add_argument("--output", required=True, type=_local, help="the comparison, .json (and .html beside it)")
+    compare.add_argument("--registry", default="", help="(default: ASSAY_REGISTRY, else work/registry)")
+    _column_options(compare)
+    _slice_option(compare)
 
     score = commands.add_parser(
         "score", help="a corpus in, sidecars of scores out; the same command goes on after a stop"
@@ -133,7 +150,38 @@ def _column_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--id-column", default="", help="(default: id, else a digest of the text)")
 
 
+def _slice_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--slice-by",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="column whose values the report tells apart; may be given again",
+    )
+
+
+def _rater_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--rater-columns",
+        type=lambda names: tuple(name for name in names.split(",") if name),
+        default=(),
+        metavar="COLUMN,COLUMN,…",
+        help="single ratings that the label was made of: how far they agree, and what that hides",
+    )
+
+
+def _gate_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--gate-limit",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="from where on a gate refuses, such as shortcuts.excess=0.3; may be given again",
+    )
+
+
 def _train(options: argparse.Namespace) -> None:
+    from assay.evaluation import read_limits
     from assay.model import KeepTarget
     from assay.pipeline import Labels, Request, train_and_evaluate
     from assay.training import recipe
@@ -158,11 +206,14 @@ def _train(options: argparse.Namespace) -> None:
         keep=KeepTarget.parse(options.keep),
         rubric=options.rubric,
         threshold=options.threshold,
-        slice_by=options.slice_by,
+        slice_by=tuple(options.slice_by),
+        rater_columns=options.rater_columns,
         ledger=options.ledger,
         max_quarantined=options.max_quarantined,
         processes=options.processes,
+        seeds=options.seeds,
         also=tuple(Labels.parse(given) for given in options.also),
+        gates=read_limits(options.gate_limit),
     )
     for rubric, evaluation in train_and_evaluate(request).items():
         _show(evaluation, rubric if request.also else "")
@@ -170,6 +221,7 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    from assay.evaluation import read_limits
     from assay.pipeline import evaluate_elsewhere
 
     evaluation = evaluate_elsewhere(
@@ -179,9 +231,32 @@ def _evaluate(options: argparse.Namespace) -> None:
         output=options.output,
         rubric=options.rubric,
         slice_by=options.slice_by,
+        rater_columns=options.rater_columns,
+        gates=read_limits(options.gate_limit),
     )
     _show(evaluation)
     print(f"report: {options.output} and {options.output.with_suffix('.html')}")
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from assay.comparing import compare_models
+    from assay.evaluation import comparison_table
+    from assay.filtering import open_model
+    from assay.report import print_table
+
+    registry = _registry(options)
+    with open_model(options.a, registry) as one, open_model(options.b, registry) as other:
+        comparison = compare_models(
+            (one, other),
+            options.data,
+            _columns(options),
+            output=options.output,
+            names=(options.a, options.b),
+            slice_by=options.slice_by,
+        )
+    print_table(f"On {comparison.documents} documents that neither has seen", comparison_table(comparison))
+    print(comparison.sentence())
+    print(f"comparison: {options.output} and {options.output.with_suffix('.html')}")
 
 
 def _show(evaluation: "Evaluation", rubric: str = "") -> None:
@@ -271,9 +346,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "snapshot":
             return snapshot_cli.run(options)
-        {"train": _train, "evaluate": _evaluate, "score": _score, "select": _select, "serve": _serve}[options.command](
-            options
-        )
+        run = {
+            "train": _train,
+            "evaluate": _evaluate,
+            "compare": _compare,
+            "score": _score,
+            "select": _select,
+            "serve": _serve,
+        }[options.command]
+        run(options)
     except InputError as error:
         print(f"assay {options.command}: {error}", file=sys.stderr)
         return 2

@@ -3,14 +3,14 @@
 import json
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from assay.corpus import Columns, acquire, open_source
-from assay.dedup import near_duplicate_clusters, text_digest
 from assay.errors import InputError
 from assay.evaluation import (
     Evaluation,
@@ -20,10 +20,14 @@ from assay.evaluation import (
     evaluate_model,
     evaluation_report,
     finish_model_folder,
+    measure_seeds,
     require_metric,
+    require_raters,
     require_slices,
     run_gates,
+    run_gates_elsewhere,
     with_gates,
+    with_seeds,
 )
 from assay.labels import (
     LabelledSet,
@@ -32,11 +36,10 @@ from assay.labels import (
     SplitConfig,
     SplitSet,
     Validation,
-    join_units,
+    find_unseen,
     learned_before,
     part_of,
     read_labels,
-    read_seen,
     split_together,
     validate,
 )
@@ -102,10 +105,14 @@ class Request:
     config: TrainConfig
     rubric: str = ""
     threshold: float | None = None
-    slice_by: str = ""
+    slice_by: tuple[str, ...] = ()
+    rater_columns: tuple[str, ...] = ()
+    """Single ratings that the label was made of."""
     ledger: str = ""
     max_quarantined: float = 0.05
     processes: int = 1
+    seeds: int = 1
+    """Models that differ in the seed alone; the first is written, the others say how much it matters."""
     keep: KeepTarget = AS_LABELLED
     """What the cut between kept and dropped documents is chosen for."""
     gates: GateLimits = field(default_factory=GateLimits)
@@ -130,8 +137,9 @@ def train_and_evaluate(request: Request) -> dict[str, Evaluation]:
     with clear_disk_errors(output):
         if output.exists():
             raise InputError("the output exists already", where=str(output), fix="Remove it, or name another")
-    if request.processes < 1:
-        raise InputError(f"{request.processes} training processes", fix="Give 1 or more")
+    for count, what in ((request.processes, "training processes"), (request.seeds, "seeds")):
+        if count < 1:
+            raise InputError(f"{count} {what}", fix="Give 1 or more")
     checkpoints = output.parent / f".{output.name}.training"
     given = [labels.given() for labels in request.labels]
     locate_encoder(request.config.encoder)
@@ -143,6 +151,7 @@ def train_and_evaluate(request: Request) -> dict[str, Evaluation]:
                 snapshot = acquire(open_source(labels.source), request.columns, work / f"snapshot-{number}")
                 say(f"{snapshot.manifest.rows:,} rows, version {snapshot.manifest.version[:12]}")
                 require_slices(snapshot, request.slice_by)
+                require_raters(snapshot, request.rater_columns)
                 snapshots.append(snapshot)
         sets, checks = [], []
         with stage("Validate"):
@@ -182,6 +191,19 @@ def train_and_evaluate(request: Request) -> dict[str, Evaluation]:
             )
         with stage("Calibrate"):
             calibrate(work / "trained", main, work / "model", others=others, keep=request.keep)
+        others_seeds = {}
+        if request.seeds > 1:
+            with stage("Seeds"):
+                others_seeds = measure_seeds(
+                    main,
+                    request.config,
+                    count=request.seeds,
+                    work=work,
+                    checkpoints=checkpoints,
+                    others=others,
+                    keep=request.keep,
+                    launch=partial(launch, request.processes),
+                )
         measured = {
             of.rubric.name: _measure(
                 work / "model",
@@ -192,6 +214,7 @@ def train_and_evaluate(request: Request) -> dict[str, Evaluation]:
                 curve,
                 work / f"report-{number}.html",
                 request.keep if of is main else AS_LABELLED,
+                others_seeds if of is main else {},
             )
             for number, (of, checked, split) in enumerate(zip([main, *others], checks, divided, strict=True))
         }
@@ -216,6 +239,7 @@ def _measure(
     curve: pd.DataFrame,
     page: Path,
     keep: KeepTarget,
+    seeds: Mapping[str, Sequence[float]],
 ) -> tuple[Evaluation, Path]:
     """Baselines, evaluation and gates of a model by one rubric; returns the evaluation, and the page that it wrote."""
     which = f": {of.rubric.name}" if request.also else ""
@@ -229,6 +253,7 @@ def _measure(
             baselines,
             of.rubric,
             slice_by=request.slice_by,
+            rater_columns=request.rater_columns,
         )
     with stage(f"Gates{which}"):
         verdicts = run_gates(
@@ -238,13 +263,13 @@ def _measure(
             of.assignment,
             result.predictions,
             of.rubric,
-            columns=[request.slice_by] if request.slice_by else [],
+            columns=request.slice_by,
             limits=request.gates,
             seed=request.config.seed,
         )
         for verdict in verdicts:
             say(verdict.sentence())
-        evaluation = with_gates(result.evaluation, verdicts)
+        evaluation = with_seeds(with_gates(result.evaluation, verdicts), seeds)
         report = evaluation_report(
             evaluation,
             result.predictions,
@@ -260,37 +285,49 @@ def _measure(
 
 
 def evaluate_elsewhere(
-    model: Path, source: str, columns: Columns, *, output: Path, rubric: str = "", slice_by: str = ""
+    model: Path,
+    source: str,
+    columns: Columns,
+    *,
+    output: Path,
+    rubric: str = "",
+    slice_by: Sequence[str] = (),
+    rater_columns: Sequence[str] = (),
+    gates: GateLimits | None = None,
 ) -> Evaluation:
     """Evaluate a finished model on another labelled source; write the evaluation as JSON, and a page beside it.
 
     `rubric`: of a model with several, the name of the one that the labels are by; its main one otherwise. Documents
-    that fitted the model are left out, and counted. Raises InputError where too few are left, the model was never
-    calibrated, or has no such rubric.
+    that fitted the model are left out, and counted; the gates that need no train part are asked. Raises InputError
+    where too few are left, the model was never calibrated, or has no such rubric.
     """
     if output.suffix != ".json" or output.is_dir():
         raise InputError("the report is a file of JSON", where=str(output), fix="Give a name that ends in .json")
     info = ModelInfo.read(model)
     info = info.view(rubric or info.rubric.name)
-    seen = read_seen(model)
     with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
         snapshot = acquire(open_source(source), columns, Path(scratch) / "snapshot")
         checked = validate(snapshot, info.rubric)
-        documents = checked.documents
-        say(f"{len(documents):,} documents, {len(checked.quarantine)} quarantined, {checked.merged} merged")
-        texts = snapshot.take(documents["row"])
-        part = documents.assign(cluster=join_units(near_duplicate_clusters(texts, progress=True), documents["group"]))
-        fresh = [text_digest(text) not in seen for text in texts]
-        left_out = len(part) - sum(fresh)
-        if left_out:
-            say(f"{left_out} of {len(part)} documents fitted this model, and are left out")
+        say(f"{len(checked.documents):,} documents, {len(checked.quarantine)} quarantined, {checked.merged} merged")
+        unseen = find_unseen(snapshot, checked.documents, [model])
         result = evaluate_model(
-            model, snapshot, part[fresh].reset_index(drop=True), None, info.rubric, slice_by=slice_by
+            model, snapshot, unseen.part, None, info.rubric, slice_by=slice_by, rater_columns=rater_columns
         )
-        report = evaluation_report(result.evaluation, result.predictions, snapshot, quarantine=checked.quarantine)
-    fields = {**result.evaluation.to_json(), "left_out_as_seen": left_out, "source": source}
+        verdicts = run_gates_elsewhere(
+            model,
+            snapshot,
+            result.predictions,
+            info.rubric,
+            columns=slice_by,
+            limits=gates or GateLimits(),
+        )
+        for verdict in verdicts:
+            say(verdict.sentence())
+        evaluation = with_gates(result.evaluation, verdicts)
+        report = evaluation_report(evaluation, result.predictions, snapshot, quarantine=checked.quarantine)
+    fields = {**evaluation.to_json(), "left_out_as_seen": unseen.left_out, "source": source}
     fields["quarantined"] = checked.quarantine["reason"].value_counts().to_dict()
     with staged_file(output) as partial:
         partial.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
         write_html(report, output.with_suffix(".html"))  # where this fails, there is no report at all
-    return result.evaluation
+    return evaluation

@@ -52,8 +52,8 @@ def evaluate(
     """Score the test part, compare, ask the gates, and draw the report that is both Deck and HTML file."""
     with recorded("Evaluate") as stage:
         opened, folder = Snapshot.open(Path(snapshot.download())), Path(model.download())
-        part, columns = part_of(documents, assignment, "test"), [slice_by] if slice_by else []
-        result = evaluate_model(folder, opened, part, baselines, rubric, slice_by=slice_by)
+        part, columns = part_of(documents, assignment, "test"), [name for name in slice_by.split(",") if name]
+        result = evaluate_model(folder, opened, part, baselines, rubric, slice_by=columns)
         verdicts = run_gates(folder, opened, documents, assignment, result.predictions, rubric, columns=columns)
         say("; ".join(verdict.sentence() for verdict in verdicts))
         evaluation = with_gates(result.evaluation, verdicts)

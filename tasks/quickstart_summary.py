@@ -25,5 +25,8 @@ def summarise_quickstart(
     console.print(f"selection: {selection.place}", soft_wrap=True)
     if not on_cluster():
         console.print(f"   report: {work_folder() / 'report.html'}", soft_wrap=True)
-        console.print("    serve: make serve\n tracking: make ui")
+        # Only a champion is served without being named.
+        named = f"assay serve --model {registration.version} --registry {registration.registry}"
+        champion = registration.champion == registration.version
+        console.print(f"    serve: {'make serve' if champion else named}\n tracking: make ui", soft_wrap=True)
     return registration

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from flytekit import current_context, task
 from flytekit.types.file import FlyteFile
 
-from assay.evaluation import Evaluation, finish_model_folder
+from assay.evaluation import Evaluation, finish_model_folder, refusals
 from assay.progress import say
-from assay.registry import Registry
+from assay.registry import Registry, promote_first
 from tasks.caching import by_content
 from tasks.resources import light
 from tasks.types import ModelFolder, Stage, recorded
@@ -17,15 +17,18 @@ from tasks.types import ModelFolder, Stage, recorded
 
 @dataclass
 class Registration:
-    """Where the version lies, and whether it is the champion now."""
+    """Where the version lies, and who is the champion now."""
 
     registry: str
     version: str
     champion: str
+    """Its version; empty where a gate refused the only candidate, and there is none."""
+    standing: str = ""
+    """For people: who is the champion, and why this version is not."""
 
     def __str__(self) -> str:
         """What `pyflyte run` prints last."""
-        return f"registered as version {self.version}; the champion is {self.champion}"
+        return f"registered as version {self.version}; {self.standing}"
 
 
 class Registered(NamedTuple):
@@ -34,17 +37,22 @@ class Registered(NamedTuple):
 
 
 @task(cache=by_content(), **light())
-def register(model: ModelFolder, evaluation: Evaluation, report: FlyteFile, registry: str) -> Registered:
-    """Add model card, evaluation and report to the folder, and register it; the first version becomes champion."""
+def register(
+    model: ModelFolder, evaluation: Evaluation, report: FlyteFile, registry: str, promote_refused: str
+) -> Registered:
+    """Add model card, evaluation and report to the folder, and register it; the first version becomes champion.
+
+    A version that a gate refuses does not, unless `promote_refused` says why it should.
+    """
     with recorded("Register") as stage:
         folder = Path(current_context().working_directory) / "registered"
         finish_model_folder(Path(model.download()), evaluation, Path(report.download()), folder)
         shelf = Registry(registry)
         version = shelf.register(folder, {"metrics": evaluation.values(), "lineage": evaluation.lineage})
-        champion = shelf.ensure_alias(
-            "champion", version.name, who="training workflow", why="the first version of this registry"
+        promotion = promote_first(
+            shelf, version.name, refusals(evaluation.gates), who="training workflow", in_spite=promote_refused
         )
         stage.documents = evaluation.documents
-        stage.remark = f"version {version.name}, champion is {champion.version}"
-        say(stage.remark)
-    return Registered(Registration(registry, version.name, champion.version), stage)
+        stage.remark = f"version {version.name}, champion is {promotion.champion or 'none: refused'}"
+        say(f"version {version.name}; {promotion.sentence}")
+    return Registered(Registration(registry, version.name, promotion.champion, promotion.sentence), stage)

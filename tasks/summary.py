@@ -47,6 +47,8 @@ def summarise(
     print_table(f"How good is it, on {evaluation.documents} documents it never saw?", table, console)
     for warning in evaluation.warnings:
         console.print(f"! {warning}")
+    if registration.champion != registration.version:
+        console.print(f"! {registration.standing}", soft_wrap=True)
     cached = int((done["time"] == "from cache").sum())
     if cached:
         console.print(f"{cached} of {len(done)} stages from the cache")

@@ -19,6 +19,7 @@ def quickstart(
     window_tokens: int = 0,
     corpus: str = "installed-docs:numpy,networkx,flytekit",
     token_budget: int = 100_000,
+    promote_refused: str = "",
 ) -> Registration:
     """Train a classifier of educational value on 450 documents, prove it, ship it, and filter a corpus with it.
 
@@ -29,6 +30,8 @@ def quickstart(
         window_tokens: tokens read of a document's beginning; 0: the recipe's
         corpus: what is filtered: snapshot, files, or the documentation inside installed packages
         token_budget: tokens of the best documents of it
+        promote_refused: why a model that a gate refuses may be champion all the same; without a reason it is none, and
+            is shipped and used under its version
     """
     started = now()
     registration = train_quality_classifier(
@@ -39,6 +42,7 @@ def quickstart(
         window_tokens=window_tokens,
         seed=seed,
         tracking=tracking,
+        promote_refused=promote_refused,
     )
     packaged = package_model(registry=registration.registry, version=registration.version)
     checked = check_serving(bento=packaged.bento)

@@ -38,6 +38,7 @@ def train_quality_classifier(
     ledger: str = "",
     registry: str = "",
     tracking: str = "mlflow",
+    promote_refused: str = "",
 ) -> Registration:
     """Train on a file, a folder or an fsspec URL of Parquet, JSONL or CSV, or on hf://datasets/OWNER/NAME@REVISION.
 
@@ -48,7 +49,7 @@ def train_quality_classifier(
         group_by: documents that share a value of this column stay on one side of the split
         id_column: a stable name of each document; without one, `id` or a digest of the text
         weight_column: how much each label counts in training, above 0
-        slice_by: a column whose values the report tells apart
+        slice_by: columns whose values the report tells apart, with commas between them
         rubric: a built-in name or a Markdown file; without one, the scale that the labels span
         threshold: label from which a document is kept; without one, the rubric's
         recipe: training settings, by name
@@ -63,6 +64,7 @@ def train_quality_classifier(
         ledger: where documents' sides of the split are remembered; without one, the work folder
         registry: where versions go; without one, the work folder
         tracking: mlflow, neptune or none
+        promote_refused: why a model that a gate refuses may be the first champion all the same; without a reason, not
     """
     given = look(
         source=source,
@@ -142,6 +144,7 @@ def train_quality_classifier(
         evaluation=evaluated.evaluation,
         report=evaluated.report,
         registry=given.registry,
+        promote_refused=promote_refused,
     )
     tracked = track(
         model=calibrated.model,

@@ -4,13 +4,36 @@ from assay.evaluation.baselines import BASELINE_NAMES, baseline_scores
 from assay.evaluation.bootstrap import Difference, Interval, bootstrap, paired_bootstrap
 from assay.evaluation.calibrate import calibrate
 from assay.evaluation.card import finish_model_folder, model_card
+from assay.evaluation.compare import Comparison, compare
 from assay.evaluation.counterfactuals import CounterfactualLimits, Reader, keywords, measure_counterfactuals
 from assay.evaluation.evaluate import Errors, Evaluation, evaluate
-from assay.evaluation.gates import GateLimits, gate_sections, refusals, run_gates, with_gates
+from assay.evaluation.gates import (
+    GateLimits,
+    gate_sections,
+    refusals,
+    run_gates,
+    run_gates_elsewhere,
+    with_gates,
+)
+from assay.evaluation.holm import correct, holm, told_apart
 from assay.evaluation.leak import LeakLimits, compare_splits, find_straddling, leak_verdict
+from assay.evaluation.limits import limit_names, read_limits
 from assay.evaluation.metrics import METRICS, Curves, Metric, Outcomes, measure
+from assay.evaluation.pairs import PairAccuracy, pair_accuracy
 from assay.evaluation.present import evaluation_report, summary_table
-from assay.evaluation.run import Evaluated, evaluate_baselines, evaluate_model, require_metric, require_slices
+from assay.evaluation.present_comparison import comparison_report, comparison_table
+from assay.evaluation.raters import RaterPair, Raters, measure_raters, read_ratings
+from assay.evaluation.run import (
+    Evaluated,
+    Predicted,
+    evaluate_baselines,
+    evaluate_model,
+    predict,
+    require_metric,
+    require_raters,
+    require_slices,
+)
+from assay.evaluation.seeds import measure_seeds, with_seeds
 from assay.evaluation.shortcuts import ShortcutLimits, measure_shortcuts
 from assay.evaluation.slices import Slice
 from assay.evaluation.tables import BaselinePredictions, Predictions
@@ -20,6 +43,7 @@ __all__ = [
     "BASELINE_NAMES",
     "METRICS",
     "BaselinePredictions",
+    "Comparison",
     "CounterfactualLimits",
     "Curves",
     "Difference",
@@ -31,7 +55,11 @@ __all__ = [
     "LeakLimits",
     "Metric",
     "Outcomes",
+    "PairAccuracy",
+    "Predicted",
     "Predictions",
+    "RaterPair",
+    "Raters",
     "Reader",
     "ShortcutLimits",
     "Slice",
@@ -39,7 +67,11 @@ __all__ = [
     "baseline_scores",
     "bootstrap",
     "calibrate",
+    "compare",
     "compare_splits",
+    "comparison_report",
+    "comparison_table",
+    "correct",
     "evaluate",
     "evaluate_baselines",
     "evaluate_model",
@@ -47,17 +79,29 @@ __all__ = [
     "find_straddling",
     "finish_model_folder",
     "gate_sections",
+    "holm",
     "keywords",
     "leak_verdict",
+    "limit_names",
     "measure",
     "measure_counterfactuals",
+    "measure_raters",
+    "measure_seeds",
     "measure_shortcuts",
     "model_card",
+    "pair_accuracy",
     "paired_bootstrap",
+    "predict",
+    "read_limits",
+    "read_ratings",
     "refusals",
     "require_metric",
+    "require_raters",
     "require_slices",
     "run_gates",
+    "run_gates_elsewhere",
     "summary_table",
+    "told_apart",
     "with_gates",
+    "with_seeds",
 ]

@@ -52,6 +52,12 @@ class Difference:
     high: float | None
     p_better: float | None
     """Share of the resamples in which it is better; ties count half."""
+    p: float | None = None
+    """Two-sided, of the hypothesis that the models are equally good, by turning the percentile interval round: 2 (1 +
+    the resamples on the rarer side of 0, those at 0 included) / (1 + resamples), at most 1. The 1 is that of Davison
+    and Hinkley (1997, 4.2): so few resamples can never say 0."""
+    p_holm: float | None = None
+    """The same as p for the primary metric; for others p corrected for their number."""
 
 
 def draws(clusters: Sequence[int] | NDArray[np.int64], resamples: int, seed: int) -> NDArray[np.int64]:
@@ -112,13 +118,14 @@ class Resampled:
         for name, metric in METRICS.items():
             sign = 1 if metric.higher_is_better else -1
             value = sign * (self.values[name] - other.values[name])
-            low = high = better = None
+            low = high = better = p = None
             if self._known(name, value):
                 drawn = sign * (self.drawn[name] - other.drawn[name])
                 low, high = _quantiles(drawn, level)
                 finite = drawn[np.isfinite(drawn)]
                 better = float((finite > 0).mean() + (finite == 0).mean() / 2) if len(finite) else None
-            found[name] = Difference(float(value) if np.isfinite(value) else None, low, high, better)
+                p = _two_sided(finite)
+            found[name] = Difference(float(value) if np.isfinite(value) else None, low, high, better, p)
         return found
 
 
@@ -161,6 +168,11 @@ def bootstrap_figures(
         undefined = float((~np.isfinite(column)).mean()) if drawn else 0.0
         found[name] = Interval(float(value) if np.isfinite(value) else None, low, high, count, undefined)
     return found
+
+
+def _two_sided(drawn: NDArray[np.float64]) -> float:
+    rarer = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
+    return min(1.0, 2 * (1 + rarer) / (1 + len(drawn)))
 
 
 def _quantiles(drawn: NDArray[np.float64], level: float) -> tuple[float | None, float | None]:

@@ -98,6 +98,8 @@ class Counterfactuals:
 
     effects: dict[str, Effect]
     keywords: list[str]
+    source: str = "the train part"
+    """Which documents gave the keywords."""
 
     def verdict(self, limits: CounterfactualLimits = CounterfactualLimits()) -> Verdict:
         """Refused where an effect lies above its limit with its whole interval; none without 50 clusters."""
@@ -116,6 +118,7 @@ class Counterfactuals:
                 for effect in self.effects.values()
             ],
             "keywords": ", ".join(self.keywords),
+            "keywords from": self.source,
         }
         few = [
             f"{effect.perturbation} ({effect.documents} documents in {effect.clusters} clusters)"
@@ -123,6 +126,8 @@ class Counterfactuals:
             if effect.clusters < LEAST_CLUSTERS
         ]
         too_little = f"At least {LEAST_CLUSTERS} clusters are needed: {', '.join(few)}." if few else ""
+        if not self.keywords:
+            too_little = " ".join([too_little, f"No words of {self.source} tell of the kept class."]).strip()
         return decide(NAME, self._refusals(limits), figures, too_little=too_little)
 
     def _refusals(self, limits: CounterfactualLimits) -> list[str]:
@@ -170,13 +175,16 @@ def measure_counterfactuals(
     threshold: float,
     *,
     documents: int = CounterfactualLimits.documents,
+    stuffable: NDArray[np.bool_] | None = None,
+    source: str = Counterfactuals.source,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Counterfactuals:
     """Change and score again at most `documents` of `part` (`id`, `label`, `cluster`), whose texts are given.
 
     The part must be one that did not train the model. `words` are stuffed into those whose label is below the
-    threshold and that are not kept as they are. Population: documents like these.
+    threshold and that are not kept as they are. Population: documents like these. Where some of the part gave the
+    words, `stuffable` is false for them, shape (n,): the question is whether a list travels. `source`: who gave them.
     """
     draws = [generator_of(identity, seed, "document").random() for identity in part["id"]]
     chosen = np.sort(np.argsort(draws, kind="stable")[:documents])
@@ -184,7 +192,8 @@ def measure_counterfactuals(
     originals = [texts[place] for place in chosen]
     before = model.score(originals)
     kept = before["keep"].to_numpy(bool)
-    everyone, low = np.arange(len(table)), np.flatnonzero(~kept & (table["label"] < threshold).to_numpy())
+    may = np.ones(len(table), bool) if stuffable is None else np.asarray(stuffable, bool)[chosen]
+    everyone, low = np.arange(len(table)), np.flatnonzero(may & ~kept & (table["label"] < threshold).to_numpy())
     changes = {**{name: (change, everyone) for name, change in PERTURBATIONS.items()}}
     changes[STUFFED] = (stuff_keywords(words), low)
 
@@ -197,7 +206,7 @@ def measure_counterfactuals(
         shift = here["calibrated"].to_numpy(float) - before["calibrated"].to_numpy(float)[rows]
         turned = here["keep"].to_numpy(bool) != kept[rows]
         effects[name] = _effect(name, table["cluster"].to_numpy()[rows], shift, turned, resamples, seed)
-    return Counterfactuals(effects, list(words))
+    return Counterfactuals(effects, list(words), source)
 
 
 def _effect(

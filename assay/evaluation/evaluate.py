@@ -1,9 +1,10 @@
 """How good a model is on documents it never saw, against what, and what is to be said about it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from assay.errors import InputError
@@ -15,7 +16,10 @@ from assay.evaluation.bootstrap import (
     Interval,
     Resampled,
 )
+from assay.evaluation.holm import correct, told_apart
 from assay.evaluation.metrics import METRICS, Curves, Outcomes
+from assay.evaluation.pairs import PairAccuracy, pair_accuracy
+from assay.evaluation.raters import Raters, measure_raters
 from assay.evaluation.slices import Slice, slices
 from assay.evaluation.verdict import Verdict
 from assay.rubric import Rubric
@@ -62,15 +66,22 @@ class Evaluation:
     positive: int
     """Documents whose label reaches the threshold."""
     metrics: dict[str, Interval]
+    seeds: dict[str, list[float]] = field(default_factory=dict)
+    """Metric -> its values for models that differ in the seed of training alone, this one first; empty where there is
+    no other. What the intervals, which are about this very model, leave out."""
     baselines: dict[str, dict[str, Interval]] = field(default_factory=dict)
     gains: dict[str, dict[str, Difference]] = field(default_factory=dict)
-    """Baseline -> metric -> by how much the model is better on the same documents."""
+    """Baseline -> metric -> by how much the model is better on the same documents; corrected for so many metrics."""
+    pairs: list[PairAccuracy] = field(default_factory=list)
+    """By the distance of the labels, the smallest first."""
     slices: list[Slice] = field(default_factory=list)
     read: float = 1.0
     """Share of the test part's tokens that the model read."""
     lineage: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     """In plain words, for the reader of the figures."""
+    raters: Raters | None = None
+    """How far those who made the labels agree; None where their ratings are not known, or too few."""
     curves: Curves | None = None
     errors: Errors | None = None
     gates: list[Verdict] = field(default_factory=list)
@@ -98,9 +109,14 @@ class Evaluation:
                         baseline: {name: Difference(**gain) for name, gain in gains.items()}
                         for baseline, gains in known.get("gains", {}).items()
                     },
+                    "pairs": [
+                        PairAccuracy(**{**entry, "accuracy": Interval(**entry["accuracy"])})
+                        for entry in known.get("pairs", [])
+                    ],
                     "slices": [
                         Slice(**{**part, "metrics": _intervals(part["metrics"])}) for part in known.get("slices", [])
                     ],
+                    "raters": Raters.from_json(known["raters"]) if known.get("raters") else None,
                     "curves": Curves(**known["curves"]) if known.get("curves") else None,
                     "errors": Errors(**known["errors"]) if known.get("errors") else None,
                     "gates": [Verdict.from_json(verdict) for verdict in known.get("gates", [])],
@@ -115,12 +131,20 @@ class Evaluation:
         """Metric -> figure, those that are defined."""
         return {name: interval.value for name, interval in self.metrics.items() if interval.value is not None}
 
+    def seed_spread(self, name: str) -> float | None:
+        """Standard deviation (n - 1) of a metric over seeds; None below two, or where one has no figure."""
+        values = [float(value) for value in self.seeds.get(name, []) if value is not None]
+        if len(values) < 2 or not np.isfinite(values).all():
+            return None
+        return float(np.std(values, ddof=1))
+
     def flat(self) -> dict[str, float]:
         """Figures under one name each, for a tracker: the model's with their intervals, and the baselines'."""
         figures = {f"test/{name}": value for name, value in self.values().items()}
         for name, interval in self.metrics.items():
             if interval.low is not None and interval.high is not None:
                 figures |= {f"test/{name}_low": interval.low, f"test/{name}_high": interval.high}
+        figures |= {f"test/{n}_seed_sd": spread for n in self.seeds if (spread := self.seed_spread(n)) is not None}
         for baseline, metrics in self.baselines.items():
             figures |= {f"{baseline}/{n}": i.value for n, i in metrics.items() if i.value is not None}
         return figures
@@ -151,7 +175,8 @@ def evaluate(
         positive=positive,
         metrics=mine.intervals(),
         baselines={name: other.intervals() for name, other in others.items()},
-        gains={name: mine.minus(other) for name, other in others.items()},
+        gains={name: correct(mine.minus(other), rubric.primary_metric) for name, other in others.items()},
+        pairs=pair_accuracy(predictions, rubric, seed=seed),
         slices=[
             part
             for column, title in (slice_columns or {}).items()
@@ -164,6 +189,23 @@ def evaluate(
     )
     evaluation.warnings.extend(_warnings(evaluation))
     return evaluation
+
+
+def with_raters(evaluation: Evaluation, predictions: pd.DataFrame, ratings: pd.DataFrame) -> Evaluation:
+    """The evaluation with what `ratings` of its documents, row by row, say of the labels.
+
+    Where they are too few, a warning says so: that is no reason to lose the other figures.
+    """
+    try:
+        found = measure_raters(
+            ratings,
+            clusters=predictions["cluster"].to_numpy(),
+            scores=predictions["score"].to_numpy(),
+            labels=predictions["label"].to_numpy(),
+        )
+    except InputError as error:
+        return replace(evaluation, warnings=[*evaluation.warnings, f"Nothing is said of the raters: {error}."])
+    return replace(evaluation, raters=found)
 
 
 def _intervals(given: Mapping[str, Mapping[str, Any]]) -> dict[str, Interval]:
@@ -200,13 +242,17 @@ def _warnings(evaluation: Evaluation) -> list[str]:
         )
     for baseline, gains in evaluation.gains.items():
         gain, name = gains[primary], BASELINE_NAMES.get(baseline, baseline)
-        if gain.low is None or gain.high is None or gain.low > 0:
+        word = told_apart(gain)
+        if gain.low is None or gain.high is None or word == "better":
             continue
-        verdict = "worse than" if gain.high < 0 else "not better beyond doubt than"
+        verdict = "worse than" if word == "worse" else "not better beyond doubt than"
         said.append(
             f"The model is {verdict} {name}: {METRICS[primary].title} differs by {gain.value:+.3f}, "
-            f"95 % interval {gain.low:+.3f} to {gain.high:+.3f}."
+            f"95 % interval {gain.low:+.3f} to {gain.high:+.3f}, p = {gain.p:.3f}."
         )
+        worse = [METRICS[other].title for other, d in gains.items() if other != primary and told_apart(d) == "worse"]
+        if worse:
+            said.append(f"After Holm's correction it is worse than {name} in: {', '.join(worse)}.")
     if evaluation.read < 0.95:
         said.append(
             f"The model read {evaluation.read:.0%} of the test documents' tokens; "

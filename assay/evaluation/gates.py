@@ -5,12 +5,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from assay.errors import InputError
 from assay.evaluation.counterfactuals import CounterfactualLimits, Reader, keywords, measure_counterfactuals
 from assay.evaluation.evaluate import Evaluation
 from assay.evaluation.leak import LeakLimits, compare_splits, find_straddling, leak_verdict
+from assay.evaluation.perturbations import generator_of
 from assay.evaluation.shortcuts import ShortcutLimits, measure_shortcuts
 from assay.evaluation.verdict import Verdict
 from assay.inference import Scorer
@@ -56,22 +58,11 @@ def run_gates(
     `documents` (LabelledDocument) and `assignment` (SplitAssignment) are those it was trained and measured with,
     `predictions` its Predictions of the test part, with `row`. `columns` of the snapshot name source, page kind and
     the like. The texts that are changed come from calibration and test, of a model that was cross-fitted from test
-    alone; keywords from train. Raises InputError
-    where the folder holds no calibrated model, or the snapshot no such column.
+    alone; keywords from train. Raises InputError where the folder holds no calibrated model, or the snapshot no such
+    column.
     """
-    unknown = [name for name in columns if name not in snapshot.manifest.schema]
-    if unknown:
-        raise InputError(f"no column {unknown[0]!r} for the shortcut gate", where=snapshot.url)
-    reader = Scorer.load(model, rubric=rubric.name) if isinstance(model, Path) else model
-    if isinstance(reader, Scorer) and reader.model.info.calibration is None:
-        raise InputError("this model was never calibrated", where=str(model), fix="Train it with `assay train`")
-
-    shortcuts = measure_shortcuts(
-        predictions,
-        snapshot.take(predictions["row"]),
-        columns={name: snapshot.take(predictions["row"], name) for name in columns},
-        seed=seed,
-    )
+    reader = _reader(model, rubric)
+    shortcuts = _shortcuts(snapshot, predictions, columns, limits, seed)
     train = part_of(documents, assignment, "train")
     cross_fitted = isinstance(model, Path) and bool(read_held_out(model))
     unseen = [part_of(documents, assignment, name) for name in unseen_parts(cross_fitted=cross_fitted)]
@@ -86,10 +77,74 @@ def run_gates(
         seed=seed,
     )
     return [
-        shortcuts.verdict(limits.shortcuts),
+        shortcuts,
         counterfactuals.verdict(limits.counterfactuals),
         _leak(snapshot, documents, assignment, predictions, rubric, limits.leak, seed),
     ]
+
+
+def run_gates_elsewhere(
+    model: Path | Reader,
+    snapshot: Snapshot,
+    predictions: pd.DataFrame,
+    rubric: Rubric,
+    *,
+    columns: Sequence[str] = (),
+    limits: GateLimits = GateLimits(),
+    seed: int = 0,
+) -> list[Verdict]:
+    """What can be asked of a finished model on documents that fitted nothing of it: shortcuts and counterfactuals.
+
+    `predictions`: its Predictions of these documents, with `row`. Keywords come from one half of their clusters, and
+    only documents of the other half are stuffed with them: the texts that trained the model do not travel with it. No
+    leak is looked for: whoever calls leaves out what fitted the model. Raises InputError as `run_gates` does.
+    """
+    reader = _reader(model, rubric)
+    texts = snapshot.take(predictions["row"])
+    first = predictions.groupby("cluster")["id"].transform("min")
+    gives = np.array([generator_of(identity, seed, "keywords").random() < 0.5 for identity in first])
+    words = keywords(
+        [text for text, giving in zip(texts, gives, strict=True) if giving],
+        predictions.loc[gives, "label"].tolist(),
+        rubric.threshold,
+    )
+    counterfactuals = measure_counterfactuals(
+        reader,
+        predictions,
+        texts,
+        words,
+        rubric.threshold,
+        documents=limits.counterfactuals.documents,
+        stuffable=~gives,
+        source=f"{gives.sum()} of these documents, which are not stuffed themselves",
+        seed=seed,
+    )
+    return [
+        _shortcuts(snapshot, predictions, columns, limits, seed),
+        counterfactuals.verdict(limits.counterfactuals),
+    ]
+
+
+def _reader(model: Path | Reader, rubric: Rubric) -> Reader:
+    reader = Scorer.load(model, rubric=rubric.name) if isinstance(model, Path) else model
+    if isinstance(reader, Scorer) and reader.model.info.calibration is None:
+        raise InputError("this model was never calibrated", where=str(model), fix="Train it with `assay train`")
+    return reader
+
+
+def _shortcuts(
+    snapshot: Snapshot, predictions: pd.DataFrame, columns: Sequence[str], limits: GateLimits, seed: int
+) -> Verdict:
+    unknown = [name for name in columns if name not in snapshot.manifest.schema]
+    if unknown:
+        raise InputError(f"no column {unknown[0]!r} for the shortcut gate", where=snapshot.url)
+    measured = measure_shortcuts(
+        predictions,
+        snapshot.take(predictions["row"]),
+        columns={name: snapshot.take(predictions["row"], name) for name in columns},
+        seed=seed,
+    )
+    return measured.verdict(limits.shortcuts)
 
 
 def _leak(

@@ -102,7 +102,11 @@ def average_precision(outcomes: Outcomes, weight: FloatArray) -> float:
 
 def qwk(outcomes: Outcomes, weight: FloatArray) -> float:
     """Cohen's kappa of grade and label with quadratic weights (Cohen 1968)."""
-    a, b = outcomes.grade.astype(float), outcomes.true_grade.astype(float)
+    return weighted_kappa(outcomes.grade.astype(float), outcomes.true_grade.astype(float), weight)
+
+
+def weighted_kappa(a: FloatArray, b: FloatArray, weight: FloatArray) -> float:
+    """Quadratically weighted kappa of two ratings of n documents that count `weight` times, shape (n,) each."""
     total = weight.sum()
     observed = (weight * (a - b) ** 2).sum() / total
     mean_a, mean_b = (weight * a).sum() / total, (weight * b).sum() / total
@@ -120,7 +124,12 @@ def _weighted_ranks(dense: FloatArray, weight: FloatArray) -> FloatArray:
 
 def spearman(outcomes: Outcomes, weight: FloatArray) -> float:
     """Rank correlation of score and label."""
-    a, b = _weighted_ranks(outcomes.score_ranks, weight), _weighted_ranks(outcomes.label_ranks, weight)
+    return rank_correlation(outcomes.score_ranks, outcomes.label_ranks, weight)
+
+
+def rank_correlation(one: FloatArray, other: FloatArray, weight: FloatArray) -> float:
+    """Spearman's of n documents that count `weight` times, from their dense ranks, which begin at 1."""
+    a, b = _weighted_ranks(one, weight), _weighted_ranks(other, weight)
     total = weight.sum()
     a, b = a - (weight * a).sum() / total, b - (weight * b).sum() / total
     spread = (weight * a * a).sum() * (weight * b * b).sum()

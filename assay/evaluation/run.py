@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from assay.errors import InputError
 from assay.evaluation.baselines import BASELINE_NAMES, baseline_scores
-from assay.evaluation.evaluate import Evaluation, evaluate
+from assay.evaluation.evaluate import Evaluation, evaluate, with_raters
 from assay.evaluation.metrics import METRICS
+from assay.evaluation.raters import read_ratings
 from assay.evaluation.tables import BaselinePredictions, Predictions
 from assay.inference import Scorer
 from assay.labels import assign_folds, fitting_part, part_of
+from assay.language import CERTAIN, identify_language
 from assay.model import AS_LABELLED, Calibration, KeepTarget, ModelInfo, new_model
 from assay.rubric import Rubric
 from assay.storage import Snapshot, digest_folder
@@ -27,7 +29,48 @@ class Evaluated:
 
     evaluation: Evaluation
     predictions: pd.DataFrame
-    """Predictions, with `row` of the snapshot, `length` and, where asked for, `slice`."""
+    """Predictions, with `row` of the snapshot and the columns of the slices."""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a model says of documents."""
+
+    predictions: pd.DataFrame
+    """Predictions, with `row` of the snapshot and the columns of the slices."""
+    slice_columns: dict[str, str]
+    """Column of the table that makes slices -> its name for people."""
+    read: float
+    """Share of the documents' tokens that the model read."""
+
+
+def predict(
+    model: Path, snapshot: Snapshot, part: pd.DataFrame, *, rubric: str = "", slice_by: Sequence[str] = ()
+) -> Predicted:
+    """Score the documents of `part` (labelled, with `cluster`) by one rubric of the model, or its main one.
+
+    `slice_by`: columns of the snapshot. Raises InputError where the model was never calibrated or has no such rubric,
+    no document is left, or there is no such column.
+    """
+    if part.empty:
+        raise InputError(
+            "no document to evaluate on", where=snapshot.sources, fix="Give labelled documents it has not seen"
+        )
+    require_slices(snapshot, slice_by)
+    scorer = Scorer.load(model, rubric=rubric)
+    if scorer.model.info.calibration is None:
+        raise InputError("this model was never calibrated", where=str(model), fix="Train it with `assay train`")
+    texts = snapshot.take(part["row"])
+    scored = scorer.score(texts, progress="scoring the test part")
+    table = pd.concat([part[["id", "row", "cluster", "label"]].reset_index(drop=True), scored], axis=1)
+    table["length"] = _length_thirds(texts)
+    table["language"] = [_language(text) for text in texts]
+    columns = {"length": "length", "language": "language"}
+    for place, name in enumerate(slice_by):
+        table[f"slice_{place}"] = snapshot.take(part["row"], name)
+        columns[f"slice_{place}"] = name
+    read = float((scored["tokens"] * scored["read"]).sum() / max(scored["tokens"].sum(), 1))
+    return Predicted(Predictions.validate(table), columns, read)
 
 
 def evaluate_model(
@@ -37,41 +80,31 @@ def evaluate_model(
     baselines: pd.DataFrame | None,
     rubric: Rubric,
     *,
-    slice_by: str = "",
+    slice_by: Sequence[str] = (),
+    rater_columns: Sequence[str] = (),
 ) -> Evaluated:
     """Score the documents of `part` (labelled, with `cluster`) by one rubric of the model, and measure.
 
-    `baselines`: BaselinePredictions of the same documents. `slice_by`: a column of the snapshot. Raises InputError
-    where the model was never calibrated or has no such rubric, no document is left, or there is no such column.
+    `baselines`: BaselinePredictions of the same documents. `slice_by` and `rater_columns` (single ratings that the
+    label was made of): columns of the snapshot. Raises InputError where the model was never calibrated or has no such
+    rubric, no document is left, there is no such column, or a rating lies outside the scale.
     """
-    if part.empty:
-        raise InputError(
-            "no document to evaluate on", where=snapshot.sources, fix="Give labelled documents it has not seen"
-        )
     require_metric(rubric)
-    require_slices(snapshot, slice_by)
-    scorer = Scorer.load(model, rubric=rubric.name)
-    if scorer.model.info.calibration is None:
-        raise InputError("this model was never calibrated", where=str(model), fix="Train it with `assay train`")
-    texts = snapshot.take(part["row"])
-    scored = scorer.score(texts, progress="scoring the test part")
-    table = pd.concat([part[["id", "row", "cluster", "label"]].reset_index(drop=True), scored], axis=1)
-    table["length"] = _length_thirds(texts)
-    columns = {"length": "length"}
-    if slice_by:
-        table["slice"] = snapshot.take(part["row"], slice_by)
-        columns["slice"] = slice_by
-    predictions = Predictions.validate(table)
+    found = predict(model, snapshot, part, rubric=rubric.name, slice_by=slice_by)
     others = {} if baselines is None else dict(tuple(baselines.groupby("baseline", sort=False)))
     evaluation = evaluate(
-        predictions,
+        found.predictions,
         rubric,
         baselines=others,
-        slice_columns=columns,
-        read=float((scored["tokens"] * scored["read"]).sum() / max(scored["tokens"].sum(), 1)),
+        slice_columns=found.slice_columns,
+        read=found.read,
         lineage={"model": digest_folder(model), "snapshot": snapshot.manifest.version},
     )
-    return Evaluated(evaluation, predictions)
+    if rater_columns:
+        require_raters(snapshot, rater_columns)
+        ratings = read_ratings(snapshot, found.predictions["row"].tolist(), rater_columns, rubric)
+        evaluation = with_raters(evaluation, found.predictions, ratings)
+    return Evaluated(evaluation, found.predictions)
 
 
 def require_metric(rubric: Rubric) -> None:
@@ -84,11 +117,27 @@ def require_metric(rubric: Rubric) -> None:
         )
 
 
-def require_slices(snapshot: Snapshot, slice_by: str) -> None:
+def require_slices(snapshot: Snapshot, slice_by: Sequence[str]) -> None:
     """Raises InputError where a column is named to slice by, and the snapshot has none of this name."""
-    if slice_by and slice_by not in snapshot.manifest.schema:
-        names = ", ".join(snapshot.manifest.schema)
-        raise InputError(f"no column {slice_by!r} to slice by", where=snapshot.sources, fix=f"Name one of: {names}")
+    for column in slice_by:
+        if column not in snapshot.manifest.schema:
+            names = ", ".join(snapshot.manifest.schema)
+            raise InputError(f"no column {column!r} to slice by", where=snapshot.sources, fix=f"Name one of: {names}")
+
+
+def require_raters(snapshot: Snapshot, columns: Sequence[str]) -> None:
+    """Raises InputError where the columns of raters are fewer than two, or the snapshot has none of a name."""
+    if len(set(columns)) == 1:
+        raise InputError("one rater cannot agree", where=columns[0], fix="Name two columns of ratings or more")
+    for column in columns:
+        if column not in snapshot.manifest.schema:
+            names = ", ".join(snapshot.manifest.schema)
+            raise InputError(f"no column {column!r} of a rater", where=snapshot.sources, fix=f"Name one of: {names}")
+
+
+def _language(text: str) -> str:
+    found = identify_language(text)
+    return found.code if found.probability >= CERTAIN else "not certain"
 
 
 def _length_thirds(texts: list[str]) -> pd.Series:

@@ -8,6 +8,7 @@ from assay.labels.prepare import PreparedSplit, read_labels, split_documents
 from assay.labels.schema import LabelledDocument, Quarantined
 from assay.labels.split import SplitAssignment, SplitConfig, SplitResult, join_units, split
 from assay.labels.together import LabelledSet, SplitSet, split_together
+from assay.labels.unseen import Unseen, find_unseen
 from assay.labels.validate import Validation, validate
 
 __all__ = [
@@ -22,8 +23,10 @@ __all__ = [
     "SplitConfig",
     "SplitResult",
     "SplitSet",
+    "Unseen",
     "Validation",
     "assign_folds",
+    "find_unseen",
     "fitting_part",
     "join_units",
     "learned_before",

@@ -107,10 +107,11 @@ class Registry:
         found = [version for version in found if exists(join(self.url, "versions", version, RECORD))]
         if len(found) != 1:
             there = [*list_names(join(self.url, "aliases")), *known]
+            promoted = "" if name != "champion" or not known else "None was promoted; see why in their reports. "
             raise InputError(
                 f"{'no version' if not found else 'more than one version'} {name!r}",
                 where=self.url,
-                fix=f"Name one of: {', '.join(there) or '(the registry is empty)'}",
+                fix=f"{promoted}Name one of: {', '.join(there) or '(the registry is empty)'}",
             )
         return self._read(found[0])
 

@@ -552,6 +552,13 @@ SETTINGS = [
     setting(
         "missing slice", "train", "--slice-by no", "no column 'no' to slice by (/", "/d.parquet)", "Name one of: id"
     ),
+    setting(
+        "unknown limit", "train", "--gate-limit excess=1", "no limit 'excess' (limits of the gates)", "shortcuts.excess"
+    ),
+    setting("limit in words", "train", "--gate-limit leak.leaked=no", "'leak.leaked=no' is no limit", "and a number"),
+    setting(
+        "no share of excess", "evaluate", "--gate-limit shortcuts.excess=3", "excess is 3 (limits of", "Give 0 to 1"
+    ),
     setting("missing rubric", "train", "--rubric no.md", "no rubric 'no.md'", "Name a Markdown file or one of: educat"),
     setting(
         "further rubric without source", "train", "--also legal", "names no rubric and source", "Give RUBRIC=SOURCE"

@@ -137,6 +137,7 @@ def test_documents_that_fitted_the_model_are_left_out_of_an_evaluation(
     fields = json.loads(report.read_text())
     assert fields["left_out_as_seen"] == 192
     assert fields["documents"] == 48 + 100
+    assert [verdict["name"] for verdict in fields["gates"]] == ["shortcuts", "counterfactuals"]
     assert report.with_suffix(".html").is_file()
     assert "192 of 340" in capsys.readouterr().err
 

@@ -37,8 +37,9 @@ def test_a_run_registers_a_model_and_says_how_good_it_is(
     assert (version / "model" / "README.md").is_file()
     evaluation = json.loads((version / "model" / "evaluation.json").read_text())
     assert [verdict["name"] for verdict in evaluation["gates"]] == ["shortcuts", "counterfactuals", "leak"]
-    champion = json.loads((checkout.work / "registry/aliases/champion/00000001.json").read_text())
-    assert champion["version"] == version.name
+    assert any(verdict["passed"] is False for verdict in evaluation["gates"]), "a model that hardly reads is refused"
+    assert "there is no champion" in out
+    assert not (checkout.work / "registry" / "aliases").exists()
     assert (checkout.work / "report.html").read_text().startswith("<!doctype html>")
     assert not list((checkout.work / "checkpoints").glob("*")) if (checkout.work / "checkpoints").exists() else True
 
@@ -60,6 +61,19 @@ def test_unchanged_every_stage_is_a_hit(checkout: Checkout, first: tuple[dict[st
     assert len(list((checkout.work / "registry" / "versions").iterdir())) == 1
     table = out[out.index("How good") : out.index("!")]
     assert table == first[1][first[1].index("How good") : first[1].index("!")]
+
+
+def test_a_refused_model_is_champion_once_somebody_says_why(
+    checkout: Checkout, first: tuple[dict[str, bool], str, str]
+) -> None:
+    cached, out, _ = checkout.run("--promote_refused", "the tests need one")
+
+    assert {stage for stage, hit in cached.items() if not hit} == {"Register", "Track"}
+    (version,) = (checkout.work / "registry" / "versions").iterdir()
+    champion = json.loads((checkout.work / "registry/aliases/champion/00000001.json").read_text())
+    assert champion["version"] == version.name
+    assert "the tests need one" in champion["why"]
+    assert f"the champion is {version.name}" in out
 
 
 def test_a_changed_line_runs_what_depends_on_it(checkout: Checkout, first: tuple[dict[str, bool], str, str]) -> None:

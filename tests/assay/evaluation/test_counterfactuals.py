@@ -246,6 +246,32 @@ def test_too_few_documents_give_no_verdict(halves: tuple[pd.DataFrame, pd.DataFr
     assert "At least 50 clusters" in verdict.reasons[0]
 
 
+def test_without_keywords_there_is_no_verdict(halves: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    _, others = halves
+    texts = others["text"].tolist()
+
+    verdict = measure_counterfactuals(Recognises(texts, others["label"].to_numpy()), others, texts, [], 3).verdict()
+
+    assert verdict.passed is None
+    assert "No words of the train part" in verdict.reasons[0]
+
+
+def test_documents_that_gave_the_words_are_not_stuffed(
+    halves: tuple[pd.DataFrame, pd.DataFrame], listed: list[str]
+) -> None:
+    _, others = halves
+    texts = others["text"].tolist()
+    model = Recognises(texts, others["label"].to_numpy())
+    may = np.arange(len(others)) % 2 == 0
+
+    found = measure_counterfactuals(model, others, texts, listed, 3, stuffable=may, source="the odd ones")
+
+    below = (others["label"] < 3) & ~model.score(texts)["keep"]
+    assert found.effects[STUFFED].documents == (below & may).sum()
+    assert found.effects["upper_case"].documents == len(others)
+    assert found.verdict().figures["keywords from"] == "the odd ones"
+
+
 def test_the_documents_are_chosen_by_their_ids(halves: tuple[pd.DataFrame, pd.DataFrame], listed: list[str]) -> None:
     _, others = halves
     texts = others["text"].tolist()

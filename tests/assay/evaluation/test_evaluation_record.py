@@ -1,6 +1,7 @@
 """What an evaluation records: it survives JSON, its curves are those of the libraries, its errors the worst."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 from sklearn.metrics import confusion_matrix, precision_recall_curve
 
 from assay.errors import InputError
-from assay.evaluation import Curves, Evaluation, Outcomes, Predictions, bootstrap, evaluate
+from assay.evaluation import Curves, Evaluation, Outcomes, Predictions, bootstrap, evaluate, summary_table
 from assay.rubric import Rubric, load_rubric
 
 RUBRIC = load_rubric("education")
@@ -132,6 +133,20 @@ def test_an_interval_says_on_how_many_documents_and_how_often_it_was_undefined()
     assert intervals["precision"].undefined_share == pytest.approx(0.36, abs=0.05)
     assert intervals["mae"].undefined_share == 0
     assert {interval.n for interval in intervals.values()} == {60}
+
+
+def test_the_spread_over_seeds_stands_beside_the_interval() -> None:
+    plain = evaluate(table_of(120), RUBRIC)
+    found = replace(plain, seeds={"f1": [0.70, 0.72, 0.74], "qwk": [0.5], "mae": [0.4, float("nan")]})
+
+    assert Evaluation.from_json(json.loads(json.dumps(replace(found, seeds={"f1": [0.7, 0.72]}).to_json()))).seeds == {
+        "f1": [0.7, 0.72]
+    }
+    assert found.seed_spread("f1") == pytest.approx(0.02)
+    assert [found.seed_spread(name) for name in ("qwk", "mae", "spearman")] == [None, None, None]
+    assert summary_table(found)["F1"][0].endswith(", seeds ± 0.020")
+    assert "seeds" not in summary_table(plain)["F1"][0] + summary_table(found)["QWK"][0]
+    assert found.flat()["test/f1_seed_sd"] == pytest.approx(0.02)
 
 
 def test_undefined_figures_are_named() -> None:

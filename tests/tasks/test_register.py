@@ -1,0 +1,44 @@
+"""The stage that registers a model, with the planted word of a gate."""
+
+from pathlib import Path
+
+import pytest
+from flytekit.types.directory import FlyteDirectory
+from flytekit.types.file import FlyteFile
+
+from assay.evaluation import Evaluation, Verdict, with_gates
+from assay.registry import Registry
+
+
+@pytest.mark.parametrize("reason", ["", "shown to nobody but me"])
+def test_a_refused_model_is_promoted_with_a_reason_only(
+    tiny_model: Path, tmp_path: Path, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import json
+
+    from tasks.register import register
+
+    monkeypatch.setenv("FLYTE_LOCAL_CACHE_ENABLED", "false")
+    measured = Evaluation.from_json(json.loads((tiny_model / "evaluation.json").read_text()))
+    refused = with_gates(measured, [Verdict("shortcuts", False, ["Length carries it."])])
+
+    registered = register(
+        model=FlyteDirectory(str(tiny_model)),
+        evaluation=refused,
+        report=FlyteFile(str(tiny_model / "report.html")),
+        registry=str(tmp_path / "registry"),
+        promote_refused=reason,
+    )
+
+    found, registry = registered.registration, Registry(str(tmp_path / "registry"))
+    assert registry.get(found.version).name == found.version
+    move = registry.alias("champion")
+    if reason:
+        assert move is not None
+        assert found.champion == move.version == found.version
+        assert reason in move.why
+    else:
+        assert move is None
+        assert found.champion == ""
+        assert "there is no champion" in str(found)
+        assert "Length carries it." in str(found)
