@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from assay.evaluation.cuts import cut_blocks
 from assay.evaluation.evaluate import Evaluation
 from assay.evaluation.metrics import METRICS
 from assay.evaluation.present import figures, slice_blocks
@@ -74,6 +75,7 @@ def model_card(info: ModelInfo, evaluation: Evaluation, others: Mapping[str, Eva
                 ],
             ),
             Section("How good", [*[Callout(warning, "warn") for warning in evaluation.warnings], *figures(evaluation)]),
+            *([Section("Where to cut", cut_blocks(evaluation.cuts, rubric))] if evaluation.cuts else []),
             Section("Slices", slice_blocks(evaluation)),
             *([Section("Gates", [Prose(f"- {v.sentence()}") for v in evaluation.gates])] if evaluation.gates else []),
             *[_further(info, name, measured) for name, measured in (others or {}).items()],

@@ -16,6 +16,7 @@ from assay.evaluation.bootstrap import (
     Interval,
     Resampled,
 )
+from assay.evaluation.cuts import CutRow
 from assay.evaluation.holm import correct, told_apart
 from assay.evaluation.metrics import METRICS, Curves, Outcomes
 from assay.evaluation.pairs import PairAccuracy, pair_accuracy
@@ -82,6 +83,8 @@ class Evaluation:
     """In plain words, for the reader of the figures."""
     raters: Raters | None = None
     """How far those who made the labels agree; None where their ratings are not known, or too few."""
+    cuts: list[CutRow] = field(default_factory=list)
+    """What other targets would keep; empty where the model keeps no curve."""
     curves: Curves | None = None
     errors: Errors | None = None
     gates: list[Verdict] = field(default_factory=list)
@@ -117,6 +120,7 @@ class Evaluation:
                         Slice(**{**part, "metrics": _intervals(part["metrics"])}) for part in known.get("slices", [])
                     ],
                     "raters": Raters.from_json(known["raters"]) if known.get("raters") else None,
+                    "cuts": [CutRow.from_json(row) for row in known.get("cuts", [])],
                     "curves": Curves(**known["curves"]) if known.get("curves") else None,
                     "errors": Errors(**known["errors"]) if known.get("errors") else None,
                     "gates": [Verdict.from_json(verdict) for verdict in known.get("gates", [])],

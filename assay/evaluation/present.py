@@ -7,6 +7,7 @@ import pandas as pd
 
 from assay.evaluation.baselines import BASELINE_NAMES
 from assay.evaluation.bootstrap import LEAST_CLUSTERS, Difference, Interval
+from assay.evaluation.cuts import cut_blocks
 from assay.evaluation.evaluate import Evaluation
 from assay.evaluation.gates import gate_sections
 from assay.evaluation.holm import told_apart
@@ -381,6 +382,7 @@ def evaluation_report(
         ),
         *([Section("How far do the raters agree?", rater_blocks(evaluation.raters))] if evaluation.raters else []),
         Section("What the scores look like", _charts(evaluation, predictions)),
+        *([Section("Where else to cut", cut_blocks(evaluation.cuts, evaluation.rubric))] if evaluation.cuts else []),
         Section("Slices", slice_blocks(evaluation)),
         *gate_sections(evaluation.gates),
     ]

@@ -1,7 +1,7 @@
 """Evaluation of a model folder and of the baselines, from the snapshot that holds the texts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from assay.errors import InputError
 from assay.evaluation.baselines import BASELINE_NAMES, baseline_scores
+from assay.evaluation.cuts import measure_cuts
 from assay.evaluation.evaluate import Evaluation, evaluate, with_raters
 from assay.evaluation.metrics import METRICS
 from assay.evaluation.raters import read_ratings
@@ -42,6 +43,8 @@ class Predicted:
     """Column of the table that makes slices -> its name for people."""
     read: float
     """Share of the documents' tokens that the model read."""
+    calibration: Calibration
+    """What the predictions were made by."""
 
 
 def predict(
@@ -70,7 +73,7 @@ def predict(
         table[f"slice_{place}"] = snapshot.take(part["row"], name)
         columns[f"slice_{place}"] = name
     read = float((scored["tokens"] * scored["read"]).sum() / max(scored["tokens"].sum(), 1))
-    return Predicted(Predictions.validate(table), columns, read)
+    return Predicted(Predictions.validate(table), columns, read, scorer.model.info.calibration)
 
 
 def evaluate_model(
@@ -100,6 +103,7 @@ def evaluate_model(
         read=found.read,
         lineage={"model": digest_folder(model), "snapshot": snapshot.manifest.version},
     )
+    evaluation = replace(evaluation, cuts=measure_cuts(found.calibration, found.predictions, rubric))
     if rater_columns:
         require_raters(snapshot, rater_columns)
         ratings = read_ratings(snapshot, found.predictions["row"].tolist(), rater_columns, rubric)

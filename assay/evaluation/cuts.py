@@ -1,0 +1,116 @@
+"""Where one could cut instead: what each target keeps, as calibration documents promise it and the test confirms."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from assay.errors import InputError
+from assay.model import Calibration, Cut, KeepTarget
+from assay.report import Block, Table
+from assay.rubric import Rubric
+
+TARGETS = ("labels", "f1", "precision~0.5", "precision=0.5", "precision~0.8", "precision=0.8")
+RECALLS = ("recall~0.8", "recall=0.8", "recall~0.95", "recall=0.95")
+
+
+@dataclass(frozen=True)
+class CutRow:
+    """One target, and what it comes to."""
+
+    target: str
+    """As KeepTarget spells it."""
+    chosen: bool
+    """Whether the model's own cut is made for it."""
+    refused: str = ""
+    """Why the calibration documents cannot promise it; then there are no figures."""
+    score: float | None = None
+    calibration: dict[str, float | None] = field(default_factory=dict)
+    """share, precision, recall of the documents that chose the cut, with the ends of the 95 % intervals of Clopper and
+    Pearson (1934): precision_low and so on."""
+    test: dict[str, float | None] = field(default_factory=dict)
+    """share, precision, recall of documents that had no part in it."""
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any]) -> "CutRow":
+        """The inverse of `dataclasses.asdict`."""
+        return cls(**given)
+
+
+def measure_cuts(calibration: Calibration, predictions: pd.DataFrame, rubric: Rubric) -> list[CutRow]:
+    """A row for each usual target, and for the model's own; none for models that keep no curve."""
+    curve = calibration.curve
+    if curve is None:
+        return []
+    score = predictions["score"].to_numpy()
+    reaches = predictions["label"].to_numpy() >= rubric.threshold
+    rows = []
+    for target in dict.fromkeys([calibration.target, *TARGETS, *RECALLS]):
+        own = target == calibration.target
+        try:
+            cut = curve.choose(KeepTarget.parse(target))
+        except InputError as error:
+            rows.append(CutRow(target, own, refused=str(error).partition(" (")[0]))
+            continue
+        kept = score >= (np.inf if cut.score is None else cut.score)
+        rows.append(CutRow(target, own, "", cut.score, _promised(cut), _measured(kept, reaches)))
+    return rows
+
+
+def _promised(cut: Cut) -> dict[str, float | None]:
+    precision, recall = cut.precision_interval, cut.recall_interval
+    return {
+        "share": cut.share,
+        "precision": cut.precision,
+        "precision_low": precision[0],
+        "precision_high": precision[1],
+        "recall": cut.recall,
+        "recall_low": recall[0],
+        "recall_high": recall[1],
+    }
+
+
+def _measured(kept: np.ndarray, reaches: np.ndarray) -> dict[str, float | None]:
+    right = int((kept & reaches).sum())
+    return {
+        "share": float(kept.mean()),
+        "precision": right / int(kept.sum()) if kept.any() else None,
+        "recall": right / int(reaches.sum()) if reaches.any() else None,
+    }
+
+
+def cut_blocks(rows: list[CutRow], rubric: Rubric) -> list[Block]:
+    """The table of cuts, for the report and the card."""
+    table = pd.DataFrame(
+        [
+            {
+                "kept for": row.target + (" (this model's)" if row.chosen else ""),
+                "share kept": _percent(row.calibration.get("share")),
+                "precision": _with_ends(row, "precision"),
+                "recall": _with_ends(row, "recall"),
+                "on the test part": row.refused
+                or f"{_percent(row.test['share'])} kept, precision {_percent(row.test['precision'])}, "
+                f"recall {_percent(row.test['recall'])}",
+            }
+            for row in rows
+        ]
+    )
+    note = (
+        f"Cuts of the kept class, {rubric.keep_name}, all chosen on the calibration documents. = is promised with 95 % "
+        "confidence, ~ only measured; labels keeps as many as have labels that reach the threshold. In brackets: 95 % "
+        "intervals for documents that are independent. `assay select --keep` takes any of them."
+    )
+    return [Table(table, note)]
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
+
+
+def _with_ends(row: CutRow, name: str) -> str:
+    value = row.calibration.get(name)
+    if value is None:
+        return "–"
+    return f"{value:.2f} ({row.calibration[f'{name}_low']:.2f} to {row.calibration[f'{name}_high']:.2f})"
