@@ -20,7 +20,8 @@ from assay.evaluation import (
     evaluate_model,
     evaluation_report,
     finish_model_folder,
-    measure_seeds,
+    measure_seed,
+    of_other_seeds,
     require_metric,
     require_raters,
     require_slices,
@@ -137,9 +138,9 @@ def train_and_evaluate(request: Request) -> dict[str, Evaluation]:
     with clear_disk_errors(output):
         if output.exists():
             raise InputError("the output exists already", where=str(output), fix="Remove it, or name another")
-    for count, what in ((request.processes, "training processes"), (request.seeds, "seeds")):
-        if count < 1:
-            raise InputError(f"{count} {what}", fix="Give 1 or more")
+    if request.processes < 1:
+        raise InputError(f"{request.processes} training processes", fix="Give 1 or more")
+    further_seeds = of_other_seeds(request.config, request.seeds)
     checkpoints = output.parent / f".{output.name}.training"
     given = [labels.given() for labels in request.labels]
     locate_encoder(request.config.encoder)
@@ -191,18 +192,19 @@ def train_and_evaluate(request: Request) -> dict[str, Evaluation]:
             )
         with stage("Calibrate"):
             calibrate(work / "trained", main, work / "model", others=others, keep=request.keep)
-        others_seeds = {}
-        if request.seeds > 1:
-            with stage("Seeds"):
-                others_seeds = measure_seeds(
-                    main,
-                    request.config,
-                    count=request.seeds,
-                    work=work,
-                    checkpoints=checkpoints,
-                    others=others,
-                    keep=request.keep,
-                    launch=partial(launch, request.processes),
+        other_seeds = []
+        for other in further_seeds:
+            with stage(f"Seed {other.seed}"):
+                other_seeds.append(
+                    measure_seed(
+                        main,
+                        other,
+                        work=work,
+                        checkpoints=checkpoints,
+                        others=others,
+                        keep=request.keep,
+                        launch=partial(launch, request.processes),
+                    )
                 )
         measured = {
             of.rubric.name: _measure(
@@ -214,7 +216,7 @@ def train_and_evaluate(request: Request) -> dict[str, Evaluation]:
                 curve,
                 work / f"report-{number}.html",
                 request.keep if of is main else AS_LABELLED,
-                others_seeds if of is main else {},
+                other_seeds if of is main else [],
             )
             for number, (of, checked, split) in enumerate(zip([main, *others], checks, divided, strict=True))
         }
@@ -239,7 +241,7 @@ def _measure(
     curve: pd.DataFrame,
     page: Path,
     keep: KeepTarget,
-    seeds: Mapping[str, Sequence[float]],
+    seeds: Sequence[Mapping[str, float]],
 ) -> tuple[Evaluation, Path]:
     """Baselines, evaluation and gates of a model by one rubric; returns the evaluation, and the page that it wrote."""
     which = f": {of.rubric.name}" if request.also else ""

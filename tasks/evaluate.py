@@ -6,7 +6,7 @@ from typing import NamedTuple
 from flytekit import Deck, current_context, task
 from flytekit.types.file import FlyteFile
 
-from assay.evaluation import Evaluation, evaluate_model, evaluation_report, run_gates, with_gates
+from assay.evaluation import Evaluation, evaluate_model, evaluation_report, run_gates, with_gates, with_seeds
 from assay.labels import Leakage, part_of
 from assay.progress import say
 from assay.report import render_fragment, write_html
@@ -48,6 +48,7 @@ def evaluate(
     leakage: Leakage,
     rubric: Rubric,
     slice_by: str,
+    seeds: list[dict[str, float]],
 ) -> Evaluated:
     """Score the test part, compare, ask the gates, and draw the report that is both Deck and HTML file."""
     with recorded("Evaluate") as stage:
@@ -56,7 +57,7 @@ def evaluate(
         result = evaluate_model(folder, opened, part, baselines, rubric, slice_by=columns)
         verdicts = run_gates(folder, opened, documents, assignment, result.predictions, rubric, columns=columns)
         say("; ".join(verdict.sentence() for verdict in verdicts))
-        evaluation = with_gates(result.evaluation, verdicts)
+        evaluation = with_seeds(with_gates(result.evaluation, verdicts), seeds)
         report = evaluation_report(
             evaluation,
             result.predictions,

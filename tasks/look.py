@@ -7,6 +7,7 @@ from pathlib import Path
 from flytekit import task
 
 from assay.corpus import Columns, open_source
+from assay.evaluation import of_other_seeds
 from assay.labels import learned_before
 from assay.model import KeepTarget
 from assay.progress import say
@@ -29,6 +30,7 @@ class Given:
     threshold: float | None
     config: TrainConfig
     keep: KeepTarget
+    other_seeds: list[int]
     encoder_revision: str
     goes_on_from: str
     """The encoder, where it is a model that has learned labels before."""
@@ -55,6 +57,7 @@ def look(
     folds: int,
     keep: str,
     seed: int,
+    seeds: int,
     ledger: str,
     registry: str,
 ) -> Given:
@@ -83,6 +86,7 @@ def look(
             threshold=threshold,
             config=config,
             keep=KeepTarget.parse(keep),
+            other_seeds=[other.seed for other in of_other_seeds(config, seeds)],
             encoder_revision=digest_folder(Path(config.encoder)) if Path(config.encoder).is_dir() else "",
             goes_on_from=config.encoder if learned_before(config.encoder) else "",
             ledger=lasting(ledger, "ASSAY_LEDGER", f"ledgers/{name}"),

@@ -1,6 +1,8 @@
 """Labelled documents in; a trained, calibrated, evaluated and registered classifier out."""
 
-from flytekit import workflow
+from functools import partial
+
+from flytekit import map_task, workflow
 
 from tasks.acquire import acquire_documents
 from tasks.baselines import fit_baselines
@@ -8,6 +10,7 @@ from tasks.calibrate import calibrate_model
 from tasks.evaluate import evaluate
 from tasks.look import look
 from tasks.register import Registration, register
+from tasks.seeds import try_seed
 from tasks.split import split_labels
 from tasks.summary import summarise
 from tasks.track import track
@@ -34,6 +37,7 @@ def train_quality_classifier(
     folds: int = 0,
     keep: str = "labels",
     seed: int = 0,
+    seeds: int = 1,
     max_quarantined: float = 0.05,
     ledger: str = "",
     registry: str = "",
@@ -60,6 +64,7 @@ def train_quality_classifier(
         folds: 2 or more: the calibration part is learned from too, and calibration is cross-fitted; for little data
         keep: labels, f1, share=0.1, precision=0.8 or recall=0.9, what the cut is chosen for
         seed: of split, head and order
+        seeds: models that differ in the seed alone, to say how much it matters; the first is the one that is registered
         max_quarantined: share of unusable rows from which the run fails
         ledger: where documents' sides of the split are remembered; without one, the work folder
         registry: where versions go; without one, the work folder
@@ -83,6 +88,7 @@ def train_quality_classifier(
         folds=folds,
         keep=keep,
         seed=seed,
+        seeds=seeds,
         ledger=ledger,
         registry=registry,
     )
@@ -127,6 +133,18 @@ def train_quality_classifier(
         assignment=divided.assignment,
         keep=given.keep,
     )
+    tried = map_task(
+        partial(
+            try_seed,
+            snapshot=acquired.snapshot,
+            documents=validated.documents,
+            assignment=divided.assignment,
+            rubric=validated.rubric,
+            config=given.config,
+            encoder_revision=given.encoder_revision,
+            keep=given.keep,
+        )
+    )(seed=given.other_seeds)
     evaluated = evaluate(
         model=calibrated.model,
         snapshot=acquired.snapshot,
@@ -138,6 +156,7 @@ def train_quality_classifier(
         leakage=divided.leakage,
         rubric=validated.rubric,
         slice_by=slice_by,
+        seeds=tried,
     )
     registered = register(
         model=calibrated.model,

@@ -33,7 +33,7 @@ from assay.evaluation.run import (
     require_raters,
     require_slices,
 )
-from assay.evaluation.seeds import measure_seeds, with_seeds
+from assay.evaluation.seeds import measure_seed, of_other_seeds, with_seeds
 from assay.evaluation.shortcuts import ShortcutLimits, measure_shortcuts
 from assay.evaluation.slices import Slice
 from assay.evaluation.tables import BaselinePredictions, Predictions
@@ -86,9 +86,10 @@ __all__ = [
     "measure",
     "measure_counterfactuals",
     "measure_raters",
-    "measure_seeds",
+    "measure_seed",
     "measure_shortcuts",
     "model_card",
+    "of_other_seeds",
     "pair_accuracy",
     "paired_bootstrap",
     "predict",

@@ -17,46 +17,50 @@ from assay.training import TrainConfig, forget_checkpoint, run_name, train_model
 Launch = Callable[..., object]
 
 
-def measure_seeds(
+def of_other_seeds(config: TrainConfig, count: int) -> list[TrainConfig]:
+    """`count` - 1 configurations with the seeds after that of `config`. Raises InputError for a count below 1."""
+    if count < 1:
+        raise InputError(f"{count} seeds", fix="Give 1 or more")
+    return [replace(config, seed=config.seed + number) for number in range(1, count)]
+
+
+def measure_seed(
     main: SplitSet,
     config: TrainConfig,
     *,
-    count: int,
     work: Path,
     checkpoints: Path,
     others: Sequence[SplitSet] = (),
     keep: KeepTarget = AS_LABELLED,
     launch: Launch | None = None,
-) -> dict[str, list[float]]:
-    """Metric -> its values on the test part, of `count` - 1 models beside the one of `config`.
+) -> dict[str, float]:
+    """Every metric by the main rubric, on the test part, of a model that is trained for this alone.
 
-    By the main rubric. They have the seeds after its own: another head, another order of documents, and nothing
-    else. Their folders go below `work`. `launch(train_model, …)` starts the processes; without it, this one does it
-    all. Raises InputError for no seed.
+    Its folders go below `work`. `launch(train_model, …)` starts the processes; without it, this one does it all.
     """
-    if count < 1:
-        raise InputError(f"{count} seeds", fix="Give 1 or more")
+    say(f"seed {config.seed}, to see how much it matters")
+    trained, calibrated = work / f"trained-{config.seed}", work / f"calibrated-{config.seed}"
+    given = (main.snapshot, main.documents, main.assignment, main.rubric, config)
+    (launch or _here)(train_model, *given, output=trained, checkpoints=checkpoints, others=others)
+    calibrate(trained, main, calibrated, others=others, keep=keep)
     part = part_of(main.documents, main.assignment, "test")
-    texts = main.snapshot.take(part["row"])
-    values: list[dict[str, float]] = []
-    for seed in range(config.seed + 1, config.seed + count):
-        say(f"seed {seed}, {len(values) + 2} of {count} models that differ in it only")
-        other = replace(config, seed=seed)
-        trained, calibrated = work / f"trained-{seed}", work / f"calibrated-{seed}"
-        given = (main.snapshot, main.documents, main.assignment, main.rubric, other)
-        (launch or _here)(train_model, *given, output=trained, checkpoints=checkpoints, others=others)
-        calibrate(trained, main, calibrated, others=others, keep=keep)
-        scored = Scorer.load(calibrated).score(texts, progress=f"scoring the test part, seed {seed}")
-        values.append(measure(Outcomes.of(part[["label"]].join(scored), main.rubric)))
-        forget_checkpoint(checkpoints, run_name(main.snapshot, main.assignment, other, others))
-    return {name: [value[name] for value in values] for name in METRICS} if values else {}
+    scorer = Scorer.load(calibrated, rubric=main.rubric.name)
+    scored = scorer.score(main.snapshot.take(part["row"]), progress=f"scoring the test part, seed {config.seed}")
+    forget_checkpoint(checkpoints, run_name(main.snapshot, main.assignment, config, others))
+    return measure(Outcomes.of(part[["label"]].join(scored), main.rubric))
 
 
-def with_seeds(evaluation: Evaluation, others: Mapping[str, Sequence[float]]) -> Evaluation:
-    """The evaluation, with the values of other seeds behind its own."""
-    own = {name: interval.value for name, interval in evaluation.metrics.items()}
-    known = {name: value for name, value in own.items() if value is not None and name in others}
-    return replace(evaluation, seeds={name: [value, *others[name]] for name, value in known.items()})
+def with_seeds(evaluation: Evaluation, others: Sequence[Mapping[str, float]]) -> Evaluation:
+    """The evaluation, with the values of other seeds behind its own, as `measure_seed` gave them."""
+    if not others:
+        return evaluation
+    own = {name: evaluation.metrics[name].value for name in METRICS if name in evaluation.metrics}
+    seeds = {
+        name: [value, *(other[name] for other in others if name in other)]
+        for name, value in own.items()
+        if value is not None
+    }
+    return replace(evaluation, seeds=seeds)
 
 
 def _here(function: Callable[..., object], *given: object, **named: object) -> object:

@@ -18,6 +18,7 @@ STAGES = {
     "fit_baselines",
     "train",
     "calibrate_model",
+    "try_seed",
     "evaluate",
     "register",
     "track",

@@ -1,0 +1,43 @@
+"""Seeds: a model that differs from the trained one in its seed alone, to see how much that matters."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from flytekit import current_context, task
+
+from assay.evaluation import measure_seed
+from assay.labels import SplitSet
+from assay.model import KeepTarget
+from assay.progress import say
+from assay.rubric import Rubric
+from assay.storage import Snapshot
+from assay.training import TrainConfig
+from tasks.caching import by_content
+from tasks.resources import trainer
+from tasks.settings import work_folder
+from tasks.types import Assignment, Documents, SnapshotFolder, recorded
+
+
+@task(cache=by_content(), **trainer())
+def try_seed(
+    seed: int,
+    snapshot: SnapshotFolder,
+    documents: Documents,
+    assignment: Assignment,
+    rubric: Rubric,
+    config: TrainConfig,
+    encoder_revision: str,
+    keep: KeepTarget,
+) -> dict[str, float]:
+    """Train, calibrate and measure in one process. `encoder_revision` only keys the cache, as in training."""
+    with recorded(f"Seed {seed}"):
+        main = SplitSet(rubric, Snapshot.open(Path(snapshot.download())), documents, assignment)
+        figures = measure_seed(
+            main,
+            replace(config, seed=seed),
+            work=Path(current_context().working_directory) / "seed",
+            checkpoints=work_folder() / "checkpoints",
+            keep=keep,
+        )
+        say(f"{rubric.primary_metric} {figures[rubric.primary_metric]:.3f}")
+    return {name: value for name, value in figures.items() if value == value}  # JSON has no nan
