@@ -19,9 +19,10 @@ def label_matrix(labels: np.ndarray, info: ModelInfo, texts: int) -> np.ndarray:
     label_DR = label_DR[:, None] if label_DR.ndim == 1 else label_DR
     if label_DR.shape != (texts, len(info.aspects)):
         raise InputError(f"labels of shape {label_DR.shape} for {texts} texts and {len(info.aspects)} rubrics")
-    if np.isinf(label_DR).any() or np.isnan(label_DR).all(axis=1).any():
-        bare = int((~np.isfinite(label_DR)).all(axis=1).argmax())
-        raise InputError("a document without a label cannot be learned from", where=f"training part, document {bare}")
+    odd = np.isinf(label_DR).any(axis=1) | np.isnan(label_DR).all(axis=1)
+    if odd.any():
+        where = f"training part, document {int(odd.argmax())}"
+        raise InputError("a document without a label, or of an infinite one, cannot be learned from", where=where)
     for aspect, label_D in zip(info.aspects, label_DR.T, strict=True):
         different = len(np.unique(label_D[~np.isnan(label_D)]))
         if different < 2:

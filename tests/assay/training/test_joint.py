@@ -178,6 +178,9 @@ def test_labels_that_cannot_be_learned_from_are_refused(
     bare[7] = NONE
     with pytest.raises(InputError, match=r"without a label.*document 7"):
         fit(texts, bare, info, settings_of)
+    bare[7] = [np.inf, 3]
+    with pytest.raises(InputError, match=r"of an infinite one.*document 7"):
+        fit(texts, bare, info, settings_of)
     with pytest.raises(InputError, match=r"0 different labels.*rubric length"):
         fit(texts, np.where([True, False], np.nan_to_num(labels), NONE), info, settings_of)
     with pytest.raises(InputError, match=r"1 different labels.*rubric education"):
