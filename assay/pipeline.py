@@ -22,6 +22,7 @@ from assay.evaluation import (
     run_gates,
     run_gates_elsewhere,
     with_gates,
+    with_training,
 )
 from assay.labels import Ledger, SplitConfig, find_unseen, part_of, read_labels, split_documents, validate
 from assay.model import ModelInfo, locate_encoder
@@ -134,7 +135,7 @@ def train_and_evaluate(request: Request) -> Evaluation:
             )
             for verdict in verdicts:
                 say(verdict.sentence())
-            evaluation = with_gates(result.evaluation, verdicts)
+            evaluation = with_training(with_gates(result.evaluation, verdicts), curve)
             report = evaluation_report(
                 evaluation,
                 result.predictions,
