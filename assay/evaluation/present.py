@@ -294,7 +294,7 @@ def _errors(evaluation: Evaluation, predictions: pd.DataFrame, snapshot: Snapsho
             TextItem(
                 f"label {row.label:g}, expected {row.calibrated:.1f}",
                 str(text),
-                f"score {row.score:.2f}, grade {row.grade}, p_keep {row.p_keep:.2f}, {row.id}",
+                f"score {row.score:.2f}, grade {row.grade}, p_keep {row.p_keep:.2f}; {describe(str(text))}; {row.id}",
             )
             for row, text in zip(chosen.itertuples(index=False), texts, strict=True)
         ]
