@@ -152,15 +152,15 @@ def _beside(evaluation: Evaluation) -> dict[str, str]:
         return {}
     return {
         "Spearman": in_words(evaluation.metrics["spearman"]),
-        "without the labels' noise": in_words(evaluation.raters.corrected),
+        "Spearman without the labels' noise": in_words(evaluation.raters.corrected),
     }
 
 
 def rater_blocks(raters: Raters) -> list[Block]:
     """How far those who made the labels agree, and what follows for the figures."""
     facts = {
-        "one rating": in_words(raters.one),
-        "their mean": in_words(raters.mean),
+        "reliability of one rating": in_words(raters.one),
+        "of their mean": in_words(raters.mean),
         "most that a score can show": in_words(raters.ceiling),
     }
     if raters.corrected is not None:
