@@ -181,9 +181,7 @@ def rater_blocks(raters: Raters) -> list[Block]:
     ]
 
 
-def difference_table(
-    differences: Mapping[str, Difference], primary: str, caption: str, *, who: str = "the model is"
-) -> Table:
+def difference_table(differences: Mapping[str, Difference], primary: str, caption: str) -> Table:
     """All metrics of one comparison; above 0 is better, also in errors."""
     order = [primary, *(name for name in differences if name != primary)]
     rows = [
@@ -194,7 +192,7 @@ def difference_table(
             "to": found.high,
             "p": found.p,
             "p, corrected": None if name == primary else found.p_holm,
-            who: told_apart(found),
+            "the model is": told_apart(found),
         }
         for name in order
     ]
