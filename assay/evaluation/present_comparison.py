@@ -62,8 +62,8 @@ def comparison_report(
         Callout(comparison.sentence(), "good" if apart else "note"),
         Table(
             table,
-            "In brackets: 95 % intervals by bootstrap over clusters, for differences paired on the same documents; above "
-            "0 A is better, also in errors. p: two-sided, by the paired bootstrap. The primary metric was named "
+            "In brackets: 95 % intervals by bootstrap over clusters, for differences paired on the same documents; "
+            "above 0 A is better, also in errors. p: two-sided, by the paired bootstrap. The primary metric was named "
             f"beforehand; the {len(order) - 1} others are called better or worse only after Holm's correction.",
         ),
     ]
