@@ -29,6 +29,7 @@ from assay.evaluation import (
     run_gates_elsewhere,
     with_gates,
     with_seeds,
+    with_training,
 )
 from assay.labels import (
     LabelledSet,
@@ -271,7 +272,7 @@ def _measure(
         )
         for verdict in verdicts:
             say(verdict.sentence())
-        evaluation = with_seeds(with_gates(result.evaluation, verdicts), seeds)
+        evaluation = with_training(with_seeds(with_gates(result.evaluation, verdicts), seeds), curve)
         report = evaluation_report(
             evaluation,
             result.predictions,

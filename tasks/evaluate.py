@@ -6,7 +6,15 @@ from typing import NamedTuple
 from flytekit import Deck, current_context, task
 from flytekit.types.file import FlyteFile
 
-from assay.evaluation import Evaluation, evaluate_model, evaluation_report, run_gates, with_gates, with_seeds
+from assay.evaluation import (
+    Evaluation,
+    evaluate_model,
+    evaluation_report,
+    run_gates,
+    with_gates,
+    with_seeds,
+    with_training,
+)
 from assay.labels import Leakage, part_of
 from assay.progress import say
 from assay.report import render_fragment, write_html
@@ -57,7 +65,7 @@ def evaluate(
         result = evaluate_model(folder, opened, part, baselines, rubric, slice_by=columns)
         verdicts = run_gates(folder, opened, documents, assignment, result.predictions, rubric, columns=columns)
         say("; ".join(verdict.sentence() for verdict in verdicts))
-        evaluation = with_seeds(with_gates(result.evaluation, verdicts), seeds)
+        evaluation = with_training(with_seeds(with_gates(result.evaluation, verdicts), seeds), curve)
         report = evaluation_report(
             evaluation,
             result.predictions,

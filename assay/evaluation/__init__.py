@@ -6,7 +6,7 @@ from assay.evaluation.calibrate import calibrate
 from assay.evaluation.card import finish_model_folder, model_card
 from assay.evaluation.compare import Comparison, compare
 from assay.evaluation.counterfactuals import CounterfactualLimits, Reader, keywords, measure_counterfactuals
-from assay.evaluation.evaluate import Errors, Evaluation, evaluate
+from assay.evaluation.evaluate import Errors, Evaluation, evaluate, with_raters, with_training
 from assay.evaluation.gates import (
     GateLimits,
     gate_sections,
@@ -104,5 +104,7 @@ __all__ = [
     "summary_table",
     "told_apart",
     "with_gates",
+    "with_raters",
     "with_seeds",
+    "with_training",
 ]

@@ -5,17 +5,21 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from assay.evaluation.bootstrap import LEAST_CLUSTERS
 from assay.evaluation.cuts import cut_blocks
 from assay.evaluation.evaluate import Evaluation
 from assay.evaluation.metrics import METRICS
-from assay.evaluation.present import figures, slice_blocks
+from assay.evaluation.present import figures, pair_table, rater_blocks, slice_blocks
 from assay.model import ModelInfo
-from assay.report import Callout, Facts, Prose, Report, Section, render_markdown
+from assay.report import Block, Callout, Facts, Prose, Report, Section, render_markdown
 from assay.storage import staged_folder
 
 
 def model_card(info: ModelInfo, evaluation: Evaluation, others: Mapping[str, Evaluation] | None = None) -> str:
-    """A model card in the Hugging Face format; `others`: evaluations of further rubrics, by their names."""
+    """A model card in the Hugging Face format; of the same model and evaluations always the same text.
+
+    `others`: evaluations of further rubrics, by their names.
+    """
     rubric = info.rubric
     results = [
         {"type": name, "value": round(interval.value, 4), "name": METRICS[name].title}
@@ -41,51 +45,108 @@ def model_card(info: ModelInfo, evaluation: Evaluation, others: Mapping[str, Eva
             }
         ],
     }
-    counts = info.lineage.get("documents", {})
     report = Report(
         f"Document quality: {rubric.name}",
         sections=[
-            Section(
-                "Use",
-                [
-                    Prose(
-                        f"One raw score a document; `assay.json` turns it into an expected label ({rubric.low} to "
-                        f"{rubric.high}), the probability of {rubric.keep_name}, and a grade. Made to choose documents "
-                        "for the pretraining of language models; not made to judge people or their work."
-                    )
-                ],
-            ),
-            Section(
-                "What it reads",
-                [
-                    Prose(
-                        f"Encoder {info.encoder}; at most {info.windows.count} window(s) of {info.windows.tokens} "
-                        f"tokens a document. Languages of the labels: {', '.join(info.languages)}; scores of others "
-                        f"mean nothing. On the test part it read {evaluation.read:.0%} of the tokens."
-                    )
-                ],
-            ),
-            Section(
-                "Data",
-                [
-                    Prose(
-                        f"Source {source}, {', '.join(f'{count} {part}' for part, count in counts.items())} documents. "
-                        "Near-duplicates and groups never straddle the parts."
-                    )
-                ],
-            ),
+            Section("Intended use", [Prose(_use(info))]),
+            Section("What it reads", [Prose(_reads(info, evaluation))]),
+            Section("Labels", _labels(info, evaluation, source)),
+            Section("Data", [Prose(_data(info, source))]),
             Section("How good", [*[Callout(warning, "warn") for warning in evaluation.warnings], *figures(evaluation)]),
+            *([Section("Pairs of documents", [pair_table(evaluation)])] if evaluation.pairs else []),
             *([Section("Where to cut", cut_blocks(evaluation.cuts, rubric))] if evaluation.cuts else []),
             Section("Slices", slice_blocks(evaluation)),
-            *([Section("Gates", [Prose(f"- {v.sentence()}") for v in evaluation.gates])] if evaluation.gates else []),
+            Section("Gates", [Prose(_gates(evaluation))]),
             *[_further(info, name, measured) for name, measured in (others or {}).items()],
+            Section("Limits", [Prose("\n".join(f"- {limit}" for limit in _limits(info, evaluation, source)))]),
+            Section("Cost of training", [Prose(_cost(evaluation))]),
             Section(
                 "Lineage",
-                [Facts({**evaluation.lineage, "run": str(info.lineage.get("run", ""))})],
+                [Facts({**evaluation.lineage, "run": str(info.lineage.get("run", "")), **_settings(info)})],
             ),
         ],
     )
     return render_markdown(report, head)
+
+
+def _use(info: ModelInfo) -> str:
+    rubric = info.rubric
+    return (
+        f"One raw score a document; `assay.json` turns it into an expected label ({rubric.low} to {rubric.high}), the "
+        f"probability of {rubric.keep_name}, and a grade. Made to choose documents for the pretraining of language "
+        "models.\n\n"
+        "Not made to judge people or their work, to say whether a text is true, lawful or safe, to rank the answers of "
+        "a model, or to decide on a single document without a person who looks at it."
+    )
+
+
+def _reads(info: ModelInfo, evaluation: Evaluation) -> str:
+    return (
+        f"Encoder {info.encoder}; at most {info.windows.count} window(s) of {info.windows.tokens} tokens a document. "
+        f"Languages of the labels: {', '.join(info.languages)}; scores of others mean nothing. On the test part it "
+        f"read {evaluation.read:.0%} of the tokens."
+    )
+
+
+def _labels(info: ModelInfo, evaluation: Evaluation, source: str) -> list[Block]:
+    rubric = info.rubric
+    by = (
+        f"Given by the rubric {rubric.name}, {rubric.low} to {rubric.high}"
+        if rubric.text
+        else f"On the scale that the labels of the source span, {rubric.low} to {rubric.high}"
+    )
+    said = f"{by}; documents are kept from {rubric.threshold:g} on. Their source: {source or 'not known'}."
+    if evaluation.raters is None:
+        return [Prose(f"{said} Single ratings behind them are not known, and so neither is how reliable they are.")]
+    return [Prose(said), *rater_blocks(evaluation.raters)]
+
+
+def _data(info: ModelInfo, source: str) -> str:
+    counts = info.lineage.get("documents", {})
+    parts = ", ".join(f"{count} {part}" for part, count in counts.items())
+    return f"Source {source}, {parts} documents. Near-duplicates and groups never straddle the parts."
+
+
+def _gates(evaluation: Evaluation) -> str:
+    return "\n".join(f"- {verdict.sentence()}" for verdict in evaluation.gates) or "None was asked."
+
+
+def _limits(info: ModelInfo, evaluation: Evaluation, source: str) -> list[str]:
+    """What a reader must not take the figures for."""
+    said = [
+        f"The figures hold for documents like those of {source or 'its source'}; `assay evaluate` measures others.",
+        "What the labels get wrong, it has learnt to get wrong: a figure here is agreement with labels, not quality.",
+        f"Documents in other languages than {', '.join(info.languages)} are marked, and their scores mean nothing.",
+    ]
+    if evaluation.read < 1:
+        said.append(f"It does not read the end of long documents: {1 - evaluation.read:.0%} of the test part's tokens.")
+    if not any(evaluation.seed_spread(name) is not None for name in evaluation.seeds):
+        said.append("The intervals are about this very model: what another seed would have given is not in them.")
+    if evaluation.clusters < LEAST_CLUSTERS:
+        said.append(f"{evaluation.clusters} clusters of test documents are too few for any interval.")
+    refused = [verdict.name for verdict in evaluation.gates if verdict.refused]
+    unknown = [verdict.name for verdict in evaluation.gates if verdict.passed is None]
+    if refused:
+        said.append(f"It is refused by: {', '.join(refused)}; it should not be promoted without a reason.")
+    if unknown:
+        said.append(f"Too little was there for a verdict on: {', '.join(unknown)}.")
+    return said
+
+
+def _cost(evaluation: Evaluation) -> str:
+    spent = evaluation.training
+    if not spent:
+        return "Not known."
+    said = f"{spent['updates']:,.0f} updates over {spent['tokens']:,.0f} tokens in {spent['seconds']:,.1f} s."
+    energy = "Energy was not measured on this machine"
+    if "processor_seconds" in spent:
+        return f"{said} {energy}; all processes together took {spent['processor_seconds']:,.1f} processor seconds."
+    return f"{said} {energy}."
+
+
+def _settings(info: ModelInfo) -> dict[str, str]:
+    training = info.lineage.get("training", {})
+    return {name: str(training[name]) for name in ("loss", "epochs", "seed", "precision") if name in training}
 
 
 def _further(info: ModelInfo, name: str, evaluation: Evaluation) -> Section:

@@ -69,7 +69,8 @@ class Comparison:
         said += f": {found.value:+.3f}, 95 % interval {found.low:+.3f} to {found.high:+.3f}, p = {found.p:.3f}."
         for word in ("better", "worse"):
             names = [METRICS[n].title for n, d in self.differences.items() if n != primary and told_apart(d) == word]
-            said += f" After Holm's correction A is also {word} in: {', '.join(names)}." if names else ""
+            also = "also " if told_apart(found) == word else ""
+            said += f" After Holm's correction A is {also}{word} in: {', '.join(names)}." if names else ""
         return said
 
     def to_json(self) -> dict[str, Any]:

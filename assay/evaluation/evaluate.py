@@ -78,6 +78,9 @@ class Evaluation:
     slices: list[Slice] = field(default_factory=list)
     read: float = 1.0
     """Share of the test part's tokens that the model read."""
+    training: dict[str, float] = field(default_factory=dict)
+    """What it cost to train: `updates`, `tokens`, `seconds`, and `processor_seconds` over all processes where that is
+    known; empty where the model was not trained in this run."""
     lineage: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     """In plain words, for the reader of the figures."""
@@ -193,6 +196,17 @@ def evaluate(
     )
     evaluation.warnings.extend(_warnings(evaluation))
     return evaluation
+
+
+def with_training(evaluation: Evaluation, curve: pd.DataFrame) -> Evaluation:
+    """The evaluation with what a run's Curve says of the cost."""
+    if curve.empty:
+        return evaluation
+    spent = {"updates": float(len(curve)), "tokens": float(curve["tokens"].sum())}
+    spent["seconds"] = float(curve["seconds"].sum())
+    if "processor_seconds" in curve and curve["processor_seconds"].notna().all():
+        spent["processor_seconds"] = float(curve["processor_seconds"].sum())
+    return replace(evaluation, training=spent)
 
 
 def with_raters(evaluation: Evaluation, predictions: pd.DataFrame, ratings: pd.DataFrame) -> Evaluation:

@@ -26,6 +26,8 @@ TITLES = {
     "counterfactuals": "Can it be fooled?",
     "leak": "Did test documents leak?",
 }
+LONGEST_FACT = 60
+"""Characters; what is longer, as a list of keywords, stands in a table."""
 LEVELS: dict[bool | None, Literal["good", "bad", "warn"]] = {True: "good", False: "bad", None: "warn"}
 
 
@@ -199,8 +201,11 @@ def _blocks(verdict: Verdict) -> list[Block]:
         for name, value in verdict.figures.items()
         if isinstance(value, int | float | str)
     }
-    if facts:
-        blocks.append(Facts(facts))
+    short = {name: value for name, value in facts.items() if len(value) <= LONGEST_FACT}
+    if short:
+        blocks.append(Facts(short))
+    if rest := [{"": name, " ": value} for name, value in facts.items() if name not in short]:
+        blocks.append(Table(pd.DataFrame(rest)))
     tables = [(name, value) for name, value in verdict.figures.items() if isinstance(value, list) and value]
     blocks += [Table(pd.DataFrame(rows), name) for name, rows in tables if isinstance(rows[0], dict)]
     return blocks

@@ -153,15 +153,15 @@ def _beside(evaluation: Evaluation) -> dict[str, str]:
         return {}
     return {
         "Spearman": in_words(evaluation.metrics["spearman"]),
-        "without the labels' noise": in_words(evaluation.raters.corrected),
+        "Spearman without the labels' noise": in_words(evaluation.raters.corrected),
     }
 
 
 def rater_blocks(raters: Raters) -> list[Block]:
     """How far those who made the labels agree, and what follows for the figures."""
     facts = {
-        "one rating": in_words(raters.one),
-        "their mean": in_words(raters.mean),
+        "reliability of one rating": in_words(raters.one),
+        "of their mean": in_words(raters.mean),
         "most that a score can show": in_words(raters.ceiling),
     }
     if raters.corrected is not None:
@@ -182,9 +182,7 @@ def rater_blocks(raters: Raters) -> list[Block]:
     ]
 
 
-def difference_table(
-    differences: Mapping[str, Difference], primary: str, caption: str, *, who: str = "the model is"
-) -> Table:
+def difference_table(differences: Mapping[str, Difference], primary: str, caption: str) -> Table:
     """All metrics of one comparison; above 0 is better, also in errors."""
     order = [primary, *(name for name in differences if name != primary)]
     rows = [
@@ -195,7 +193,7 @@ def difference_table(
             "to": found.high,
             "p": found.p,
             "p, corrected": None if name == primary else found.p_holm,
-            who: told_apart(found),
+            "the model is": told_apart(found),
         }
         for name in order
     ]
@@ -295,7 +293,7 @@ def _errors(evaluation: Evaluation, predictions: pd.DataFrame, snapshot: Snapsho
             TextItem(
                 f"label {row.label:g}, expected {row.calibrated:.1f}",
                 str(text),
-                f"score {row.score:.2f}, grade {row.grade}, p_keep {row.p_keep:.2f}, {row.id}",
+                f"score {row.score:.2f}, grade {row.grade}, p_keep {row.p_keep:.2f}; {describe(str(text))}; {row.id}",
             )
             for row, text in zip(chosen.itertuples(index=False), texts, strict=True)
         ]

@@ -6,7 +6,7 @@ from assay.evaluation.bootstrap import Difference
 from assay.evaluation.compare import Comparison
 from assay.evaluation.holm import told_apart
 from assay.evaluation.metrics import METRICS
-from assay.evaluation.present import describe, difference_table, in_words
+from assay.evaluation.present import describe, in_words
 from assay.report import Block, Callout, Facts, Prose, Report, Section, Table, TextItem, Texts
 from assay.storage import Snapshot
 
@@ -46,18 +46,26 @@ def comparison_report(
     """The page: `a` and `b` are the Predictions compared, with `row`; `names` what the user called the models."""
     primary = comparison.rubric.primary_metric
     facts = {
-        "model A": names[0],
-        "model B": names[1],
         "documents neither has seen": f"{comparison.documents:,}",
         "of them to be kept": f"{comparison.positive:,}",
         f"{METRICS[primary].title}, A less B": gain_in_words(comparison.differences[primary]),
     }
     apart = told_apart(comparison.differences[primary]) != "not told apart"
+    order = [primary, *(name for name in METRICS if name != primary)]
+    found = [comparison.differences[name] for name in order]
+    table = comparison_table(comparison)
+    table.insert(4, "p", [difference.p for difference in found])
+    table.insert(5, "p, corrected", [None, *(difference.p_holm for difference in found[1:])])
     blocks: list[Block] = [
+        Table(pd.DataFrame({"": ["A", "B"], "model": names})),
         Facts(facts),
         Callout(comparison.sentence(), "good" if apart else "note"),
-        Table(comparison_table(comparison), "In brackets: 95 % intervals by bootstrap over clusters."),
-        difference_table(comparison.differences, primary, "A beside B, paired on the same documents.", who="A is"),
+        Table(
+            table,
+            "In brackets: 95 % intervals by bootstrap over clusters, for differences paired on the same documents; "
+            "above 0 A is better, also in errors. p: two-sided, by the paired bootstrap. The primary metric was named "
+            f"beforehand; the {len(order) - 1} others are called better or worse only after Holm's correction.",
+        ),
     ]
     decisions = Table(
         pd.DataFrame(comparison.decisions).rename(columns={"label": ""}),
@@ -80,6 +88,8 @@ def comparison_report(
 
 def _slices(comparison: Comparison) -> list[Block]:
     primary = comparison.rubric.primary_metric
+    columns = list(dict.fromkeys(part.column for part in comparison.slices))
+    ordered = sorted(comparison.slices, key=lambda part: (columns.index(part.column), not part.differences))
     rows = [
         {
             "": f"{part.column}: {part.value}",
@@ -88,7 +98,7 @@ def _slices(comparison: Comparison) -> list[Block]:
             f"{METRICS[primary].title}, A less B": gain_in_words(part.differences[primary]) if part.differences else "",
             "p": part.differences[primary].p if part.differences else None,
         }
-        for part in sorted(comparison.slices, key=lambda part: not part.differences)[:MOST_SLICES]
+        for part in ordered[:MOST_SLICES]
     ]
     if not rows:
         return [Prose("There is none.")]

@@ -31,7 +31,7 @@ from assay.training.joint import JointLoss, label_matrix, shares
 from assay.training.plan import batch_of, joint_weights, share_of, steps_per_epoch
 
 Record = dict[str, float]
-"""One update: step, epoch, loss, learning_rate, gradient_norm, tokens, padding, seconds."""
+"""One update: step, epoch, loss, learning_rate, gradient_norm, tokens, padding, seconds, processor_seconds."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def _fit(
         if shown is not None:
             shown.update(resumed_at)
         for step in range(resumed_at, total):
-            started = time.monotonic()
+            started, worked = time.monotonic(), time.process_time()
             batch = batch_of(step, len(texts), config.batch_documents, config.seed)
             mine = share_of(processes.rank, processes.count, batch, lengths)
             # A process without a document still has to answer the others' all-reduce: it learns nothing from one.
@@ -221,6 +221,7 @@ def _fit(
                 "tokens": tokens,
                 "padding": 1 - tokens / padded,
                 "seconds": time.monotonic() - started,
+                "processor_seconds": processes.sum(time.process_time() - worked),
             }
             history.append(record)
             if shown is not None:

@@ -37,6 +37,9 @@ class Curve(pa.DataFrameModel):
     tokens: Series[float] = pa.Field(ge=0, description="learned from, over all processes")
     padding: Series[float] = pa.Field(ge=0, le=1, description="share of the computed tokens that was padding")
     seconds: Series[float] = pa.Field(ge=0)
+    processor_seconds: Series[float] | None = pa.Field(
+        ge=0, nullable=True, description="over all processes; missing in what an earlier release began"
+    )
 
     class Config:
         strict = True

@@ -1,0 +1,82 @@
+"""The model card: one that the Hugging Face hub reads, complete, and the same text for the same run."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from huggingface_hub import ModelCard
+
+from assay.evaluation import Evaluation, Verdict, finish_model_folder, measure_raters, model_card, with_training
+from assay.model import ModelInfo
+
+
+def evaluation_of(model: Path) -> Evaluation:
+    return Evaluation.from_json(json.loads((model / "evaluation.json").read_text()))
+
+
+def test_the_hub_reads_the_card_of_a_trained_model(tiny_model: Path) -> None:
+    card = ModelCard.load(tiny_model / "README.md")
+
+    assert card.data.language == ["en"]
+    assert card.data.pipeline_tag == "text-classification"
+    figures = {result.metric_type: result.metric_value for result in card.data.eval_results}
+    expected = evaluation_of(tiny_model).metrics
+    assert figures["f1"] == round(expected["f1"].value, 4)
+    for title in ("Intended use", "Labels", "Data", "How good", "Slices", "Gates", "Limits", "Cost of training"):
+        assert f"\n## {title}\n" in card.text, title
+    assert "Not made to judge people" in card.text
+    assert "processor seconds" in card.text
+    assert "what another seed would have given is not in them" in card.text
+    assert "| language: en | " in card.text
+
+
+def test_the_card_is_the_same_for_the_same_run_and_report_names_length_and_language(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    for name in ("one", "other"):
+        finish_model_folder(tiny_model, evaluation_of(tiny_model), tiny_model / "report.html", tmp_path / name)
+
+    cards = [(tmp_path / name / "README.md").read_bytes() for name in ("one", "other")]
+    assert cards[0] == cards[1] == (tiny_model / "README.md").read_bytes()
+    page = (tiny_model / "report.html").read_text()
+    assert " words, " in page
+    assert " characters, en; " in page
+
+
+def test_what_is_known_of_seeds_raters_and_gates_stands_in_it(tiny_model: Path) -> None:
+    generator = np.random.default_rng(0)
+    truth = generator.normal(0, 1, 90)
+    ratings = pd.DataFrame({f"rater_{n}": truth + generator.normal(0, 0.5, 90) for n in (1, 2)})
+    found = replace(
+        evaluation_of(tiny_model),
+        seeds={"f1": [0.7, 0.72, 0.74]},
+        raters=measure_raters(ratings, resamples=50),
+        gates=[Verdict("shortcuts", False, ["Length carries it."]), Verdict("leak", None, ["Too few."])],
+    )
+
+    card = model_card(ModelInfo.read(tiny_model), found)
+
+    assert "seeds ± 0.020" in card
+    assert "what another seed would have given" not in card
+    assert "The reliability of one rating is 0." in card
+    assert "liking for long texts" in card
+    assert "It is refused by: shortcuts" in card
+    assert "no verdict. Too few." in card
+    assert "Too little was there for a verdict on: leak." in card
+    bare = model_card(ModelInfo.read(tiny_model), replace(found, raters=None, gates=[], training={}))
+    assert "Single ratings behind them are not known" in bare
+    assert "None was asked." in bare
+
+
+def test_the_cost_is_that_of_all_updates_and_of_none_that_is_not_known(tiny_model: Path) -> None:
+    curve = pd.DataFrame({"tokens": [100.0, 50.0], "seconds": [1.5, 2.0], "processor_seconds": [3.0, 3.5]})
+    plain = replace(evaluation_of(tiny_model), training={})
+
+    found = with_training(plain, curve)
+
+    assert found.training == {"updates": 2, "tokens": 150, "seconds": 3.5, "processor_seconds": 6.5}
+    assert Evaluation.from_json(json.loads(json.dumps(found.to_json()))) == found
+    assert "processor_seconds" not in with_training(plain, curve.assign(processor_seconds=[None, 1.0])).training
+    assert with_training(plain, curve.iloc[:0]) == plain
