@@ -24,6 +24,8 @@ class TrainConfig:
     """Last layers of the encoder that learn; None: all, 0: the head alone."""
     epochs: int = 3
     """Passes over the training part."""
+    least_updates: int = 0
+    """Where the passes have fewer updates than this, more are made: little data needs them."""
     batch_documents: int = 16
     """Documents that one update learns from, over all processes together."""
     batch_tokens: int = 8_192
@@ -72,6 +74,8 @@ class TrainConfig:
             raise InputError(
                 f"trained_layers is {self.trained_layers}", where="training settings", fix="Give 0 or more"
             )
+        if self.least_updates < 0:
+            raise InputError(f"least_updates is {self.least_updates}", where="training settings", fix="Give 0 or more")
         if self.folds < 0 or self.folds == 1:
             raise InputError(f"folds is {self.folds}", where="training settings", fix="Give 0, or 2 and more")
         for name in ("warmup", "balance"):

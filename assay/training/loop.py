@@ -28,7 +28,7 @@ from assay.progress import counter, say
 from assay.training.checkpoint import Checkpoint
 from assay.training.config import TrainConfig
 from assay.training.joint import JointLoss, label_matrix, shares
-from assay.training.plan import batch_of, joint_weights, share_of, steps_per_epoch
+from assay.training.plan import batch_of, joint_weights, share_of, steps_per_epoch, updates_of
 
 Record = dict[str, float]
 """One update: step, epoch, loss, learning_rate, gradient_norm, tokens, padding, seconds, processor_seconds."""
@@ -159,7 +159,7 @@ def _fit(
             head.bias.sub_(shift).div_(slope)
     groups = _parameter_groups([*network.parameters(), *criterion.parameters()], config)
     optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
-    total = config.epochs * steps_per_epoch(len(texts), config.batch_documents)
+    total = updates_of(len(texts), config.batch_documents, config.epochs, config.least_updates)
     history: list[Record] = []
 
     # Every process reads the same file before the first update, and only rank 0 writes, after one.

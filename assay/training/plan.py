@@ -10,6 +10,12 @@ def steps_per_epoch(documents: int, batch: int) -> int:
     return -(-documents // batch)
 
 
+def updates_of(documents: int, batch: int, epochs: int, least: int) -> int:
+    """Updates of a run: whole passes, `epochs` of them, and as many more as `least` updates take."""
+    steps = steps_per_epoch(documents, batch)
+    return steps * max(epochs, -(-least // steps))
+
+
 def batch_of(step: int, documents: int, batch: int, seed: int) -> np.ndarray:
     """Indices that update `step` (counted from 0 over all epochs) learns from.
 

@@ -20,7 +20,7 @@ from assay.model import ModelInfo, Windows, load_model, new_model, save_model
 from assay.rubric import load_rubric
 from assay.training import Checkpoint, TrainConfig, fit, launch, recipe
 from assay.training.losses import LossName, Ordinal, make_loss
-from assay.training.plan import batch_of, level_weights, share_of, steps_per_epoch
+from assay.training.plan import batch_of, level_weights, share_of, steps_per_epoch, updates_of
 
 
 @pytest.fixture
@@ -285,3 +285,14 @@ def test_balance_gives_every_level_the_same_total_weight() -> None:
     totals = [weights[labels == level].sum() for level in (0, 1, 5)]
     np.testing.assert_allclose(totals, totals[0])
     np.testing.assert_allclose(level_weights(labels, 0.0), 1)
+
+
+@given(st.integers(1, 500), st.integers(1, 64), st.integers(1, 5), st.integers(0, 400))
+def test_little_data_is_passed_over_until_there_are_enough_updates(
+    documents: int, batch: int, epochs: int, least: int
+) -> None:
+    updates, steps = updates_of(documents, batch, epochs, least), steps_per_epoch(documents, batch)
+
+    assert updates % steps == 0
+    assert updates >= max(epochs * steps, least)
+    assert updates == epochs * steps or updates - steps < least
