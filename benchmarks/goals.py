@@ -3,9 +3,10 @@
     python -m benchmarks.goals --data FOLDER --output work/goals [--sets web_pages …] [--seeds 0 1 2] [--recipe best]
 
 fineweb_edu: learned on its train file, measured on its val file; a fifth of the train file, whole clusters, is left out
-of learning and chooses the cut points. The others: five folds of whole clusters, each measured by a model that has
+of learning and chooses the cut points. web_pages: five folds of whole clusters, each measured by a model that has
 learned from the other four; cut points for a fold come from the scores that the other four got in the same way, so that
-none of its labels is in them. A seed changes folds, head and order. Scores are kept in the output folder; a fit that is
+none of its labels is in them. The others: a fifth is measured on, another chooses the cut points. A seed changes folds,
+head and order. Scores are kept in the output folder; a fit that is
 there already is not repeated. `--transfer` prints the matrix of models trained on one whole set and measured on others.
 """
 
@@ -33,6 +34,7 @@ from assay.training import TrainConfig, fit, recipe
 FOLDS = 5
 SHOWN = ("f1", "average_precision", "qwk", "spearman", "mae", "calibration_error")
 BASELINES = {"encoder_ridge": "frozen encoder + ridge", "tfidf_ridge": "TF-IDF + ridge"}
+FOLDED = ("web_pages",)
 EDUCATION = ("sample", "web_pages", "fineweb_edu")
 
 
@@ -146,17 +148,18 @@ def by_system(of: Labelled, config: TrainConfig, place: Path) -> dict[str, pd.Da
             **ridge_scores(of, train, others, frozen),
         }
 
-    threshold = of.rubric.threshold
-    if of.test.any():
+    threshold, everything = of.rubric.threshold, np.arange(len(of.texts))
+    if of.name not in FOLDED:
         fitting, test = np.flatnonzero(~of.test), np.flatnonzero(of.test)
         # A cluster in both files is learned from by nobody.
         fitting = fitting[~np.isin(of.clusters[fitting], of.clusters[test])]
         fold = assign_folds(of.labels[fitting], of.clusters[fitting], threshold, FOLDS, config.seed)
+        if not len(test):
+            fitting, test, fold = fitting[fold != 1], fitting[fold == 1], fold[fold != 1]
         train, calibration = fitting[fold != 0], fitting[fold == 0]
         found = scores(train, np.concatenate([calibration, test]))
         cut = len(calibration)
         return {name: predictions(of, test, s[cut:], calibration, s[:cut]) for name, s in found.items()}
-    everything = np.arange(len(of.texts))
     fold = assign_folds(of.labels, of.clusters, threshold, FOLDS, config.seed)
     held_out = {name: np.zeros(len(of.texts)) for name in ("model", *BASELINES)}
     for number in range(FOLDS):

@@ -105,6 +105,11 @@ def default() -> TrainConfig:
     return TrainConfig()
 
 
+def best() -> TrainConfig:
+    """Found by measurement (benchmarks/RESULTS.md): the first 256 tokens, all layers, and updates enough for few labels."""
+    return TrainConfig(windows=Windows(tokens=256), least_updates=120)
+
+
 def fineweb_edu() -> TrainConfig:
     """The original classifier's: its encoder frozen under a new head, 20 epochs (huggingface/cosmopedia, 2024)."""
     return TrainConfig(
@@ -119,6 +124,7 @@ def fineweb_edu() -> TrainConfig:
 
 
 RECIPES: dict[str, Callable[[], TrainConfig]] = {
+    "best": best,
     "default": default,
     "quickstart": quickstart,
     "fineweb_edu": fineweb_edu,

@@ -1,0 +1,194 @@
+"""What helps a model of few labels: fineweb_edu's train file, a fifth of it for the cut points, its val file measured.
+
+    python -m benchmarks.little_data --data FOLDER --output work/little [--seeds 0 1 2] [--tries plain windows_512 …]
+
+Each try changes one thing of the recipe `best`; a seed changes what is left out for the cut points, the head and the
+order of documents. Fits and scores are kept in the output folder: what is there is not made again, so that seeds may be
+run side by side. Prints a row for each try: mean ± standard deviation over the seeds, and the difference of Spearman
+to `plain`, seed by seed.
+"""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from assay.evaluation import Outcomes, measure
+from assay.inference import Scorer
+from assay.labels import assign_folds
+from assay.model import ModelInfo, Windows, save_model
+from assay.storage import digest_json, staged_folder
+from assay.training import TrainConfig, fit, recipe
+from benchmarks.goals import FOLDS, Labelled, load, predictions
+
+SHOWN = ("spearman", "average_precision", "f1", "qwk", "mae")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every try of one seed is given."""
+
+    edu: Labelled
+    train: NDArray[np.int64]
+    calibration: NDArray[np.int64]
+    test: NDArray[np.int64]
+    data: Path
+    place: Path
+    seed: int
+
+    @property
+    def config(self) -> TrainConfig:
+        return recipe("best", precision="bf16", seed=self.seed)
+
+    @property
+    def measured(self) -> list[str]:
+        """Texts of the calibration rows, and of the test rows behind them."""
+        return self.edu.rows(np.concatenate([self.calibration, self.test]))
+
+
+def task(edu: Labelled, data: Path, place: Path, seed: int) -> Task:
+    fitting, test = np.flatnonzero(~edu.test), np.flatnonzero(edu.test)
+    fitting = fitting[~np.isin(edu.clusters[fitting], edu.clusters[test])]
+    fold = assign_folds(edu.labels[fitting], edu.clusters[fitting], edu.rubric.threshold, FOLDS, seed)
+    return Task(edu, fitting[fold != 0], fitting[fold == 0], test, data, place, seed)
+
+
+def model_of(texts: list[str], labels: NDArray[np.float64], config: TrainConfig, given: Task) -> Path:
+    """A model folder fitted to these, from the place where it is kept or made now."""
+    name = digest_json({"texts": texts, "labels": labels.tolist(), "config": asdict(config)})[:16]
+    folder = given.place / name
+    if not folder.exists():
+        model = fit(texts, labels, ModelInfo(config.encoder, given.edu.rubric, config.windows), config).model
+        with staged_folder(folder) as partial:
+            save_model(model, partial)
+    return folder
+
+
+def scores_of(folder: Path, texts: list[str]) -> NDArray[np.float64]:
+    kept = folder.with_name(f"{folder.name}-{digest_json(texts)[:16]}.npy")
+    if not kept.exists():
+        np.save(kept, Scorer.load(folder).read(texts).score)
+    return np.load(kept)
+
+
+def learned(given: Task, config: TrainConfig, *, count: int | None = None) -> NDArray[np.float64]:
+    """Scores by a model of the train rows, or of the first `count` in a random order of the seed."""
+    rows = given.train
+    if count is not None:
+        rows = np.sort(np.random.default_rng(given.seed).permutation(rows)[:count])
+    return scores_of(model_of(given.edu.rows(rows), given.edu.labels[rows], config, given), given.measured)
+
+
+def reference(given: Task) -> tuple[list[str], NDArray[np.float64]]:
+    """Documents with the scores of the public classifier; none of them is measured on."""
+    table = pd.read_parquet(given.data / "fineweb_raw")
+    seen = set(given.measured)
+    table = table[~table["text"].isin(seen)]
+    return table["text"].tolist(), table["reference_score"].to_numpy(float)
+
+
+def reference_first(given: Task) -> NDArray[np.float64]:
+    base = model_of(*reference(given), given.config, given)
+    return learned(given, replace(given.config, encoder=str(base), learning_rate=5e-5, epochs=2))
+
+
+def reference_alone(given: Task) -> NDArray[np.float64]:
+    return scores_of(model_of(*reference(given), given.config, given), given.measured)
+
+
+def reference_too(given: Task) -> NDArray[np.float64]:
+    texts, labels = reference(given)
+    both = [*texts, *given.edu.rows(given.train)]
+    known = np.concatenate([labels, given.edu.labels[given.train]])
+    return scores_of(model_of(both, known, given.config, given), given.measured)
+
+
+def other_sets_too(given: Task) -> NDArray[np.float64]:
+    texts, labels = given.edu.rows(given.train), [given.edu.labels[given.train]]
+    for name in ("sample", "web_pages"):
+        other = load(name, given.data, given.place)
+        texts += other.texts
+        labels.append(other.labels)
+    return scores_of(model_of(texts, np.concatenate(labels), given.config, given), given.measured)
+
+
+def teachers(given: Task) -> list[Path]:
+    """Three models of the same rows, that differ in their seed."""
+    texts, labels = given.edu.rows(given.train), given.edu.labels[given.train]
+    return [
+        model_of(texts, labels, replace(given.config, seed=given.seed + 100 * number), given) for number in range(3)
+    ]
+
+
+def ensemble(given: Task) -> NDArray[np.float64]:
+    return np.mean([scores_of(teacher, given.measured) for teacher in teachers(given)], axis=0)
+
+
+def distilled(given: Task) -> NDArray[np.float64]:
+    """One model of what three say of unlabelled documents, and of the labels."""
+    texts, _ = reference(given)
+    said = np.mean([scores_of(teacher, texts) for teacher in teachers(given)], axis=0)
+    both = [*texts, *given.edu.rows(given.train)]
+    known = np.concatenate([said, given.edu.labels[given.train]])
+    return scores_of(model_of(both, known, given.config, given), given.measured)
+
+
+def changed(**changes: object) -> Callable[[Task], NDArray[np.float64]]:
+    return lambda given: learned(given, replace(given.config, **changes))  # type: ignore[arg-type]
+
+
+TRIES: dict[str, Callable[[Task], NDArray[np.float64]]] = {
+    "plain": changed(),
+    "epochs_1": changed(epochs=1),
+    "epochs_6": changed(epochs=6),
+    "dropout": changed(dropout=True),
+    "windows_128": changed(windows=Windows(128, 1)),
+    "windows_512": changed(windows=Windows(512, 1)),
+    "windows_4x64": changed(windows=Windows(64, 4)),
+    "windows_2x256": changed(windows=Windows(256, 2)),
+    "ordinal": changed(loss="ordinal"),
+    "last_3_layers": changed(trained_layers=3),
+    "head_alone": changed(trained_layers=0, learning_rate=3e-3, epochs=6),
+    "labels_200": lambda given: learned(given, given.config, count=200),
+    "labels_400": lambda given: learned(given, given.config, count=400),
+    "other_sets_too": other_sets_too,
+    "reference_alone": reference_alone,
+    "reference_first": reference_first,
+    "reference_too": reference_too,
+    "ensemble": ensemble,
+    "distilled": distilled,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--tries", nargs="+", default=list(TRIES), choices=list(TRIES))
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    edu = load("fineweb_edu", options.data, options.output)
+    tasks = [task(edu, options.data, options.output, seed) for seed in options.seeds]
+    print("| | " + " | ".join(SHOWN) + " | Spearman beside plain |\n" + "|---" * (len(SHOWN) + 2) + "|")
+    plain: list[float] = []
+    for name in options.tries:
+        found = []
+        for given in tasks:
+            scores, cut = TRIES[name](given), len(given.calibration)
+            table = predictions(edu, given.test, scores[cut:], given.calibration, scores[:cut])
+            found.append(measure(Outcomes.of(table, edu.rubric)))
+        cells = [[values[metric] for values in found] for metric in SHOWN]
+        spread = [np.std(c, ddof=1) if len(c) > 1 else float("nan") for c in cells]
+        shown = [f"{np.mean(c):.3f} ± {s:.3f}" for c, s in zip(cells, spread, strict=True)]
+        plain = plain or cells[0]
+        beside = ", ".join(f"{mine - other:+.3f}" for mine, other in zip(cells[0], plain, strict=True))
+        print(f"| {name} | " + " | ".join(shown) + f" | {beside} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
