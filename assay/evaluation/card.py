@@ -138,7 +138,9 @@ def _cost(evaluation: Evaluation) -> str:
     if not spent:
         return "Not known."
     said = f"{spent['updates']:,.0f} updates over {spent['tokens']:,.0f} tokens in {spent['seconds']:,.1f} s."
-    energy = "Energy was not measured on this machine"
+    energy = "Its energy was not measured: no counter could be read"
+    if "joules" in spent:
+        energy = f"{spent['joules'] / 3.6e6:,.4f} kWh by the counters of processors and GPUs, other programs included"
     if "processor_seconds" in spent:
         return f"{said} {energy}; all processes together took {spent['processor_seconds']:,.1f} processor seconds."
     return f"{said} {energy}."

@@ -79,8 +79,8 @@ class Evaluation:
     read: float = 1.0
     """Share of the test part's tokens that the model read."""
     training: dict[str, float] = field(default_factory=dict)
-    """What it cost to train: `updates`, `tokens`, `seconds`, and `processor_seconds` over all processes where that is
-    known; empty where the model was not trained in this run."""
+    """What it cost to train: `updates`, `tokens`, `seconds`, and where they are known `processor_seconds` over all
+    processes and `joules`; empty where the model was not trained in this run."""
     lineage: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     """In plain words, for the reader of the figures."""
@@ -204,8 +204,9 @@ def with_training(evaluation: Evaluation, curve: pd.DataFrame) -> Evaluation:
         return evaluation
     spent = {"updates": float(len(curve)), "tokens": float(curve["tokens"].sum())}
     spent["seconds"] = float(curve["seconds"].sum())
-    if "processor_seconds" in curve and curve["processor_seconds"].notna().all():
-        spent["processor_seconds"] = float(curve["processor_seconds"].sum())
+    for name in ("processor_seconds", "joules"):
+        if name in curve and curve[name].notna().all():
+            spent[name] = float(curve[name].sum())
     return replace(evaluation, training=spent)
 
 

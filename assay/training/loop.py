@@ -27,11 +27,13 @@ from assay.model import ModelInfo, QualityModel, new_model, output_layer, train_
 from assay.progress import counter, say
 from assay.training.checkpoint import Checkpoint
 from assay.training.config import TrainConfig
+from assay.training.energy import EnergyMeter
 from assay.training.joint import JointLoss, label_matrix, shares
 from assay.training.plan import batch_of, joint_weights, share_of, steps_per_epoch, updates_of
 
 Record = dict[str, float]
-"""One update: step, epoch, loss, learning_rate, gradient_norm, tokens, padding, seconds, processor_seconds."""
+"""One update: step, epoch, loss, learning_rate, gradient_norm, tokens, padding, seconds, processor_seconds; joules
+where the machines count them."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,8 @@ class _Processes:
     def __init__(self) -> None:
         self.rank = int(os.environ.get("RANK", "0"))
         self.count = int(os.environ.get("WORLD_SIZE", "1"))
-        local = int(os.environ.get("LOCAL_RANK", "0"))
-        self.device = torch.device(f"cuda:{local}" if torch.cuda.is_available() else "cpu")
+        self.local = int(os.environ.get("LOCAL_RANK", "0"))
+        self.device = torch.device(f"cuda:{self.local}" if torch.cuda.is_available() else "cpu")
 
     def __enter__(self) -> "_Processes":
         if self.device.type == "cuda":
@@ -174,6 +176,7 @@ def _fit(
     resumed_at = len(history)
     wrapped = DistributedDataParallel(network) if processes.count > 1 else network
 
+    meter = EnergyMeter.of_machine() if processes.local == 0 else None
     lengths = [min(len(text), 6 * config.windows.tokens * config.windows.count) for text in texts]
     encoded: dict[int, EncodedText] = {}
     with counter(total=total, unit=" updates", what="training") if processes.rank == 0 else nullcontext() as shown:
@@ -223,6 +226,11 @@ def _fit(
                 "seconds": time.monotonic() - started,
                 "processor_seconds": processes.sum(time.process_time() - worked),
             }
+            # One process of each machine reads its counters; where a machine has none, nothing is said of the whole.
+            used = meter.joules() if meter else 0.0
+            joules = processes.sum(float("nan") if used is None else used)
+            if np.isfinite(joules):
+                record["joules"] = joules
             history.append(record)
             if shown is not None:
                 shown.set_postfix(loss=f"{np.mean([r['loss'] for r in history[-20:]]):.3f}", refresh=False)

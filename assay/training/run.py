@@ -40,6 +40,9 @@ class Curve(pa.DataFrameModel):
     processor_seconds: Series[float] | None = pa.Field(
         ge=0, nullable=True, description="over all processes; missing in what an earlier release began"
     )
+    joules: Series[float] | None = pa.Field(
+        ge=0, nullable=True, description="of processors and GPUs, where all machines count them"
+    )
 
     class Config:
         strict = True
