@@ -39,13 +39,14 @@ from assay.labels import (
     SplitSet,
     Validation,
     find_unseen,
+    fitting_part,
     learned_before,
     part_of,
     read_labels,
     split_together,
     validate,
 )
-from assay.model import AS_LABELLED, Aspect, KeepTarget, ModelInfo, locate_encoder
+from assay.model import AS_LABELLED, Aspect, KeepTarget, ModelInfo, locate_encoder, require_promise
 from assay.progress import say, stage
 from assay.report import write_html
 from assay.rubric import Rubric, builtin_rubrics, load_rubric, rubric_from_labels
@@ -178,6 +179,10 @@ def train_and_evaluate(request: Request) -> dict[str, Evaluation]:
             SplitSet(of.rubric, of.snapshot, of.documents, split.assignment)
             for of, split in zip(sets, divided, strict=True)
         )
+        calibrating = fitting_part(main.documents, main.assignment, cross_fitted=True)
+        if not request.config.folds:
+            calibrating = part_of(main.documents, main.assignment, "calibration")
+        require_promise(request.keep, calibrating["label"].to_numpy() >= main.rubric.threshold)
         with stage("Train"):
             curve = launch(
                 request.processes,

@@ -171,7 +171,8 @@ def evaluate_baselines(
 
     def embed(texts: Sequence[str]) -> NDArray[np.float32]:
         new = [text for text in dict.fromkeys(texts) if text not in features]
-        features.update(zip(new, frozen.embed(new, progress="frozen encoder" if new else ""), strict=True))
+        if new:
+            features.update(zip(new, frozen.embed(new, progress="frozen encoder"), strict=True))
         return np.stack([features[text] for text in texts])
 
     texts, tested = snapshot.take(train["row"]), snapshot.take(test["row"])

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from assay.errors import InputError
 from assay.evaluation.calibrate import calibrate
 from assay.evaluation.evaluate import Evaluation
@@ -51,12 +53,12 @@ def measure_seed(
 
 
 def with_seeds(evaluation: Evaluation, others: Sequence[Mapping[str, float]]) -> Evaluation:
-    """The evaluation, with the values of other seeds behind its own, as `measure_seed` gave them."""
+    """The evaluation, with the values of other seeds behind its own, as `measure_seed` gave them, where defined."""
     if not others:
         return evaluation
     own = {name: evaluation.metrics[name].value for name in METRICS if name in evaluation.metrics}
     seeds = {
-        name: [value, *(other[name] for other in others if name in other)]
+        name: [value, *(other[name] for other in others if np.isfinite(other.get(name, np.nan)))]
         for name, value in own.items()
         if value is not None
     }

@@ -5,7 +5,7 @@ from assay.model.encoder import PACKAGED, locate_encoder, quiet_transformers
 from assay.model.info import MEANING, Aspect, ModelInfo, Windows
 from assay.model.layers import train_last_layers
 from assay.model.quality_model import QualityModel, load_model, new_model, output_layer, save_model
-from assay.model.thresholds import AS_LABELLED, Cut, KeepTarget, ThresholdCurve
+from assay.model.thresholds import AS_LABELLED, Cut, KeepTarget, ThresholdCurve, require_promise
 
 __all__ = [
     "AS_LABELLED",
@@ -25,6 +25,7 @@ __all__ = [
     "new_model",
     "output_layer",
     "quiet_transformers",
+    "require_promise",
     "save_model",
     "train_last_layers",
 ]

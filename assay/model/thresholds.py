@@ -233,6 +233,15 @@ def cut_for(score: FloatArray, count: int) -> float | None:
     return float((tied + above[-1]) / 2) if len(above) else None
 
 
+def require_promise(target: KeepTarget, reaches: NDArray[np.bool_]) -> None:
+    """Raises InputError where no scores could promise the target for documents of which these reach the threshold.
+
+    `reaches`: shape (n,). So much can be said before anything is trained.
+    """
+    if target.aim == "recall" and target.promised:
+        ThresholdCurve(len(reaches), int(reaches.sum()), (), (), ())._allowed_misses(target.value or 0.0)
+
+
 def _first_trial(precision: float) -> int:
     """Documents of the strictest cut tried: so many that one whose errors are half of those allowed passes."""
     count = 1

@@ -46,7 +46,8 @@ class Bins:
 
     def of(self, scores: NDArray[np.float64]) -> IntArray:
         """Bin of every score, never falling where the score rises."""
-        place = np.floor((scores - self.low) / (self.high - self.low) * BINS)
+        inside = np.clip(scores, self.low, self.high)  # a cut that everything reaches is the least float there is
+        place = np.floor((inside - self.low) / (self.high - self.low) * BINS)
         return np.clip(place, 0, BINS - 1).astype(np.int64)
 
 

@@ -533,6 +533,16 @@ SETTINGS = [
     setting("epochs in words", "train", "--epochs many", "argument --epochs: invalid int value: 'many'"),
     setting("negative seed", "train", "--seed -1", "seed is -1", "(training settings)", "Give 0 to 4294967295"),
     setting("no processes", "train", "--processes 0", "0 training processes", "Give 1 or more"),
+    setting("no seeds", "train", "--seeds 0", "0 seeds", "Give 1 or more"),
+    setting("one fold", "train", "--folds 1", "folds is 1", "(training settings)", "Give 0, or 2 and more"),
+    setting("too many folds", "train", "--folds 999", "999 folds, but", "(cross-fitting)", "Take fewer folds"),
+    setting("folds of rubrics", "train", "--folds 2 --also a={labels}", "for one rubric", "Leave folds out"),
+    setting("unknown target", "train", "--keep best", "keep is 'best'", "Give labels, f1, share=0.1"),
+    setting("target without number", "train", "--keep recall", "keep recall needs a number", "Give labels, f1"),
+    setting("target in words", "train", "--keep share=all", "keep is 'share=all'", "Give labels, f1"),
+    setting("target beyond promise", "train", "--keep recall=.999", "cannot promise a recall of 0.999", "Label until"),
+    setting("missing weights", "train", "--weight-column no", "no column 'no' for the weight", "Name one of: id"),
+    setting("weights of text", "train", "--weight-column id", "no weight above 0", "Mend them"),
     setting("window too short", "train", "--window-tokens 4", "windows of 4 tokens", "Give at least 8 tokens"),
     setting("window too long", "train", "--window-tokens 9999", "9999 tokens, but this encoder reads 128", "Shorten"),
     setting("unknown precision", "train", "--precision fp8", "argument --precision: invalid choice: 'fp8'", "fp32"),
@@ -627,6 +637,11 @@ SETTINGS = [
     ),
     setting(
         "two requests", "select", "--share .5 --token-budget 9", "token_budget and share at once", "Give one of them"
+    ),
+    setting("unknown target of a selection", "select", "--keep best", "keep is 'best'", "Give labels, f1"),
+    setting("share as a target", "select", "--keep share=0.1", "keep is a share (selection)", "Give it as share"),
+    setting(
+        "two requests, one a target", "select", "--keep f1 --share .5", "share and keep at once", "Give one of them"
     ),
     setting("no scores", "select", "--scores {here}/no", "there are no scores", "/no)", "Run `assay score` first"),
     setting(
