@@ -527,7 +527,7 @@ SETTINGS = [
         "train",
         "--recipe nothing",
         "no recipe 'nothing'",
-        "Choose one of: default, fineweb_edu, quickstart",
+        "Choose one of: best, cheap, default, fineweb_edu, quickstart",
     ),
     setting("negative epochs", "train", "--epochs -1", "epochs is -1", "(training settings)", "Give more than 0"),
     setting("epochs in words", "train", "--epochs many", "argument --epochs: invalid int value: 'many'"),
