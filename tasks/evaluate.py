@@ -10,6 +10,7 @@ from assay.evaluation import (
     Evaluation,
     evaluate_model,
     evaluation_report,
+    read_limits,
     run_gates,
     with_gates,
     with_seeds,
@@ -56,14 +57,27 @@ def evaluate(
     leakage: Leakage,
     rubric: Rubric,
     slice_by: str,
+    rater_columns: str,
+    gate_limits: str,
     seeds: list[dict[str, float]],
 ) -> Evaluated:
     """Score the test part, compare, ask the gates, and draw the report that is both Deck and HTML file."""
     with recorded("Evaluate") as stage:
         opened, folder = Snapshot.open(Path(snapshot.download())), Path(model.download())
-        part, columns = part_of(documents, assignment, "test"), [name for name in slice_by.split(",") if name]
-        result = evaluate_model(folder, opened, part, baselines, rubric, slice_by=columns)
-        verdicts = run_gates(folder, opened, documents, assignment, result.predictions, rubric, columns=columns)
+        part, columns = part_of(documents, assignment, "test"), _names(slice_by)
+        result = evaluate_model(
+            folder, opened, part, baselines, rubric, slice_by=columns, rater_columns=_names(rater_columns)
+        )
+        verdicts = run_gates(
+            folder,
+            opened,
+            documents,
+            assignment,
+            result.predictions,
+            rubric,
+            columns=columns,
+            limits=read_limits(_names(gate_limits)),
+        )
         say("; ".join(verdict.sentence() for verdict in verdicts))
         evaluation = with_training(with_seeds(with_gates(result.evaluation, verdicts), seeds), curve)
         report = evaluation_report(
@@ -82,3 +96,7 @@ def evaluate(
         stage.documents = len(part)
         stage.remark = "95 % intervals over clusters"
     return Evaluated(result.predictions, evaluation, stored_file(path), stage)
+
+
+def _names(given: str) -> list[str]:
+    return [name.strip() for name in given.split(",") if name.strip()]

@@ -7,7 +7,7 @@ from pathlib import Path
 from flytekit import task
 
 from assay.corpus import Columns, open_source
-from assay.evaluation import of_other_seeds
+from assay.evaluation import of_other_seeds, read_limits
 from assay.labels import learned_before
 from assay.model import KeepTarget
 from assay.progress import say
@@ -58,6 +58,7 @@ def look(
     keep: str,
     seed: int,
     seeds: int,
+    gate_limits: str,
     ledger: str,
     registry: str,
 ) -> Given:
@@ -76,6 +77,7 @@ def look(
             folds=folds or None,
             seed=seed,
         )
+        read_limits([limit for limit in gate_limits.split(",") if limit])
         columns = Columns(text=text_column, label=label_column, group=group_by, weight=weight_column, id=id_column)
         name = digest_json([source, text_column, label_column, group_by])[:12]
         return Given(

@@ -27,6 +27,8 @@ def train_quality_classifier(
     id_column: str = "",
     weight_column: str = "",
     slice_by: str = "",
+    rater_columns: str = "",
+    gate_limits: str = "",
     rubric: str = "",
     threshold: float | None = None,
     recipe: str = "default",
@@ -54,6 +56,8 @@ def train_quality_classifier(
         id_column: a stable name of each document; without one, `id` or a digest of the text
         weight_column: how much each label counts in training, above 0
         slice_by: columns whose values the report tells apart, with commas between them
+        rater_columns: single ratings that the label was made of, with commas: how far they agree, and what that hides
+        gate_limits: from where on a gate refuses, such as shortcuts.excess=0.3, with commas
         rubric: a built-in name or a Markdown file; without one, the scale that the labels span
         threshold: label from which a document is kept; without one, the rubric's
         recipe: training settings, by name
@@ -89,6 +93,7 @@ def train_quality_classifier(
         keep=keep,
         seed=seed,
         seeds=seeds,
+        gate_limits=gate_limits,
         ledger=ledger,
         registry=registry,
     )
@@ -156,6 +161,8 @@ def train_quality_classifier(
         leakage=divided.leakage,
         rubric=validated.rubric,
         slice_by=slice_by,
+        rater_columns=rater_columns,
+        gate_limits=gate_limits,
         seeds=tried,
     )
     registered = register(
