@@ -334,7 +334,7 @@ def test_benchmarks_that_change_between_plan_and_work_are_noticed(
         (benchmarks / "school.txt").write_text(text)
 
 
-@pytest.fixture(params=["s3", "gs"])
+@pytest.fixture(params=["s3", pytest.param("gs", marks=pytest.mark.full)])
 def bucket(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(request.param)
 

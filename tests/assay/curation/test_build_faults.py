@@ -108,6 +108,7 @@ def alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.full
 def test_the_processes_of_a_killed_build_end_too_and_a_killed_process_is_told_of(
     shared_pages: Path, tmp_path: Path
 ) -> None:
