@@ -145,17 +145,10 @@ def bootstrap(
 
 
 def paired_bootstrap(
-    one: pd.DataFrame,
-    other: pd.DataFrame,
-    rubric: Rubric,
-    *,
-    resamples: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
-    metrics: Sequence[str] = tuple(METRICS),
+    one: pd.DataFrame, other: pd.DataFrame, rubric: Rubric, *, resamples: int = 1000, level: float = 0.95, seed: int = 0
 ) -> dict[str, Difference]:
     """By how much `one` is better than `other`, two Predictions tables of the same documents; see `Resampled.minus`."""
-    a, b = (Resampled.of(table, rubric, resamples=resamples, seed=seed, metrics=metrics) for table in (one, other))
+    a, b = (Resampled.of(table, rubric, resamples=resamples, seed=seed) for table in (one, other))
     return a.minus(b, level)
 
 

@@ -87,8 +87,9 @@ def _figures(judgement: Judgement) -> list[Block]:
         rows.append(row)
     caption = (
         "In brackets: 95 % intervals by bootstrap over clusters, for differences paired on the same documents; above 0 "
-        "the challenger is better, also in errors. The metric that decides was named beforehand; the others are called "
-        "better or worse only after Holm's correction, and decide nothing."
+        "the challenger is better, also in errors. The metric that decides was named beforehand, and the interval of "
+        "its difference is the wider of two, by bootstrap and by Student's t; the others are called better or worse only "
+        "after Holm's correction, and decide nothing."
     )
     return [Facts(facts), Table(pd.DataFrame(rows), caption), *([Prose(speed)] if speed else [])]
 
@@ -110,9 +111,9 @@ def _slices(judgement: Judgement) -> list[Block]:
     ]
     count = sum(bool(part.differences) for part in judgement.slices)
     caption = (
-        f"Intervals at the level {1 - ALPHA / max(count, 1):.1%} each, so that of {count} slices together one or more "
-        f"refuse a challenger that is nowhere worse by {judgement.limits.slice_margin:g} in at most {ALPHA / 2:.1%} of "
-        "the cases."
+        f"Intervals at the level {100 * (1 - ALPHA / max(count, 1)):.1f} % each, so that of {count} slices together "
+        f"one or more refuse a challenger that is nowhere worse by {judgement.limits.slice_margin:g} in at most "
+        f"{50 * ALPHA:.1f} % of the cases."
     )
     return [Table(pd.DataFrame(rows), caption)]
 

@@ -1,8 +1,11 @@
 """The promotion gate: evidence in, a verdict out. It measures no model and moves nothing."""
 
+from dataclasses import replace
+
 from assay.errors import InputError
 from assay.evaluation import promotion_rules as rules
 from assay.evaluation.bootstrap import Difference, Interval, Resampled
+from assay.evaluation.cautious import cautious_difference
 from assay.evaluation.compare import SliceDifference
 from assay.evaluation.holm import correct
 from assay.evaluation.judgement import Judgement, Rule
@@ -35,6 +38,7 @@ def judge(evidence: Evidence, limits: PromotionLimits, *, seed: int = 0) -> Judg
     if evidence.champion_predictions is not None:
         theirs = Resampled.of(evidence.champion_predictions, rubric, seed=seed)
         champion_metrics, differences = theirs.intervals(), correct(mine.minus(theirs), primary)
+        differences[primary] = replace(cautious_difference(mine, theirs, primary), p_holm=differences[primary].p_holm)
         slices = compare_slices(
             table,
             evidence.champion_predictions,

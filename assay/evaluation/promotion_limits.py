@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from assay.errors import InputError
 from assay.evaluation.slices import LEAST_SLICE
@@ -72,7 +72,7 @@ def read_promotion_limits(given: Sequence[str]) -> PromotionLimits:
     Raises InputError for anything else.
     """
     known = {field.name: field.type for field in fields(PromotionLimits)}
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {}
     for entry in given:
         name, _, text = (part.strip() for part in entry.partition("="))
         if name not in known:

@@ -40,9 +40,9 @@ def unseen_documents(evidence: Evidence) -> Rule:
 def comparison(found: Difference, primary: str, limits: PromotionLimits) -> Rule:
     """Whether it is better than the champion, or not worse, as `limits.mode` asks.
 
-    Estimand, population and method are those of `paired_bootstrap`; the rule looks at the lower end of the two-sided
-    95 % interval, so that it errs on this side in 2.5 % of the cases, in large samples. Not worse: the interval lies
-    above -margin (non-inferiority, as in ICH E9, 3.3.2).
+    `found` is a `cautious_difference`: the rule looks at the lower end of the two-sided 95 % interval, so that it errs
+    on this side in at most 2.5 % of the cases. Not worse: the interval lies above -margin (non-inferiority, as in ICH
+    E9, 3.3.2).
     """
     title = METRICS[primary].title
     if found.value is None or found.low is None or found.high is None:

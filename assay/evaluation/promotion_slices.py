@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from assay.evaluation.bootstrap import LEAST_CLUSTERS, paired_bootstrap
+from assay.evaluation.bootstrap import LEAST_CLUSTERS, Resampled
+from assay.evaluation.cautious import cautious_difference
 from assay.evaluation.compare import SliceDifference
 from assay.evaluation.judgement import Rule
 from assay.evaluation.metrics import METRICS
@@ -47,16 +48,16 @@ def compare_slices(
         return [found for found, _ in parts]
     level = 1 - ALPHA / len(measured)
     resamples = min(max(round(2 * IN_THE_TAIL / (1 - level)), LEAST_RESAMPLES), MOST_RESAMPLES)
-    by_id, metric = champion.set_index("id", drop=False), (rubric.primary_metric,)
+    by_id, primary = champion.set_index("id", drop=False), rubric.primary_metric
     whole = []
     for found, _ in parts:
         part = measured.get(id(found))
         if part is not None:
             same = by_id.loc[part["id"]].reset_index(drop=True)
-            differences = paired_bootstrap(
-                part, same, rubric, resamples=resamples, level=level, seed=seed, metrics=metric
+            one, other = (
+                Resampled.of(table, rubric, resamples=resamples, seed=seed, metrics=[primary]) for table in (part, same)
             )
-            found = replace(found, differences=differences)
+            found = replace(found, differences={primary: cautious_difference(one, other, primary, level)})
         whole.append(found)
     return whole
 
@@ -69,7 +70,7 @@ def slice_rule(slices: Sequence[SliceDifference], primary: str, limits: Promotio
     left_out = f" {small} are too small to have a say." if small else ""
     if not known:
         return Rule("slices", "note", f"No slice is large enough to have a say, of {len(slices)}.")
-    level = f"{1 - ALPHA / len(known):.1%}"
+    level = f"{100 * (1 - ALPHA / len(known)):.1f} %"
     worse = [(part, found) for part, found in known if found.high is not None and found.high < -limits.slice_margin]
     if worse:
         said = "; ".join(

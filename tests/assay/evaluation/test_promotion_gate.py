@@ -11,8 +11,8 @@ from assay.errors import InputError
 from assay.evaluation import (
     Candidate,
     Evidence,
-    Judgement,
     Interval,
+    Judgement,
     Latency,
     Outcomes,
     PromotionLimits,
@@ -24,7 +24,9 @@ from assay.evaluation import (
     read_promotion_limits,
     rules_table,
 )
-from assay.evaluation.promotion_rules import calibration
+from assay.evaluation.bootstrap import Resampled
+from assay.evaluation.cautious import cautious_difference
+from assay.evaluation.promotion_rules import calibration, comparison
 from assay.inference import GoldenReport
 from assay.report import render_html
 from assay.rubric import load_rubric
@@ -291,3 +293,21 @@ def test_limits_are_read_as_people_write_them() -> None:
     ):
         with pytest.raises(InputError, match=complaint):
             read_promotion_limits([given])
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("n", [60, 150])
+def test_one_that_is_no_better_passes_as_better_no_more_often_than_stated(n: int) -> None:
+    """Two models with errors from the same distribution, 400 test sets: at most 2.5 % in either direction."""
+    passed = 0
+    for seed in range(400):
+        evidence = documents(n, seed=seed)
+        tables = (evidence.predictions, evidence.champion_predictions)
+        one, other = (Resampled.of(t, RUBRIC, resamples=300, seed=seed, metrics=["average_precision"]) for t in tables)
+        for difference in (
+            cautious_difference(one, other, "average_precision"),
+            cautious_difference(other, one, "average_precision"),
+        ):
+            passed += comparison(difference, "average_precision", PromotionLimits()).outcome == "kept"
+
+    assert passed / 800 <= 0.025
