@@ -101,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     _slice_option(compare)
 
     judge = judge_cli.add_judge(commands)
+    judge.add_argument("--output", required=True, type=_local, help="the verdict, .json (and .html beside it)")
     judge.add_argument("--registry", default="", help="(default: ASSAY_REGISTRY, else work/registry)")
     _column_options(judge)
     _slice_option(judge)

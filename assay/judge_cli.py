@@ -17,14 +17,13 @@ NOT_PASSED = 1
 
 
 def add_judge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
-    """Add the command, without the options that name columns, which others share."""
+    """Add the command, without the options that others share."""
     judge = commands.add_parser("judge", help="whether a challenger should become champion; status 1 where it does not")
     judge.add_argument("challenger", help="model folder, or version or alias of the registry")
     judge.add_argument(
         "--against", default="champion", help="folder, version or alias it has to beat (default: champion)"
     )
     judge.add_argument("--data", required=True, help="labelled documents, the same test set each time")
-    judge.add_argument("--output", required=True, type=Path, help="the verdict, .json (and .html beside it)")
     judge.add_argument("--data-until", default="", metavar="DATE", help="day of the newest data it learned from")
     judge.add_argument(
         "--limit",

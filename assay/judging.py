@@ -3,7 +3,7 @@
 import datetime
 import json
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from assay.comparing import common_rubric
@@ -79,7 +79,9 @@ def judge_challenger(request: JudgeRequest) -> Judgement:
     if champion and champion.digest == challenger.digest:
         raise InputError(f"{challenger.name} and {champion.name} are the same model", fix="Name another challenger")
     infos = [ModelInfo.read(model) for model in models]
-    rubric = common_rubric(infos, request.names) if champion else infos[0].rubric
+    rubric = infos[0].rubric
+    if champion:  # which says what it is to be beaten in: no challenger chooses its own metric
+        rubric = replace(common_rubric(infos, request.names), primary_metric=infos[1].rubric.primary_metric)
     require_metric(rubric)
     with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
         with stage("Measure"):

@@ -88,8 +88,8 @@ def _figures(judgement: Judgement) -> list[Block]:
     caption = (
         "In brackets: 95 % intervals by bootstrap over clusters, for differences paired on the same documents; above 0 "
         "the challenger is better, also in errors. The metric that decides was named beforehand, and the interval of "
-        "its difference is the wider of two, by bootstrap and by Student's t; the others are called better or worse only "
-        "after Holm's correction, and decide nothing."
+        "its difference is the wider of two, by bootstrap and by Student's t; the others are called better or worse "
+        "only after Holm's correction, and decide nothing."
     )
     return [Facts(facts), Table(pd.DataFrame(rows), caption), *([Prose(speed)] if speed else [])]
 
