@@ -1,4 +1,4 @@
-"""`assay train | evaluate | compare | score | select | serve | snapshot`: what the Flyte tasks do, without Flyte."""
+"""`assay train | evaluate | compare | judge | registry | score | select | serve | snapshot`: all without Flyte."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay import snapshot_cli
+from assay import judge_cli, registry_cli, snapshot_cli
 from assay.errors import InputError
 from assay.progress import say
 
@@ -100,6 +100,13 @@ def _parser() -> argparse.ArgumentParser:
     _column_options(compare)
     _slice_option(compare)
 
+    judge = judge_cli.add_judge(commands)
+    judge.add_argument("--output", required=True, type=_local, help="the verdict, .json (and .html beside it)")
+    judge.add_argument("--registry", default="", help="(default: ASSAY_REGISTRY, else work/registry)")
+    _column_options(judge)
+    _slice_option(judge)
+    _gate_option(judge)
+
     score = commands.add_parser(
         "score", help="a corpus in, sidecars of scores out; the same command goes on after a stop"
     )
@@ -129,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1", help="(default: 127.0.0.1)")
     serve.add_argument("--port", type=int, default=3000, help="(default: 3000)")
 
+    registry_cli.add_registry(commands)
     snapshot_cli.add_snapshot(commands)
     return parser
 
@@ -340,12 +348,16 @@ def _columns(options: argparse.Namespace) -> "Columns":
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status 0; 1 of `snapshot diff` where something differs; 2 after one line that says what was wrong; 130 where
-    the user stopped it."""
+    """Exit status 0; 1 of `snapshot diff` where something differs, and of `judge` where it does not pass; 2 after one
+    line that says what was wrong; 130 where the user stopped it."""
     options = _parser().parse_args(arguments)
     try:
         if options.command == "snapshot":
             return snapshot_cli.run(options)
+        if options.command == "registry":
+            return registry_cli.run(options, _registry(options))
+        if options.command == "judge":
+            return judge_cli.run(options, _columns(options), _registry(options))
         run = {
             "train": _train,
             "evaluate": _evaluate,

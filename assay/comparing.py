@@ -32,7 +32,7 @@ def compare_models(
     """
     if output.suffix != ".json" or output.is_dir():
         raise InputError("the comparison is a file of JSON", where=str(output), fix="Give a name that ends in .json")
-    rubric = _common_rubric([ModelInfo.read(model) for model in models], names)
+    rubric = common_rubric([ModelInfo.read(model) for model in models], names)
     require_metric(rubric)
     with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
         snapshot = acquire(open_source(source), columns, Path(scratch) / "snapshot")
@@ -67,7 +67,8 @@ def compare_models(
     return comparison
 
 
-def _common_rubric(infos: Sequence[ModelInfo], names: tuple[str, str]) -> Rubric:
+def common_rubric(infos: Sequence[ModelInfo], names: tuple[str, str]) -> Rubric:
+    """The rubric of two models. Raises InputError where their scales or thresholds differ."""
     one, other = (info.rubric for info in infos)
     scales = [(rubric.low, rubric.high, rubric.threshold) for rubric in (one, other)]
     if scales[0] != scales[1]:

@@ -82,16 +82,24 @@ class Resampled:
     """Whether too few documents reach the threshold for intervals of the kept class."""
 
     @classmethod
-    def of(cls, predictions: pd.DataFrame, rubric: Rubric, *, resamples: int = 1000, seed: int = 0) -> "Resampled":
+    def of(
+        cls,
+        predictions: pd.DataFrame,
+        rubric: Rubric,
+        *,
+        resamples: int = 1000,
+        seed: int = 0,
+        metrics: Sequence[str] = tuple(METRICS),
+    ) -> "Resampled":
         """Equal seeds draw the same clusters for every model of the same documents."""
         table = predictions.sort_values("id", ignore_index=True)
         outcomes = Outcomes.of(table, rubric)
         drawn: dict[str, NDArray[np.float64]] = {}
         if table["cluster"].nunique() >= LEAST_CLUSTERS:
             weights = draws(table["cluster"].to_numpy(), resamples, seed)
-            rows = [measure(outcomes, weight.astype(float)) for weight in weights]
-            drawn = {name: np.array([row[name] for row in rows]) for name in METRICS}
-        return cls(table, measure(outcomes), drawn, bool(outcomes.positive.sum() < LEAST_POSITIVE))
+            rows = [measure(outcomes, weight.astype(float), metrics) for weight in weights]
+            drawn = {name: np.array([row[name] for row in rows]) for name in metrics}
+        return cls(table, measure(outcomes, names=metrics), drawn, bool(outcomes.positive.sum() < LEAST_POSITIVE))
 
     def _known(self, name: str, value: float) -> bool:
         return bool(self.drawn) and bool(np.isfinite(value)) and not (self.few_kept and name in OF_THE_KEPT_CLASS)
@@ -115,8 +123,8 @@ class Resampled:
         if not self.predictions[columns].equals(other.predictions[columns]):
             raise InputError("two models can only be compared on the same documents with the same labels and clusters")
         found = {}
-        for name, metric in METRICS.items():
-            sign = 1 if metric.higher_is_better else -1
+        for name in self.values:
+            sign = 1 if METRICS[name].higher_is_better else -1
             value = sign * (self.values[name] - other.values[name])
             low = high = better = p = None
             if self._known(name, value):

@@ -1,6 +1,6 @@
 """The figures by which models are compared. Each takes whole-number weights, so that a resample is a weight vector."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -199,10 +199,12 @@ METRICS: dict[str, Metric] = {
 """The first four are of the kept class."""
 
 
-def measure(outcomes: Outcomes, weight: FloatArray | None = None) -> dict[str, float]:
+def measure(
+    outcomes: Outcomes, weight: FloatArray | None = None, names: Sequence[str] = tuple(METRICS)
+) -> dict[str, float]:
     """Every metric; nan where its population is missing. `weight`: how often each document counts, shape (n,)."""
     counts = np.ones(len(outcomes.label)) if weight is None else np.asarray(weight, float)
-    return {name: metric.compute(outcomes, counts) for name, metric in METRICS.items()}
+    return {name: METRICS[name].compute(outcomes, counts) for name in names}
 
 
 @dataclass(frozen=True)

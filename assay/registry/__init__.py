@@ -1,7 +1,21 @@
 """Models that were proved: immutable versions, and aliases that say which one serves, who moved them and why."""
 
 from assay.registry.aliases import AliasMove
-from assay.registry.promotion import Promotion, promote_first
+from assay.registry.champion import PREVIOUS, promote, rollback
+from assay.registry.judged import KeptVerdict, promote_judged
+from assay.registry.promotion import CHAMPION, Promotion, promote_first
 from assay.registry.registry import Registry, Version
 
-__all__ = ["AliasMove", "Promotion", "Registry", "Version", "promote_first"]
+__all__ = [
+    "CHAMPION",
+    "PREVIOUS",
+    "AliasMove",
+    "KeptVerdict",
+    "Promotion",
+    "Registry",
+    "Version",
+    "promote",
+    "promote_first",
+    "promote_judged",
+    "rollback",
+]

@@ -22,6 +22,8 @@ class AliasMove:
     when: str
     """ISO 8601, UTC."""
     evidence: dict[str, Any] = field(default_factory=dict)
+    previous: str = ""
+    """In the champion's log: what `previous` stands for from this move on; empty where nothing served before."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,14 @@ class AliasLog:
         return moves
 
     def move(
-        self, version: str, *, who: str, why: str, evidence: Mapping[str, Any], after: AliasMove | None
+        self,
+        version: str,
+        *,
+        who: str,
+        why: str,
+        evidence: Mapping[str, Any],
+        after: AliasMove | None,
+        previous: str = "",
     ) -> AliasMove:
         """Append a move that was decided knowing that `after` is the last one.
 
@@ -53,7 +62,7 @@ class AliasLog:
         is not the last any more.
         """
         when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        move = AliasMove((after.number if after else 0) + 1, version, who, why, when, dict(evidence))
+        move = AliasMove((after.number if after else 0) + 1, version, who, why, when, dict(evidence), previous)
         fields = {key: value for key, value in asdict(move).items() if key != "number"}
         try:
             create(join(self.url, f"{move.number:08d}.json"), json.dumps(fields, indent=2).encode())

@@ -158,8 +158,22 @@ class Registry:
         self, name: str, version: str, *, who: str, why: str, evidence: Mapping[str, Any] | None = None
     ) -> AliasMove:
         """Move an alias to a version. Raises InputError where somebody else moves it at the same time."""
+        return self.move_alias(name, version, who=who, why=why, evidence=evidence or {}, after=self.alias(name))
+
+    def move_alias(
+        self,
+        name: str,
+        version: str,
+        *,
+        who: str,
+        why: str,
+        evidence: Mapping[str, Any],
+        after: AliasMove | None,
+        previous: str = "",
+    ) -> AliasMove:
+        """Move an alias, as was decided when `after` was its last move. Raises InputError where it no longer is."""
         return self._log(name).move(
-            self.get(version).name, who=who, why=why, evidence=evidence or {}, after=self.alias(name)
+            self.get(version).name, who=who, why=why, evidence=evidence, after=after, previous=previous
         )
 
     def ensure_alias(self, name: str, version: str, *, who: str, why: str) -> AliasMove:

@@ -1,0 +1,58 @@
+"""How long a model takes for one document."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from assay.errors import InputError
+
+TEXTS = 24
+"""Documents that are timed."""
+REPEATS = 5
+"""Times that each is timed."""
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Of single documents, one after the other, on the machine that measured."""
+
+    median_ms: float
+    p95_ms: float
+    """95th percentile over all calls, in milliseconds."""
+    texts: int
+    repeats: int
+
+    def in_words(self) -> str:
+        """With how it was measured."""
+        return (
+            f"median {self.median_ms:,.1f} ms, 95th percentile {self.p95_ms:,.1f} ms for a single document "
+            f"({self.texts} documents from the shortest to the longest, {self.repeats} times each)"
+        )
+
+
+def latency_sample(texts: Sequence[str]) -> list[str]:
+    """At most 24 texts, evenly from the shortest to the longest; of the same texts in any order the same."""
+    ordered = sorted(texts, key=lambda text: (len(text), text))
+    places = np.unique(np.linspace(0, len(ordered) - 1, min(TEXTS, len(ordered))).round().astype(int))
+    return [ordered[place] for place in places]
+
+
+def measure_latency(score: Callable[[list[str]], Any], texts: Sequence[str], *, repeats: int = REPEATS) -> Latency:
+    """Time `score` on each text alone. The first round, which warms caches, is not counted.
+
+    Raises InputError without a text.
+    """
+    if not texts:
+        raise InputError("no document to measure the latency on")
+    seconds = []
+    for repeat in range(repeats + 1):
+        for text in texts:
+            started = time.perf_counter()
+            score([text])
+            if repeat:
+                seconds.append(time.perf_counter() - started)
+    median, high = np.quantile(np.array(seconds) * 1000, [0.5, 0.95])
+    return Latency(float(median), float(high), len(texts), repeats)

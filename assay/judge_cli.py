@@ -1,0 +1,85 @@
+"""`assay judge`: whether a challenger should become champion, as a verdict that `assay registry promote` takes."""
+
+import argparse
+import datetime
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.errors import InputError
+
+if TYPE_CHECKING:
+    from assay.corpus import Columns
+
+NOT_PASSED = 1
+"""Exit status where the verdict is refused or undecided."""
+
+
+def add_judge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
+    """Add the command, without the options that others share."""
+    judge = commands.add_parser("judge", help="whether a challenger should become champion; status 1 where it does not")
+    judge.add_argument("challenger", help="model folder, or version or alias of the registry")
+    judge.add_argument(
+        "--against", default="champion", help="folder, version or alias it has to beat (default: champion)"
+    )
+    judge.add_argument("--data", required=True, help="labelled documents, the same test set each time")
+    judge.add_argument("--data-until", default="", metavar="DATE", help="day of the newest data it learned from")
+    judge.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what is asked of it: mode=better or not_worse, margin, slice_margin, slice_documents, calibration_error, "
+        "brier, latency_ms, megabytes, data_days, test_uses, test_days, worn_out=warn or refuse; may be given again",
+    )
+    return judge
+
+
+def run(options: argparse.Namespace, columns: "Columns", registry: str) -> int:
+    """Exit status. Raises InputError for what cannot be judged."""
+    from assay.evaluation import read_limits, read_promotion_limits, rules_table
+    from assay.filtering import open_model
+    from assay.judging import JudgeRequest, judge_challenger
+    from assay.report import print_table
+
+    limits, gates = read_promotion_limits(options.limit), read_limits(options.gate_limit)
+    until = _date(options.data_until)
+    with open_model(options.challenger, registry) as challenger, _champion(options.against, registry) as champion:
+        judgement = judge_challenger(
+            JudgeRequest(
+                challenger,
+                champion,
+                (options.challenger, options.against),
+                options.data,
+                columns,
+                options.output,
+                registry,
+                tuple(options.slice_by),
+                until,
+                limits,
+                gates,
+            )
+        )
+    print_table(f"Judged on {judgement.documents:,} documents that it has not seen", rules_table(judgement))
+    print(judgement.sentence())
+    print(f"verdict: {options.output} and {options.output.with_suffix('.html')}")
+    return 0 if judgement.verdict == "promoted" else NOT_PASSED
+
+
+@contextmanager
+def _champion(name: str, registry: str) -> Iterator[Path | None]:
+    """Nothing where the champion is asked for and the registry has none."""
+    from assay.filtering import open_model
+    from assay.registry import CHAMPION, Registry
+
+    with ExitStack() as opened:
+        none = name == CHAMPION and not Path(name).exists() and Registry(registry).alias(CHAMPION) is None
+        yield None if none else opened.enter_context(open_model(name, registry))
+
+
+def _date(given: str) -> datetime.date | None:
+    try:
+        return datetime.date.fromisoformat(given) if given else None
+    except ValueError as error:
+        raise InputError(f"{given!r} is no date", where="--data-until", fix="Give it like 2026-01-31") from error

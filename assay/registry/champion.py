@@ -1,0 +1,107 @@
+"""Who is champion: promoted with a reason and evidence, and rolled back to the one before.
+
+The champion's log is what counts. Each of its moves also says what `previous` stands for from then on; the log of
+`previous` follows it, and where a process died between the two, the next move of anybody brings it up to date.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from assay.errors import InputError
+from assay.registry.aliases import AliasMove
+from assay.registry.promotion import CHAMPION
+from assay.registry.registry import Registry
+
+PREVIOUS = "previous"
+
+
+def promote(
+    registry: Registry, version: str, *, against: str, who: str, why: str, evidence: Mapping[str, Any] | None = None
+) -> AliasMove:
+    """Make a version the champion, and what was champion the previous one; returns the champion's last move.
+
+    `against`: name of the version that was champion when this was decided, empty where there was none. Of several who
+    promote at once exactly one succeeds. What is champion already stays so, without another entry: the same call
+    again does no harm. Raises InputError where another became champion since, for an unknown version, and without a
+    reason.
+    """
+    _require(who, why)
+    name = registry.get(version).name
+    _settle(registry)
+    current = registry.alias(CHAMPION)
+    standing = current.version if current else ""
+    if current and standing == name:
+        return current
+    if standing != against:
+        raise InputError(
+            f"{standing or 'nothing'} is champion now, and this was decided against {against or 'no champion'}",
+            where=registry.url,
+            fix="Judge it against the champion of now",
+        )
+    move = registry.move_alias(
+        CHAMPION, name, who=who, why=why, evidence=evidence or {}, after=current, previous=standing
+    )
+    _settle(registry)
+    return move
+
+
+def rollback(registry: Registry, *, who: str, why: str, of: str = "") -> AliasMove:
+    """Make the previous version champion again; returns the champion's last move.
+
+    `previous` does not move. Rolled back a second time, champion and previous are the same version, and nothing
+    happens: a repeated call never brings back what was rolled back, nor goes further down. Who wants an older version
+    promotes it. `of`: name of the version to roll back; where another is champion, nothing happens either.
+
+    Raises InputError where nothing served before, and where somebody promotes at the same time.
+    """
+    _require(who, why)
+    _settle(registry)
+    current, previous = registry.alias(CHAMPION), registry.alias(PREVIOUS)
+    if current is None or previous is None:
+        raise InputError(
+            "there is no champion" if current is None else "nothing served before this champion",
+            where=registry.url,
+            fix="Promote the version that should serve",
+        )
+    target = previous.version
+    if current.version == target or (of and current.version != of):
+        return current
+    evidence = {"rolled back": current.version}
+    try:
+        return registry.move_alias(
+            CHAMPION, target, who=who, why=why, evidence=evidence, after=current, previous=target
+        )
+    except InputError:
+        now = registry.alias(CHAMPION)
+        if now and now.number > current.number and now.version == target:  # somebody else rolled back meanwhile
+            return now
+        raise
+
+
+def _require(who: str, why: str) -> None:
+    if not who.strip() or not why.strip():
+        raise InputError("a move of the champion needs a name and a reason", fix="Say who does it, and why")
+
+
+def _settle(registry: Registry) -> None:
+    """Bring `previous` to where the champion's last move has it.
+
+    It is read before the champion: who writes it from an outdated move is outrun by whoever made the newer one.
+    """
+    while True:
+        standing = registry.alias(PREVIOUS)
+        move = registry.alias(CHAMPION)
+        if move is None or not move.previous or (standing and standing.version == move.previous):
+            return
+        try:
+            registry.move_alias(
+                PREVIOUS,
+                move.previous,
+                who=move.who,
+                why=f"{move.version} became champion: {move.why}",
+                evidence={"move of the champion": move.number},
+                after=standing,
+            )
+        except InputError:
+            if registry.alias(PREVIOUS) == standing:  # nobody else moved it: it cannot be written
+                raise

@@ -1,0 +1,232 @@
+"""Promoted and rolled back by real processes, on a disk and on a local S3."""
+
+import json
+import multiprocessing
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from assay.errors import InputError
+from assay.registry import CHAMPION, PREVIOUS, Registry, promote, promote_first, promote_judged, rollback
+
+
+@pytest.fixture(params=["disk", "s3"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "disk":
+        return str(tmp_path / "registry")
+    return f"{request.getfixturevalue('s3')}/{tmp_path.name}"
+
+
+def registered(registry: Registry, folder: Path, *contents: str) -> list[str]:
+    names = []
+    for content in contents:
+        (folder / content).mkdir()
+        (folder / content / "weights").write_text(content)
+        names.append(registry.register(folder / content, {}).name)
+    return names
+
+
+def stands(registry: Registry, alias: str) -> str:
+    move = registry.alias(alias)
+    return move.version if move else ""
+
+
+def test_a_promotion_keeps_who_why_and_on_what_evidence(url: str, tmp_path: Path) -> None:
+    registry = Registry(url)
+    one, two, three = registered(registry, tmp_path, "1", "2", "3")
+    promote_first(registry, one, [], who="ci")
+
+    promote(registry, two, against=one, who="anna", why="better", evidence={"verdict": "v.json"})
+    again = promote(registry, two, against=one, who="anna", why="the same call again")
+    promote(registry, three[:8], against=two, who="ben", why="better still")
+
+    assert [(m.version, m.previous, m.who, m.why) for m in registry.history(CHAMPION)] == [
+        (one, "", "ci", "the first version of this registry"),
+        (two, one, "anna", "better"),
+        (three, two, "ben", "better still"),
+    ]
+    assert again.evidence == {"verdict": "v.json"}
+    assert [move.version for move in registry.history(PREVIOUS)] == [one, two]
+    assert registry.get("previous").name == two
+    assert "better still" in registry.history(PREVIOUS)[-1].why
+
+
+def test_a_second_rollback_changes_nothing_and_never_brings_the_bad_one_back(url: str, tmp_path: Path) -> None:
+    registry = Registry(url)
+    zero, good, bad = registered(registry, tmp_path, "0", "good", "bad")
+    promote(registry, zero, against="", who="x", why="first")
+    with pytest.raises(InputError, match="nothing served before"):
+        rollback(registry, who="x", why="none there")
+    promote(registry, good, against=zero, who="x", why="better")
+    promote(registry, bad, against=good, who="x", why="better on paper")
+
+    first = rollback(registry, who="x", why="it times out", of=bad)
+    second = rollback(registry, who="x", why="it times out", of=bad)
+    third = rollback(registry, who="x", why="once more")
+
+    assert first == second == third
+    assert (first.version, first.evidence, first.why) == (good, {"rolled back": bad}, "it times out")
+    assert stands(registry, PREVIOUS) == good
+    promote(registry, bad, against=good, who="x", why="mended the machine")
+    assert rollback(registry, who="x", why="again", of=zero).version == bad  # not the one to be rolled back
+    assert rollback(registry, who="x", why="again").version == good
+
+
+def test_what_was_decided_against_another_champion_does_not_win(tmp_path: Path) -> None:
+    registry = Registry(str(tmp_path / "registry"))
+    one, two, three = registered(registry, tmp_path, "1", "2", "3")
+    with pytest.raises(InputError, match=f"nothing is champion now, and this was decided against {one}"):
+        promote(registry, two, against=one, who="x", why="y")
+    promote(registry, one, against="", who="x", why="y")
+    promote(registry, two, against=one, who="x", why="y")
+
+    with pytest.raises(InputError, match=f"{two} is champion now, and this was decided against {one}"):
+        promote(registry, three, against=one, who="x", why="y")
+    with pytest.raises(InputError, match="a name and a reason"):
+        promote(registry, three, against=two, who="x", why=" ")
+
+    assert stands(registry, CHAMPION) == two
+
+
+def test_a_process_that_died_between_the_two_logs_is_made_good(tmp_path: Path) -> None:
+    registry = Registry(str(tmp_path / "registry"))
+    one, two, three = registered(registry, tmp_path, "1", "2", "3")
+    promote(registry, one, against="", who="x", why="y")
+    promote(registry, two, against=one, who="x", why="y")
+    current = registry.alias(CHAMPION)
+    # What `promote` does first, and nothing after it.
+    registry.move_alias(CHAMPION, three, who="dead", why="y", evidence={}, after=current, previous=two)
+    assert stands(registry, PREVIOUS) == one
+
+    assert rollback(registry, who="x", why="y").version == two
+    assert stands(registry, PREVIOUS) == two
+    assert registry.history(PREVIOUS)[-1].who == "dead"
+
+
+def _race(url: str, what: str, against: str, start: "multiprocessing.synchronize.Barrier", won: "list") -> None:
+    registry = Registry(url)
+    start.wait()
+    try:
+        if what == "rollback":
+            won.append(rollback(registry, who="rollback", why="a race").version)
+        else:
+            promote(registry, what, against=against, who=what, why="a race")
+            won.append(what)
+    except InputError as error:
+        assert "meanwhile" in str(error) or "is champion now" in str(error)
+
+
+def race(url: str, against: str, *asked: str) -> list[str]:
+    """What succeeded of promotions (by version) and rollbacks that processes try at once."""
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager:
+        won, start = manager.list(), context.Barrier(len(asked))
+        racers = [context.Process(target=_race, args=(url, what, against, start, won)) for what in asked]
+        for racer in racers:
+            racer.start()
+        for racer in racers:
+            racer.join(120)
+        assert [racer.exitcode for racer in racers] == [0] * len(asked)
+        return list(won)
+
+
+def test_of_six_who_promote_at_once_exactly_one_wins(url: str, tmp_path: Path) -> None:
+    registry = Registry(url)
+    champion, *challengers = registered(registry, tmp_path, *"0123456")
+    promote(registry, champion, against="", who="x", why="first")
+
+    won = race(url, champion, *challengers)
+
+    assert len(won) == 1
+    assert [move.version for move in registry.history(CHAMPION)] == [champion, *won]
+    assert [move.version for move in registry.history(PREVIOUS)] == [champion]
+
+
+def test_rollbacks_at_once_agree_and_a_promotion_beside_them_leaves_no_doubt(url: str, tmp_path: Path) -> None:
+    registry = Registry(url)
+    one, two, three = registered(registry, tmp_path, "1", "2", "3")
+    promote(registry, one, against="", who="x", why="first")
+    promote(registry, two, against=one, who="x", why="better")
+
+    won = race(url, two, "rollback", "rollback", "rollback", three)
+
+    moves = registry.history(CHAMPION)
+    assert [move.version for move in moves[:2]] == [one, two]
+    if moves[2].version == three:  # then some who rolled back may have come after it, and rolled it back
+        assert three in won
+        assert [move.version for move in moves[3:]] in ([], [two])
+        assert stands(registry, PREVIOUS) == two
+    else:
+        assert set(won) == {one}
+        assert [move.version for move in moves[2:]] == [one]
+        assert stands(registry, PREVIOUS) == one
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.one_of(st.integers(0, 2), st.just("rollback")), max_size=10))
+def test_previous_is_what_served_before_the_last_promotion(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[int | str]
+) -> None:
+    folder = tmp_path_factory.mktemp("property")
+    registry = Registry(str(folder / "registry"))
+    names = registered(registry, folder, "0", "1", "2")
+    champion = previous = ""
+
+    for step in steps:
+        if isinstance(step, int):
+            promote(registry, names[step], against=champion, who="x", why="y")
+            if names[step] != champion:
+                champion, previous = names[step], champion
+        elif previous:
+            champion = rollback(registry, who="x", why="y").version
+            assert champion == previous
+        else:
+            with pytest.raises(InputError):
+                rollback(registry, who="x", why="y")
+        assert (stands(registry, CHAMPION), stands(registry, PREVIOUS)) == (champion, previous)
+
+
+def verdict_on(registry: Registry, challenger: str, champion: str, said: str) -> bytes:
+    against = {"name": champion, "digest": registry.get(champion).digest} if champion else None
+    about = {"name": challenger, "digest": registry.get(challenger).digest}
+    fields = {"challenger": about, "champion": against, "verdict": said, "sentence": f"It is {said}."}
+    return json.dumps(fields).encode()
+
+
+def test_a_verdict_promotes_what_it_is_about_and_stays_in_the_registry(url: str, tmp_path: Path) -> None:
+    registry = Registry(url)
+    one, two, three = registered(registry, tmp_path, "1", "2", "3")
+    given_to = {"who": "x", "why": "y"}
+    promote_judged(registry, one, verdict=verdict_on(registry, one, "", "promoted"), **given_to)
+    passed = verdict_on(registry, two, one, "promoted")
+
+    move = promote_judged(registry, two, verdict=passed, **given_to)
+
+    assert (move.version, move.evidence["said"], move.evidence["sentence"]) == (two, "promoted", "It is promoted.")
+    from assay.storage import join, read_bytes
+
+    assert read_bytes(join(url, move.evidence["verdict"])) == passed
+    with pytest.raises(InputError, match=f"this verdict is about {two}, not about {three}"):
+        promote_judged(registry, three, verdict=passed, in_spite="whatever", **given_to)
+    with pytest.raises(InputError, match=f"{two} is champion now, and this was decided against {one}"):
+        promote_judged(registry, three, verdict=verdict_on(registry, three, one, "promoted"), **given_to)
+    with pytest.raises(InputError, match="this is no verdict"):
+        promote_judged(registry, three, verdict=b"[]", **given_to)
+
+
+@pytest.mark.parametrize("said", ["refused", "undecided", ""])
+def test_what_did_not_pass_needs_a_reason(tmp_path: Path, said: str) -> None:
+    registry = Registry(str(tmp_path / "registry"))
+    one, two = registered(registry, tmp_path, "1", "2")
+    promote(registry, one, against="", who="x", why="first")
+    verdict = verdict_on(registry, two, one, said) if said else None
+
+    with pytest.raises(InputError, match=f"has not let {two} pass: {f'It is {said}' if said else 'it was not asked'}"):
+        promote_judged(registry, two, verdict=verdict, who="x", why="y", in_spite=" ")
+    move = promote_judged(registry, two, verdict=verdict, who="x", why="y", in_spite="the old one is broken")
+
+    assert move.evidence["in spite of the gate"] == "the old one is broken"
+    assert move.evidence.get("said", "") == said
+    assert stands(registry, CHAMPION) == two
