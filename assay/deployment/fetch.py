@@ -3,7 +3,7 @@
     python -m assay.deployment.fetch --registry URL --version VERSION --output FOLDER
 
 Done before, it is not done again: a container that is restarted goes on at once. Each file is compared with what was
-registered, and a version that is damaged on its way is no Bento.
+registered; a version that is damaged on its way is no Bento, and a Bento appears when it is complete.
 """
 
 import argparse
@@ -15,7 +15,6 @@ from assay.errors import InputError
 from assay.progress import say
 from assay.registry import Registry
 from assay.serving import Bento, build_bento
-from assay.storage import digest_folder
 
 
 def fetch(registry: str, version: str, output: Path) -> Bento:
@@ -25,7 +24,7 @@ def fetch(registry: str, version: str, output: Path) -> Bento:
         raise InputError("no version was deployed yet", fix="`assay deploy VERSION --target kubernetes`")
     if (output / "bento.yaml").is_file():
         bento = Bento.open(output)
-        if bento.version == version and digest_folder(bento.model).startswith(version):
+        if bento.version == version:
             return bento
     registered = Registry(registry).get(version)
     with Registry(registry).open(registered.name) as model:

@@ -1,7 +1,9 @@
 """A registry with two versions that serve and one that does not: real ones, tiny, made once."""
 
 import json
+import random
 import shutil
+import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -61,11 +63,12 @@ def versions(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, sampl
 
 
 @pytest.fixture
-def local(tmp_path: Path, versions: Versions, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., LocalTarget]]:
+def local(
+    tmp_path: Path, versions: Versions, port: int, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., LocalTarget]]:
     """Makes targets of one folder and one free port; what they started is gone afterwards."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     before = {process.pid for process in psutil.process_iter()}
-    port = free_port()
     made: list[LocalTarget] = []
 
     def make(**settings: object) -> LocalTarget:
@@ -86,12 +89,11 @@ def local(tmp_path: Path, versions: Versions, monkeypatch: pytest.MonkeyPatch) -
         time.sleep(0.1)
 
 
-def free_port() -> int:
-    import random
-    import socket
-
+@pytest.fixture
+def port() -> int:
+    """A free one, below those that systems give to outgoing connections."""
     while True:
-        port = random.randrange(20_000, 30_000)
+        found = random.randrange(20_000, 30_000)
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
+            if probe.connect_ex(("127.0.0.1", found)):
+                return found
