@@ -1,4 +1,4 @@
-"""`assay train | evaluate | compare | score | select | serve | snapshot`: what the Flyte tasks do, without Flyte."""
+"""`assay train | evaluate | compare | score | select | serve | deploy | …`: what the Flyte tasks do, without Flyte."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay import snapshot_cli
+from assay import deployment_cli, snapshot_cli
 from assay.errors import InputError
 from assay.progress import say
 
@@ -130,6 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, default=3000, help="(default: 3000)")
 
     snapshot_cli.add_snapshot(commands)
+    deployment_cli.add_deployment(commands)
     return parser
 
 
@@ -340,12 +341,14 @@ def _columns(options: argparse.Namespace) -> "Columns":
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status 0; 1 of `snapshot diff` where something differs; 2 after one line that says what was wrong; 130 where
-    the user stopped it."""
+    """Exit status 0; 1 of `snapshot diff` where something differs, and of `deployment status` where nothing serves;
+    2 after one line that says what was wrong; 130 where the user stopped it."""
     options = _parser().parse_args(arguments)
     try:
         if options.command == "snapshot":
             return snapshot_cli.run(options)
+        if options.command in ("deploy", "deployment"):
+            return deployment_cli.run(options)
         run = {
             "train": _train,
             "evaluate": _evaluate,

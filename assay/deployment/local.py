@@ -145,7 +145,9 @@ class LocalTarget:
         """Start, check, move the traffic, end the old one. On any failure the old one goes on as if nothing was."""
         version, old = history.wanted, route.server if route.server and route.server.process.alive else None
         environment = self._environment(route.server)
+        first = FrontRecord.read(self._folder) is None
         try:
+            front = self._front()
             bento = self._bento(version, fresh=fresh)
             log.tell(f"version {version} is packed")
             server = self._start(bento, environment)
@@ -153,7 +155,6 @@ class LocalTarget:
             report = check_running(bento, f"http://127.0.0.1:{server.port}", token=environment[CHECK_TOKEN])
             report.require()
             log.tell(f"{report.documents} golden documents: off by {report.worst:.2g} of {report.tolerance:g} labels")
-            front = self._front()
             Route(history, server).write(self._folder)
             if (said := _ready(self.url)) != version:
                 raise InputError(f"the public port does not reach it, but says: {said}", where=self.url)
@@ -163,6 +164,8 @@ class LocalTarget:
             left = version if version != route.history.wanted and fresh else route.history.left
             Route(replace(route.history, left=left), old).write(self._folder)
             self._end_others(old)
+            if first and (front_now := FrontRecord.read(self._folder)):
+                front_now.process.end(self._settings.drain)
             if not isinstance(error, InputError):
                 raise
             serving = route.history.wanted if old else ""

@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
+import yaml
+from cluster_stand_in import StandIn
 
 from assay.deployment import LocalSettings, LocalTarget
 from assay.inference import Scorer, write_golden
@@ -97,3 +99,24 @@ def port() -> int:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", found)):
                 return found
+
+
+@pytest.fixture
+def cluster() -> Iterator[StandIn]:
+    made = StandIn()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def kubeconfig(cluster: StandIn, tmp_path: Path) -> Path:
+    """The way to the stand-in."""
+    file = tmp_path / "kubeconfig"
+    fields = {
+        "clusters": [{"name": "here", "cluster": {"server": cluster.url}}],
+        "users": [{"name": "me", "user": {}}],
+        "contexts": [{"name": "test", "context": {"cluster": "here", "user": "me"}}],
+        "current-context": "test",
+    }
+    file.write_text(yaml.safe_dump(fields))
+    return file

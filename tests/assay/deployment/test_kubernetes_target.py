@@ -3,12 +3,11 @@ honestly what is not known, and the same command brings it to an end."""
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from cluster_stand_in import DEPLOYMENT, StandIn
 
 from assay.deployment import FailedDeploymentError, KubernetesSettings, KubernetesTarget
@@ -18,24 +17,9 @@ A, B, C = "a" * 12, "b" * 12, "c" * 12
 
 
 @pytest.fixture
-def cluster() -> Iterator[StandIn]:
-    made = StandIn()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def target(cluster: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., KubernetesTarget]:
+def target(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., KubernetesTarget]:
     monkeypatch.setattr("assay.deployment.cluster.FIRST_PAUSE", 0.01)
     monkeypatch.setattr("assay.deployment.kubernetes.FIRST_PAUSE", 0.01)
-    kubeconfig = tmp_path / "kubeconfig"
-    fields = {
-        "clusters": [{"name": "here", "cluster": {"server": cluster.url}}],
-        "users": [{"name": "me", "user": {}}],
-        "contexts": [{"name": "test", "context": {"cluster": "here", "user": "me"}}],
-        "current-context": "test",
-    }
-    kubeconfig.write_text(yaml.safe_dump(fields))
 
     def make(**settings: Any) -> KubernetesTarget:
         given = {"poll": 0.02, "patience": 0.3, "within": 20.0, "request_seconds": 2.0, **settings}

@@ -97,6 +97,8 @@ def test_what_fails_its_check_is_ended_and_the_old_one_goes_on(versions, local) 
         target.deploy(versions.bad)
     assert failed.value.serving == ""
     assert target.status().state == "nothing"
+    with pytest.raises(OSError):  # and nobody holds the port
+        ask(target.url, "/readyz")
     with pytest.raises(InputError, match="no version to go back to"):
         target.rollback()
 
@@ -259,10 +261,11 @@ def test_what_cannot_be_deployed_is_refused_before_anything_starts(versions, loc
     assert local().status().words == "nothing is served"
 
 
-def test_a_port_that_somebody_else_has_is_told_and_the_new_server_ends(versions, local) -> None:
+def test_a_port_that_somebody_else_has_is_told_before_any_server_starts(versions, local) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         target = local(port=other.getsockname()[1])
         with pytest.raises(FailedDeploymentError, match=r"port \d+ cannot be had: .*address already in use"):
             target.deploy(versions.first)
     assert servers(target) == 0
     assert target.status().state == "nothing"
+    assert not list((target._folder / "servers").glob("*.json"))
