@@ -1,4 +1,4 @@
-"""`assay train | evaluate | compare | judge | registry | score | select | serve | snapshot`: all without Flyte."""
+"""`assay train | evaluate | compare | judge | registry | score | select | serve | deploy | …`: all without Flyte."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay import judge_cli, registry_cli, snapshot_cli
+from assay import deployment_cli, judge_cli, registry_cli, snapshot_cli
 from assay.errors import InputError
 from assay.progress import say
 
@@ -138,6 +138,7 @@ def _parser() -> argparse.ArgumentParser:
 
     registry_cli.add_registry(commands)
     snapshot_cli.add_snapshot(commands)
+    deployment_cli.add_deployment(commands)
     return parser
 
 
@@ -348,8 +349,8 @@ def _columns(options: argparse.Namespace) -> "Columns":
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status 0; 1 of `snapshot diff` where something differs, and of `judge` where it does not pass; 2 after one
-    line that says what was wrong; 130 where the user stopped it."""
+    """Exit status 0; 1 of `snapshot diff` where something differs, of `judge` where it does not pass, of `deployment
+    status` where nothing serves; 2 after one line that says what was wrong; 130 where the user stopped it."""
     options = _parser().parse_args(arguments)
     try:
         if options.command == "snapshot":
@@ -358,6 +359,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return registry_cli.run(options, _registry(options))
         if options.command == "judge":
             return judge_cli.run(options, _columns(options), _registry(options))
+        if options.command in ("deploy", "deployment"):
+            return deployment_cli.run(options)
         run = {
             "train": _train,
             "evaluate": _evaluate,

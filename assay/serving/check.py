@@ -3,13 +3,15 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from assay.errors import InputError
-from assay.serving.process import ServerProcess
+from assay.serving.bento import Bento
+from assay.serving.process import ServerProcess, ask
 
 
 @dataclass(frozen=True)
@@ -52,32 +54,39 @@ def check_served(bento: Path, *, log: Path | None = None, within: float = 180.0)
     Nobody else can ask meanwhile: the server wants a token that is made for it. Raises InputError where it cannot
     be started, does not answer as agreed, or answers as another version.
     """
-    from assay.inference import Scorer, assess, check_golden, read_golden
-
     token = secrets.token_hex(24)
     with ServerProcess(bento, environment={"ASSAY_SERVE_TOKENS": token}, log=log, within=within) as server:
-        golden = read_golden(server.bento.model)
-        documents = [{"id": str(row["id"]), "text": str(row["text"])} for row in golden]
-        together = _scores(server, documents, token)
-        alone = np.concatenate([_scores(server, [document], token) for document in documents])
-        seconds, tag, model = server.seconds_to_ready, server.bento.tag, server.bento.model
-    scorer = Scorer.load(model)
+        return check_running(server.bento, server.url, token=token, seconds_to_ready=server.seconds_to_ready)
+
+
+def check_running(bento: Bento, url: str, *, token: str = "", seconds_to_ready: float = 0.0) -> ServedReport:
+    """The same of a server that runs already. Raises InputError, also where it does not answer at all."""
+    from assay.inference import Scorer, assess, check_golden, read_golden
+
+    golden = read_golden(bento.model)
+    documents = [{"id": str(row["id"]), "text": str(row["text"])} for row in golden]
+    together = _scores(bento, url, documents, token)
+    alone = np.concatenate([_scores(bento, url, [document], token) for document in documents])
+    scorer = Scorer.load(bento.model)
     recorded = np.array([float(str(row["score"])) for row in golden])
     here = assess(scorer, [document["text"] for document in documents]).score
     gaps = [np.abs(served - expected) for served in (together, alone) for expected in (recorded, here)]
-    tolerance = check_golden(scorer, model).tolerance
-    return ServedReport(tag, len(golden), float(np.max(gaps)), tolerance, round(seconds, 2))
+    tolerance = check_golden(scorer, bento.model).tolerance
+    return ServedReport(bento.tag, len(golden), float(np.max(gaps)), tolerance, round(seconds_to_ready, 2))
 
 
-def _scores(server: ServerProcess, documents: Sequence[dict[str, str]], token: str) -> np.ndarray:
+def _scores(bento: Bento, url: str, documents: Sequence[dict[str, str]], token: str) -> np.ndarray:
     """Scores of shape (documents,); no number where the answer has a reason instead of one."""
-    status, answers = server.ask("/score", {"documents": list(documents)}, token=token, timeout=120)
-    where = f"{server.bento.tag} at {server.url}"
+    where = f"{bento.tag} at {url}"
+    try:
+        status, answers = ask(url, "/score", {"documents": list(documents)}, token=token, timeout=120)
+    except (OSError, HTTPException) as error:
+        raise InputError(f"the golden documents are not answered: {error}", where=where) from error
     if status != 200:
         raise InputError(f"the golden documents are answered {status}: {answers}", where=where)
     if [answer["id"] for answer in answers] != [document["id"] for document in documents]:
         raise InputError("the answers are not those to the documents that were sent", where=where)
     versions = {answer["model"]["version"] for answer in answers}
-    if versions != {server.bento.version}:
+    if versions != {bento.version}:
         raise InputError(f"the answers come from version {', '.join(sorted(versions))}", where=where)
     return np.array([np.inf if answer["score"] is None else answer["score"] for answer in answers], float)

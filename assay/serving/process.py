@@ -101,17 +101,7 @@ class ServerProcess:
 
     def ask(self, path: str, content: Any = None, *, token: str = "", timeout: float = 60.0) -> tuple[int, Any]:
         """Status and body of a GET, or of a POST of JSON content; a body that is JSON comes as its value."""
-        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=timeout)
-        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-        try:
-            body = None if content is None else json.dumps(content)
-            connection.request("GET" if content is None else "POST", path, body, headers)
-            response = connection.getresponse()
-            data = response.read()
-            as_json = response.headers.get_content_type() == "application/json"
-            return response.status, json.loads(data) if as_json else data.decode("utf-8", "replace")
-        finally:
-            connection.close()
+        return ask(self.url, path, content, token=token, timeout=timeout)
 
     def wait(self) -> int:
         """Until it ends by itself; its exit status."""
@@ -196,6 +186,21 @@ class ServerProcess:
     def _remember(self, pid: int) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             self._family |= set(psutil.Process(pid).children(recursive=True))
+
+
+def ask(url: str, path: str, content: Any = None, *, token: str = "", timeout: float = 60.0) -> tuple[int, Any]:
+    """As `ServerProcess.ask`, of whatever serves at `url`. Raises OSError, HTTPException where nobody answers."""
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=timeout)
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    try:
+        body = None if content is None else json.dumps(content)
+        connection.request("GET" if content is None else "POST", path, body, headers)
+        response = connection.getresponse()
+        data = response.read()
+        as_json = response.headers.get_content_type() == "application/json"
+        return response.status, json.loads(data) if as_json else data.decode("utf-8", "replace")
+    finally:
+        connection.close()
 
 
 def serve_forever(bento: Path, *, port: int = 3000, host: str = "127.0.0.1") -> None:

@@ -1,0 +1,17 @@
+"""A version put where clients reach it, replaced without a request lost, taken back: on this machine, in a cluster."""
+
+from assay.deployment.cluster import KubernetesSettings
+from assay.deployment.kubernetes import KubernetesTarget
+from assay.deployment.local import LocalSettings, LocalTarget
+from assay.deployment.target import Deployed, FailedDeploymentError, Status, Target
+
+__all__ = [
+    "Deployed",
+    "FailedDeploymentError",
+    "KubernetesSettings",
+    "KubernetesTarget",
+    "LocalSettings",
+    "LocalTarget",
+    "Status",
+    "Target",
+]

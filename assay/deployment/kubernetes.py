@@ -1,0 +1,190 @@
+"""A cluster as a target: the image stays, the pods' init container fetches another version (`fetch`).
+
+The Deployment of infra/kubernetes never has fewer ready pods than it should (maxUnavailable 0), and a pod is ready when
+its golden documents came out right: the old version serves until the new one has proved itself, whatever happens here.
+"""
+
+import time
+from collections.abc import Callable
+
+from assay.deployment.cluster import FIRST_PAUSE, Cluster, KubernetesSettings, UnreachableError, UnsettledError
+from assay.deployment.rollout import Rollout, Trouble, troubles
+from assay.deployment.target import Deployed, FailedDeploymentError, History, Log, Status
+from assay.errors import InputError
+
+
+class _GaveUpError(Exception):
+    """A rollout will not come to its end; the message says why."""
+
+
+class KubernetesTarget:
+    """See `Target`. What is not known after a failure is said to be unknown, and found out by the same command."""
+
+    def __init__(self, settings: KubernetesSettings) -> None:
+        """Raises InputError where no cluster is known."""
+        self._settings = settings
+        self._cluster = Cluster(settings)
+        self.url = f"http://{settings.name}.{settings.namespace}.svc"
+
+    def deploy(self, version: str) -> Deployed:
+        """See `Target`. Raises InputError where the Deployment is missing, paused, or cannot be changed."""
+        log = Log()
+
+        def decide(now: Rollout) -> History | None:
+            return None if now.history.wanted == version else now.history.forward(version, proved=now.proved)
+
+        before = self._cluster.look()
+        if before.history.wanted == version and before.complete:
+            log.tell(f"{version} serves already")
+            return Deployed(version, before.history.previous, False, self.url, log.events)
+        self._change(decide)
+        log.tell(f"{self._cluster.where} is to serve {version}")
+        try:
+            done = self._wait(version, log)
+        except UnreachableError as error:
+            raise self._unknown(version, error) from error
+        except _GaveUpError as error:
+            log.tell(f"{version} is given up: {error}")
+            raise self._restore(version, str(error), log) from error
+        return Deployed(version, done.history.previous, True, self.url, log.events)
+
+    def rollback(self) -> Deployed:
+        """See `Target`. A version that is still on its way is given up."""
+        log = Log()
+
+        def decide(now: Rollout) -> History | None:
+            if now.history.left and now.history.wanted:
+                return None
+            if not now.history.previous:
+                raise InputError(
+                    "there is no version to go back to", where=self._cluster.where, fix="Deploy one by its name"
+                )
+            return now.history.back()
+
+        before = self._cluster.look()
+        if before.history.left and before.complete:
+            log.tell(f"{before.history.wanted} serves again already")
+            return Deployed(before.history.wanted, "", False, self.url, log.events)
+        version = self._change(decide).history.wanted
+        log.tell(f"{self._cluster.where} is to serve {version} again")
+        try:
+            self._wait(version, log)
+        except UnreachableError as error:
+            raise self._unknown(version, error) from error
+        except _GaveUpError as error:
+            now = self._cluster.look()
+            raise FailedDeploymentError(
+                f"{version} does not come back: {error}. {now.available} pods are ready",
+                version=version,
+                serving=before.history.wanted if now.available else "",
+                where=self._cluster.where,
+            ) from error
+        return Deployed(version, "", True, self.url, log.events)
+
+    def status(self) -> Status:
+        """See `Target`."""
+        now = self._cluster.look()
+        wanted, previous, words = now.history.wanted, now.history.previous, now.in_words()
+        if not wanted:
+            return Status("nothing", "", previous, "", "no version was deployed")
+        if now.complete:
+            return Status("serving", wanted, previous, self.url, f"{wanted} serves at {self.url}: {words}")
+        words = "; ".join([words, *(each.words for each in self._troubles(now))])
+        if not now.available:
+            return Status("down", "", previous, "", f"no pod is ready: {words}")
+        if now.proved:
+            return Status("degraded", wanted, previous, self.url, words)
+        return Status("moving", previous, previous, self.url, f"on the way to {wanted}: {words}")
+
+    def _change(self, decide: Callable[[Rollout], History | None]) -> Rollout:
+        """Make what is wanted so, deciding anew whenever somebody was faster or an answer was lost on its way."""
+        last = ""
+        for attempt in range(self._settings.attempts):
+            now = self._cluster.look()
+            history = decide(now)
+            if now.paused:
+                raise InputError(
+                    "it is paused",
+                    where=self._cluster.where,
+                    fix=f"`kubectl rollout resume deployment/{self._settings.name}`",
+                )
+            if history is None:
+                return now
+            try:
+                return self._cluster.change(now.changed(history))
+            except UnsettledError as error:
+                last = str(error)
+            time.sleep(FIRST_PAUSE * 2**attempt)
+        raise UnreachableError(
+            f"it could not be changed in {self._settings.attempts} tries: {last}",
+            where=self._cluster.where,
+            fix="What serves is what served; run the same command again",
+        )
+
+    def _wait(self, version: str, log: Log) -> Rollout:
+        """Until every pod is of that version. Raises _GaveUpError with the reason where that will not be."""
+        deadline, hopeless_since, told = time.monotonic() + self._settings.within, 0.0, ""
+        while True:
+            now = self._cluster.look()
+            if now.history.wanted != version:
+                raise InputError(
+                    f"{version} was waited for, and somebody else asked for {now.history.wanted or 'none'} meanwhile",
+                    where=self._cluster.where,
+                    fix="Look at what is there now, and decide again",
+                )
+            if (words := now.in_words()) != told:
+                log.tell(words)
+                told = words
+            if now.complete:
+                return now
+            found = self._troubles(now)
+            why = "; ".join(each.words for each in found) or now.message or "its pods do not get ready"
+            if now.failed:
+                raise _GaveUpError(f"no progress in the Deployment's time: {why}")
+            if not any(each.hopeless for each in found):
+                hopeless_since = 0.0
+            elif not hopeless_since:
+                hopeless_since = time.monotonic()
+            elif time.monotonic() - hopeless_since > self._settings.patience:
+                raise _GaveUpError(why)
+            if time.monotonic() > deadline:
+                raise _GaveUpError(f"not complete after {self._settings.within:g} s: {why}")
+            time.sleep(self._settings.poll)
+
+    def _troubles(self, now: Rollout) -> list[Trouble]:
+        return troubles(self._cluster.pods(now.selector), now.history.wanted)
+
+    def _restore(self, version: str, why: str, log: Log) -> InputError:
+        """Take a version back that failed; the error to raise says what serves then."""
+
+        def decide(now: Rollout) -> History | None:
+            return now.history.back() if now.history.wanted == version else None
+
+        serving, fix = "", ""
+        try:
+            now = self._change(decide)
+            serving = now.history.wanted
+            if not serving:
+                outcome = "nothing served before, and nothing serves now"
+            else:
+                self._wait(serving, log)
+                outcome = f"{serving} was restored and serves"
+        except (_GaveUpError, InputError) as error:
+            outcome = f"it could not be taken back for certain: {error}"
+            if serving:
+                outcome = f"{serving} was asked for again, but is not complete: {error}"
+            fix = "Its ready pods of before serve on; `assay deployment status` says how it is, `rollback` tries again"
+        log.tell(outcome)
+        return FailedDeploymentError(
+            f"version {version} was not deployed, {outcome}. Why: {why}",
+            version=version,
+            serving=serving,
+            where=self._cluster.where,
+            fix=fix,
+        )
+
+    def _unknown(self, version: str, error: UnreachableError) -> InputError:
+        return UnreachableError(
+            f"{version} is on its way, and whether it came to serve is not known: {error}",
+            fix="Its old pods serve until it is ready; run the same command again",
+        )

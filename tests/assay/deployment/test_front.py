@@ -1,0 +1,233 @@
+"""The front passes requests on as they are, one a connection, to whoever serves at that moment."""
+
+import asyncio
+import contextlib
+import http.server
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assay.deployment import front
+from assay.deployment.identity import Identity, Server
+from assay.deployment.route import FrontRecord, Route
+from assay.deployment.target import History
+
+
+class Upstream:
+    """A server that says who it is, keeps connections open where it may, and remembers what it was asked."""
+
+    def __init__(self, name: str) -> None:
+        self.heads: list[dict[str, str]] = []
+        self.go = threading.Event()
+        upstream = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                upstream.heads.append(dict(self.headers))
+                if self.path == "/slow":
+                    upstream.go.wait(30)
+                data = json.dumps({"name": name, "bytes": len(body), "path": self.path}).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_port
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def route(self, folder: Path) -> None:
+        """From now on requests are to come here."""
+        Route(History(("v",)), Server(Identity.own(), "v", self.port, False, "ready")).write(folder)
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def upstreams() -> Iterator[tuple[Upstream, Upstream]]:
+    made = Upstream("old"), Upstream("new")
+    yield made
+    for each in made:
+        with contextlib.suppress(OSError):
+            each.close()
+
+
+@pytest.fixture
+def running(tmp_path: Path, port: int) -> Iterator[FrontRecord]:
+    """The real program as a process."""
+    command = [sys.executable, "-I", front.__file__, str(tmp_path), "127.0.0.1", str(port)]
+    with subprocess.Popen(command) as process:
+        deadline = time.monotonic() + 60
+        while not (record := FrontRecord.read(tmp_path)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert record and record.process.pid == process.pid
+        yield record
+        process.terminate()
+
+
+def post(port: int, path: str = "/score", body: bytes = b"words", **headers: str) -> tuple[int, Any]:
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request("POST", path, body, headers)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    finally:
+        connection.close()
+
+
+def test_no_request_is_lost_while_servers_change_again_and_again(
+    running: FrontRecord, upstreams: tuple[Upstream, Upstream], tmp_path: Path
+) -> None:
+    old, new = upstreams
+    old.route(tmp_path)
+    answers: list[Any] = []
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            try:
+                answers.append(post(running.port))
+            except Exception as error:
+                answers.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for turn in range(40):
+        (old, new)[turn % 2].route(tmp_path)
+        time.sleep(0.05)
+    new.route(tmp_path)
+    assert running.wait_left(old.port, 30)
+    old.close()  # and nobody was on the way there
+    time.sleep(0.5)
+    stop.set()
+    for thread in threads:
+        thread.join(60)
+
+    assert len(answers) > 40
+    assert [each for each in answers if isinstance(each, Exception) or each[0] != 200] == []
+    assert {each[1]["name"] for each in answers} == {"old", "new"}
+    assert answers[-1][1]["name"] == "new"
+
+
+def test_a_server_is_not_left_while_it_works_on_a_request(
+    running: FrontRecord, upstreams: tuple[Upstream, Upstream], tmp_path: Path
+) -> None:
+    old, new = upstreams
+    old.route(tmp_path)
+    answers: list[Any] = []
+    slow = threading.Thread(target=lambda: answers.append(post(running.port, "/slow")))
+    slow.start()
+    while not old.heads:
+        time.sleep(0.01)
+    new.route(tmp_path)
+
+    assert post(running.port)[1]["name"] == "new"
+    assert running.wait_left(old.port, 1.0) is False
+    old.go.set()
+    assert running.wait_left(old.port, 30) is True
+    slow.join(60)
+    assert answers == [(200, {"name": "old", "bytes": 5, "path": "/slow"})]
+
+
+def test_a_connection_carries_one_request_and_all_else_passes_as_it_is(
+    running: FrontRecord, upstreams: tuple[Upstream, Upstream], tmp_path: Path
+) -> None:
+    old, _ = upstreams
+    old.route(tmp_path)
+    body = os.urandom(3 * 2**20)
+
+    assert post(running.port, body=body, Authorization="Bearer words", Connection="keep-alive")[1]["bytes"] == len(body)
+
+    (head,) = old.heads
+    assert (head["Connection"], head["Authorization"]) == ("close", "Bearer words")
+    with socket.create_connection(("127.0.0.1", running.port), timeout=60) as client:
+        client.sendall(b"POST /a HTTP/1.1\r\nHost: x\r\nConnec")
+        time.sleep(0.2)  # a head may come in pieces
+        client.sendall(b"tion: keep-alive\r\nContent-Length: 4\r\n\r\nfo")
+        time.sleep(0.2)
+        client.sendall(b"ur")
+        received = b""
+        while data := client.recv(65536):  # ends, although the client would have kept it
+            received += data
+    assert received.endswith(b'{"name": "old", "bytes": 4, "path": "/a"}')
+
+
+def test_what_cannot_be_passed_on_is_answered(
+    running: FrontRecord, upstreams: tuple[Upstream, Upstream], tmp_path: Path
+) -> None:
+    assert post(running.port) == (503, {"error": "nothing is served here at the moment", "detail": []})
+    old, _ = upstreams
+    old.route(tmp_path)
+    old.close()
+    assert post(running.port)[0] == 503, "a dead server is seen at once"
+    with socket.create_connection(("127.0.0.1", running.port), timeout=60) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nX: " + b"x" * (front.HEAD_BYTES + 10))
+        assert client.recv(100).startswith(b"HTTP/1.1 431 ")
+    (tmp_path / front.ROUTE).write_text("{")
+    assert post(running.port)[0] == 503
+
+
+def test_a_request_that_finds_a_server_gone_goes_to_its_successor() -> None:
+    """The file is read, the server ends, the connection is refused: the file is read again."""
+
+    async def scene() -> bytes:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            writer.close()
+
+        with socket.socket() as gone:
+            gone.bind(("127.0.0.1", 0))
+            dead = gone.getsockname()[1]
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        alive = server.sockets[0].getsockname()[1]
+        told = iter([dead, alive])
+        passing = await asyncio.start_server(front.Front(lambda: next(told, alive)).serve, "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection("127.0.0.1", passing.sockets[0].getsockname()[1])
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        said = await reader.read()
+        writer.close()
+        passing.close()
+        server.close()
+        return said
+
+    assert asyncio.run(scene()).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_a_process_is_known_by_its_start_too() -> None:
+    own = Identity.own()
+    other = Identity(own.pid, own.started - 60)
+    assert own.alive and not other.alive
+    other.end(0.1)  # which ends nobody: least of all this process
+
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    import psutil
+
+    known = Identity(child.pid, psutil.Process(child.pid).create_time())
+    assert known.alive
+    child.kill()
+    deadline = time.monotonic() + 30
+    while known.alive and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not known.alive, "nobody has waited for it yet, and it is dead all the same"
+    child.wait()
