@@ -1,4 +1,4 @@
-"""`assay train | evaluate | compare | score | select | serve | snapshot`: what the Flyte tasks do, without Flyte."""
+"""`assay train | evaluate | compare | score | select | serve | watch | snapshot`: the Flyte tasks, without Flyte."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay import snapshot_cli
+from assay import snapshot_cli, watch_cli
 from assay.errors import InputError
 from assay.progress import say
 
@@ -129,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1", help="(default: 127.0.0.1)")
     serve.add_argument("--port", type=int, default=3000, help="(default: 3000)")
 
+    watch_cli.add_watch(commands)
     snapshot_cli.add_snapshot(commands)
     return parser
 
@@ -340,12 +341,14 @@ def _columns(options: argparse.Namespace) -> "Columns":
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status 0; 1 of `snapshot diff` where something differs; 2 after one line that says what was wrong; 130 where
-    the user stopped it."""
+    """Exit status 0; 1 of `snapshot diff` where something differs, of `watch` on an alarm; 2 after one line that says
+    what was wrong; 130 where the user stopped it."""
     options = _parser().parse_args(arguments)
     try:
         if options.command == "snapshot":
             return snapshot_cli.run(options)
+        if options.command == "watch":
+            return watch_cli.run(options)
         run = {
             "train": _train,
             "evaluate": _evaluate,
