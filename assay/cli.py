@@ -1,4 +1,4 @@
-"""`assay train | evaluate | compare | judge | registry | score | select | serve | deploy | …`: all without Flyte."""
+"""`assay train | evaluate | compare | judge | registry | score | select | serve | deploy | watch | …`: without Flyte."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay import deployment_cli, judge_cli, registry_cli, snapshot_cli
+from assay import deployment_cli, judge_cli, registry_cli, snapshot_cli, watch_cli
 from assay.errors import InputError
 from assay.progress import say
 
@@ -137,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, default=3000, help="(default: 3000)")
 
     registry_cli.add_registry(commands)
+    watch_cli.add_watch(commands)
     snapshot_cli.add_snapshot(commands)
     deployment_cli.add_deployment(commands)
     return parser
@@ -350,7 +351,8 @@ def _columns(options: argparse.Namespace) -> "Columns":
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0; 1 of `snapshot diff` where something differs, of `judge` where it does not pass, of `deployment
-    status` where nothing serves; 2 after one line that says what was wrong; 130 where the user stopped it."""
+    status` where nothing serves, of `watch` on an alarm; 2 after one line that says what was wrong; 130 where the user
+    stopped it."""
     options = _parser().parse_args(arguments)
     try:
         if options.command == "snapshot":
@@ -361,6 +363,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return judge_cli.run(options, _columns(options), _registry(options))
         if options.command in ("deploy", "deployment"):
             return deployment_cli.run(options)
+        if options.command == "watch":
+            return watch_cli.run(options)
         run = {
             "train": _train,
             "evaluate": _evaluate,

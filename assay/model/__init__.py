@@ -1,9 +1,10 @@
-"""A model folder: encoder and head, what they were made for, and the maps from score to meaning."""
+"""A model folder: encoder and head, its purpose, the maps from score to meaning, and what answers look like."""
 
 from assay.model.calibration import CalibratedScores, Calibration
 from assay.model.encoder import PACKAGED, locate_encoder, quiet_transformers
 from assay.model.info import MEANING, Aspect, ModelInfo, Windows
 from assay.model.layers import train_last_layers
+from assay.model.profile import PROFILED, REFERENCE, Profile
 from assay.model.quality_model import QualityModel, load_model, new_model, output_layer, save_model
 from assay.model.thresholds import AS_LABELLED, Cut, KeepTarget, ThresholdCurve, require_promise
 
@@ -11,12 +12,15 @@ __all__ = [
     "AS_LABELLED",
     "MEANING",
     "PACKAGED",
+    "PROFILED",
+    "REFERENCE",
     "Aspect",
     "CalibratedScores",
     "Calibration",
     "Cut",
     "KeepTarget",
     "ModelInfo",
+    "Profile",
     "QualityModel",
     "ThresholdCurve",
     "Windows",

@@ -3,10 +3,11 @@
 from assay.scoring.histogram import Bins, Counts, TokenHistogram
 from assay.scoring.plan import Part, PartFolder, Plan, ScoringConfig, deal
 from assay.scoring.run import score_parts
-from assay.scoring.scores import Scores, find_scores
+from assay.scoring.scores import MANIFEST, Scores, find_scores
 from assay.scoring.sidecar import Sidecar, Totals
 
 __all__ = [
+    "MANIFEST",
     "Bins",
     "Counts",
     "Part",

@@ -1,7 +1,7 @@
 """One model that answers: gets ready in the background, proves itself on the golden documents, then scores."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +29,8 @@ class Assayer:
         self.state: Literal["loading", "ready", "failed"] = "loading"
         self._folder = folder
         self._scorer: Scorer | None = None
+        self.heard: Callable[[list[dict[str, Any]]], None] | None = None
+        """Told of every answer to `score`; must not take its time."""
 
     def prepare(self) -> None:
         """Load the model and check the golden documents, which takes seconds; `state` says how it went."""
@@ -78,6 +80,8 @@ class Assayer:
         for row, answer in zip(wanted, found, strict=True):
             answers[row] = {"id": documents[row].id, **answer}
         self._count(found, time.monotonic() - started)
+        if self.heard:
+            self.heard(found)
         return answers
 
     def explain(self, document: Document) -> dict[str, Any] | None:

@@ -21,7 +21,10 @@ from assay.serving.openapi import describe
 from assay.serving.settings import ServeSettings
 from assay.storage import digest_folder, staged_folder
 
-CODE = ("__init__.py", "errors.py", "language.py", "progress.py", "rubric", "storage", "model", "inference", "serving")
+CODE = (
+    *("__init__.py", "errors.py", "language.py", "progress.py"),
+    *("rubric", "storage", "scorelog", "model", "inference", "serving"),
+)
 """What of `assay` answers requests. A test serves a Bento without the checkout beside it."""
 NAME = re.compile(r"[^a-z0-9]+")
 CREATED = re.compile(r"^( *(?:- )?creation_time:).*$", re.MULTILINE)

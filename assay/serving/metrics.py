@@ -17,6 +17,9 @@ BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 SCORE_BINS = 20
 """Bins of the histogram of scores, over the scale of the rubric."""
 
+OUTCOMES = ("written", "dropped", "failed")
+"""Of rows for the score log."""
+
 
 class Metrics:
     """The instruments of one server process; BentoML has set up the files that several processes share."""
@@ -45,6 +48,9 @@ class Metrics:
         self.unscored = Counter("assay_documents_unscored", "Documents without a score", ["reason"], registry=registry)
         self.tokens = Counter("assay_tokens", "Tokens of the documents", registry=registry)
         self.tokens_read = Counter("assay_tokens_read", "Tokens that the model read", registry=registry)
+        self.log_rows = Counter(
+            "assay_log_rows", "Answers for the score log, by what became of them", ["outcome"], registry=registry
+        )
         # The most recent value: after a crash, that of the process that is dead counts no more.
         recent: dict[str, Any] = {"multiprocess_mode": "mostrecent", "registry": registry}
         self.in_work = Gauge("assay_requests_in_work", "Requests let in and not done yet", **recent)
@@ -53,6 +59,8 @@ class Metrics:
         self.in_work.set(0)
         for reason in reasons:
             self.unscored.labels(reason)
+        for outcome in OUTCOMES:
+            self.log_rows.labels(outcome)
 
     def model(self, version: str, *, ready: bool) -> None:
         """Tell which version this is, and whether it may answer."""

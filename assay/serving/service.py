@@ -14,6 +14,7 @@ import bentoml
 from starlette.requests import Request
 from starlette.responses import Response
 
+from assay.serving.answers import LOG_SECONDS, open_log
 from assay.serving.batcher import Batcher
 from assay.serving.documents import Document, RefusedError
 from assay.serving.gate import ASKED, Gate, refused, reply
@@ -61,9 +62,15 @@ def make_service(model: str, version: str) -> Any:
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="model")
             self.assayer = Assayer(Path(self.stored.path), version)
             self._batcher = Batcher(self.assayer.score, self._pool)
+            self._log = open_log(settings, self.assayer)
             end_with_owner()
             # Probes are answered meanwhile.
             self._pool.submit(self.assayer.prepare)
+
+        @bentoml.on_shutdown
+        def end(self) -> None:
+            if self._log:
+                self._log.close(LOG_SECONDS)
 
         @bentoml.api(input_spec=_Input, output_spec=_Output)
         async def score(self, documents: list[Document]) -> list[dict[str, Any] | None]:

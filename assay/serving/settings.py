@@ -50,6 +50,15 @@ class ServeSettings:
     volumes and scores on a port that others reach are nobody's business, and a scraper is given a token in one line."""
     metrics_tokens: tuple[str, ...] = field(default=(), repr=False)
     """Tokens that open /metrics and nothing else, separated by commas; without any, those of the service open it."""
+    log: str = ""
+    """Folder or URL of the score log (`assay.scorelog`), which `assay watch` reads; empty: none is kept. No text and no
+    id is written. A place that is full or gone costs no request; the metric assay_log_rows counts what is lost."""
+    log_share: float = 1.0
+    """Share of the answers to /score that is logged, by chance."""
+    log_rows: int = 10_000
+    """Answers of one file, about."""
+    log_seconds: float = 300.0
+    """Most seconds an answer waits to be written; what waits is lost where the process is killed."""
 
     def __post_init__(self) -> None:
         for name in ("documents", "characters", "body_bytes", "requests", "waiting_bytes", "seconds"):
@@ -60,6 +69,14 @@ class ServeSettings:
                 f"{variable('waiting_bytes')} is {self.waiting_bytes}, less than one body of {self.body_bytes}",
                 fix=f"Raise it, or lower {variable('body_bytes')}",
             )
+        if self.log and "://" not in self.log and not Path(self.log).is_absolute():
+            # The process runs in a temporary folder of its own.
+            raise InputError(f"{variable('log')} is {self.log!r}", fix="Give an absolute path, or a URL")
+        for name, most in (("log_share", 1.0), ("log_rows", 1_000_000), ("log_seconds", 3_600.0)):
+            if not 0 < getattr(self, name) <= most:
+                raise InputError(
+                    f"{variable(name)} is {getattr(self, name)}", fix=f"Give a number above 0, and at most {most:g}"
+                )
         if self.metrics not in ("token", "open", "closed"):
             raise InputError(f"{variable('metrics')} is {self.metrics!r}", fix="Give token, open or closed")
         for name in ("tokens", "metrics_tokens"):

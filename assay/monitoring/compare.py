@@ -1,0 +1,183 @@
+"""A window beside the reference: has what is asked, or what is answered, changed?
+
+Estimand: the difference between the population that the window was drawn from and that of the reference, in the
+distributions of score and length and the shares of languages, of truncated and of kept documents. Population: the
+documents that get a score. Sample: those of the window (for a service, a random sample of its answers), taken to be
+drawn independently; documents that come in bursts of their kind, site by site, are not, and alarm more often.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from assay.errors import InputError
+from assay.model import Profile
+from assay.monitoring.config import WatchConfig
+from assay.monitoring.statistics import (
+    PSI_CELLS,
+    IntArray,
+    g_statistic,
+    ks_distance,
+    ks_p,
+    ks_seen_from,
+    merge_cells,
+    psi,
+    psi_of_chance,
+    share_p,
+    shuffled_p,
+    total_variation,
+)
+
+LEAST_OF_A_LANGUAGE = 5
+"""Documents of both samples together; rarer languages count as one."""
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """One comparison."""
+
+    name: str
+    """One of STATISTICS."""
+    value: float
+    """How far apart: an index, a distance, or the share of the window less that of the reference."""
+    by_chance: float
+    """The part of it that samples of these sizes show on average without any change; 0 where none is taken off."""
+    limit: float
+    """From which on the rest of it, or its size without sign, matters."""
+    p: float
+    """Probability, or a bound of it, of something at least this large without any change."""
+    level: float
+    """From which p down it is beyond chance."""
+
+    @property
+    def beyond_chance(self) -> bool:
+        return self.p <= self.level
+
+    @property
+    def alarm(self) -> bool:
+        """Both beyond chance and large enough to matter."""
+        return self.beyond_chance and abs(self.value) - self.by_chance >= self.limit
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {**asdict(self), "beyond_chance": self.beyond_chance, "alarm": self.alarm}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All statistics of one look."""
+
+    documents: int
+    """Of the window, with a score."""
+    reference_documents: int
+    statistics: tuple[Statistic, ...]
+    ks_seen_from: float
+    """A distance of the distribution functions that is beyond chance at these sizes; smaller ones may go unnoticed."""
+    shares: Mapping[str, tuple[float, float]]
+    """Kept, truncated and the commonest languages: share of the reference, share of the window."""
+
+    @property
+    def alarm(self) -> bool:
+        return any(statistic.alarm for statistic in self.statistics)
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """Names of the statistics that raise it."""
+        return tuple(statistic.name for statistic in self.statistics if statistic.alarm)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "documents": self.documents,
+            "reference_documents": self.reference_documents,
+            "statistics": {statistic.name: statistic.to_json() for statistic in self.statistics},
+            "ks_seen_from": self.ks_seen_from,
+            "shares": {name: {"reference": a, "window": b} for name, (a, b) in self.shares.items()},
+        }
+
+
+def compare(reference: Profile, window: Profile, config: WatchConfig) -> Comparison:
+    """Raises InputError where either has too few documents, or their scales differ."""
+    for name, profile, least in (
+        ("window", window, config.least_documents),
+        ("reference", reference, config.least_reference),
+    ):
+        if profile.documents < least:
+            raise InputError(
+                f"the {name} has {profile.documents:,} scored documents, and needs {least:,}",
+                fix="Take a longer window, or log a larger share"
+                if name == "window"
+                else "Name scores of a corpus to compare with",
+            )
+    if (reference.low, reference.high) != (window.low, window.high):
+        raise InputError("reference and window are of different scales", fix="Compare scores by one rubric")
+    level = config.level
+    (language_a, language_b), common = _languages(reference, window)
+    statistics = [
+        *_distribution("score", _cells(reference.scores, window.scores), config),
+        *_distribution("length", _cells(reference.lengths, window.lengths), config),
+        Statistic(
+            "language",
+            total_variation(language_a, language_b),
+            0.0,
+            config.share,
+            shuffled_p(language_a, language_b, g_statistic, level=level),
+            level,
+        ),
+    ]
+    m, n = reference.documents, window.documents
+    shares = {
+        "truncated": (reference.truncated / m, window.truncated / n),
+        "kept": (reference.kept / m, window.kept / n),
+    }
+    for name, (before, now) in shares.items():
+        p = share_p(getattr(reference, name), m, getattr(window, name), n)
+        statistics.append(Statistic(f"share_{name}", now - before, 0.0, config.share, p, level))
+    return Comparison(n, m, tuple(statistics), ks_seen_from(m, n, level), {**shares, **common})
+
+
+def _distribution(name: str, counts: tuple[IntArray, IntArray], config: WatchConfig) -> list[Statistic]:
+    a, b = counts
+    few_a, few_b = merge_cells(a, b, PSI_CELLS)
+    m, n = int(a.sum()), int(b.sum())
+    used = int(((few_a + few_b) > 0).sum())
+    distance = ks_distance(a, b)
+    level = config.level
+    return [
+        Statistic(
+            f"{name}_psi",
+            float(psi(few_a, few_b)),
+            psi_of_chance(m, n, used),
+            config.psi,
+            shuffled_p(few_a, few_b, psi, level=level),
+            level,
+        ),
+        Statistic(f"{name}_ks", distance, 0.0, config.ks, ks_p(distance, m, n), level),
+    ]
+
+
+def _cells(a: Mapping[int, int], b: Mapping[int, int]) -> tuple[IntArray, IntArray]:
+    """Counts of both in the cells that either has, in rising order."""
+    cells = sorted({*a, *b})
+    return np.array([a.get(cell, 0) for cell in cells]), np.array([b.get(cell, 0) for cell in cells])
+
+
+def _languages(a: Profile, b: Profile) -> tuple[tuple[IntArray, IntArray], dict[str, tuple[float, float]]]:
+    """Counts of both by language, the rare ones together last, and the shares of the commonest."""
+    together = {code: a.languages.get(code, 0) + b.languages.get(code, 0) for code in {*a.languages, *b.languages}}
+    order = sorted(together, key=lambda code: (-together[code], code))
+    common = [code for code in order if together[code] >= LEAST_OF_A_LANGUAGE]
+    found = []
+    for profile in (a, b):
+        counts = [profile.languages.get(code, 0) for code in common]
+        found.append(np.array([*counts, profile.documents - sum(counts)]))
+    shares = {
+        f"language {code or 'not recognised'}": (
+            a.languages.get(code, 0) / a.documents,
+            b.languages.get(code, 0) / b.documents,
+        )
+        for code in order[:8]
+    }
+    return (found[0], found[1]), shares

@@ -1,0 +1,69 @@
+"""What is looked at: rows of a score log between two times, or the scores of a whole corpus."""
+
+import datetime
+from dataclasses import dataclass
+
+from assay.errors import InputError
+from assay.model import PROFILED, ModelInfo, Profile
+from assay.scorelog import read_log
+from assay.scoring import MANIFEST, PartFolder, Scores
+from assay.storage import exists, join, list_names
+
+
+@dataclass(frozen=True)
+class Window:
+    """A population's sample, and what it is called."""
+
+    profile: Profile
+    words: str
+
+
+def window_of_log(
+    place: str, version: str, info: ModelInfo, since: datetime.datetime, until: datetime.datetime
+) -> Window:
+    """Of the answers of a version from `since` to before `until`.
+
+    Raises InputError where the times are not in order, or there is no log.
+    """
+    if since >= until:
+        raise InputError(f"the window ends at {until:%Y-%m-%d %H:%M}, where it begins or before", fix="Swap the times")
+    if not exists(place):
+        raise InputError("there is no score log", where=place, fix="Start the service with ASSAY_SERVE_LOG")
+    tables = read_log(place, since, until, version=version, columns=PROFILED)
+    profile = Profile.sum(info.rubric, (Profile.of(info.rubric, table) for table in tables))
+    return Window(profile, f"answers of {version} from {_words(since)} to {_words(until)}, UTC")
+
+
+def window_of_scores(place: str, digest: str, info: ModelInfo) -> Window:
+    """Of all scored documents of a corpus: `place` is what `assay score --output` was given, or one plan in it.
+
+    Raises InputError where the model, of this digest, has scored none to the end there, or several.
+    """
+    folder = _find(place, digest)
+    return Window(profile_of_scores(folder, info), f"scores of corpus {folder.plan.snapshot[:12]}")
+
+
+def profile_of_scores(folder: PartFolder, info: ModelInfo) -> Profile:
+    """Of complete scores; read part by part."""
+    parts = Scores.complete(folder).rows(list(PROFILED))
+    return Profile.sum(info.rubric, (Profile.of(info.rubric, table) for _, table in parts))
+
+
+def _find(place: str, digest: str) -> PartFolder:
+    if exists(join(place, MANIFEST)):
+        places = [place]
+    else:
+        places = [join(place, name) for name in list_names(place) if exists(join(place, name, MANIFEST))]
+    found = [folder for folder in map(PartFolder.open, places) if folder.plan.model == digest]
+    if len(found) != 1:
+        there = ", ".join(folder.url for folder in found)
+        raise InputError(
+            f"{'no complete' if not found else 'more than one set of'} scores by the model {digest[:12]}",
+            where=place,
+            fix=f"Name one of: {there}" if found else "Run `assay score` with it first, to its end",
+        )
+    return found[0]
+
+
+def _words(time: datetime.datetime) -> str:
+    return f"{time.astimezone(datetime.UTC):%Y-%m-%d %H:%M:%S}"

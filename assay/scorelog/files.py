@@ -1,0 +1,104 @@
+"""The files of a score log, below a folder or URL.
+
+    2026-01-31/rows-20260131T120000.123-20260131T120500.456-1a2b3c4d.parquet
+
+A day's folder holds what begins on that day; a name says from when to when, so that a window opens only its own files.
+A file is there when it is complete, and never changes.
+"""
+
+import datetime
+import io
+import re
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from assay.errors import InputError
+from assay.storage import join, list_names, open_binary, write_bytes
+
+SCHEMA = pa.schema(
+    {
+        "time": pa.timestamp("ms", tz="UTC"),
+        "version": pa.string(),
+        "score": pa.float64(),
+        "calibrated": pa.float64(),
+        "p_keep": pa.float64(),
+        "grade": pa.int64(),
+        "keep": pa.bool_(),
+        "tokens": pa.int64(),
+        "read": pa.float64(),
+        "language": pa.string(),
+        "in_scope": pa.bool_(),
+        "reason": pa.string(),
+    }
+)
+"""One row an answer: when, by which version of the model, and what it said; never a text, and no id."""
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+STAMP = "%Y%m%dT%H%M%S.%f"
+NAME = re.compile(r"rows-(\d{8}T\d{6}\.\d{3})-(\d{8}T\d{6}\.\d{3})-[0-9a-f]{8}\.parquet")
+LONGEST = datetime.timedelta(days=1)
+"""Time from a file's first row to its last; a longer one would not be found."""
+
+
+def write_rows(place: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Write rows of SCHEMA, in the order of their time, as a new file; its URL. Further fields are left out.
+
+    Raises what the place raises where it cannot be written.
+    """
+    table = pa.Table.from_pylist([dict(row) for row in rows], SCHEMA)
+    first, last = (_stamp(rows[at]["time"]) for at in (0, -1))
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    day = f"{rows[0]['time']:%Y-%m-%d}"
+    url = join(place, day, f"rows-{first}-{last}-{uuid.uuid4().hex[:8]}.parquet")
+    write_bytes(url, buffer.getvalue())
+    return url
+
+
+def read_log(
+    place: str,
+    since: datetime.datetime,
+    until: datetime.datetime,
+    *,
+    version: str = "",
+    columns: Sequence[str] = tuple(SCHEMA.names),
+) -> Iterator[pd.DataFrame]:
+    """Rows from `since` to before `until`, both with a time zone, of one version of the model or of all; file by file.
+
+    Raises InputError for a file that cannot be read.
+    """
+    for url in _files(place, since, until):
+        try:
+            with open_binary(url) as file:
+                table = pq.read_table(file, columns=list(dict.fromkeys(["time", "version", *columns]))).to_pandas()
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(
+                f"this file of the score log cannot be read: {error}", where=url, fix="Remove it"
+            ) from error
+        wanted = (table["time"] >= since) & (table["time"] < until)
+        if version:
+            wanted &= table["version"] == version
+        yield table.loc[wanted, list(columns)]
+
+
+def _files(place: str, since: datetime.datetime, until: datetime.datetime) -> Iterator[str]:
+    first, last = (f"{each.astimezone(datetime.UTC):%Y-%m-%d}" for each in (since - LONGEST, until))
+    for day in list_names(place):
+        if not DAY.fullmatch(day) or not first <= day <= last:
+            continue
+        for name in list_names(join(place, day)):
+            found = NAME.fullmatch(name)
+            if found and _time(found[1]) < until and _time(found[2]) >= since - datetime.timedelta(milliseconds=1):
+                yield join(place, day, name)
+
+
+def _stamp(time: datetime.datetime) -> str:
+    return time.astimezone(datetime.UTC).strftime(STAMP)[:-3]
+
+
+def _time(stamp: str) -> datetime.datetime:
+    return datetime.datetime.strptime(stamp, STAMP).replace(tzinfo=datetime.UTC)

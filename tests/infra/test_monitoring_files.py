@@ -1,0 +1,95 @@
+"""Rules, dashboard and runbook agree with each other and with what the server tells."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from assay.inference import REASONS
+from assay.serving.metrics import Metrics
+
+ROOT = Path(__file__).resolve().parents[2]
+PLACE = ROOT / "infra" / "monitoring"
+NAME = re.compile(r"\bassay_[a-z_]+")
+RECORDED = re.compile(r"\bassay:[a-z_0-9:]+")
+
+
+def rules() -> list[dict]:
+    return [rule for group in yaml.safe_load((PLACE / "rules.yaml").read_text())["groups"] for rule in group["rules"]]
+
+
+def expressions() -> list[str]:
+    panels = json.loads((PLACE / "dashboard.json").read_text())["panels"]
+    return [rule["expr"] for rule in rules()] + [target["expr"] for panel in panels for target in panel["targets"]]
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Names of all samples on /metrics."""
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+    metrics = Metrics(low=0, high=5, reasons=tuple(REASONS))
+    metrics.model("0" * 12, ready=True)
+    metrics.requests.labels("/score", "200").inc()
+    metrics.seconds.labels("/score").observe(0.1)
+    lines = metrics.exposition().decode().splitlines()
+    return {re.split(r"[{ ]", line)[0] for line in lines if not line.startswith("#")}
+
+
+def test_the_dashboard_is_what_its_code_makes() -> None:
+    made = subprocess.run([sys.executable, str(PLACE / "dashboard.py")], capture_output=True, text=True, check=True)
+
+    assert (PLACE / "dashboard.json").read_text() == made.stdout
+    panels = json.loads(made.stdout)["panels"]
+    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels]
+    assert len(set(places)) == len({panel["id"] for panel in panels}) == len(panels)
+
+
+def test_every_metric_that_is_asked_for_is_there(told: set[str]) -> None:
+    asked = {name for expression in expressions() for name in NAME.findall(expression)}
+
+    assert asked - told == set()
+    assert len(asked) > 12
+    recorded = {rule["record"] for rule in rules() if "record" in rule}
+    assert {name for expression in expressions() for name in RECORDED.findall(expression)} <= recorded
+
+
+def test_every_metric_of_the_server_is_looked_at(told: set[str]) -> None:
+    families = {re.sub(r"_(bucket|sum|count|created|total)$", "", name) for name in told}
+    asked = {re.sub(r"_(bucket|sum|count|total)$", "", name) for each in expressions() for name in NAME.findall(each)}
+
+    assert families == asked
+
+
+def test_every_alert_says_how_grave_it_is_what_it_is_and_what_to_do() -> None:
+    headings = {heading.lower() for heading in re.findall(r"^### (\w+)$", (PLACE / "README.md").read_text(), re.M)}
+    alerts = [rule for rule in rules() if "alert" in rule]
+    tested = (PLACE / "rules_test.yaml").read_text()
+
+    assert {rule["annotations"]["runbook"] for rule in alerts} == headings
+    for rule in alerts:
+        assert rule["labels"]["severity"] in ("critical", "warning")
+        assert rule["annotations"]["summary"].endswith(".")
+        assert rule["annotations"]["runbook"] == rule["alert"].lower()
+        assert rule["for"]
+        assert f"runbook: {rule['alert'].lower()}" in tested, "one test sees it fire"
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not on the PATH: install prometheus")
+@pytest.mark.parametrize("command", [["check", "rules", "rules.yaml"], ["test", "rules", "rules_test.yaml"]])
+def test_promtool_passes(command: list[str]) -> None:
+    run = subprocess.run(["promtool", *command], cwd=PLACE, capture_output=True, text=True, timeout=120)
+
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_what_the_operator_scrapes_is_what_the_server_serves() -> None:
+    monitor = yaml.safe_load((PLACE / "servicemonitor.yaml").read_text())
+
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert (monitor["kind"], endpoint["path"]) == ("ServiceMonitor", "/metrics")
+    assert endpoint["authorization"]["type"] == "Bearer"
