@@ -1,4 +1,4 @@
-"""`assay train | evaluate | compare | judge | registry | score | select | serve | deploy | watch | …`: without Flyte."""
+"""The command `assay`: training, proving, scoring, serving, deploying and watching, all without Flyte."""
 
 import argparse
 import os
