@@ -95,7 +95,12 @@ def _show(options: argparse.Namespace, registry: "Registry") -> None:
     for sentence in _gates(registry, version) or ["none is known"]:
         print(f"  {sentence}")
     print("moves")
-    moves = [(name, move) for name in aliases for move in registry.history(name) if move.version == version.name]
+    moves = [
+        (name, move)
+        for name in aliases
+        for move in registry.history(name)
+        if version.name in (move.version, move.evidence.get("rolled back"))
+    ]
     for name, move in moves:
         print(f"  {name} {move.number}: {_told(move)}")
         for what, value in move.evidence.items():

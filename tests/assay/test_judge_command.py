@@ -42,7 +42,12 @@ def test_a_challenger_is_judged_promoted_and_rolled_back(
     registry = Registry(str(place / "registry"))
     seen = pd.read_parquet(tiny_model / "seen.parquet")["digest"].tolist()
     texts = pd.read_parquet(place / "test.parquet")["text"]
-    one = registry.register(turned(tiny_model, place / "one", -20.0), {"metrics": {"f1": 0.1}, "lineage": {"run": "r"}})
+    folder = turned(tiny_model, place / "one", -20.0)
+    evaluation = json.loads((folder / "evaluation.json").read_text())
+    leak = {"name": "leak", "passed": False, "reasons": ["12 test documents are copies."], "figures": {}}
+    evaluation["gates"] = [*(gate for gate in evaluation["gates"] if gate["name"] != "leak"), leak]
+    (folder / "evaluation.json").write_text(json.dumps(evaluation))
+    one = registry.register(folder, {"metrics": {"f1": 0.1}, "lineage": {"run": "r"}})
     two = registry.register(tiny_model, {"metrics": {"f1": 0.5}})
     there = ["--registry", registry.url]
 
@@ -51,7 +56,9 @@ def test_a_challenger_is_judged_promoted_and_rolled_back(
     assert code == 1
     assert first["verdict"] == "refused"
     assert first["champion"] is None
-    assert "There is no champion yet" in first["sentence"] or "does not repeat its recorded scores" in first["sentence"]
+    assert "does not repeat its recorded scores" in first["sentence"]
+    assert "Gate leak: refused. 12 test documents are copies." in first["sentence"]
+    assert "There is no champion yet" in (place / "first.html").read_text()
     outcomes = {rule["name"]: rule["outcome"] for rule in first["rules"]}
     assert outcomes["golden"] == "broken"
     assert {"documents", "unseen", "comparison", "ranking", "calibration", "shortcuts", "leak"} <= set(outcomes)
@@ -104,6 +111,8 @@ def test_a_challenger_is_judged_promoted_and_rolled_back(
         "in spite of the gate: a first",
     ):
         assert expected in shown, expected
+    assert main(["registry", "show", two.name, *there]) == 0
+    assert f"rolled back: {two.name}" in capsys.readouterr().out
 
 
 def test_what_cannot_be_judged_or_moved_says_why_and_leaves_nothing(
