@@ -87,14 +87,18 @@ def run(options: argparse.Namespace) -> int:
     result = watch(digest[:12], reference, window, config, called=called, looks=looks)
     with staged_file(options.output) as file:
         file.write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
-    former = tuple(look for look in looks.history() if look.version == digest[:12]) if looks else ()
+    former = looks.history() if looks else []
+    shown = [*(look for look in former if look.version == result.version), result.look(len(former) + 1)]
     page = options.output.with_suffix(".html")
-    write_html(watch_report(result, reference, window.profile, info.rubric, former), page)
+    write_html(watch_report(result, reference, window.profile, info.rubric, shown), page)
     for sentence in result.sentences:
         print(sentence)
     print(f"watch: {options.output} and {page}")
     if webhook and result.act:
         notify({"title": f"{info.rubric.name}: drift", **result.to_json()}, webhook)
+    # Last: who is killed before looks again, and an alarm is rather told twice than never.
+    if looks:
+        looks.append(result.look)
     return ALARM if result.alarm else 0
 
 
