@@ -129,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1", help="(default: 127.0.0.1)")
     serve.add_argument("--port", type=int, default=3000, help="(default: 3000)")
 
-    watch_cli.add_watch(commands)
+    watch_cli.add_watch(commands, local=_local)
     snapshot_cli.add_snapshot(commands)
     return parser
 

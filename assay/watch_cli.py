@@ -4,6 +4,7 @@ import argparse
 import datetime
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from assay.errors import InputError
@@ -13,8 +14,8 @@ ALARM = 1
 WINDOW = datetime.timedelta(hours=24)
 
 
-def add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command."""
+def add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", *, local: Callable[[str], Path]) -> None:
+    """Add the command. `local` reads a path of this machine."""
     watch = commands.add_parser(
         "watch", help="whether inputs or scores have changed; status 0 where calm, 1 on an alarm, 2 for bad input"
     )
@@ -28,7 +29,7 @@ def add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     watch.add_argument(
         "--reference", help="scores of a corpus to compare with (default: the calibration part, kept with the model)"
     )
-    watch.add_argument("--output", required=True, type=Path, help="the result, .json (and .html beside it)")
+    watch.add_argument("--output", required=True, type=local, help="the result, .json (and .html beside it)")
     watch.add_argument("--looks", default="", help="folder or URL that counts the looks and remembers alarms")
     watch.add_argument("--every-hours", type=float, default=1.0, help="from one look to the next (default: 1)")
     watch.add_argument(
