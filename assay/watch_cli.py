@@ -4,6 +4,7 @@ import argparse
 import datetime
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from assay.errors import InputError
@@ -13,8 +14,8 @@ ALARM = 1
 WINDOW = datetime.timedelta(hours=24)
 
 
-def add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command."""
+def add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", *, local: Callable[[str], Path]) -> None:
+    """Add the command. `local` reads a path of this machine."""
     watch = commands.add_parser(
         "watch", help="whether inputs or scores have changed; status 0 where calm, 1 on an alarm, 2 for bad input"
     )
@@ -28,7 +29,7 @@ def add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     watch.add_argument(
         "--reference", help="scores of a corpus to compare with (default: the calibration part, kept with the model)"
     )
-    watch.add_argument("--output", required=True, type=Path, help="the result, .json (and .html beside it)")
+    watch.add_argument("--output", required=True, type=local, help="the result, .json (and .html beside it)")
     watch.add_argument("--looks", default="", help="folder or URL that counts the looks and remembers alarms")
     watch.add_argument("--every-hours", type=float, default=1.0, help="from one look to the next (default: 1)")
     watch.add_argument(
@@ -87,14 +88,18 @@ def run(options: argparse.Namespace) -> int:
     result = watch(digest[:12], reference, window, config, called=called, looks=looks)
     with staged_file(options.output) as file:
         file.write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
-    former = tuple(look for look in looks.history() if look.version == digest[:12]) if looks else ()
+    former = looks.history() if looks else []
+    shown = [*(look for look in former if look.version == result.version), result.look(len(former) + 1)]
     page = options.output.with_suffix(".html")
-    write_html(watch_report(result, reference, window.profile, info.rubric, former), page)
+    write_html(watch_report(result, reference, window.profile, info.rubric, shown), page)
     for sentence in result.sentences:
         print(sentence)
     print(f"watch: {options.output} and {page}")
     if webhook and result.act:
         notify({"title": f"{info.rubric.name}: drift", **result.to_json()}, webhook)
+    # Last: who is killed before looks again, and an alarm is rather told twice than never.
+    if looks:
+        looks.append(result.look)
     return ALARM if result.alarm else 0
 
 

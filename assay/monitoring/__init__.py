@@ -4,6 +4,7 @@ from assay.monitoring.compare import Comparison, Statistic, compare
 from assay.monitoring.config import STATISTICS, WatchConfig
 from assay.monitoring.looks import Look, LookLog
 from assay.monitoring.present import watch_report
+from assay.monitoring.statistics import ks_seen_from
 from assay.monitoring.watch import WatchResult, watch
 from assay.monitoring.webhook import WebhookConfig, notify
 from assay.monitoring.window import Window, profile_of_scores, window_of_log, window_of_scores
@@ -19,6 +20,7 @@ __all__ = [
     "WebhookConfig",
     "Window",
     "compare",
+    "ks_seen_from",
     "notify",
     "profile_of_scores",
     "watch",

@@ -2,9 +2,8 @@
 
 import datetime
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from assay.errors import InputError
 from assay.monitoring.config import HOURS_A_YEAR
@@ -69,17 +68,16 @@ class LookLog:
                 high = middle
         return len(numbers) - low
 
-    def append(self, fields: dict[str, Any]) -> Look:
-        """Add a look under the next free number. Raises InputError where there is none for long."""
+    def append(self, look: Callable[[int], Look]) -> Look:
+        """Add what `look` makes of the next free number. Raises InputError where there is none for long."""
         for _ in range(TRIES):
-            number = max(self._numbers(), default=0) + 1
-            look = Look(number=number, **fields)
-            entry = {key: value for key, value in asdict(look).items() if key != "number"}
+            made = look(max(self._numbers(), default=0) + 1)
+            entry = {key: value for key, value in asdict(made).items() if key != "number"}
             try:
-                create(self._entry(number), json.dumps(entry, indent=2).encode())
+                create(self._entry(made.number), json.dumps(entry, indent=2).encode())
             except FileExistsError:
                 continue
-            return look
+            return made
         raise InputError("others add looks faster than this one can", where=self.url, fix="Try again")
 
     def _numbers(self) -> Sequence[int]:

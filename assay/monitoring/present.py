@@ -1,6 +1,6 @@
 """What people see of a look."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,9 +16,9 @@ CURVE_BINS = 40
 
 
 def watch_report(
-    result: WatchResult, reference: Profile, window: Profile, rubric: Rubric, history: tuple[Look, ...] = ()
+    result: WatchResult, reference: Profile, window: Profile, rubric: Rubric, history: Sequence[Look] = ()
 ) -> Report:
-    """The page: `reference` and `window` as compared, `history` former looks at the same model, the oldest first."""
+    """The page: `reference` and `window` as compared, `history` looks at the same model, the oldest first."""
     first, *others = result.sentences
     blocks: list[Block] = [
         Callout(first, "bad" if result.act else "warn" if result.alarm else "good"),
@@ -113,7 +113,7 @@ def _curves(a: Mapping[int, int], b: Mapping[int, int], edge: Callable[[int], fl
     return chart_lines(series, x=x, y="share of the documents", name=f"distribution of {x}: reference and window")
 
 
-def _history(looks: tuple[Look, ...]) -> Section:
+def _history(looks: Sequence[Look]) -> Section:
     numbers = np.array([look.number for look in looks])
     kept = [look.shares.get("kept", np.nan) for look in looks]
     rows = [

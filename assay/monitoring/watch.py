@@ -1,4 +1,4 @@
-"""One look: the window compared, the sentences, what to do about it, and its entry among the former looks."""
+"""One look: the window compared, the sentences, whether to act, and its entry among the former looks."""
 
 import datetime
 from dataclasses import dataclass
@@ -79,6 +79,21 @@ class WatchResult:
             said.append("There were more looks than planned: that promise does not hold. Look less often, or say so.")
         return tuple(said)
 
+    def look(self, number: int) -> Look:
+        """As an entry of the log of looks."""
+        found = self.comparison
+        return Look(
+            number=number,
+            when=self.when,
+            version=self.version,
+            window=self.window,
+            documents=found.documents,
+            alarms=found.alarms,
+            act=self.act,
+            shares={name: after for name, (_, after) in found.shares.items()},
+            p={statistic.name: statistic.p for statistic in found.statistics},
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {
@@ -107,7 +122,7 @@ def watch(
     looks: LookLog | None = None,
     now: datetime.datetime | None = None,
 ) -> WatchResult:
-    """Look at a window, and add the look to those before.
+    """Look at a window, knowing the looks before; `LookLog.append` adds this one once it was told and acted upon.
 
     `called`: what the reference is. Raises InputError where either has too few documents, which counts as no look.
     """
@@ -119,21 +134,7 @@ def watch(
         last = looks.last_act(version, now - datetime.timedelta(hours=config.cool_down_hours))
         count += looks.count_of_a_year(now)
     when = now.isoformat(timespec="seconds")
-    result = WatchResult(version, when, window.words, called, comparison, config, count, last.when if last else "")
-    if looks:
-        looks.append(
-            {
-                "when": when,
-                "version": version,
-                "window": window.words,
-                "documents": comparison.documents,
-                "alarms": comparison.alarms,
-                "act": result.act,
-                "shares": {name: after for name, (_, after) in comparison.shares.items()},
-                "p": {statistic.name: statistic.p for statistic in comparison.statistics},
-            }
-        )
-    return result
+    return WatchResult(version, when, window.words, called, comparison, config, count, last.when if last else "")
 
 
 def _sentence(found: Statistic) -> str:

@@ -12,7 +12,7 @@ from assay.evaluation import calibrate
 from assay.inference import Scorer
 from assay.labels import SplitSet, assign_folds, fitting_part, part_of, read_held_out, split_documents, validate
 from assay.labels.split import SplitConfig
-from assay.model import ModelInfo, Windows
+from assay.model import ModelInfo, Profile, Windows
 from assay.rubric import Rubric, load_rubric
 from assay.storage import Snapshot
 from assay.training import TrainConfig, fit, train_model
@@ -130,6 +130,11 @@ def test_calibration_takes_the_held_out_scores(labelled: Labelled, cross_fitted:
     part = fitting_part(labelled.documents, labelled.assignment, cross_fitted=True)
     reached = part["label"] >= labelled.rubric.threshold
     kept = info.calibration.apply(part["id"].map(held_out).to_numpy()).keep
+    calibrating = part_of(labelled.documents, labelled.assignment, "calibration")
+    reference = Profile.read(tmp_path / "calibrated")
+    assert reference.documents == len(calibrating)
+    expected = info.calibration.apply(calibrating["id"].map(held_out).to_numpy()).keep
+    assert reference.kept == expected.sum(), "its own scores would be of documents that it has learned from"
     assert kept.sum() == reached.sum()
 
 
