@@ -137,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, default=3000, help="(default: 3000)")
 
     registry_cli.add_registry(commands)
-    watch_cli.add_watch(commands)
+    watch_cli.add_watch(commands, local=_local)
     snapshot_cli.add_snapshot(commands)
     deployment_cli.add_deployment(commands)
     return parser

@@ -164,8 +164,8 @@ class LocalTarget:
             left = version if version != route.history.wanted and fresh else route.history.left
             Route(replace(route.history, left=left), old).write(self._folder)
             self._end_others(old)
-            if first and (front_now := FrontRecord.read(self._folder)):
-                front_now.process.end(self._settings.drain)
+            if first and not old and (started := FrontRecord.read(self._folder)):
+                started.process.end(self._settings.drain)
             if not isinstance(error, InputError):
                 raise
             serving = route.history.wanted if old else ""
