@@ -73,7 +73,9 @@ def config(server: Server, **more: Any) -> WebhookConfig:
     return WebhookConfig(server.url, **{"pause": 0.05, "seconds": 1.0, "tries": 4, **more})
 
 
-@pytest.mark.parametrize("bad", [status(500), status(503), status(408), hang_up, drip], ids=str)
+@pytest.mark.parametrize(
+    "bad", [status(500), status(503), status(408), hang_up, drip], ids=["500", "503", "408", "hang up", "drip"]
+)
 def test_what_fails_once_is_tried_again_until_it_arrives(bad: Act, server: Server) -> None:
     server.acts = [bad, bad, status(200)]
 
@@ -98,7 +100,7 @@ def test_a_pause_has_its_limit(server: Server) -> None:
     assert server.got[1][0] - server.got[0][0] < 5
 
 
-@pytest.mark.parametrize("bad", [status(500), hang_up, drip], ids=str)
+@pytest.mark.parametrize("bad", [status(500), hang_up, drip], ids=["500", "hang up", "drip"])
 def test_what_never_works_is_said_and_raises_nothing(
     bad: Act, server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
