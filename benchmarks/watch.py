@@ -98,7 +98,7 @@ def power(windows: int, rng: np.random.Generator) -> None:
     """Share of looks with an alarm, each with a reference of its own. Daily, as each alarm of an hourly plan shuffles a
     million times to be as sure as that asks for; the first rows say what the difference is."""
     config = WatchConfig(every_hours=24)
-    print("| change | " + " | ".join(f"{m:,} beside {n:,}" for m, n in SIZES) + " | first to see it |")
+    print("| change | " + " | ".join(f"{m:,} beside {n:,}" for m, n in SIZES) + " | mostly seen by |")
     print("|---" * (len(SIZES) + 2) + "|")
     for title, plan in (("hourly", WatchConfig()), ("daily", config)):
         distances = " | ".join(f"{ks_seen_from(m, n, plan.level):.3f}" for m, n in SIZES)
