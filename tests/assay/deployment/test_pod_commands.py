@@ -1,6 +1,7 @@
 """What a pod runs, run here: both containers' own commands from the manifests, one after the other."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,26 +26,20 @@ def pod() -> dict[str, Any]:
     return next(each for each in found if each["kind"] == "Deployment")["spec"]["template"]["spec"]
 
 
+def here(text: str, places: dict[str, str]) -> str:
+    """With the folders of a pod lying elsewhere."""
+    return re.sub("|".join(map(re.escape, places)), lambda found: places[found[0]], text)
+
+
 def values(container: dict[str, Any], given: dict[str, str], places: dict[str, str]) -> dict[str, str]:
-    """Environment of a container as the cluster would make it, with its folders lying elsewhere."""
-    found = dict(given)
-    for each in container["env"]:
-        if "value" in each:
-            found[each["name"]] = each["value"]
-            for place, here in places.items():
-                if each["value"].startswith(place):
-                    found[each["name"]] = here + each["value"].removeprefix(place)
-    return found
+    """Environment of a container as the cluster would make it."""
+    return given | {each["name"]: here(each["value"], places) for each in container["env"] if "value" in each}
 
 
 def arguments(container: dict[str, Any], environment: dict[str, str], places: dict[str, str]) -> list[str]:
-    made = []
-    for each in container["args"]:
-        for name, value in environment.items():
-            each = each.replace(f"$({name})", value)
-        for place, here in places.items():
-            each = each.replace(place, here)
-        made.append(each)
+    made = [here(each, places) for each in container["args"]]
+    for name, value in environment.items():
+        made = [each.replace(f"$({name})", value) for each in made]
     assert not any("$(" in each for each in made)
     return [sys.executable, *(made[1:] if made[0] == "python" else ["-m", *made])]
 
@@ -62,7 +57,7 @@ def test_what_a_pod_runs_serves_the_version_that_it_is_told(
         **code,
         "ASSAY_REGISTRY": versions.registry,
         "ASSAY_VERSION": versions.first,
-        "ASSAY_SERVE_TOKENS": "t" * 20,
+        "ASSAY_SERVE_TOKENS": TOKEN,
     }
 
     environment = values(fetch, told, places)
