@@ -11,9 +11,6 @@ import fcntl
 import os
 import secrets
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,10 +18,10 @@ from http.client import HTTPException
 from pathlib import Path
 
 import assay
-from assay.deployment import front as front_program
 from assay.deployment.identity import Server
 from assay.deployment.route import FrontRecord, Route
 from assay.deployment.runner import CHECK_TOKEN
+from assay.deployment.start import start_front, start_server
 from assay.deployment.target import Deployed, FailedDeploymentError, History, Log, Status
 from assay.errors import InputError
 from assay.registry import Registry
@@ -147,10 +144,10 @@ class LocalTarget:
         environment = self._environment(route.server)
         first = FrontRecord.read(self._folder) is None
         try:
-            front = self._front()
+            front = start_front(self._folder, self._settings.host, self._settings.port)
             bento = self._bento(version, fresh=fresh)
             log.tell(f"version {version} is packed")
-            server = self._start(bento, environment)
+            server = start_server(self._servers, bento, environment, self._settings.within)
             log.tell(f"its server is ready on port {server.port}")
             report = check_running(bento, f"http://127.0.0.1:{server.port}", token=environment[CHECK_TOKEN])
             report.require()
@@ -203,57 +200,6 @@ class LocalTarget:
         registered = registry.get(version)
         with registry.open(registered.name) as model:
             return build_bento(model, registered.name, place, created=registered.created, replace=True)
-
-    def _start(self, bento: Bento, environment: dict[str, str]) -> Server:
-        """A ready server of it. Raises InputError with its own words where it does not come up."""
-        command = [sys.executable, "-m", "assay.deployment.runner", str(self._servers), str(bento.path)]
-        with (self._servers / "runner.log").open("wb") as output:
-            started = subprocess.Popen(
-                command,
-                cwd=self._folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        deadline = time.monotonic() + self._settings.within
-        while time.monotonic() < deadline:
-            ended = started.poll() is not None
-            server = Server.read(self._servers / f"{started.pid}.json")
-            if server and server.state == "ready" and not ended:
-                return server
-            if ended or (server and server.state != "starting"):
-                said = server.state if server else (self._servers / "runner.log").read_text(errors="replace")[-500:]
-                raise InputError(said.strip() or f"its process ended with status {started.returncode}")
-            time.sleep(0.05)
-        started.terminate()
-        raise InputError(f"it is not ready after {self._settings.within:g} s", where=str(self._servers))
-
-    def _front(self) -> FrontRecord:
-        """The process at the public port, started where there is none. Raises InputError where the port is taken."""
-        host, port = self._settings.host, self._settings.port
-        front = FrontRecord.read(self._folder)
-        if front and (front.host, front.port) != (host, port):
-            raise InputError(
-                f"it serves at {front.host}:{front.port}, not at {host}:{port}",
-                where=str(self._folder),
-                fix="Name that port, or `assay deployment stop` first",
-            )
-        if front:
-            return front
-        command = [sys.executable, "-I", front_program.__file__, str(self._folder), host, str(port)]
-        with (self._folder / "front.log").open("wb") as output:
-            started = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-            )
-        while started.poll() is None:
-            front = FrontRecord.read(self._folder)
-            if front and front.process.pid == started.pid:
-                return front
-            time.sleep(0.02)
-        said = (self._folder / "front.log").read_text(errors="replace").strip().splitlines()[-1:]
-        raise InputError(f"port {port} cannot be had: {''.join(said)}", where=host, fix="Name another")
 
     def _end_others(self, kept: Server | None) -> None:
         """End all servers of this folder but one, at once, and forget those that ended."""
