@@ -188,7 +188,7 @@ def test_an_equal_one_is_not_better_and_with_enough_documents_not_worse() -> Non
 
 
 def test_too_few_clusters_leave_it_undecided_however_good_it_is() -> None:
-    evidence = documents(400, better=0.8)
+    evidence = BETTER  # which is promoted, with as many clusters as documents
     clusters = np.arange(400) % 40
     few = replace(
         evidence,
