@@ -22,8 +22,9 @@ from assay.evaluation.leak import LeakLimits, compare_splits, find_straddling, l
 from assay.evaluation.limits import limit_names, read_limits
 from assay.evaluation.metrics import METRICS, Curves, Metric, Outcomes, measure
 from assay.evaluation.pairs import PairAccuracy, pair_accuracy
-from assay.evaluation.present import evaluation_report, summary_table
+from assay.evaluation.present import evaluation_report
 from assay.evaluation.present_comparison import comparison_report, comparison_table
+from assay.evaluation.present_figures import summary_table
 from assay.evaluation.present_promotion import promotion_report, promotion_sections, rules_table
 from assay.evaluation.promotion_evidence import Evidence
 from assay.evaluation.promotion_gate import judge

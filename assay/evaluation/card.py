@@ -9,7 +9,7 @@ from assay.evaluation.bootstrap import LEAST_CLUSTERS
 from assay.evaluation.cuts import cut_blocks
 from assay.evaluation.evaluate import Evaluation
 from assay.evaluation.metrics import METRICS
-from assay.evaluation.present import figures, pair_table, rater_blocks, slice_blocks
+from assay.evaluation.present_figures import figures, pair_table, rater_blocks, slice_blocks
 from assay.model import ModelInfo
 from assay.report import Block, Callout, Facts, Prose, Report, Section, render_markdown
 from assay.storage import staged_folder

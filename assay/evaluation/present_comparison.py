@@ -6,7 +6,7 @@ from assay.evaluation.bootstrap import Difference
 from assay.evaluation.compare import Comparison
 from assay.evaluation.holm import told_apart
 from assay.evaluation.metrics import METRICS
-from assay.evaluation.present import describe, in_words
+from assay.evaluation.present_figures import describe, in_words
 from assay.report import Block, Callout, Facts, Prose, Report, Section, Table, TextItem, Texts
 from assay.storage import Snapshot
 

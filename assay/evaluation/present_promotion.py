@@ -8,8 +8,8 @@ from assay.evaluation.gates import gate_sections
 from assay.evaluation.holm import told_apart
 from assay.evaluation.judgement import Judgement, Outcome, Word
 from assay.evaluation.metrics import METRICS
-from assay.evaluation.present import in_words
 from assay.evaluation.present_comparison import gain_in_words
+from assay.evaluation.present_figures import in_words
 from assay.evaluation.promotion_slices import ALPHA
 from assay.report import Block, Callout, Facts, Prose, Report, Section, Table
 

@@ -142,7 +142,7 @@ class ThresholdCurve:
         if target.aim == "f1":
             return self.at(int(np.argmax(2 * right / (kept + self.positive))))
         if target.aim == "recall":
-            needed = self.positive - self._allowed_misses(value) if target.promised else recall_count(value, self)
+            needed = self.positive - self._allowed_misses(value) if target.promised else _recall_count(value, self)
             return self.at(int(np.argmax(right >= needed)))
         passing = self._proven(value) if target.promised else np.flatnonzero(precision >= value)
         if len(passing) == 0:
@@ -250,7 +250,7 @@ def _first_trial(precision: float) -> int:
     return count
 
 
-def recall_count(recall: float, curve: ThresholdCurve) -> int:
+def _recall_count(recall: float, curve: ThresholdCurve) -> int:
     """Positive documents that have to be kept for a measured recall."""
     return math.ceil(recall * curve.positive - 1e-9)
 

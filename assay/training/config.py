@@ -106,7 +106,7 @@ def default() -> TrainConfig:
 
 
 def best() -> TrainConfig:
-    """Found by measurement (benchmarks/RESULTS.md): the first 256 tokens, all layers, enough updates for few labels."""
+    """The first 256 tokens, all layers, enough updates for few labels; what it reaches is in benchmarks/RESULTS.md."""
     return TrainConfig(windows=Windows(tokens=256), least_updates=120)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from assay.cli import main
 from assay.evaluation import Predictions, evaluate
-from assay.evaluation.present import MOST_SMALL, slice_blocks
+from assay.evaluation.present_figures import MOST_SMALL, slice_blocks
 from assay.report import Report, Section, render_html
 from assay.rubric import load_rubric
 
