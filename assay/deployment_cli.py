@@ -4,9 +4,9 @@ import argparse
 import json
 import os
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assay.deployment_settings import SETTINGS
 from assay.errors import InputError
 from assay.progress import stage
 
@@ -15,17 +15,6 @@ if TYPE_CHECKING:
 
 NOT_SERVING = 1
 """Exit status of `deployment status` where nothing serves as it should."""
-SETTINGS = {
-    "target": ("local or kubernetes", "local"),
-    "folder": ("local: of the state (default: deployment in the work folder)", ""),
-    "host": ("local: address to listen at", "127.0.0.1"),
-    "port": ("local: that clients know", "3000"),
-    "namespace": ("kubernetes: of the Deployment", "assay"),
-    "name": ("kubernetes: of the Deployment", "assay-serving"),
-    "context": ("kubernetes: of the kubeconfig (default: its current one; in a pod, its service account)", ""),
-    "within": ("seconds in which a version has to serve (default: 180 local, 900 kubernetes)", ""),
-}
-"""Option -> what it is, and its default. Each may be set by `ASSAY_DEPLOY_<OPTION>`, too."""
 
 
 def add_deployment(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -93,32 +82,6 @@ def _stop(options: argparse.Namespace, registry: str) -> None:
 
 
 def _target(options: argparse.Namespace, registry: str) -> "Target":
-    from assay.deployment import KubernetesSettings, KubernetesTarget, LocalSettings, LocalTarget
+    from assay.deployment import open_target
 
-    given = {name: _setting(options, name) for name in SETTINGS}
-    within = {"within": _number("within", given["within"], float)} if given["within"] else {}
-    if given["target"] == "local":
-        folder = given["folder"] or str(Path(os.environ.get("ASSAY_WORK", "work")) / "deployment")
-        if "://" in folder:
-            raise InputError(f"{folder} is a URL", where="--folder", fix="Name a folder of this machine")
-        port = _number("port", given["port"], int)
-        return LocalTarget(LocalSettings(Path(folder), registry, given["host"], port, **within))
-    if given["target"] == "kubernetes":
-        kubeconfig = os.environ.get("KUBECONFIG", "")
-        return KubernetesTarget(
-            KubernetesSettings(given["namespace"], given["name"], given["context"], kubeconfig, **within)
-        )
-    raise InputError(f"there is no target {given['target']!r}", where="--target", fix="Give local or kubernetes")
-
-
-def _setting(options: argparse.Namespace, name: str) -> str:
-    value = getattr(options, name)
-    return os.environ.get(f"ASSAY_DEPLOY_{name.upper()}", SETTINGS[name][1]) if value is None else str(value)
-
-
-def _number(name: str, text: str, kind: Any) -> Any:
-    try:
-        return kind(text)
-    except ValueError:
-        whole = "a whole number" if kind is int else "a number"
-        raise InputError(f"--{name} is {text!r}", fix=f"Give {whole}") from None
+    return open_target({name: getattr(options, name) for name in SETTINGS}, registry)

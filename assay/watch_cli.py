@@ -2,7 +2,6 @@
 
 import argparse
 import datetime
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -47,20 +46,8 @@ def add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", *
 
 def run(options: argparse.Namespace) -> int:
     """Exit status. Raises InputError for what cannot be read or written, and for too small a window."""
-    from assay.filtering import calibrated_info, open_model
-    from assay.model import Profile
-    from assay.monitoring import (
-        LookLog,
-        WatchConfig,
-        WebhookConfig,
-        notify,
-        watch,
-        watch_report,
-        window_of_log,
-        window_of_scores,
-    )
-    from assay.report import write_html
-    from assay.storage import digest_folder, staged_file
+    from assay.monitoring import LookLog, WatchConfig, WebhookConfig, notify
+    from assay.watching import WatchRequest, look_at_window
 
     config = WatchConfig(
         every_hours=options.every_hours,
@@ -71,48 +58,35 @@ def run(options: argparse.Namespace) -> int:
     url = options.webhook or os.environ.get("ASSAY_WEBHOOK", "")
     webhook = WebhookConfig(url, options.webhook_form) if url else None
     since, until = _times(options)
-    registry = options.registry or os.environ.get("ASSAY_REGISTRY", "work/registry")
-    with open_model(options.model, registry) as model:
-        info, digest = calibrated_info(model), digest_folder(model)
-        if options.reference:
-            other = window_of_scores(options.reference, digest, info)
-            reference, called = other.profile, other.words
-        else:
-            reference, called = Profile.read(model), "the calibration part"
-    window = (
-        window_of_log(options.log, digest[:12], info, since, until)
-        if options.log
-        else window_of_scores(options.scores, digest, info)
+    result = look_at_window(
+        WatchRequest(
+            model=options.model,
+            registry=options.registry or os.environ.get("ASSAY_REGISTRY", "work/registry"),
+            output=options.output,
+            log=options.log or "",
+            scores=options.scores or "",
+            since=since,
+            until=until,
+            reference=options.reference or "",
+            looks=options.looks,
+            config=config,
+        )
     )
-    looks = LookLog(options.looks) if options.looks else None
-    result = watch(digest[:12], reference, window, config, called=called, looks=looks)
-    with staged_file(options.output) as file:
-        file.write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
-    former = looks.history() if looks else []
-    shown = [*(look for look in former if look.version == result.version), result.look(len(former) + 1)]
-    page = options.output.with_suffix(".html")
-    write_html(watch_report(result, reference, window.profile, info.rubric, shown), page)
     for sentence in result.sentences:
         print(sentence)
-    print(f"watch: {options.output} and {page}")
+    print(f"watch: {options.output} and {options.output.with_suffix('.html')}")
     if webhook and result.act:
-        notify({"title": f"{info.rubric.name}: drift", **result.to_json()}, webhook)
+        notify(result.message(), webhook)
     # Last: who is killed before looks again, and an alarm is rather told twice than never.
-    if looks:
-        looks.append(result.look)
+    if options.looks:
+        LookLog(options.looks).append(result.look)
     return ALARM if result.alarm else 0
 
 
 def _times(options: argparse.Namespace) -> tuple[datetime.datetime, datetime.datetime]:
+    from assay.corpus import read_time
+
     if options.scores and (options.since or options.until):
         raise InputError("scores of a corpus have no times", fix="Leave --since and --until out")
-    until = _time(options.until) if options.until else datetime.datetime.now(datetime.UTC)
-    return (_time(options.since) if options.since else until - WINDOW), until
-
-
-def _time(text: str) -> datetime.datetime:
-    try:
-        time = datetime.datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(f"{text!r} is no time", fix="Give one as 2026-01-31T12:00, or with a time zone") from error
-    return time if time.tzinfo else time.replace(tzinfo=datetime.UTC)
+    until = read_time(options.until) if options.until else datetime.datetime.now(datetime.UTC)
+    return (read_time(options.since) if options.since else until - WINDOW), until

@@ -7,11 +7,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.corpus.period import Period
 from assay.corpus.source import Source
 from assay.corpus.utf8 import is_text, valid_utf8
 from assay.dedup import text_digest
 from assay.errors import InputError
-from assay.progress import counter
+from assay.progress import counter, say
 from assay.storage import Snapshot, write_snapshot
 
 RESERVED = ("id", "text", "label", "group", "label_weight")
@@ -125,9 +126,15 @@ def canonical(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.RecordBat
 
 
 def acquire(
-    source: Source, columns: Columns, place: str | Path, *, replace: bool = False, keep: bool = False
+    source: Source,
+    columns: Columns,
+    place: str | Path,
+    *,
+    period: Period | None = None,
+    replace: bool = False,
+    keep: bool = False,
 ) -> Snapshot:
-    """Copy all rows of a source, valid or not, into a new snapshot at a path or URL.
+    """Copy all rows of a source, or those of a period, valid or not, into a new snapshot at a path or URL.
 
     Columns come out as `id`, `text`, and where named `label`, `label_weight` and `group`; all others keep their names.
     Raises InputError for a missing column, a text column that holds no text, files of different schemas, no rows.
@@ -135,13 +142,29 @@ def acquire(
     """
 
     def batches() -> Iterator[pa.RecordBatch]:
+        seen = taken = timeless = 0
         with counter(unit=" rows", what="rows") as progress:
             for batch in source.batches():
-                yield canonical(batch, columns, source.uri)
+                seen += batch.num_rows
+                if period:
+                    batch, unread = period.taken(batch, source.uri)
+                    timeless += unread
+                taken += batch.num_rows
+                if batch.num_rows or not period:
+                    yield canonical(batch, columns, source.uri)
                 progress.update(batch.num_rows)
+        if period:
+            bounds = f"from {period.since or 'the beginning'} to {period.until or 'the end'}"
+            say(f"{taken:,} of {seen:,} rows are {bounds}" + (f"; {timeless:,} have no time" if timeless else ""))
+            if seen and not taken:
+                raise InputError(
+                    f"none of {seen:,} rows is {bounds}, by {period.column!r}",
+                    where=source.uri,
+                    fix="Give another period, or wait for newer rows",
+                )
 
     provenance = {
         "sources": [{"uri": source.uri, "revision": source.revision}],
-        "config": {"columns": asdict(columns)},
+        "config": {"columns": asdict(columns), **({"period": asdict(period)} if period else {})},
     }
     return write_snapshot(place, batches(), provenance=provenance, replace=replace, keep=keep)

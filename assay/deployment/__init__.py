@@ -1,5 +1,6 @@
 """A version put where clients reach it, replaced without a request lost, taken back: on this machine, in a cluster."""
 
+from assay.deployment.choose import open_target
 from assay.deployment.cluster import KubernetesSettings
 from assay.deployment.kubernetes import KubernetesTarget
 from assay.deployment.local import LocalSettings, LocalTarget
@@ -14,4 +15,5 @@ __all__ = [
     "LocalTarget",
     "Status",
     "Target",
+    "open_target",
 ]

@@ -37,6 +37,8 @@ class WatchResult:
     """In the year before, this one counted; 1 where none are kept."""
     acted: str
     """When the last alarm was that was to be acted upon and still cools down; empty where none is."""
+    about: str = ""
+    """Name of the model's rubric, for people."""
 
     @property
     def alarm(self) -> bool:
@@ -94,6 +96,10 @@ class WatchResult:
             p={statistic.name: statistic.p for statistic in found.statistics},
         )
 
+    def message(self) -> dict[str, Any]:
+        """For a webhook: plain JSON values."""
+        return {"title": f"{self.about or self.version}: drift", **self.to_json()}
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {
@@ -119,12 +125,14 @@ def watch(
     config: WatchConfig,
     *,
     called: str = "the calibration part",
+    about: str = "",
     looks: LookLog | None = None,
     now: datetime.datetime | None = None,
 ) -> WatchResult:
     """Look at a window, knowing the looks before; `LookLog.append` adds this one once it was told and acted upon.
 
-    `called`: what the reference is. Raises InputError where either has too few documents, which counts as no look.
+    `called`: what the reference is; `about`: name of the rubric. Raises InputError where either has too few documents,
+    which counts as no look.
     """
     now = now or datetime.datetime.now(datetime.UTC)
     comparison = compare(reference, window.profile, config)
@@ -134,7 +142,7 @@ def watch(
         last = looks.last_act(version, now - datetime.timedelta(hours=config.cool_down_hours))
         count += looks.count_of_a_year(now)
     when = now.isoformat(timespec="seconds")
-    return WatchResult(version, when, window.words, called, comparison, config, count, last.when if last else "")
+    return WatchResult(version, when, window.words, called, comparison, config, count, last.when if last else "", about)
 
 
 def _sentence(found: Statistic) -> str:

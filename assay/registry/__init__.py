@@ -2,6 +2,7 @@
 
 from assay.registry.aliases import AliasMove
 from assay.registry.champion import PREVIOUS, promote, rollback
+from assay.registry.decisions import Decision, DecisionLog, Outcome
 from assay.registry.judged import KeptVerdict, promote_judged
 from assay.registry.promotion import CHAMPION, Promotion, promote_first
 from assay.registry.registry import Registry, Version
@@ -10,7 +11,10 @@ __all__ = [
     "CHAMPION",
     "PREVIOUS",
     "AliasMove",
+    "Decision",
+    "DecisionLog",
     "KeptVerdict",
+    "Outcome",
     "Promotion",
     "Registry",
     "Version",

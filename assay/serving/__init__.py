@@ -1,7 +1,7 @@
 """The classifier online: a Bento of a registered version, the service in it, and the process that runs it."""
 
 from assay.serving.bento import Bento, build_bento
-from assay.serving.check import ServedReport, check_running, check_served
+from assay.serving.check import ServedReport, check_answers, check_running, check_served
 from assay.serving.process import ServerProcess, ask, curl_line, serve_forever
 from assay.serving.settings import PREFIX, ServeSettings
 
@@ -13,6 +13,7 @@ __all__ = [
     "ServerProcess",
     "ask",
     "build_bento",
+    "check_answers",
     "check_running",
     "check_served",
     "curl_line",

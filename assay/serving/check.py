@@ -61,23 +61,34 @@ def check_served(bento: Path, *, log: Path | None = None, within: float = 180.0)
 
 def check_running(bento: Bento, url: str, *, token: str = "", seconds_to_ready: float = 0.0) -> ServedReport:
     """The same of a server that runs already. Raises InputError, also where it does not answer at all."""
+    return check_answers(bento.model, bento.version, url, tag=bento.tag, token=token, seconds_to_ready=seconds_to_ready)
+
+
+def check_answers(
+    model: Path, version: str, url: str, *, tag: str = "", token: str = "", seconds_to_ready: float = 0.0
+) -> ServedReport:
+    """The same of whatever answers at a URL, which should be this version of a model, whose folder is here."""
     from assay.inference import Scorer, assess, check_golden, read_golden
 
-    golden = read_golden(bento.model)
+    tag = tag or version
+    golden = read_golden(model)
     documents = [{"id": str(row["id"]), "text": str(row["text"])} for row in golden]
-    together = _scores(bento, url, documents, token)
-    alone = np.concatenate([_scores(bento, url, [document], token) for document in documents])
-    scorer = Scorer.load(bento.model)
+
+    def served(some: Sequence[dict[str, str]]) -> np.ndarray:
+        return _scores(version, f"{tag} at {url}", url, some, token)
+
+    together = served(documents)
+    alone = np.concatenate([served([document]) for document in documents])
+    scorer = Scorer.load(model)
     recorded = np.array([float(str(row["score"])) for row in golden])
     here = assess(scorer, [document["text"] for document in documents]).score
-    gaps = [np.abs(served - expected) for served in (together, alone) for expected in (recorded, here)]
-    tolerance = check_golden(scorer, bento.model).tolerance
-    return ServedReport(bento.tag, len(golden), float(np.max(gaps)), tolerance, round(seconds_to_ready, 2))
+    gaps = [np.abs(answered - expected) for answered in (together, alone) for expected in (recorded, here)]
+    tolerance = check_golden(scorer, model).tolerance
+    return ServedReport(tag, len(golden), float(np.max(gaps)), tolerance, round(seconds_to_ready, 2))
 
 
-def _scores(bento: Bento, url: str, documents: Sequence[dict[str, str]], token: str) -> np.ndarray:
+def _scores(version: str, where: str, url: str, documents: Sequence[dict[str, str]], token: str) -> np.ndarray:
     """Scores of shape (documents,); no number where the answer has a reason instead of one."""
-    where = f"{bento.tag} at {url}"
     try:
         status, answers = ask(url, "/score", {"documents": list(documents)}, token=token, timeout=120)
     except (OSError, HTTPException) as error:
@@ -87,6 +98,6 @@ def _scores(bento: Bento, url: str, documents: Sequence[dict[str, str]], token: 
     if [answer["id"] for answer in answers] != [document["id"] for document in documents]:
         raise InputError("the answers are not those to the documents that were sent", where=where)
     versions = {answer["model"]["version"] for answer in answers}
-    if versions != {bento.version}:
+    if versions != {version}:
         raise InputError(f"the answers come from version {', '.join(sorted(versions))}", where=where)
     return np.array([np.inf if answer["score"] is None else answer["score"] for answer in answers], float)

@@ -1,0 +1,38 @@
+"""Each decision about what serves, in one report: what the gate said, what was done, what serves now."""
+
+import json
+
+import pandas as pd
+
+from assay.evaluation import Judgement, promotion_report
+from assay.registry import Decision, DecisionLog
+from assay.report import Callout, Facts, Report, Section, Table, render_html
+
+LEVELS = {"promoted": "good", "deployed": "good", "kept": "note", "rolled back": "warn", "failed": "bad"}
+
+
+def decision_report(decision: Decision, verdict: str = "") -> Report:
+    """The page of a decision; `verdict`: what the gate said, as JSON text of `Judgement.to_json`, empty where it was
+    not asked. Raises InputError where that is no verdict."""
+    facts = {
+        "decided": decision.when or "now",
+        "about": decision.version,
+        "champion now": decision.champion or "none",
+        "serving now": decision.serving or "nothing that is known",
+    }
+    level = LEVELS[decision.outcome]
+    sections = [Section("Decision", [Callout(decision.sentence, level), Facts(facts)])]  # type: ignore[arg-type]
+    if decision.events:
+        done = pd.DataFrame({"": range(1, len(decision.events) + 1), "what was done": decision.events})
+        sections.append(Section("What was done", [Table(done)]))
+    title, subtitle = f"{decision.outcome[0].upper()}{decision.outcome[1:]}: {decision.version}", decision.when
+    if verdict:
+        asked = promotion_report(Judgement.from_json(json.loads(verdict)))
+        sections += asked.sections
+        subtitle = f"{subtitle}, {asked.subtitle}".lstrip(", ")
+    return Report(title, subtitle, sections)
+
+
+def keep_decision(registry: str, decision: Decision, verdict: str = "") -> Decision:
+    """Add a decision and its page to the log of the registry; returns it as it stands there."""
+    return DecisionLog(registry).append(decision, lambda entry: render_html(decision_report(entry, verdict)))

@@ -1,0 +1,41 @@
+"""Which target is meant, from what is given and the environment."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from assay.deployment.cluster import KubernetesSettings
+from assay.deployment.kubernetes import KubernetesTarget
+from assay.deployment.local import LocalSettings, LocalTarget
+from assay.deployment.target import Target
+from assay.deployment_settings import target_settings
+from assay.errors import InputError
+
+T = TypeVar("T")
+
+
+def open_target(given: Mapping[str, str | None], registry: str) -> Target:
+    """The target of some SETTINGS, for versions of a registry. Raises InputError for what is no such setting."""
+    settings = target_settings(given)
+    within = {"within": _number("within", settings["within"], float)} if settings["within"] else {}
+    if settings["target"] == "local":
+        folder = settings["folder"] or str(Path(os.environ.get("ASSAY_WORK", "work")) / "deployment")
+        if "://" in folder:
+            raise InputError(f"{folder} is a URL", where="--folder", fix="Name a folder of this machine")
+        port = _number("port", settings["port"], int)
+        return LocalTarget(LocalSettings(Path(folder), registry, settings["host"], port, **within))
+    if settings["target"] == "kubernetes":
+        kubeconfig = os.environ.get("KUBECONFIG", "")
+        return KubernetesTarget(
+            KubernetesSettings(settings["namespace"], settings["name"], settings["context"], kubeconfig, **within)
+        )
+    raise InputError(f"there is no target {settings['target']!r}", where="--target", fix="Give local or kubernetes")
+
+
+def _number(name: str, text: str, kind: Callable[[str], T]) -> T:
+    try:
+        return kind(text)
+    except ValueError:
+        whole = "a whole number" if kind is int else "a number"
+        raise InputError(f"--{name} is {text!r}", fix=f"Give {whole}") from None
