@@ -3,6 +3,8 @@
 import os
 from collections.abc import Mapping
 
+from assay.errors import InputError
+
 SETTINGS = {
     "target": ("local or kubernetes", "local"),
     "folder": ("local: of the state (default: deployment in the work folder)", ""),
@@ -22,4 +24,22 @@ def target_settings(given: Mapping[str, str | None]) -> dict[str, str]:
     for name, (_, default) in SETTINGS.items():
         value = given.get(name)
         found[name] = os.environ.get(f"ASSAY_DEPLOY_{name.upper()}", default) if value is None else str(value)
+    return found
+
+
+def parse_target(given: str) -> dict[str, str]:
+    """SETTINGS as people write them in one line: `kubernetes,namespace=prod`; the first may be the target alone.
+
+    Raises InputError for a setting that there is not.
+    """
+    found = {}
+    for place, entry in enumerate(part.strip() for part in given.split(",") if part.strip()):
+        name, equals, value = (part.strip() for part in entry.partition("="))
+        if not equals and place == 0:
+            name, value = "target", entry
+        if name not in SETTINGS or not value:
+            raise InputError(
+                f"{entry!r} is no setting of a target", where=given, fix=f"Give NAME=VALUE of: {', '.join(SETTINGS)}"
+            )
+        found[name] = value
     return found

@@ -1,13 +1,7 @@
 """`assay judge`: whether a challenger should become champion, as a verdict that `assay registry promote` takes."""
 
 import argparse
-import datetime
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from assay.errors import InputError
 
 if TYPE_CHECKING:
     from assay.corpus import Columns
@@ -38,14 +32,15 @@ def add_judge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 def run(options: argparse.Namespace, columns: "Columns", registry: str) -> int:
     """Exit status. Raises InputError for what cannot be judged."""
+    from assay.corpus import read_date
     from assay.evaluation import read_limits, read_promotion_limits, rules_table
     from assay.filtering import open_model
-    from assay.judging import JudgeRequest, judge_challenger
+    from assay.judging import JudgeRequest, judge_challenger, model_to_beat
     from assay.report import print_table
 
     limits, gates = read_promotion_limits(options.limit), read_limits(options.gate_limit)
-    until = _date(options.data_until)
-    with open_model(options.challenger, registry) as challenger, _champion(options.against, registry) as champion:
+    until = read_date(options.data_until, "--data-until")
+    with open_model(options.challenger, registry) as challenger, model_to_beat(options.against, registry) as champion:
         judgement = judge_challenger(
             JudgeRequest(
                 challenger,
@@ -65,21 +60,3 @@ def run(options: argparse.Namespace, columns: "Columns", registry: str) -> int:
     print(judgement.sentence())
     print(f"verdict: {options.output} and {options.output.with_suffix('.html')}")
     return 0 if judgement.verdict == "promoted" else NOT_PASSED
-
-
-@contextmanager
-def _champion(name: str, registry: str) -> Iterator[Path | None]:
-    """Nothing where the champion is asked for and the registry has none."""
-    from assay.filtering import open_model
-    from assay.registry import CHAMPION, Registry
-
-    with ExitStack() as opened:
-        none = name == CHAMPION and not Path(name).exists() and Registry(registry).alias(CHAMPION) is None
-        yield None if none else opened.enter_context(open_model(name, registry))
-
-
-def _date(given: str) -> datetime.date | None:
-    try:
-        return datetime.date.fromisoformat(given) if given else None
-    except ValueError as error:
-        raise InputError(f"{given!r} is no date", where="--data-until", fix="Give it like 2026-01-31") from error

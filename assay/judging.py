@@ -3,6 +3,8 @@
 import datetime
 import json
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -26,10 +28,12 @@ from assay.evaluation import (
     require_slices,
     run_gates_elsewhere,
 )
+from assay.filtering import open_model
 from assay.inference import Scorer, check_golden
 from assay.labels import find_unseen, validate
 from assay.model import ModelInfo
 from assay.progress import say, stage
+from assay.registry import CHAMPION, Registry
 from assay.report import write_html
 from assay.storage import digest_folder, staged_file
 
@@ -59,6 +63,14 @@ class JudgeRequest:
     """Date of the newest data that the challenger learned from."""
     limits: PromotionLimits = field(default_factory=PromotionLimits)
     gates: GateLimits = field(default_factory=GateLimits)
+
+
+@contextmanager
+def model_to_beat(name: str, registry: str) -> Iterator[Path | None]:
+    """As `open_model`; None where the champion is asked for and the registry has none."""
+    with ExitStack() as opened:
+        none = name == CHAMPION and not Path(name).exists() and Registry(registry).alias(CHAMPION) is None
+        yield None if none else opened.enter_context(open_model(name, registry))
 
 
 def judge_challenger(request: JudgeRequest) -> Judgement:

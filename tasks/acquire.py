@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from flytekit import current_context, task
 
-from assay.corpus import Columns, acquire, open_source
+from assay.corpus import Columns, Period, acquire, open_source
 from assay.progress import say
 from tasks.caching import by_content
 from tasks.resources import heavy
@@ -18,11 +18,11 @@ class Acquired(NamedTuple):
 
 
 @task(cache=by_content("source"), **heavy())
-def acquire_documents(source: str, revision: str, columns: Columns) -> Acquired:
-    """Copy every row of the source, valid or not. Cached by `revision`, wherever the source lies."""
+def acquire_documents(source: str, revision: str, columns: Columns, period: Period | None) -> Acquired:
+    """Copy every row of the source, or of a period, valid or not. Cached by `revision`, wherever the source lies."""
     with recorded("Acquire") as stage:
         path = Path(current_context().working_directory) / "snapshot"
-        snapshot = acquire(open_source(source), columns, path, replace=True)
+        snapshot = acquire(open_source(source), columns, path, period=period, replace=True)
         stage.documents = snapshot.manifest.rows
         stage.remark = f"version {snapshot.manifest.version[:12]}"
         say(f"{stage.documents:,} rows, {stage.remark}")

@@ -1,13 +1,36 @@
-"""When a run began, so that its summary can tell what came from the cache. Never cached."""
+"""When a run began, and which period it is about. Never cached."""
 
+import datetime
 import time
+from typing import NamedTuple
 
 from flytekit import task
 
+from assay.errors import InputError
 from tasks.resources import light
+
+
+class Days(NamedTuple):
+    since: str
+    until: str
 
 
 @task(**light())
 def now() -> float:
     """Seconds since the epoch."""
     return time.time()
+
+
+@task(**light())
+def days_before(kickoff: datetime.datetime, days: int, time_column: str) -> Days:
+    """The days before a scheduled moment, as ISO 8601; empty, for all times, where no column tells them.
+
+    `days` of 0: everything until then.
+    """
+    if days < 0:
+        raise InputError(f"a period of {days} days", fix="Give 0, for all until now, or more")
+    if not time_column:
+        return Days("", "")
+    until = kickoff if kickoff.tzinfo else kickoff.replace(tzinfo=datetime.UTC)
+    since = (until - datetime.timedelta(days=days)).isoformat() if days else ""
+    return Days(since, until.isoformat())

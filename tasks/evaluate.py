@@ -23,6 +23,7 @@ from assay.rubric import Rubric
 from assay.storage import Snapshot
 from tasks.caching import by_content
 from tasks.resources import encoder
+from tasks.settings import split_names
 from tasks.types import (
     Assignment,
     BaselineTable,
@@ -64,9 +65,9 @@ def evaluate(
     """Score the test part, compare, ask the gates, and draw the report that is both Deck and HTML file."""
     with recorded("Evaluate") as stage:
         opened, folder = Snapshot.open(Path(snapshot.download())), Path(model.download())
-        part, columns = part_of(documents, assignment, "test"), _names(slice_by)
+        part, columns = part_of(documents, assignment, "test"), split_names(slice_by)
         result = evaluate_model(
-            folder, opened, part, baselines, rubric, slice_by=columns, rater_columns=_names(rater_columns)
+            folder, opened, part, baselines, rubric, slice_by=columns, rater_columns=split_names(rater_columns)
         )
         verdicts = run_gates(
             folder,
@@ -76,7 +77,7 @@ def evaluate(
             result.predictions,
             rubric,
             columns=columns,
-            limits=read_limits(_names(gate_limits)),
+            limits=read_limits(split_names(gate_limits)),
         )
         say("; ".join(verdict.sentence() for verdict in verdicts))
         evaluation = with_training(with_seeds(with_gates(result.evaluation, verdicts), seeds), curve)
@@ -96,7 +97,3 @@ def evaluate(
         stage.documents = len(part)
         stage.remark = "95 % intervals over clusters"
     return Evaluated(result.predictions, evaluation, stored_file(path), stage)
-
-
-def _names(given: str) -> list[str]:
-    return [name.strip() for name in given.split(",") if name.strip()]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flytekit import task
 
-from assay.corpus import Columns, open_source
+from assay.corpus import Columns, Period, open_source
 from assay.evaluation import of_other_seeds, read_limits
 from assay.labels import learned_before
 from assay.model import KeepTarget
@@ -15,7 +15,7 @@ from assay.rubric import Rubric, load_rubric
 from assay.storage import digest_folder, digest_json
 from assay.training import TrainConfig, recipe
 from tasks.resources import light
-from tasks.settings import lasting, source_location, work_folder
+from tasks.settings import lasting, source_location, split_names, work_folder
 from tasks.types import recorded
 
 
@@ -26,6 +26,7 @@ class Given:
     source: str
     revision: str
     columns: Columns
+    period: Period | None
     rubric: Rubric | None
     threshold: float | None
     config: TrainConfig
@@ -47,6 +48,9 @@ def look(
     group_by: str,
     id_column: str,
     weight_column: str,
+    time_column: str,
+    since: str,
+    until: str,
     rubric: str,
     threshold: float | None,
     recipe_name: str,
@@ -77,13 +81,14 @@ def look(
             folds=folds or None,
             seed=seed,
         )
-        read_limits([limit for limit in gate_limits.split(",") if limit])
+        read_limits(split_names(gate_limits))
         columns = Columns(text=text_column, label=label_column, group=group_by, weight=weight_column, id=id_column)
         name = digest_json([source, text_column, label_column, group_by])[:12]
         return Given(
             source=place,
             revision=revision,
             columns=columns,
+            period=Period.of(time_column, since, until),
             rubric=load_rubric(rubric, threshold) if rubric else None,
             threshold=threshold,
             config=config,

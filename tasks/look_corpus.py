@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from flytekit import task
 
-from assay.corpus import Columns
+from assay.corpus import Columns, Period
 from assay.filtering import corpus_revision
 from assay.inference import token_counter
 from assay.progress import say
@@ -24,6 +24,7 @@ class GivenCorpus:
     source: str
     revision: str
     columns: Columns
+    period: Period | None
     registry: str
     version: str
     """Of the model, by whatever name it was asked for."""
@@ -39,6 +40,9 @@ def look_at_corpus(
     model: str,
     text_column: str,
     id_column: str,
+    time_column: str,
+    since: str,
+    until: str,
     token_budget: int | None,
     share: float | None,
     threshold: float | None,
@@ -65,6 +69,7 @@ def look_at_corpus(
             source=place,
             revision=revision,
             columns=Columns(text=text_column, id=id_column),
+            period=Period.of(time_column, since, until),
             registry=shelf,
             version=version.name,
             scores=lasting(scores, "ASSAY_SCORES", "scores"),

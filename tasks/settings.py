@@ -39,3 +39,8 @@ def source_location(source: str) -> str:
     """A shipped file is named relative to the project, wherever its code was unpacked."""
     shipped = ROOT / source
     return str(shipped) if not Path(source).exists() and shipped.exists() else source
+
+
+def split_names(given: str) -> list[str]:
+    """What stands between commas."""
+    return [name.strip() for name in given.split(",") if name.strip()]

@@ -5,6 +5,9 @@ import os
 from pathlib import Path
 
 import pytest
+from tiny_versions import port, versions
+
+__all__ = ["port", "versions"]
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

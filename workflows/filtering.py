@@ -17,6 +17,9 @@ def filter_corpus(
     model: str = "champion",
     text_column: str = "text",
     id_column: str = "",
+    time_column: str = "",
+    since: str = "",
+    until: str = "",
     token_budget: int | None = None,
     share: float | None = None,
     threshold: float | None = None,
@@ -36,6 +39,9 @@ def filter_corpus(
         model: alias, version or its first characters, in the registry
         text_column: the column of the documents
         id_column: a stable name of each document; without one, `id` or a digest of the text
+        time_column: when each document is of, where only those of a period are to be taken
+        since: the period's beginning, ISO 8601; without one, that of the documents
+        until: its end, which is not in it; without one, that of the documents
         token_budget: so many tokens of the best documents; this, share, threshold or keep, or none of them
         share: so large a share of the documents in scope, the best of them
         threshold: documents from this grade
@@ -53,6 +59,9 @@ def filter_corpus(
         model=model,
         text_column=text_column,
         id_column=id_column,
+        time_column=time_column,
+        since=since,
+        until=until,
         token_budget=token_budget,
         share=share,
         threshold=threshold,
@@ -64,7 +73,7 @@ def filter_corpus(
         registry=registry,
         scores=scores,
     )
-    corpus = acquire_corpus(source=given.source, revision=given.revision, columns=given.columns)
+    corpus = acquire_corpus(source=given.source, revision=given.revision, columns=given.columns, period=given.period)
     planned = plan_parts(corpus=corpus.snapshot, given=given, workers=workers)
     scored = map_task(partial(score_share, corpus=corpus.snapshot, given=given))(share=planned.shares)
     selected = select_documents(

@@ -26,6 +26,9 @@ def train_quality_classifier(
     group_by: str = "",
     id_column: str = "",
     weight_column: str = "",
+    time_column: str = "",
+    since: str = "",
+    until: str = "",
     slice_by: str = "",
     rater_columns: str = "",
     gate_limits: str = "",
@@ -55,6 +58,9 @@ def train_quality_classifier(
         group_by: documents that share a value of this column stay on one side of the split
         id_column: a stable name of each document; without one, `id` or a digest of the text
         weight_column: how much each label counts in training, above 0
+        time_column: when each row is of, where only those of a period are to be taken
+        since: the period's beginning, ISO 8601; without one, that of the rows
+        until: its end, which is not in it; without one, that of the rows
         slice_by: columns whose values the report tells apart, with commas between them
         rater_columns: single ratings that the label was made of, with commas: how far they agree, and what that hides
         gate_limits: from where on a gate refuses, such as shortcuts.excess=0.3, with commas
@@ -82,6 +88,9 @@ def train_quality_classifier(
         group_by=group_by,
         id_column=id_column,
         weight_column=weight_column,
+        time_column=time_column,
+        since=since,
+        until=until,
         rubric=rubric,
         threshold=threshold,
         recipe_name=recipe,
@@ -97,7 +106,9 @@ def train_quality_classifier(
         ledger=ledger,
         registry=registry,
     )
-    acquired = acquire_documents(source=given.source, revision=given.revision, columns=given.columns)
+    acquired = acquire_documents(
+        source=given.source, revision=given.revision, columns=given.columns, period=given.period
+    )
     validated = validate_labels(
         snapshot=acquired.snapshot,
         rubric=given.rubric,

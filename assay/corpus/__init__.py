@@ -6,7 +6,7 @@ from assay.corpus.damage import Damage
 from assay.corpus.decontaminate import NO_OVERLAP, Benchmarks, read_benchmarks
 from assay.corpus.extract import PAGE_SECONDS, Extracted, Extractor, Page
 from assay.corpus.files import kind_of
-from assay.corpus.period import Period, read_time
+from assay.corpus.period import Period, read_date, read_time
 from assay.corpus.source import Source, open_source
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "open_source",
     "preset",
     "read_benchmarks",
+    "read_date",
     "read_time",
     "text_of",
 ]

@@ -20,6 +20,14 @@ def read_time(given: str, where: str = "") -> datetime.datetime:
     return time if time.tzinfo else time.replace(tzinfo=datetime.UTC)
 
 
+def read_date(given: str, where: str = "") -> datetime.date | None:
+    """ISO 8601; None where nothing is given. Raises InputError for anything else."""
+    try:
+        return datetime.date.fromisoformat(given) if given else None
+    except ValueError as error:
+        raise InputError(f"{given!r} is no date", where=where, fix="Give it like 2026-01-31") from error
+
+
 @dataclass(frozen=True)
 class Period:
     """Rows from `since` to before `until`, by the times in a column."""

@@ -4,6 +4,7 @@ from assay.deployment.choose import open_target
 from assay.deployment.cluster import KubernetesSettings
 from assay.deployment.kubernetes import KubernetesTarget
 from assay.deployment.local import LocalSettings, LocalTarget
+from assay.deployment.smoke import smoke_test
 from assay.deployment.target import Deployed, FailedDeploymentError, Status, Target
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "Status",
     "Target",
     "open_target",
+    "smoke_test",
 ]

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from assay.deployment.cluster import KubernetesSettings
 from assay.deployment.kubernetes import KubernetesTarget
@@ -18,7 +18,7 @@ T = TypeVar("T")
 def open_target(given: Mapping[str, str | None], registry: str) -> Target:
     """The target of some SETTINGS, for versions of a registry. Raises InputError for what is no such setting."""
     settings = target_settings(given)
-    within = {"within": _number("within", settings["within"], float)} if settings["within"] else {}
+    within: dict[str, Any] = {"within": _number("within", settings["within"], float)} if settings["within"] else {}
     if settings["target"] == "local":
         folder = settings["folder"] or str(Path(os.environ.get("ASSAY_WORK", "work")) / "deployment")
         if "://" in folder:

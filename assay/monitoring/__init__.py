@@ -1,6 +1,6 @@
 """Whether what a model is asked or answers has changed: looks at a window beside the reference kept with it."""
 
-from assay.monitoring.compare import Comparison, Statistic, compare
+from assay.monitoring.compare import Comparison, Statistic, TooFewError, compare
 from assay.monitoring.config import STATISTICS, WatchConfig
 from assay.monitoring.looks import Look, LookLog
 from assay.monitoring.present import watch_report
@@ -15,6 +15,7 @@ __all__ = [
     "Look",
     "LookLog",
     "Statistic",
+    "TooFewError",
     "WatchConfig",
     "WatchResult",
     "WebhookConfig",

@@ -98,14 +98,19 @@ class Comparison:
         }
 
 
+class TooFewError(InputError):
+    """A window of too few documents: nothing was looked at."""
+
+
 def compare(reference: Profile, window: Profile, config: WatchConfig) -> Comparison:
-    """Raises InputError where either has too few documents, or their scales differ."""
+    """Raises TooFewError, InputError where the reference has too few documents or the scales differ."""
     for name, profile, least in (
         ("window", window, config.least_documents),
         ("reference", reference, config.least_reference),
     ):
         if profile.documents < least:
-            raise InputError(
+            kind = TooFewError if name == "window" else InputError
+            raise kind(
                 f"the {name} has {profile.documents:,} scored documents, and needs {least:,}",
                 fix="Take a longer window, or log a larger share"
                 if name == "window"

@@ -1,0 +1,221 @@
+"""Another version in service: deployed, asked where clients are, and only then champion; or all as it was before.
+
+The champion moves last. Whatever fails before, the registry still names the version that served; `restore` puts that
+one back, and may be called at any point, several times.
+"""
+
+import datetime
+import tempfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from assay.corpus import Columns
+from assay.deciding import keep_decision
+from assay.deployment import Status, open_target, smoke_test
+from assay.errors import InputError
+from assay.evaluation import GateLimits, PromotionLimits
+from assay.judging import JudgeRequest, judge_challenger, model_to_beat
+from assay.progress import say
+from assay.registry import CHAMPION, PREVIOUS, Decision, Registry, promote, promote_judged, rollback
+
+DONE = {"promote": "promoted", "rollback": "rolled back", "none": "deployed"}
+"""What moves of the champion -> outcome of the decision."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A version that is to be put in service, and how things were before."""
+
+    registry: str
+    version: str
+    champion: str
+    """Before; empty where there was none."""
+    served: str
+    """Before; empty where nothing was."""
+    target: dict[str, str]
+    """See `assay.deployment_settings`."""
+    move: str
+    """What becomes of the champion: `promote`, `rollback`, or `none`."""
+    who: str
+    why: str
+    verdict: str = ""
+    """What the gate said, as the JSON that `assay judge` writes; empty where it was not asked."""
+    in_spite: str = ""
+    """Why a challenger becomes champion that the gate did not let pass."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """What was done so far."""
+
+    version: str
+    where: str
+    """How it is reached."""
+    events: list[str] = field(default_factory=list)
+
+
+def plan_change(
+    registry: str, version: str, target: dict[str, str], *, move: str, who: str, why: str, in_spite: str = ""
+) -> Change:
+    """Find the version, by name or alias, and what is champion and serves now.
+
+    Raises InputError for an unknown version, and for a target that cannot be asked or whose deployment is under way.
+    """
+    shelf = Registry(registry)
+    name = shelf.get(version).name
+    current = shelf.alias(CHAMPION)
+    now = open_target(target, registry).status()
+    say(f"champion {current.version if current else 'none'}; {now.words}; to serve: {name}")
+    return Change(
+        registry, name, current.version if current else "", _served(now), target, move, who, why, in_spite=in_spite
+    )
+
+
+def plan_rollback(registry: str, target: dict[str, str], *, who: str, why: str) -> Change:
+    """Back to the version before the champion. Raises InputError, too, where there is none, or without a reason."""
+    if not why.strip():
+        raise InputError("going back needs a reason", fix="Say why")
+    if Registry(registry).alias(PREVIOUS) is None:
+        raise InputError(
+            "nothing served before this champion", where=registry, fix="Promote the version that should serve"
+        )
+    return plan_change(registry, PREVIOUS, target, move="rollback", who=who, why=why)
+
+
+def judge_change(
+    change: Change,
+    source: str,
+    columns: Columns,
+    *,
+    slice_by: tuple[str, ...] = (),
+    data_until: datetime.date | None = None,
+    limits: PromotionLimits | None = None,
+    gates: GateLimits | None = None,
+) -> tuple[Change, bool]:
+    """Ask the gate about a planned version, on labelled documents: the change with its verdict, and whether to go on.
+
+    What is champion already is not judged: it may be served. Raises InputError where it cannot be judged.
+    """
+    if change.version == change.champion:
+        return replace(change, move="none", why=f"{change.version} is champion already."), True
+    with (
+        tempfile.TemporaryDirectory(prefix="assay-verdict-") as scratch,
+        Registry(change.registry).open(change.version) as challenger,
+        model_to_beat(CHAMPION, change.registry) as champion,
+    ):
+        request = JudgeRequest(
+            challenger,
+            champion,
+            (change.version, change.champion or CHAMPION),
+            source,
+            columns,
+            Path(scratch) / "verdict.json",
+            change.registry,
+            slice_by,
+            data_until,
+            limits or PromotionLimits(),
+            gates or GateLimits(),
+        )
+        judgement = judge_challenger(request)
+        verdict = request.output.read_text(encoding="utf-8")
+    why, reason = judgement.sentence(), change.in_spite.strip()
+    passed = judgement.verdict == "promoted"
+    if reason and not passed:
+        why = f"{why} Promoted all the same: {reason}"
+    return replace(change, verdict=verdict, why=why), passed or bool(reason)
+
+
+def deploy(change: Change) -> Served:
+    """Put it where clients reach it. Raises FailedDeploymentError where it does not prove itself."""
+    done = open_target(change.target, change.registry).deploy(change.version)
+    return Served(done.version, done.where, list(done.events))
+
+
+def prove(change: Change, served: Served) -> Served:
+    """Ask it what clients will ask. Raises InputError where it does not answer as it did when it was evaluated."""
+    with Registry(change.registry).open(change.version) as model:
+        report = smoke_test(model, change.version, served.where)
+    said = f"smoke test at {served.where}: off by {report.worst:.1g} of {report.tolerance:g} labels"
+    say(said)
+    return replace(served, events=[*served.events, said])
+
+
+def move_champion(change: Change, served: Served) -> Served:
+    """Make the registry say what serves now. Raises InputError where another became champion meanwhile."""
+    shelf = Registry(change.registry)
+    if change.move == "promote":
+        move = promote_judged(
+            shelf,
+            change.version,
+            who=change.who,
+            why=change.why,
+            verdict=change.verdict.encode() if change.verdict else None,
+            where="the verdict of this run",
+            in_spite=change.in_spite,
+        )
+    elif change.move == "rollback":
+        move = rollback(shelf, who=change.who, why=change.why, of=change.champion)
+    else:
+        return served
+    said = f"champion is {move.version}, move {move.number}"
+    say(said)
+    return replace(served, events=[*served.events, said])
+
+
+def conclude(change: Change, served: Served) -> Decision:
+    """Keep what was decided and done."""
+    outcome = DONE[change.move]
+    sentence = f"{change.version} serves at {served.where}. {change.why}"
+    decision = Decision(change.version, outcome, _champion(change), served.version, sentence, tuple(served.events))  # type: ignore[arg-type]
+    return keep_decision(change.registry, decision, change.verdict)
+
+
+def leave(change: Change) -> Decision:
+    """Keep that nothing was done, and why."""
+    serving = change.served or "nothing"
+    sentence = f"{serving} serves on. {change.why}"
+    decision = Decision(change.version, "kept", _champion(change), change.served, sentence)
+    return keep_decision(change.registry, decision, change.verdict)
+
+
+def restore(change: Change, error: str) -> Decision:
+    """Put back what served and who was champion before a change that failed, and keep that it did.
+
+    What is as it was already is left alone. Raises InputError where that is not possible; then the message says what
+    serves.
+    """
+    shelf, target = Registry(change.registry), open_target(change.target, change.registry)
+    why, events = f"putting {change.version} in service failed: {error}", []
+    moved = _champion(change) == change.version != change.champion
+    if moved and change.move == "promote" and change.champion:
+        rollback(shelf, who=change.who, why=why, of=change.version)
+        events.append(f"champion is {change.champion} again")
+    if moved and change.move == "rollback":
+        promote(shelf, change.champion, against=change.version, who=change.who, why=why)
+        events.append(f"champion is {change.champion} again")
+    now = target.status()
+    if not change.served:
+        events.append(f"nothing served before; now: {now.words}")
+    elif now.state != "serving" or now.version != change.served:
+        back = target.rollback() if now.previous == change.served else target.deploy(change.served)
+        events += back.events
+    now = target.status()
+    decision = Decision(
+        change.version,
+        "failed",
+        _champion(change),
+        _served(now),
+        f"{now.words}. {why[0].upper()}{why[1:]}",
+        tuple(events),
+    )
+    say(decision.sentence)
+    return keep_decision(change.registry, decision, change.verdict)
+
+
+def _champion(change: Change) -> str:
+    current = Registry(change.registry).alias(CHAMPION)
+    return current.version if current else ""
+
+
+def _served(now: Status) -> str:
+    return now.version if now.state in ("serving", "degraded") else ""

@@ -1,0 +1,130 @@
+"""In service: another version deployed, proved, and only then champion; or all as it was before."""
+
+from typing import NamedTuple
+
+from flytekit import Deck, current_context, task
+from flytekit.types.error import FlyteError
+
+from assay import changing
+from assay.changing import Change, Served
+from assay.corpus import Columns, read_date
+from assay.deciding import decision_report
+from assay.deployment_settings import parse_target
+from assay.evaluation import read_limits, read_promotion_limits
+from assay.progress import stage
+from assay.registry import CHAMPION, Decision
+from assay.report import render_fragment
+from tasks.resources import encoder, light
+from tasks.settings import lasting, on_cluster, source_location, split_names
+
+
+class Judged(NamedTuple):
+    change: Change
+    passed: bool
+
+
+def _target(given: str) -> dict[str, str]:
+    """On a cluster it is the cluster, unless something else is asked for: a pod's processes end with it."""
+    return parse_target(given or ("kubernetes" if on_cluster() else ""))
+
+
+def _who() -> str:
+    execution = current_context().execution_id
+    return f"workflow {execution.name}" if on_cluster() and execution else "workflow"
+
+
+def _shelf(registry: str) -> str:
+    return lasting(registry, "ASSAY_REGISTRY", "registry")
+
+
+@task(**light())
+def plan_champion(registry: str, target: str) -> Change:
+    """The champion, and what serves now."""
+    with stage("Look at what serves"):
+        why = "It is the champion."
+        return changing.plan_change(_shelf(registry), CHAMPION, _target(target), move="none", who=_who(), why=why)
+
+
+@task(**light())
+def plan_rollback(registry: str, target: str, why: str) -> Change:
+    """The version before the champion."""
+    with stage("Look at what serves"):
+        return changing.plan_rollback(_shelf(registry), _target(target), who=_who(), why=why)
+
+
+@task(**encoder())
+def judge_version(
+    challenger: str,
+    data: str,
+    text_column: str,
+    label_column: str,
+    group_by: str,
+    slice_by: str,
+    limits: str,
+    gate_limits: str,
+    data_until: str,
+    in_spite: str,
+    registry: str,
+    target: str,
+) -> Judged:
+    """What the promotion gate says of a version of the registry; measured anew, since the champion moves."""
+    rules, gates = read_promotion_limits(split_names(limits)), read_limits(split_names(gate_limits))
+    shelf, until = _shelf(registry), read_date(data_until)
+    with stage("Look at what serves"):
+        change = changing.plan_change(
+            shelf, challenger, _target(target), move="promote", who=_who(), why="", in_spite=in_spite
+        )
+    judged, passed = changing.judge_change(
+        change,
+        source_location(data),
+        Columns(text=text_column, label=label_column, group=group_by),
+        slice_by=tuple(split_names(slice_by)),
+        data_until=until,
+        limits=rules,
+        gates=gates,
+    )
+    return Judged(judged, passed)
+
+
+@task(**encoder())
+def deploy_version(change: Change) -> Served:
+    """Where clients reach it; what served before serves on where it does not prove itself."""
+    with stage(f"Deploy {change.version}"):
+        return changing.deploy(change)
+
+
+@task(**encoder())
+def prove_version(change: Change, served: Served) -> Served:
+    """The golden documents, asked where clients are."""
+    with stage("Smoke test"):
+        return changing.prove(change, served)
+
+
+@task(**light())
+def move_champion(change: Change, served: Served) -> Served:
+    """The registry says what serves; this comes last."""
+    with stage("Champion"):
+        return changing.move_champion(change, served)
+
+
+@task(enable_deck=True, **light())
+def conclude(change: Change, served: Served) -> Decision:
+    """One report of what was decided and done."""
+    return _shown(changing.conclude(change, served), change)
+
+
+@task(enable_deck=True, **light())
+def leave(change: Change) -> Decision:
+    """One report of why nothing was done."""
+    return _shown(changing.leave(change), change)
+
+
+@task(enable_deck=True, **encoder())
+def restore_service(change: Change, err: FlyteError | None = None) -> Decision:
+    """On a failure: what served before serves, and is champion; one report of it."""
+    return _shown(changing.restore(change, err.message if err else "it is not known how"), change)
+
+
+def _shown(decision: Decision, change: Change) -> Decision:
+    Deck("Decision", render_fragment(decision_report(decision, change.verdict)))
+    return decision

@@ -1,0 +1,101 @@
+"""Watch: what the service was asked and answered, beside the reference of its model. Never cached."""
+
+import datetime
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from flytekit import Deck, current_context, task
+
+from assay.monitoring import Look, LookLog, TooFewError, WatchConfig, WebhookConfig, notify
+from assay.progress import say, stage
+from assay.registry import Decision
+from assay.report import fragment_of
+from assay.watching import WatchRequest, look_at_window
+from tasks.resources import light
+from tasks.settings import lasting
+
+
+@dataclass
+class Looked:
+    """What a look found."""
+
+    act: bool
+    """Whether to retrain: an alarm, and none cools down."""
+    sentence: str
+    looks: str
+    look: Look | None = None
+    """None where there was too little to look at."""
+    message: str = ""
+    """For the webhook, as JSON; empty where there is nothing to act upon."""
+
+
+@task(enable_deck=True, **light())
+def look_at_service(
+    kickoff: datetime.datetime,
+    log: str,
+    model: str,
+    hours: float,
+    every_hours: float,
+    false_alarms_a_year: float,
+    least_documents: int,
+    cool_down_hours: float,
+    registry: str,
+    looks: str,
+) -> Looked:
+    """The answers of the hours before a moment. Too few of them are no look, and no failure: nights are quiet."""
+    until = kickoff if kickoff.tzinfo else kickoff.replace(tzinfo=datetime.UTC)
+    kept = lasting(looks, "ASSAY_LOOKS", "looks")
+    page = Path(current_context().working_directory) / "watch.json"
+    request = WatchRequest(
+        model=model,
+        registry=lasting(registry, "ASSAY_REGISTRY", "registry"),
+        output=page,
+        log=lasting(log, "ASSAY_SERVE_LOG", "score-log"),
+        since=until - datetime.timedelta(hours=hours),
+        until=until,
+        looks=kept,
+        config=WatchConfig(every_hours, false_alarms_a_year, least_documents, cool_down_hours=cool_down_hours),
+    )
+    with stage("Watch"):
+        try:
+            result = look_at_window(request)
+        except TooFewError as error:
+            say(f"no look: {error}")
+            return Looked(False, f"No look: {error}", kept)
+        for sentence in result.sentences:
+            say(sentence)
+    Deck("Watch", fragment_of(page.with_suffix(".html").read_text(encoding="utf-8")))
+    message = json.dumps(result.message()) if result.act else ""
+    return Looked(result.act, result.sentences[0], kept, result.look(0), message)
+
+
+@task(**light())
+def tell_people(looked: Looked) -> str:
+    """One POST to the URL of ASSAY_WEBHOOK where there is something to act upon; what went wrong, if anything."""
+    url = os.environ.get("ASSAY_WEBHOOK", "")
+    if not looked.message or not url:
+        return ""
+    wrong = notify(json.loads(looked.message), WebhookConfig(url, os.environ.get("ASSAY_WEBHOOK_FORM", "json")))
+    say(wrong or "people were told")
+    return wrong
+
+
+@task(**light())
+def record_look(looked: Looked, told: str) -> int:
+    """Into the log of looks, which makes an alarm cool down; its number, 0 where there was none.
+
+    It comes after people were told: who is stopped between the two tells them twice rather than never.
+    """
+    if looked.look is None:
+        return 0
+    look = looked.look
+    return LookLog(looked.looks).append(lambda number: replace(look, number=number)).number
+
+
+@task(**light())
+def stay(looked: Looked) -> Decision:
+    """Nothing to do. Not kept among the decisions: the log of looks has it."""
+    say(looked.sentence)
+    return Decision("", "kept", "", "", looked.sentence)

@@ -1,0 +1,74 @@
+"""A registry with two versions that serve and one that does not: real ones, tiny, made once; and a port for them."""
+
+import json
+import random
+import shutil
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+
+def make_model(folder: Path, encoder: Path, sample: list[dict], *, seed: int) -> Path:
+    """Untrained, calibrated to whatever it says: all parts, no quality."""
+    import pandas as pd
+    import torch
+
+    from assay.dedup import text_digest
+    from assay.inference import Scorer, write_golden
+    from assay.model import Calibration, ModelInfo, Windows, new_model, save_model
+    from assay.rubric import load_rubric
+
+    folder.mkdir()
+    info = ModelInfo(str(encoder), load_rubric("education"), Windows(24, 3))
+    scorer = Scorer(new_model(info, seed=seed), device="cpu")
+    with torch.no_grad():  # as it comes, it says nearly the same of every text
+        for weights in scorer.model.network.parameters():
+            weights.mul_(8 if weights.ndim == 2 else 1)
+    texts, labels = [row["text"] for row in sample[:60]], [float(row["label"]) for row in sample[:60]]
+    rubric = info.rubric
+    scores = scorer.read(texts).score
+    calibration = Calibration.fit(scores, labels, low=rubric.low, high=rubric.high, threshold=rubric.threshold)
+    scorer.model.info = ModelInfo("tiny", rubric, info.windows, languages=("en",), calibration=calibration)
+    save_model(scorer.model, folder)
+    write_golden(scorer, [row["id"] for row in sample[:60]], texts, folder)
+    seen = pd.DataFrame({"digest": [text_digest(text) for text in texts], "part": "calibration"})
+    seen.to_parquet(folder / "seen.parquet", index=False)
+    return folder
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Names in the registry."""
+
+    registry: str
+    first: str
+    second: str
+    bad: str
+    """Its golden documents have other scores than it gives."""
+
+
+@pytest.fixture(scope="session")
+def versions(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, sample: list[dict]) -> Versions:
+    from assay.registry import Registry
+
+    folder = tmp_path_factory.mktemp("versions")
+    first = make_model(folder / "first", tiny_encoder, sample, seed=0)
+    second = make_model(folder / "second", tiny_encoder, sample, seed=1)
+    bad = shutil.copytree(first, folder / "bad")
+    rows = [json.loads(line) for line in (bad / "golden.jsonl").read_text().splitlines()]
+    rows[3]["score"] += 0.5
+    (bad / "golden.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    registry = Registry(str(folder / "registry"))
+    return Versions(registry.url, *(registry.register(model, {}).name for model in (first, second, bad)))
+
+
+@pytest.fixture
+def port() -> int:
+    """A free one, below those that systems give to outgoing connections."""
+    while True:
+        found = random.randrange(20_000, 30_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", found)):
+                return found

@@ -1,0 +1,195 @@
+"""Workflows that put versions in service, on this machine: what clients reach is proved, or is what it was before."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tiny_versions import Versions
+
+from assay.deployment import FailedDeploymentError, open_target
+from assay.deployment_settings import parse_target
+from assay.registry import CHAMPION, PREVIOUS, DecisionLog, Registry
+from assay.serving import ask
+
+
+@dataclass
+class House:
+    """A registry of its own, and a place to serve."""
+
+    registry: Registry
+    target: str
+    versions: Versions
+    token: str = ""
+
+    @property
+    def champion(self) -> str:
+        move = self.registry.alias(CHAMPION)
+        return move.version if move else ""
+
+    @property
+    def serving(self) -> str:
+        """As a client sees it."""
+        settings = parse_target(self.target)
+        url, documents = f"http://127.0.0.1:{settings['port']}", [{"id": "a", "text": "Water boils."}]
+        status, answers = ask(url, "/score", {"documents": documents}, token=self.token)
+        assert status == 200
+        return str(answers[0]["model"]["version"])
+
+    def lead(self, version: str) -> None:
+        """Champion, and in service."""
+        self.registry.move_alias(CHAMPION, version, who="test", why="to begin with", evidence={}, after=None)
+        open_target(parse_target(self.target), self.registry.url).deploy(version)
+
+    @property
+    def asked(self) -> dict[str, str]:
+        return {"registry": self.registry.url, "target": self.target}
+
+
+@pytest.fixture
+def house(versions: Versions, tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    shutil.copytree(versions.registry, tmp_path / "registry")
+    target = f"local,folder={tmp_path / 'deployment'},port={port}"
+    made = House(Registry(str(tmp_path / "registry")), target, versions)
+    yield made
+    open_target(parse_target(target), made.registry.url).stop()  # type: ignore[attr-defined]
+
+
+def test_the_champion_is_served_and_asked_again_nothing_is_done(house: House) -> None:
+    from workflows.deployment import deploy_champion
+
+    house.registry.move_alias(CHAMPION, house.versions.first, who="test", why="begin", evidence={}, after=None)
+
+    first = deploy_champion(**house.asked)
+    second = deploy_champion(**house.asked)
+
+    assert (first.outcome, first.serving, house.serving) == ("deployed", house.versions.first, house.versions.first)
+    assert any("golden documents" in event for event in first.events)
+    assert any("smoke test" in event for event in first.events)
+    assert any("serves already" in event for event in second.events)
+    log = DecisionLog(house.registry.url)
+    assert [decision.number for decision in log.history()] == [1, 2]
+    page = Path(log.page_of(second)).read_text()
+    assert "serves already" in page
+    assert house.versions.first in page
+
+
+def test_a_champion_that_does_not_prove_itself_leaves_the_old_one_serving_and_a_report_says_so(house: House) -> None:
+    from workflows.deployment import deploy_champion
+
+    house.lead(house.versions.first)
+    current = house.registry.alias(CHAMPION)
+    house.registry.move_alias(CHAMPION, house.versions.bad, who="test", why="by hand", evidence={}, after=current)
+
+    with pytest.raises(FailedDeploymentError, match=f"{house.versions.first} goes on serving"):
+        deploy_champion(**house.asked)
+
+    assert house.serving == house.versions.first
+    (decision,) = DecisionLog(house.registry.url).history()
+    assert decision.outcome == "failed"
+    assert decision.serving == house.versions.first
+    assert "off by" in decision.sentence
+
+
+@pytest.fixture
+def test_set(sample: list[dict], tmp_path: Path) -> Path:
+    file = tmp_path / "test.parquet"
+    pd.DataFrame(sample[60:400]).to_parquet(file, index=False)
+    return file
+
+
+def test_a_challenger_that_the_gate_refuses_changes_nothing(house: House, test_set: Path) -> None:
+    from workflows.deployment import promote
+
+    house.lead(house.versions.first)
+
+    decision = promote(challenger=house.versions.second, data=str(test_set), **house.asked)
+
+    assert decision.outcome == "kept"
+    assert house.serving == house.champion == house.versions.first
+    assert "refused" in decision.sentence or "undecided" in decision.sentence
+    page = Path(DecisionLog(house.registry.url).page_of(decision)).read_text()
+    assert "All rules must be kept" in page
+
+
+def test_with_a_reason_it_serves_and_is_taken_back_with_another(house: House, test_set: Path) -> None:
+    from workflows.deployment import promote, rollback
+
+    house.lead(house.versions.first)
+
+    given = promote(challenger=house.versions.second, data=str(test_set), in_spite="it is wanted", **house.asked)
+
+    assert given.outcome == "promoted"
+    assert house.serving == house.champion == house.versions.second
+    move = house.registry.alias(CHAMPION)
+    assert move is not None
+    assert move.evidence["in spite of the gate"] == "it is wanted"
+    assert json.loads((Path(house.registry.url) / move.evidence["verdict"]).read_text())["verdict"] != "promoted"
+
+    back = rollback(why="it was not wanted after all", **house.asked)
+
+    assert back.outcome == "rolled back"
+    assert house.serving == house.champion == house.versions.first
+    again = house.registry.alias(PREVIOUS)
+    assert again is not None
+    assert again.version == house.versions.first
+
+
+@pytest.mark.parametrize("stage", ["deploy", "smoke test", "champion"])
+def test_wherever_putting_it_in_service_fails_the_champion_serves_on(
+    house: House, test_set: Path, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fails: the new version's golden documents; the answers from outside; the registry loses the version."""
+    from workflows.deployment import promote
+
+    if stage == "smoke test":  # asked from outside, with a token that it does not take
+        house.token = "a-token-that-is-long-enough"
+        monkeypatch.setenv("ASSAY_SERVE_TOKENS", house.token)
+        monkeypatch.setenv("ASSAY_DEPLOY_TOKEN", "another-token-altogether")
+    house.lead(house.versions.first)
+    challenger = house.versions.bad if stage == "deploy" else house.versions.second
+    if stage == "champion":
+
+        def lose() -> None:
+            while house.serving != challenger:
+                time.sleep(0.01)
+            shutil.rmtree(Path(house.registry.url) / "versions" / challenger)
+
+        threading.Thread(target=lose, daemon=True).start()
+
+    with pytest.raises(Exception, match="golden documents|off by|no version"):
+        promote(challenger=challenger, data=str(test_set), in_spite="planted", **house.asked)
+
+    assert house.champion == house.versions.first
+    assert house.serving == house.versions.first
+    decision = DecisionLog(house.registry.url).history()[-1]
+    assert decision.outcome == "failed"
+    assert decision.champion == decision.serving == house.versions.first
+
+
+def test_a_rollback_without_a_reason_or_a_former_champion_does_nothing(house: House) -> None:
+    from workflows.deployment import rollback
+
+    house.lead(house.versions.first)
+
+    with pytest.raises(Exception, match="going back needs a reason"):
+        rollback(why=" ", **house.asked)
+    with pytest.raises(Exception, match="nothing served before"):
+        rollback(why="bad answers", **house.asked)
+    assert house.serving == house.champion == house.versions.first
+    assert DecisionLog(house.registry.url).history() == []
+
+
+def test_what_is_no_target_is_said_before_anything_is_done(house: House) -> None:
+    from workflows.deployment import deploy_champion
+
+    house.registry.move_alias(CHAMPION, house.versions.first, who="test", why="begin", evidence={}, after=None)
+
+    with pytest.raises(Exception, match="there is no target 'moon'"):
+        deploy_champion(registry=house.registry.url, target="moon")
+    with pytest.raises(Exception, match="'ports=1' is no setting of a target"):
+        deploy_champion(registry=house.registry.url, target="local,ports=1")
