@@ -23,7 +23,7 @@ class Plan:
 
 
 def read_plan(name: str, inputs: dict[str, tuple[type, Any]], kickoff: str) -> Plan:
-    """The plan of that name for a workflow, whose `inputs` are name -> (type, default), None for those that must be given.
+    """The plan of that name for a workflow, whose `inputs` are name -> (type, default), None for those without one.
 
     `kickoff`: the input that the schedule fills. Raises InputError where the file or the plan is missing, an input is
     unknown, or one that must be given is not.

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,7 +163,7 @@ def test_wherever_putting_it_in_service_fails_the_champion_serves_on(
 
         threading.Thread(target=lose, daemon=True).start()
 
-    with pytest.raises(Exception, match="golden documents|off by|no version"):
+    with pytest.raises(Exception, match=r"golden documents|off by|no version"):
         promote(challenger=challenger, data=str(test_set), in_spite="planted", **house.asked)
 
     assert house.champion == house.versions.first

@@ -42,6 +42,25 @@ NEVER_CACHED = {
     "plan_search",
     "search_share",
     "summarise_build",
+    "days_before",
+    "plan_champion",
+    "plan_rollback",
+    "judge_version",
+    "deploy_version",
+    "prove_version",
+    "move_champion",
+    "conclude",
+    "leave",
+    "restore_service",
+    "look_at_service",
+    "tell_people",
+    "record_look",
+    "stay",
+}
+PLANS = {
+    "weekly_retraining": "workflows.retraining.retrain_and_redeploy",
+    "nightly_filtering": "workflows.nightly.filter_new_documents",
+    "hourly_watch": "workflows.watch.watch_service",
 }
 
 
@@ -114,10 +133,83 @@ def test_every_workflow_and_its_launch_plan_compile(cpu: dict[str, object]) -> N
         "workflows.training.train_quality_classifier",
         "workflows.filtering.filter_corpus",
         "workflows.corpus.build_snapshot",
+        "workflows.deployment.put_in_service",
+        "workflows.deployment.replace_service",
+        "workflows.deployment.deploy_champion",
+        "workflows.deployment.promote",
+        "workflows.deployment.rollback",
+        "workflows.retraining.retrain_and_redeploy",
+        "workflows.nightly.filter_new_documents",
+        "workflows.watch.watch_service",
     }
-    assert workflows == plans == expected
+    assert workflows == expected
+    assert plans == expected | set(PLANS)
     names = {mapped(name) for name in tasks_of(cpu)}
     assert names == STAGES | NEVER_CACHED
+
+
+def test_scheduled_plans_sleep_run_one_at_a_time_and_lack_no_input(cpu: dict[str, object]) -> None:
+    plans = {s.id.name: s.spec for s in cpu.values() if isinstance(s, launch_plan_pb2.LaunchPlan)}
+    package = {s.template.id.name: s.template for s in cpu.values() if isinstance(s, workflow_pb2.WorkflowSpec)}
+
+    for name, workflow in PLANS.items():
+        plan = plans[name]
+        assert plan.workflow_id.name == workflow
+        schedule = plan.entity_metadata.schedule
+        assert len(schedule.cron_schedule.schedule.split()) == 5, name
+        assert schedule.kickoff_time_input_arg == "kickoff"
+        assert "kickoff" in package[workflow].interface.inputs.variables
+        assert plan.concurrency_policy.max == 1
+        assert not plan.HasField("auto_activate") if plan.DESCRIPTOR.fields_by_name.get("auto_activate") else True
+        inputs = plan.default_inputs.parameters
+        assert set(inputs) | set(plan.fixed_inputs.literals) == set(package[workflow].interface.inputs.variables)
+        required = {key for key, value in inputs.items() if value.required}
+        assert required <= {"kickoff"}, name
+
+
+def test_what_fails_in_service_is_restored_by_a_node_of_its_own(cpu: dict[str, object]) -> None:
+    workflows = {s.template.id.name: s.template for s in cpu.values() if isinstance(s, workflow_pb2.WorkflowSpec)}
+
+    guarded = workflows["workflows.deployment.put_in_service"]
+    assert guarded.failure_node.task_node.reference_id.name == "tasks.service.restore_service"
+    for name in ("deploy_champion", "promote", "rollback"):
+        nodes = workflows[f"workflows.deployment.{name}"].nodes
+        assert "replace_service" in str(nodes), name
+
+
+def test_plans_of_another_environment_come_from_its_file(tmp_path: Path) -> None:
+    text = (ROOT / "workflows" / "plans.toml").read_text()
+    (tmp_path / "prod.toml").write_text(text.replace("0 3 * * 1", "0 4 * * 2"))
+    found = package(tmp_path, ASSAY_PLANS=str(tmp_path / "prod.toml"))
+    plans = {s.id.name: s.spec for s in found.values() if isinstance(s, launch_plan_pb2.LaunchPlan)}
+    assert plans["weekly_retraining"].entity_metadata.schedule.cron_schedule.schedule == "0 4 * * 2"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("[hourly_watch]", "[hourly]"), "no table [hourly_watch] with a schedule"),
+        (('rubric = "education"', 'rubrik = "education"'), "unknown: rubrik"),
+        (('test_set = "data/sample/documents.jsonl"', ""), "not given: test_set"),
+        (("[", "[["), "no launch plans can be read"),
+    ],
+)
+def test_plans_that_cannot_be_registered_say_why(
+    change: tuple[str, str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from assay.errors import InputError
+    from tasks.plans import read_plan
+    from workflows.watch import watch_service
+
+    text = (ROOT / "workflows" / "plans.toml").read_text()
+    (tmp_path / "plans.toml").write_text(text.replace(*change))
+    monkeypatch.setenv("ASSAY_PLANS", str(tmp_path / "plans.toml"))
+
+    with pytest.raises(InputError) as raised:
+        read_plan("hourly_watch", watch_service.python_interface.inputs_with_defaults, "kickoff")
+
+    assert said in str(raised.value)
+    assert "plans.toml" in str(raised.value)
 
 
 def test_every_task_names_the_image_and_asks_for_resources(cpu: dict[str, object]) -> None:
