@@ -14,12 +14,15 @@ export PYTHONWARNINGS := ignore
 PYFLYTE := $(BIN)/pyflyte -c flyte.config.yaml
 
 # The quickstart and the tests need no hub: a machine without network is told so at once, not after all retries.
-demo serve test test-full: export HF_HUB_OFFLINE := 1
+demo serve test test-full simulate-drift: export HF_HUB_OFFLINE := 1
 
 # Two files of tests at a time, with one thread each: most of them wait for processes that they start.
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: help setup demo run serve test test-full lint fmt lock ui register package
+# What serves from here keeps a log of its scores, without texts, for `make run ARGS="workflows/watch.py …"`.
+demo serve run: export ASSAY_SERVE_LOG ?= $(ASSAY_WORK)/score-log
+
+.PHONY: help setup demo run serve stop simulate-drift test test-full lint fmt lock ui register package
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | column -t -s "$$(printf '\t')"
 
@@ -37,13 +40,20 @@ LOCAL_RUN = fresh=$$([ -d $(RAW) ] && echo false || echo true) && mkdir -p $(RAW
 	$(PYFLYTE) run --raw-output-data-prefix $(RAW)
 
 demo: setup ## the quickstart: documents with labels in, a registered, measured classifier out
-	$(LOCAL_RUN) workflows/quickstart.py quickstart
+	$(LOCAL_RUN) workflows/quickstart.py quickstart --port $(PORT)
 
 run: setup ## any workflow on this machine: make run ARGS="workflows/training.py train_quality_classifier --source …"
 	$(LOCAL_RUN) $(ARGS)
 
-serve: setup ## the champion over HTTP, on port 3000, until Ctrl-C: make serve [PORT=3000]
-	$(BIN)/assay serve --registry $(ASSAY_WORK)/registry --port $(PORT)
+serve: setup ## the champion over HTTP on this machine, in the background: make serve [PORT=3000]
+	$(BIN)/assay deploy champion --registry $(ASSAY_WORK)/registry --port $(PORT)
+
+stop: setup ## what `make demo` or `make serve` started serves no more
+	$(BIN)/assay deployment stop
+
+simulate-drift: setup ## documents change, the alarm fires, a better model is trained, judged and put in service: ten minutes
+	mkdir -p $(ASSAY_WORK)/drift/raw
+	TMPDIR=$(ASSAY_WORK)/drift/raw $(BIN)/python -m benchmarks.simulate_drift --work $(ASSAY_WORK)/drift
 
 test: setup ## what a commit should pass, under 10 minutes on 2 cores
 	$(TESTS) -m "not full"
@@ -72,5 +82,5 @@ ui: setup ## MLflow over the runs of the work folder, on port 5000
 package: setup ## compile all workflows offline into flyte-package.tgz
 	$(PYFLYTE) --pkgs workflows package --image assay=assay:local --force
 
-register: setup ## register with the cluster of flyte.config.yaml: make register VERSION=… [ASSAY_PROFILE=gpu]
-	$(PYFLYTE) register --copy all --version $(VERSION) workflows
+register: setup ## register with the cluster of flyte.config.yaml: make register VERSION=… [ACTIVATE=1] [ASSAY_PROFILE=gpu]
+	$(PYFLYTE) register --copy all --version $(VERSION) $(if $(filter 1,$(ACTIVATE)),--activate-launchplans) workflows

@@ -118,6 +118,7 @@ def simulate(work: Path, *, port: int, encoder: str, window_tokens: int) -> Stor
             log=log,
             hours=(now - since).total_seconds() / 3600,
             least_documents=60,
+            least_reference=30,
             looks=looks,
             target=target,
             **trained,

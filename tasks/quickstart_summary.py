@@ -16,17 +16,19 @@ from tasks.types import Stage
 
 @task(**light())
 def summarise_quickstart(
-    registration: Registration, packaged: Stage, checked: Stage, selection: Selection, started: float
+    registration: Registration, packaged: Stage, checked: Stage, served: Stage, selection: Selection, started: float
 ) -> Registration:
     """Print the stages between model and corpus, and what to do next."""
     console = Console(file=sys.stdout, width=min(140, max(100, Console().width)), highlight=False)
-    print_table("Shipped", stage_table([packaged, checked], started), console)
+    print_table("Shipped", stage_table([packaged, checked, served], started), console)
     console.print(f"    model: {registration.registry}/versions/{registration.version}", soft_wrap=True)
     console.print(f"selection: {selection.place}", soft_wrap=True)
     if not on_cluster():
         console.print(f"   report: {work_folder() / 'report.html'}", soft_wrap=True)
-        # Only a champion is served without being named.
-        named = f"assay serve --model {registration.version} --registry {registration.registry}"
-        champion = registration.champion == registration.version
-        console.print(f"    serve: {'make serve' if champion else named}\n tracking: make ui", soft_wrap=True)
+        if served.remark.startswith("http"):
+            console.print(f"  serving: {served.remark}, until `make stop`", soft_wrap=True)
+        else:
+            named = f"assay deploy {registration.version} --registry {registration.registry}"
+            console.print(f"    serve: {named}", soft_wrap=True)
+        console.print(" tracking: make ui", soft_wrap=True)
     return registration

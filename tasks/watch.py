@@ -5,6 +5,7 @@ import json
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from flytekit import Deck, current_context, task
 
@@ -21,14 +22,20 @@ from tasks.settings import lasting
 class Looked:
     """What a look found."""
 
-    act: bool
-    """Whether to retrain: an alarm, and none cools down."""
     sentence: str
     looks: str
     look: Look | None = None
     """None where there was too little to look at."""
     message: str = ""
     """For the webhook, as JSON; empty where there is nothing to act upon."""
+
+
+class Watched(NamedTuple):
+    """A condition compares outputs alone: flytekit 1.16 takes no field of a dataclass."""
+
+    looked: Looked
+    act: bool
+    """Whether to retrain: an alarm, and none cools down."""
 
 
 @task(enable_deck=True, **light())
@@ -40,10 +47,11 @@ def look_at_service(
     every_hours: float,
     false_alarms_a_year: float,
     least_documents: int,
+    least_reference: int,
     cool_down_hours: float,
     registry: str,
     looks: str,
-) -> Looked:
+) -> Watched:
     """The answers of the hours before a moment. Too few of them are no look, and no failure: nights are quiet."""
     until = kickoff if kickoff.tzinfo else kickoff.replace(tzinfo=datetime.UTC)
     kept = lasting(looks, "ASSAY_LOOKS", "looks")
@@ -56,19 +64,21 @@ def look_at_service(
         since=until - datetime.timedelta(hours=hours),
         until=until,
         looks=kept,
-        config=WatchConfig(every_hours, false_alarms_a_year, least_documents, cool_down_hours=cool_down_hours),
+        config=WatchConfig(
+            every_hours, false_alarms_a_year, least_documents, least_reference, cool_down_hours=cool_down_hours
+        ),
     )
     with stage("Watch"):
         try:
             result = look_at_window(request)
         except TooFewError as error:
             say(f"no look: {error}")
-            return Looked(False, f"No look: {error}", kept)
+            return Watched(Looked(f"No look: {error}", kept), False)
         for sentence in result.sentences:
             say(sentence)
     Deck("Watch", fragment_of(page.with_suffix(".html").read_text(encoding="utf-8")))
     message = json.dumps(result.message()) if result.act else ""
-    return Looked(result.act, result.sentences[0], kept, result.look(0), message)
+    return Watched(Looked(result.sentences[0], kept, result.look(0), message), result.act)
 
 
 @task(**light())

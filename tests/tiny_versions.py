@@ -64,11 +64,15 @@ def versions(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, sampl
     return Versions(registry.url, *(registry.register(model, {}).name for model in (first, second, bad)))
 
 
-@pytest.fixture
-def port() -> int:
-    """A free one, below those that systems give to outgoing connections."""
+def free_port() -> int:
+    """One below those that systems give to outgoing connections."""
     while True:
         found = random.randrange(20_000, 30_000)
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", found)):
                 return found
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()

@@ -7,6 +7,7 @@ from tasks.package import package_model
 from tasks.quickstart_summary import summarise_quickstart
 from tasks.register import Registration
 from tasks.serve_check import check_serving
+from tasks.serve_here import look_at_port, serve_here
 from workflows.filtering import filter_corpus
 from workflows.training import train_quality_classifier
 
@@ -20,6 +21,7 @@ def quickstart(
     corpus: str = "installed-docs:numpy,networkx,flytekit",
     token_budget: int = 100_000,
     promote_refused: str = "",
+    port: int = 3000,
 ) -> Registration:
     """Train a classifier of educational value on 450 documents, prove it, ship it, and filter a corpus with it.
 
@@ -32,8 +34,10 @@ def quickstart(
         token_budget: tokens of the best documents of it
         promote_refused: why a model that a gate refuses may be champion all the same; without a reason it is none, and
             is shipped and used under its version
+        port: of this machine, at which it serves in the end, in the background; 0: it does not
     """
     started = now()
+    free = look_at_port(port=port)
     registration = train_quality_classifier(
         source="data/sample/documents.jsonl",
         rubric="education",
@@ -46,6 +50,7 @@ def quickstart(
     )
     packaged = package_model(registry=registration.registry, version=registration.version)
     checked = check_serving(bento=packaged.bento)
+    served = serve_here(registration=registration, port=free, checked=checked)
     selection = filter_corpus(
         source=corpus,
         model=registration.version,
@@ -55,5 +60,10 @@ def quickstart(
         workers=2,
     )
     return summarise_quickstart(
-        registration=registration, packaged=packaged.stage, checked=checked, selection=selection, started=started
+        registration=registration,
+        packaged=packaged.stage,
+        checked=checked,
+        served=served,
+        selection=selection,
+        started=started,
     )

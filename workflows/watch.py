@@ -20,6 +20,7 @@ def watch_service(
     every_hours: float = 1.0,
     false_alarms_a_year: float = 0.1,
     least_documents: int = 200,
+    least_reference: int = 50,
     cool_down_hours: float = 24.0,
     text_column: str = "text",
     label_column: str = "label",
@@ -55,6 +56,7 @@ def watch_service(
         every_hours: from one look to the next
         false_alarms_a_year: expected while nothing changes
         least_documents: of a window; with fewer there is no look
+        least_reference: documents of the calibration part, below which a comparison says too little
         cool_down_hours: after an alarm, further ones are only told in the log
         text_column: the column of the labelled documents
         label_column: the column of the labels
@@ -78,7 +80,7 @@ def watch_service(
         tracking: mlflow, neptune or none
         target: local or kubernetes, and settings of it; without one, this machine, or on a cluster the cluster
     """
-    looked = look_at_service(
+    watched = look_at_service(
         kickoff=kickoff,
         log=log,
         model=model,
@@ -86,14 +88,15 @@ def watch_service(
         every_hours=every_hours,
         false_alarms_a_year=false_alarms_a_year,
         least_documents=least_documents,
+        least_reference=least_reference,
         cool_down_hours=cool_down_hours,
         registry=registry,
         looks=looks,
     )
-    record_look(looked=looked, told=tell_people(looked=looked))
+    record_look(looked=watched.looked, told=tell_people(looked=watched.looked))
     return (
         conditional("alarm")
-        .if_(looked.act.is_true())
+        .if_(watched.act.is_true())
         .then(
             retrain_and_redeploy(
                 kickoff=kickoff,
@@ -122,5 +125,5 @@ def watch_service(
             )
         )
         .else_()
-        .then(stay(looked=looked))
+        .then(stay(looked=watched.looked))
     )

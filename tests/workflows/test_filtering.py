@@ -1,6 +1,7 @@
 """`pyflyte run` of the corpus path, and of the whole quickstart: on a disk, and on a local S3."""
 
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -11,7 +12,9 @@ import pandas as pd
 import pytest
 from checkout import STAGES, Checkout, finish
 
+from assay.deployment import LocalSettings, LocalTarget
 from assay.registry import Registry
+from assay.serving import ask
 
 SHIPPED = ["Package", "Serve check"]
 FILTERED = ["Acquire corpus", "Score", "Select"]
@@ -91,8 +94,11 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     server.wait(timeout=30)
 
 
-def quickstart(checkout: Checkout, prefix: str = "", **variables: str) -> tuple[dict[str, bool], str, str]:
+def quickstart(
+    checkout: Checkout, prefix: str = "", port: int = 0, **variables: str
+) -> tuple[dict[str, bool], str, str]:
     asked = ["--encoder", str(checkout.encoder), "--window_tokens", "64", "--token_budget", "5000"]
+    asked += ["--port", str(port)]
     asked += ["--corpus", "installed-docs:pluggy,iniconfig,pytest"]
     run = checkout.launch("quickstart.py", "quickstart", *asked, prefix=prefix, **variables)
     return finish(run, [*STAGES, *SHIPPED, *FILTERED])
@@ -101,13 +107,17 @@ def quickstart(checkout: Checkout, prefix: str = "", **variables: str) -> tuple[
 @pytest.mark.full
 @pytest.mark.parametrize("place", ["disk", "s3"])
 def test_the_quickstart_ships_a_model_and_a_selection_and_is_cached_the_second_time(
-    place: str, tmp_path: Path, tiny_encoder: Path, request: pytest.FixtureRequest
+    place: str, tmp_path: Path, tiny_encoder: Path, port: int, request: pytest.FixtureRequest
 ) -> None:
     checkout = Checkout(tmp_path, tiny_encoder)
     variables = request.getfixturevalue("s3") if place == "s3" else {}
     prefix = "s3://assay/raw" if place == "s3" else ""
+    port = port if place == "disk" else 0
+    if port:
+        target = LocalTarget(LocalSettings(checkout.work / "deployment", "", port=port))
+        request.addfinalizer(target.stop)
 
-    cached, out, err = quickstart(checkout, prefix, **variables)
+    cached, out, err = quickstart(checkout, prefix, port, **variables)
     assert not any(cached.values())
     assert "Warning" not in out + err
     selection = next(line.split()[1] for line in out.splitlines() if line.startswith("selection:"))
@@ -124,7 +134,33 @@ def test_the_quickstart_ships_a_model_and_a_selection_and_is_cached_the_second_t
         subprocess.run(["rm", "-rf", str(checkout.work)], check=True)
     else:
         manifest = json.loads((Path(selection) / "manifest.json").read_text())
+        (version,) = (checkout.work / "registry" / "versions").iterdir()
+        assert f"serving: http://127.0.0.1:{port}" in out
+        assert serving(port) == version.name
     assert manifest["tokens"] <= 5_000
 
-    cached, _, _ = quickstart(checkout, prefix, **variables)
+    cached, _, _ = quickstart(checkout, prefix, port, **variables)
     assert all(cached.values())
+    assert place == "s3" or serving(port) == version.name
+
+
+def serving(port: int) -> str:
+    """As a client sees it."""
+    asked = {"documents": [{"id": "a", "text": "Water boils."}]}
+    status, answers = ask(f"http://127.0.0.1:{port}", "/score", asked)
+    assert status == 200
+    return str(answers[0]["model"]["version"])
+
+
+def test_a_port_that_another_program_has_is_told_before_anything_else(tmp_path: Path, tiny_encoder: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        run = Checkout(tmp_path, tiny_encoder).launch(
+            "quickstart.py", "quickstart", "--port", str(other.getsockname()[1])
+        )
+        out, _ = run.communicate(timeout=300)
+
+    assert run.returncode != 0
+    assert "cannot be had" in out
+    assert " ".join(out.split()).endswith("Name another, or 0 to serve nothing: make demo PORT=3001")

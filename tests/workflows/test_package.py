@@ -56,6 +56,8 @@ NEVER_CACHED = {
     "tell_people",
     "record_look",
     "stay",
+    "look_at_port",
+    "serve_here",
 }
 PLANS = {
     "weekly_retraining": "workflows.retraining.retrain_and_redeploy",

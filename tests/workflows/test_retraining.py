@@ -1,0 +1,181 @@
+"""`pyflyte run` of a retraining: what is better is put in service, and whatever fails, the champion serves on."""
+
+import datetime
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from checkout import Checkout
+from tiny_versions import Versions
+
+from assay.deployment import LocalSettings, LocalTarget
+from assay.registry import CHAMPION, Decision, DecisionLog, Registry
+from assay.serving import ask
+
+
+@dataclass
+class House:
+    """A checkout whose champion serves."""
+
+    checkout: Checkout
+    registry: Registry
+    target: LocalTarget
+    port: int
+    first: str
+    labels: Path
+    test_set: Path
+
+    @property
+    def champion(self) -> str:
+        move = self.registry.alias(CHAMPION)
+        return move.version if move else ""
+
+    @property
+    def serving(self) -> str:
+        """As a client sees it."""
+        asked = {"documents": [{"id": "a", "text": "Water boils."}]}
+        status, answers = ask(self.target.url, "/score", asked)
+        assert status == 200
+        return str(answers[0]["model"]["version"])
+
+    @property
+    def decisions(self) -> list[Decision]:
+        return DecisionLog(self.registry.url).history()
+
+    def retrain(self, *more: str, **variables: str) -> tuple[int, str]:
+        """Exit status, and what was printed; of an option twice, the last."""
+        given = {
+            "--kickoff": datetime.datetime.now(datetime.UTC).isoformat(),
+            "--source": str(self.labels),
+            "--test_set": str(self.test_set),
+            "--rubric": "education",
+            "--encoder": str(self.checkout.encoder),
+            "--window_tokens": "64",
+            "--tracking": "none",
+            "--in_spite": "the tests want it",
+            "--target": f"local,folder={self.checkout.work / 'deployment'},port={self.port}",
+        }
+        given |= dict(zip(more[::2], more[1::2], strict=True))
+        options = [part for pair in given.items() if pair[1] for part in pair]
+        process = self.checkout.launch(
+            "retraining.py", "retrain_and_redeploy", *options, OMP_NUM_THREADS="1", **variables
+        )
+        out, err = process.communicate(timeout=600)
+        return process.returncode, " ".join((err + out).split())
+
+
+@pytest.fixture(scope="module")
+def house(
+    tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, versions: Versions, sample: list[dict]
+) -> Iterator[House]:
+    from tiny_versions import free_port
+
+    folder = tmp_path_factory.mktemp("house")
+    checkout = Checkout(folder, tiny_encoder)
+    shutil.copytree(versions.registry, checkout.work / "registry")
+    registry, port = Registry(str(checkout.work / "registry")), free_port()
+    rows = pd.DataFrame(sample)
+    rows["when"] = [f"2026-{1 + place % 12:02d}-15" for place in range(len(rows))]
+    rows[:300].to_parquet(folder / "labels.parquet", index=False)
+    rows[300:].to_parquet(folder / "test.parquet", index=False)
+    registry.move_alias(CHAMPION, versions.first, who="test", why="begin", evidence={}, after=None)
+    target = LocalTarget(LocalSettings(checkout.work / "deployment", registry.url, port=port))
+    target.deploy(versions.first)
+    yield House(checkout, registry, target, port, versions.first, folder / "labels.parquet", folder / "test.parquet")
+    target.stop()
+
+
+def test_a_refused_challenger_leaves_the_champion_and_one_report_says_why(house: House) -> None:
+    status, said = house.retrain("--in_spite", "")
+
+    assert status == 0, said[-3000:]
+    assert house.serving == house.champion == house.first
+    decision = house.decisions[-1]
+    assert decision.outcome == "kept"
+    assert decision.version != house.first
+    assert "refused" in decision.sentence or "undecided" in decision.sentence
+    assert decision.version in Path(DecisionLog(house.registry.url).page_of(decision)).read_text()
+
+
+def failing(house: House, folder: Path, stage: str) -> tuple[list[str], dict[str, str], str]:
+    """Options and variables with which that stage fails for real, and what it says."""
+    rows = pd.read_parquet(house.labels)
+    given = folder / "given.parquet"
+    if stage == "acquire":
+        return ["--source", str(folder / "gone.parquet")], {}, "gone.parquet"
+    if stage == "no new labels":
+        return ["--time_column", "when", "--kickoff", "2025-01-01T00:00:00"], {}, "none of 300 rows is from"
+    if stage == "validate":
+        rows.assign(label=9).to_parquet(given)
+        return ["--source", str(given)], {}, "quarantined"
+    if stage == "split":
+        rows[:12].to_parquet(given)
+        return ["--source", str(given)], {}, "too few"
+    if stage == "train":
+        broken = shutil.copytree(house.checkout.encoder, folder / "encoder")
+        weights = broken / "model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:5_000])
+        return ["--encoder", str(broken)], {}, "encoder"
+    if stage == "calibrate":
+        return ["--keep", "precision=0.999"], {}, "precision"
+    if stage == "evaluate":
+        return ["--slice_by", "weather"], {}, "weather"
+    if stage == "serve check":
+        return [], {"ASSAY_SERVE_DOCUMENTS": "many"}, "ASSAY_SERVE_DOCUMENTS"
+    if stage == "judge":
+        return ["--test_set", str(folder / "gone.parquet")], {}, "gone.parquet"
+    assert stage == "deploy"
+    other = house.port + 1
+    return ["--target", f"local,folder={house.checkout.work / 'deployment'},port={other}"], {}, f":{other}"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "acquire",
+        "no new labels",
+        "validate",
+        "split",
+        "train",
+        "calibrate",
+        "evaluate",
+        "serve check",
+        "judge",
+        "deploy",
+    ],
+)
+def test_whatever_fails_the_champion_serves_on(house: House, stage: str, tmp_path: Path) -> None:
+    options, variables, said = failing(house, tmp_path, stage)
+    before = len(house.decisions)
+
+    status, printed = house.retrain(*options, **variables)
+
+    assert status != 0, printed[-2000:]
+    assert said in printed, printed[-2000:]
+    assert house.serving == house.champion == house.first
+    assert [decision.outcome for decision in house.decisions[before:]] == (["failed"] if stage == "deploy" else [])
+
+
+@pytest.mark.full
+def test_labels_of_a_period_make_a_champion_that_clients_reach(house: House) -> None:
+    kickoff = "2026-07-01T00:00:00"
+
+    status, printed = house.retrain("--time_column", "when", "--kickoff", kickoff, "--days", "0")
+
+    assert status == 0, printed[-3000:]
+    assert "150 of 300 rows are from the beginning to 2026-07-01" in printed
+    decision = house.decisions[-1]
+    assert decision.outcome == "promoted"
+    assert house.serving == house.champion == decision.version != house.first
+    move = house.registry.alias(CHAMPION)
+    assert move is not None
+    assert json.loads((Path(house.registry.url) / move.evidence["verdict"]).read_text())["challenger"]
+    again, printed = house.retrain("--time_column", "when", "--kickoff", kickoff, "--days", "0")
+    assert again == 0, printed[-3000:]
+    assert house.decisions[-1].outcome == "deployed"
+    assert "is champion already" in house.decisions[-1].sentence
