@@ -18,7 +18,7 @@ from assay.judging import JudgeRequest, judge_challenger, model_to_beat
 from assay.progress import say
 from assay.registry import CHAMPION, PREVIOUS, Decision, Registry, promote, promote_judged, rollback
 
-DONE = {"promote": "promoted", "rollback": "rolled back", "none": "deployed"}
+DONE = {"promote": "promoted", "rollback": "rolled back", "none": "deployed", "keep": "kept"}
 """What moves of the champion -> outcome of the decision."""
 
 
@@ -35,7 +35,7 @@ class Change:
     target: dict[str, str]
     """See `assay.deployment_settings`."""
     move: str
-    """What becomes of the champion: `promote`, `rollback`, or `none`."""
+    """What becomes of the champion: `promote`, `rollback`, or `none`; `keep`: nothing is deployed either."""
     who: str
     why: str
     verdict: str = ""
@@ -91,13 +91,14 @@ def judge_change(
     data_until: datetime.date | None = None,
     limits: PromotionLimits | None = None,
     gates: GateLimits | None = None,
-) -> tuple[Change, bool]:
-    """Ask the gate about a planned version, on labelled documents: the change with its verdict, and whether to go on.
+) -> Change:
+    """Ask the gate about a planned version, on labelled documents: the change with its verdict, and with `keep` for its
+    move where the gate does not let it pass.
 
     What is champion already is not judged: it may be served. Raises InputError where it cannot be judged.
     """
     if change.version == change.champion:
-        return replace(change, move="none", why=f"{change.version} is champion already."), True
+        return replace(change, move="none", why=f"{change.version} is champion already.")
     with (
         tempfile.TemporaryDirectory(prefix="assay-verdict-") as scratch,
         Registry(change.registry).open(change.version) as challenger,
@@ -122,17 +123,23 @@ def judge_change(
     passed = judgement.verdict == "promoted"
     if reason and not passed:
         why = f"{why} Promoted all the same: {reason}"
-    return replace(change, verdict=verdict, why=why), passed or bool(reason)
+    return replace(change, verdict=verdict, why=why, move=change.move if passed or reason else "keep")
 
 
 def deploy(change: Change) -> Served:
     """Put it where clients reach it. Raises FailedDeploymentError where it does not prove itself."""
+    if change.move == "keep":
+        said = f"nothing is deployed: {change.served or 'nothing'} serves on"
+        say(said)
+        return Served(change.served, "", [said])
     done = open_target(change.target, change.registry).deploy(change.version)
     return Served(done.version, done.where, list(done.events))
 
 
 def prove(change: Change, served: Served) -> Served:
     """Ask it what clients will ask. Raises InputError where it does not answer as it did when it was evaluated."""
+    if change.move == "keep":
+        return served
     with Registry(change.registry).open(change.version) as model:
         report = smoke_test(model, change.version, served.where)
     said = f"smoke test at {served.where}: off by {report.worst:.1g} of {report.tolerance:g} labels"
@@ -165,16 +172,13 @@ def move_champion(change: Change, served: Served) -> Served:
 def conclude(change: Change, served: Served) -> Decision:
     """Keep what was decided and done."""
     outcome = DONE[change.move]
-    sentence = f"{change.version} serves at {served.where}. {change.why}"
-    decision = Decision(change.version, outcome, _champion(change), served.version, sentence, tuple(served.events))  # type: ignore[arg-type]
-    return keep_decision(change.registry, decision, change.verdict)
-
-
-def leave(change: Change) -> Decision:
-    """Keep that nothing was done, and why."""
-    serving = change.served or "nothing"
-    sentence = f"{serving} serves on. {change.why}"
-    decision = Decision(change.version, "kept", _champion(change), change.served, sentence)
+    what = (
+        f"{served.version or 'nothing'} serves on"
+        if outcome == "kept"
+        else f"{change.version} serves at {served.where}"
+    )
+    sentence, events = f"{what}. {change.why}", tuple(served.events)
+    decision = Decision(change.version, outcome, _champion(change), served.version, sentence, events)  # type: ignore[arg-type]
     return keep_decision(change.registry, decision, change.verdict)
 
 

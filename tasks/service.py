@@ -1,7 +1,5 @@
 """In service: another version deployed, proved, and only then champion; or all as it was before."""
 
-from typing import NamedTuple
-
 from flytekit import Deck, current_context, task
 from flytekit.types.error import FlyteError
 
@@ -14,13 +12,8 @@ from assay.evaluation import read_limits, read_promotion_limits
 from assay.progress import stage
 from assay.registry import CHAMPION, Decision
 from assay.report import render_fragment
-from tasks.resources import encoder, light
+from tasks.resources import encoder, heavy, light
 from tasks.settings import lasting, on_cluster, source_location, split_names
-
-
-class Judged(NamedTuple):
-    change: Change
-    passed: bool
 
 
 def _target(given: str) -> dict[str, str]:
@@ -66,7 +59,7 @@ def judge_version(
     in_spite: str,
     registry: str,
     target: str,
-) -> Judged:
+) -> Change:
     """What the promotion gate says of a version of the registry; measured anew, since the champion moves."""
     rules, gates = read_promotion_limits(split_names(limits)), read_limits(split_names(gate_limits))
     shelf, until = _shelf(registry), read_date(data_until)
@@ -74,7 +67,7 @@ def judge_version(
         change = changing.plan_change(
             shelf, challenger, _target(target), move="promote", who=_who(), why="", in_spite=in_spite
         )
-    judged, passed = changing.judge_change(
+    return changing.judge_change(
         change,
         source_location(data),
         Columns(text=text_column, label=label_column, group=group_by),
@@ -83,17 +76,16 @@ def judge_version(
         limits=rules,
         gates=gates,
     )
-    return Judged(judged, passed)
 
 
-@task(**encoder())
+@task(**light())
 def deploy_version(change: Change) -> Served:
     """Where clients reach it; what served before serves on where it does not prove itself."""
     with stage(f"Deploy {change.version}"):
         return changing.deploy(change)
 
 
-@task(**encoder())
+@task(**heavy())
 def prove_version(change: Change, served: Served) -> Served:
     """The golden documents, asked where clients are."""
     with stage("Smoke test"):
@@ -109,17 +101,11 @@ def move_champion(change: Change, served: Served) -> Served:
 
 @task(enable_deck=True, **light())
 def conclude(change: Change, served: Served) -> Decision:
-    """One report of what was decided and done."""
+    """One report of what was decided and done, or why nothing was."""
     return _shown(changing.conclude(change, served), change)
 
 
 @task(enable_deck=True, **light())
-def leave(change: Change) -> Decision:
-    """One report of why nothing was done."""
-    return _shown(changing.leave(change), change)
-
-
-@task(enable_deck=True, **encoder())
 def restore_service(change: Change, err: FlyteError | None = None) -> Decision:
     """On a failure: what served before serves, and is champion; one report of it."""
     return _shown(changing.restore(change, err.message if err else "it is not known how"), change)

@@ -50,7 +50,6 @@ NEVER_CACHED = {
     "prove_version",
     "move_champion",
     "conclude",
-    "leave",
     "restore_service",
     "look_at_service",
     "tell_people",

@@ -1,0 +1,65 @@
+"""The log of decisions: each has a page, none is lost where several decide at once, and a torn one is told."""
+
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+from assay.errors import InputError
+from assay.registry import Decision, DecisionLog
+
+MADE = Decision("a" * 12, "kept", "b" * 12, "b" * 12, "It was no better.", ("judged",))
+
+
+def decide(url: str, name: str, times: int) -> None:
+    for number in range(times):
+        decision = Decision(name, "kept", "", "", f"{number}")
+        DecisionLog(url).append(decision, lambda entry: f"page of {entry.version} {entry.sentence}")
+
+
+def test_a_decision_is_read_as_it_was_made_and_has_a_page(tmp_path: Path) -> None:
+    log = DecisionLog(str(tmp_path))
+
+    kept = log.append(MADE, lambda entry: f"<p>{entry.number}: {entry.sentence}</p>")
+
+    assert (kept.number, kept.events) == (1, ("judged",))
+    assert kept.when.endswith("+00:00")
+    assert log.history() == [kept]
+    assert Path(log.page_of(kept)).read_text() == "<p>1: It was no better.</p>"
+    assert str(kept) == "kept: It was no better."
+
+
+def test_of_several_who_decide_at_once_each_is_kept_with_its_own_page(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=decide, args=(str(tmp_path), f"worker {n}", 4)) for n in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(120)
+
+    log = DecisionLog(str(tmp_path))
+    found = log.history()
+    assert sorted((each.version, each.sentence) for each in found) == [
+        (f"worker {n}", str(number)) for n in range(4) for number in range(4)
+    ]
+    assert all(Path(log.page_of(each)).read_text() == f"page of {each.version} {each.sentence}" for each in found)
+
+
+def test_who_was_stopped_between_page_and_entry_hinders_nobody(tmp_path: Path) -> None:
+    log = DecisionLog(str(tmp_path))
+    (tmp_path / "decisions").mkdir()
+    (tmp_path / "decisions" / "00000001.html").write_text("a page without an entry")
+
+    kept = log.append(MADE, lambda entry: "page")
+
+    assert kept.number == 2
+    assert log.history() == [kept]
+
+
+def test_an_entry_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    log = DecisionLog(str(tmp_path))
+    log.append(MADE, lambda entry: "page")
+    (tmp_path / "decisions" / "00000001.json").write_text("{")
+
+    with pytest.raises(InputError, match=r"this decision cannot be read.*00000001\.json"):
+        log.history()
