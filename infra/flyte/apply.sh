@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Project, limits, quota, defaults and pod template of one environment, as they are in these files:
 #
-#   DATA=s3://BUCKET/assay infra/flyte/apply.sh dev|prod
+#   infra/flyte/apply.sh dev|prod
 #
-# The same again changes nothing. DATA is where tasks keep what lasts. flytectl reads ENV.config.yaml, kubectl its current
-# context, or that of KUBECTL_CONTEXT. FLYTE_PLATFORM_URL is asked instead of the endpoint of the file, if it is set.
+# The same again changes nothing. flytectl reads ENV.config.yaml (FLYTE_PLATFORM_URL is asked instead of its endpoint, if it is
+# set); kubectl's context is called like the cluster, assay-ENV, or KUBECTL_CONTEXT.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -14,34 +14,28 @@ case $environment in
   prod) domain=production ;;
   *) echo "apply.sh: name an environment, dev or prod" >&2; exit 2 ;;
 esac
-case ${DATA:-} in
-  s3://?*[!/] | gs://?*[!/]) ;;
-  *) echo "apply.sh: DATA is '${DATA:-}'. Set it to a place in an object store, such as s3://BUCKET/assay" >&2; exit 2 ;;
-esac
 for tool in flytectl kubectl; do
   command -v "$tool" >/dev/null || { echo "apply.sh: $tool is missing" >&2; exit 2; }
 done
 
-filled=$(mktemp -d)
-trap 'rm -rf "$filled"' EXIT
 admin=(--config "$environment.config.yaml")
 if [ -n "${FLYTE_PLATFORM_URL:-}" ]; then admin+=(--admin.endpoint "dns:///$FLYTE_PLATFORM_URL"); fi
+kube=(--context "${KUBECTL_CONTEXT:-assay-$environment}")
+namespace="assay-$domain"
 
 # Before a change flytectl shows the difference and asks; what the files say is meant.
-change() { flytectl "${admin[@]}" "$@" <<< y; }
+change() { flytectl "${admin[@]}" update "$@" <<< y; }
 
-if flytectl "${admin[@]}" get project assay --output json | grep -Eq '"id": *"assay"'; then
-  change update project --file project.yaml
+projects=$(flytectl "${admin[@]}" get project assay --output json)
+if grep -Eq '"id": *"assay"' <<< "$projects"; then
+  change project --file project.yaml
 else
   flytectl "${admin[@]}" create project --file project.yaml
 fi
-sed "s|\${DATA}|$DATA|" "$environment/execution.yaml" > "$filled/execution.yaml"
-change update task-resource-attribute --attrFile "$environment/task-resources.yaml"
-change update cluster-resource-attribute --attrFile "$environment/quota.yaml"
-change update workflow-execution-config --attrFile "$filled/execution.yaml"
+change task-resource-attribute --attrFile "$environment/task-resources.yaml"
+change cluster-resource-attribute --attrFile "$environment/quota.yaml"
+change workflow-execution-config --attrFile "$environment/execution.yaml"
 
-kube=(kubectl)
-if [ -n "${KUBECTL_CONTEXT:-}" ]; then kube+=(--context "$KUBECTL_CONTEXT"); fi
-# Flyte makes the namespace of a new project within minutes; until then it is made here, which Flyte takes as it is.
-"${kube[@]}" get namespace "assay-$domain" >/dev/null 2>&1 || "${kube[@]}" create namespace "assay-$domain"
-"${kube[@]}" apply --namespace "assay-$domain" --filename pod-template.yaml
+# Flyte makes the namespace of a new project within minutes; one that is there already it takes as it is.
+kubectl "${kube[@]}" get namespace "$namespace" >/dev/null 2>&1 || kubectl "${kube[@]}" create namespace "$namespace"
+kubectl "${kube[@]}" apply --namespace "$namespace" --filename pod-template.yaml

@@ -71,7 +71,7 @@ def test_images_of_tasks_hold_no_code_and_look_at_all_of_it(target: str) -> None
     assert [each.split()[0].split("=")[0] for each in stage.all("COPY")] == ["--from"]
     word, last = stage.instructions[-1]
     assert (word, last.split()[0]) == ("RUN", "--mount=type=bind,target=/tmp/checkout")
-    assert last.split()[1:] == "PYTHONPATH=/tmp/checkout python /tmp/checkout/infra/image/check_tasks.py".split()
+    assert last.split()[1:] == ["PYTHONPATH=/tmp/checkout", "python", "/tmp/checkout/infra/image/check_tasks.py"]
 
 
 def test_no_secret_and_no_moving_tag_gets_in() -> None:
