@@ -111,10 +111,10 @@ def test_every_secret_that_is_named_is_in_the_list() -> None:
 
 
 def referred(document: Any) -> Iterator[str]:
-    """Names of all Secrets below `secretRef`."""
+    """Names of all Secrets that a manifest refers to."""
     if isinstance(document, dict):
-        if "secretRef" in document:
-            yield document["secretRef"]["name"]
+        for kind in {"secretRef", "credentials"} & document.keys():
+            yield document[kind]["name"]
         for value in document.values():
             yield from referred(value)
     elif isinstance(document, list):
@@ -131,7 +131,8 @@ def test_secrets_are_given_where_the_list_says_and_the_list_has_no_values() -> N
     overlays = [
         yaml.safe_load(file.read_text()) for file in ROOT.glob("infra/kubernetes/overlays/*/kustomization.yaml")
     ]
-    assert set(secrets()["assay-serving"]["namespaces"]) == {overlay["namespace"] for overlay in overlays}
+    for name in ("assay-serving", "assay-metrics"):
+        assert set(secrets()[name]["namespaces"]) == {overlay["namespace"] for overlay in overlays}
 
 
 def test_the_pod_template_and_the_role_are_valid() -> None:
