@@ -19,15 +19,18 @@ from packaging.utils import canonicalize_name
 
 LOCKS = {"cpu": "requirements-cpu.lock", "cuda": "requirements-gpu.lock"}
 CUDA = re.compile(r"nvidia-|cuda-|triton$")
-# Refuses what comes from packages that the images do not have, as if it were not installed.
+# Finds nothing of the packages that the images do not have, as if they were not installed.
 ONLY_LOCKED = """
 import importlib.metadata, runpy, sys
-refused = set({refused!r})
-class Missing:
+missing = set({missing!r})
+class Without:
+    def __init__(self, finder):
+        self.finder = finder
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in refused:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-sys.meta_path.insert(0, Missing())
+        return None if name.partition(".")[0] in missing else self.finder.find_spec(name, path, target)
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+sys.meta_path[:] = map(Without, sys.meta_path)
 sys.argv = [{script!r}]
 runpy.run_path({script!r}, run_name="__main__")
 """
@@ -109,13 +112,13 @@ def test_the_lock_of_the_images_lacks_nothing_that_its_packages_ask_for() -> Non
 def run_only_locked(context: Path, script: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     """A script by an interpreter that has the packages of the images and no others, in `folder`."""
     cpu = locked(LOCKS["cpu"])
-    refused = {
+    missing = {
         module
         for module, owners in importlib.metadata.packages_distributions().items()
         if not any(canonicalize_name(owner) in cpu for owner in owners)
     }
-    assert {"pytest", "hypothesis", "moto"} <= refused
-    code = ONLY_LOCKED.format(refused=sorted(refused), script=str(script))
+    assert {"pytest", "hypothesis", "moto"} <= missing
+    code = ONLY_LOCKED.format(missing=sorted(missing), script=str(script))
     environment = {**os.environ, "PYTHONPATH": str(context), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-c", code]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=500)
