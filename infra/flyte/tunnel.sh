@@ -17,11 +17,12 @@ log=$(mktemp)
 aws eks update-kubeconfig --name "$cluster" --alias "$cluster" >/dev/null
 kubectl --context "$cluster" --namespace flyte port-forward service/flyte-binary-grpc "$port:8089" >"$log" 2>&1 &
 tunnel=$!
-trap 'kill "$tunnel" 2>/dev/null || true; rm -f "$log"' EXIT
-for _ in $(seq 60); do
-  if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then open=yes; break; fi
+trap 'kill "$tunnel" 2>/dev/null || true; wait "$tunnel" 2>/dev/null || true; rm -f "$log"' EXIT
+# What answers on the port might be another's: only its own word counts.
+for _ in $(seq 120); do
+  if grep -q '^Forwarding from' "$log"; then open=yes; break; fi
   kill -0 "$tunnel" 2>/dev/null || break
-  sleep 0.5
+  sleep 0.25
 done
 if [ -z "${open:-}" ]; then echo "tunnel.sh: no tunnel to $cluster: $(tail -n 1 "$log")" >&2; exit 1; fi
 if [ $# -gt 0 ]; then "$@"; else echo "flyte of $cluster is on port $port"; wait "$tunnel"; fi

@@ -8,7 +8,8 @@ tag=${base%@*}
 pinned=${base#*@}
 docker buildx imagetools inspect --raw "$base" | grep -q '"architecture": *"amd64"' ||
   { echo "check_base.sh: $base has nothing for linux/amd64" >&2; exit 1; }
-now=$(docker buildx imagetools inspect --format '{{json .Manifest}}' "$tag" | jq --raw-output .digest)
+now=$(docker buildx imagetools inspect --format '{{json .Manifest}}' "$tag" |
+  python3 -c 'import json, sys; print(json.load(sys.stdin)["digest"])')
 if [ "$now" != "$pinned" ]; then
   echo "::warning file=Dockerfile::$tag is now $now: update the digest, it has newer packages of the system"
 fi
