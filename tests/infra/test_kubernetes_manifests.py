@@ -10,6 +10,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from dockerfile import stages
 
 from assay.deployment import KubernetesSettings
 from assay.deployment.cluster import Cluster
@@ -127,12 +128,10 @@ def test_the_role_is_for_the_deployment_that_is_deployed(overlay: str) -> None:
 
 
 def test_the_image_holds_what_the_containers_run() -> None:
-    lines = (KUBERNETES / "Dockerfile").read_text().splitlines()
-    copied = [line.split()[1:] for line in lines if line.startswith("COPY")]
+    serve = stages()["serve"]
+    copied = [each.split() for each in serve.all("COPY") if not each.startswith("--from=")]
     assert [source for source, _ in copied] == ["requirements.lock", "assay"]
     assert {str(Path(target).parent) for _, target in copied} == {"/opt/assay"}, "the lock lies beside the code"
-    assert all((ROOT / source).exists() for source, _ in copied)
-    assert "ENV PYTHONPATH=/opt/assay" in lines
-    assert [line for line in lines if line.startswith("USER")] == [
-        f"USER {pod('prod')['securityContext']['runAsUser']}"
-    ]
+    assert serve.all("ENV") == ["PYTHONPATH=/opt/assay"]
+    security = pod("prod")["securityContext"]
+    assert serve.all("USER") == [f"{security['runAsUser']}:{security['runAsGroup']}"]
