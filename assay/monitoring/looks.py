@@ -42,9 +42,18 @@ class LookLog:
 
     url: str
 
-    def history(self, most: int = 1_000) -> list[Look]:
-        """The last looks, the oldest first. Raises InputError where an entry cannot be read."""
-        return [self._read(number) for number in self._numbers()[-most:]]
+    def history(self, most: int = 1_000, skipped: list[str] | None = None) -> list[Look]:
+        """The last looks, the oldest first. Raises InputError where an entry cannot be read; with `skipped`, its
+        message is added there instead, and the others are given all the same."""
+        looks = []
+        for number in self._numbers()[-most:]:
+            try:
+                looks.append(self._read(number))
+            except InputError as error:
+                if skipped is None:
+                    raise
+                skipped.append(str(error))
+        return looks
 
     def last_act(self, version: str, since: datetime.datetime) -> Look | None:
         """The last look of a version, since then, whose alarm was to be acted upon."""
@@ -90,7 +99,10 @@ class LookLog:
     def _read(self, number: int) -> Look:
         try:
             fields = json.loads(read_bytes(self._entry(number)))
-            datetime.datetime.fromisoformat(fields["when"])
-            return Look(number=number, **{**fields, "alarms": tuple(fields["alarms"])})
-        except (ValueError, TypeError, KeyError) as error:
+            if datetime.datetime.fromisoformat(fields["when"]).tzinfo is None:
+                raise ValueError("its time has no time zone")
+            return Look(
+                number=number, **{**fields, "alarms": tuple(fields["alarms"]), "shares": dict(fields["shares"])}
+            )
+        except (FileNotFoundError, ValueError, TypeError, KeyError) as error:
             raise InputError(f"this look cannot be read: {error!r}", where=self._entry(number)) from error

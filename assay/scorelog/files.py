@@ -66,19 +66,23 @@ def read_log(
     *,
     version: str = "",
     columns: Sequence[str] = tuple(SCHEMA.names),
+    skipped: list[str] | None = None,
 ) -> Iterator[pd.DataFrame]:
     """Rows from `since` to before `until`, both with a time zone, of one version of the model or of all; file by file.
 
-    Raises InputError for a file that cannot be read.
+    Raises InputError for a file that cannot be read; with `skipped`, its message is added there instead, and the
+    others are given all the same.
     """
     for url in _files(place, since, until):
         try:
             with open_binary(url) as file:
                 table = pq.read_table(file, columns=list(dict.fromkeys(["time", "version", *columns]))).to_pandas()
         except (OSError, pa.ArrowException) as error:
-            raise InputError(
-                f"this file of the score log cannot be read: {error}", where=url, fix="Remove it"
-            ) from error
+            told = InputError(f"this file of the score log cannot be read: {error}", where=url, fix="Remove it")
+            if skipped is None:
+                raise told from error
+            skipped.append(str(told))
+            continue
         wanted = (table["time"] >= since) & (table["time"] < until)
         if version:
             wanted &= table["version"] == version
