@@ -46,9 +46,7 @@ def decision_blocks(state: State) -> list[Block]:
             for move in state.moves
         ]
         shown = rows[::-1][:ROWS]
-        blocks.append(
-            Table(pd.DataFrame(shown), f"{of_all(len(shown), len(rows), 'moves of the champion')}, the newest first.")
-        )
+        blocks.append(Table(pd.DataFrame(shown), of_all(len(shown), len(rows), "Moves of the champion")))
     if state.judged:
         rows = [
             {
@@ -64,7 +62,7 @@ def decision_blocks(state: State) -> list[Block]:
         uses = {digest: sum(of == digest for of, _ in state.judged) for digest, _ in state.judged}
         worn = "; ".join(f"{digest[:12]} has decided {count:,} times" for digest, count in sorted(uses.items()))
         blocks += [
-            Table(pd.DataFrame(shown), f"{of_all(len(shown), len(rows), 'judgements')}, the newest first."),
+            Table(pd.DataFrame(shown), of_all(len(shown), len(rows), "Judgements")),
             Prose(f"Each decision wears a test set out a little: {worn}."),
         ]
     return blocks
@@ -85,7 +83,7 @@ def version_blocks(state: State) -> list[Block]:
     if not state.versions:
         return [Prose("No version is registered yet.")]
     shown = state.versions[::-1][:ROWS]
-    caption = f"{of_all(len(shown), len(state.versions), 'versions')}, the newest first; figures are of the metric "
+    caption = f"{of_all(len(shown), len(state.versions), 'Versions')} Figures are of the metric "
     return [
         Table(pd.DataFrame([_row(known) for known in shown]), f"{caption}that decides, on each one's own test part.")
     ]

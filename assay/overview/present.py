@@ -44,14 +44,14 @@ def champion_blocks(state: State) -> list[Block]:
         why = "no version was promoted yet" if state.versions else "no version is registered yet"
         return [Callout(f"There is no champion: {why}.", "warn")]
     known = {known.version.name: known for known in state.versions}.get(move.version)
-    before = "it was rolled back to" if state.previous == move.version else state.previous or "none"
+    before = "none: it was one" if state.previous == move.version else state.previous or "none"
     blocks: list[Block] = [
         Facts(
             {
                 "champion": move.version,
-                "for": age(move.when, state.now),
+                "champion for": age(move.when, state.now),
                 "age of the model": age(known.version.created, state.now) if known else "not known",
-                "before it": before,
+                "rollback to": before,
             }
         ),
         Prose(f"Since {minute(move.when)} UTC, by {plain(move.who)}: {plain(move.why)}"),
@@ -96,9 +96,9 @@ def alarm_blocks(state: State) -> list[Block]:
         for look in alarms[::-1][:ROWS]
     ]
     if rows:
-        blocks.append(Table(pd.DataFrame(rows), f"{of_all(len(rows), len(alarms), 'alarms')}, the newest first."))
+        blocks.append(Table(pd.DataFrame(rows), of_all(len(rows), len(alarms), "Alarms")))
     return blocks
 
 
 def _titles(look: Look) -> str:
-    return ", ".join(TITLES.get(name, name) for name in look.alarms)
+    return "; ".join(TITLES.get(name, name) for name in look.alarms)

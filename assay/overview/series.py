@@ -29,7 +29,16 @@ def look_blocks(state: State) -> list[Block]:
     }
     first = min(times[0] for times, _ in lines.values())
     moved = [time_of(move.when) for move in state.moves if time_of(move.when) >= first]
-    chart = chart_times(lines, marks=moved, marked="another champion", y="share kept", name="share kept at each look")
+    chart = chart_times(
+        lines,
+        marks=moved,
+        marked="another champion",
+        flags=[(time_of(look.when), look.shares["kept"]) for look in looks if look.alarms and look.version in lines],
+        flagged="alarm",
+        from_zero=True,
+        y="share kept",
+        name="share kept at each look",
+    )
     which = f"{len(looks):,} looks by version {newest[0]}" if len(newest) == 1 else f"{len(looks):,} looks, by version"
     return [Figure(chart, f"Share kept of each window that the watch looked at: {which}.")]
 
@@ -53,7 +62,7 @@ def log_blocks(state: State) -> list[Block]:
             }
         ),
         Figure(
-            chart_times(counts, y="documents", name="documents in the score log each day"),
+            chart_times(counts, from_zero=True, y="documents", name="documents in the score log each day"),
             f"Documents in the score log each day; {len(days)} of the last {asked.days} days have any, and today is "
             "not over. Where ASSAY_SERVE_LOG_SHARE is below 1, the service answers more than it logs.",
         ),
@@ -63,7 +72,10 @@ def log_blocks(state: State) -> list[Block]:
         kept = {"share kept": (times, [day.kept / day.scored for day in scored])}
         means = {"expected label": (times, [day.calibrated / day.scored for day in scored])}
         blocks += [
-            Figure(chart_times(kept, y="share kept", name="share kept each day"), "Share kept of the scored ones."),
+            Figure(
+                chart_times(kept, from_zero=True, y="share kept", name="share kept each day"),
+                "Share kept of the documents with a score, each day.",
+            ),
             Figure(
                 chart_times(means, y="expected label", name="mean expected label each day"),
                 "Mean of the expected labels, on the scale of the labels.",

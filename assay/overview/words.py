@@ -9,8 +9,8 @@ def time_of(text: str) -> datetime.datetime:
 
 
 def minute(text: str) -> str:
-    """`2026-01-31 12:00`, UTC."""
-    return f"{time_of(text).astimezone(datetime.UTC):%Y-%m-%d %H:%M}"
+    """`2026-01-31 12:00`, UTC, in one piece."""
+    return f"{time_of(text).astimezone(datetime.UTC):%Y-%m-%d\N{NO-BREAK SPACE}%H:%M}"
 
 
 def age(when: str, now: datetime.datetime) -> str:
@@ -23,12 +23,14 @@ def span(seconds: float) -> str:
     for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:,.0f} {unit}"
-    return f"{max(seconds, 0.0):,.0f} seconds"
+    whole = round(max(seconds, 0.0))
+    return f"{whole} second{'' if whole == 1 else 's'}"
 
 
 def of_all(shown: int, there: int, what: str) -> str:
-    """`12 alarms`, or how many of them are shown."""
-    return f"{there:,} {what}" if shown == there else f"The last {shown:,} of {there:,} {what}"
+    """`Alarms: 12, the newest first.`, or how many of them are shown."""
+    count = f"{there:,}" if shown == there else f"the last {shown:,} of {there:,}"
+    return f"{what}: {count}, the newest first."
 
 
 def share(part: int, whole: int) -> str:

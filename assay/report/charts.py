@@ -69,10 +69,16 @@ def chart_times(
     *,
     marks: Sequence[datetime.datetime] = (),
     marked: str = "",
+    flags: Sequence[tuple[datetime.datetime, float]] = (),
+    flagged: str = "",
+    from_zero: bool = False,
     y: str,
     name: str,
 ) -> str:
-    """Lines over a common axis of dates, each point shown where there are few, and a dashed line at each of `marks`."""
+    """Lines over a common axis of dates, each point shown where there are few.
+
+    A dashed line stands at each of `marks` and a cross at each of `flags`, which the legend calls so.
+    """
     canvas, axes = _axes(height=3.0)
     for (title, (times, values)), colour in zip(series.items(), COLOURS * len(series), strict=False):
         dot = "o" if len(times) <= POINTS_SHOWN else None
@@ -82,11 +88,23 @@ def chart_times(
     for number, mark in enumerate(marks):
         label = marked if number == 0 else None
         axes.axvline(mdates.date2num(mark), color=PINK, linewidth=1.2, linestyle="--", label=label)
+    if flags:
+        axes.plot(
+            mdates.date2num([time for time, _ in flags]),
+            [value for _, value in flags],
+            "X",
+            color=PINK,
+            markersize=10,
+            markeredgecolor="white",
+            label=flagged,
+        )
+    if from_zero:
+        axes.set_ylim(bottom=0)
     ticks = mdates.AutoDateLocator(minticks=3, maxticks=7)
     axes.xaxis.set_major_locator(ticks)
     axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(ticks, tz=datetime.UTC))
     axes.set_ylabel(y)
-    if len(series) > 1 or marks:
+    if len(series) > 1 or marks or flags:
         _legend(axes)
     return _svg(canvas, name)
 

@@ -1,5 +1,6 @@
 """The page of the state, of real registries, real looks and real logs: whole, in parts, and damaged."""
 
+import copy
 import datetime
 import json
 import re
@@ -95,9 +96,19 @@ class Place:
         return output.read_text()
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Place:
+    return Place(tmp_path_factory.mktemp("made"), tiny_model)
+
+
 @pytest.fixture
-def place(tmp_path: Path, tiny_model: Path) -> Place:
-    return Place(tmp_path, tiny_model)
+def place(made: Place, tmp_path: Path) -> Place:
+    """A copy: nothing in a registry knows where it lies."""
+    shutil.copytree(made.folder, tmp_path / "place")
+    copied = copy.copy(made)
+    copied.folder, copied.registry = tmp_path / "place", Registry(str(tmp_path / "place/registry"))
+    copied.looks, copied.log = LookLog(str(tmp_path / "place/looks")), str(tmp_path / "place/log")
+    return copied
 
 
 def section(text: str, title: str) -> str:
@@ -111,9 +122,9 @@ def test_the_page_tells_all_there_is(place: Place) -> None:
 
     champion = section(text, "Champion")
     assert f"| champion | {place.one} |" in champion
-    assert "| for | 3 days |" in champion
+    assert "| champion for | 3 days |" in champion
     assert "by ben" in champion and f"Rolled back from {place.two}." in champion
-    assert "it was rolled back to" in champion
+    assert "| rollback to | none: it was one |" in champion
     assert page.count("<svg") == 4, "looks, and of the log: documents, share kept, expected label"
     assert page.count("<h2>") == 6 and "<b>times</b>" not in page and "&lt;b&gt;times&lt;/b&gt;" in page
 
@@ -122,7 +133,7 @@ def test_the_page_tells_all_there_is(place: Place) -> None:
     assert re.search(rf"\| {place.one} \| .*scores, stability index.* \| 400 \| yes \|", alarms)
 
     decisions = section(text, "Last decisions")
-    assert "3 moves of the champion, the newest first." in decisions
+    assert "Moves of the champion: 3, the newest first." in decisions
     assert "| anna | labels of October | The gate said: It is better. |" in decisions
     assert f"| {place.two} | {place.one} | yes |" in decisions, "judged, and promoted"
     assert f"| {place.three} | {place.two} | no |" in decisions
@@ -130,7 +141,7 @@ def test_the_page_tells_all_there_is(place: Place) -> None:
 
     versions = section(text, "Versions")
     assert versions.count("0.5000 kWh") == 3
-    assert re.search(rf"\| {place.one} \| [-0-9: ]+ \| champion, previous \| \S.* 0.625 \|", versions)
+    assert re.search(rf"\| {place.one} \| [-0-9:\xa0]+ \| champion, previous \| \S.* 0.625 \|", versions)
     cost = section(text, "Cost")
     assert "| training of the champion | 60 seconds, 0.5000 kWh |" in cost
     assert "| energy of all | 1.5000 kWh |" in cost
@@ -203,13 +214,17 @@ def damage(where: str, data: bytes = b"{") -> Callable[[Place], Path]:
             damage("registry/aliases/champion/00000001.json"),
             "Champion",
             "this entry cannot be read",
-            "| for | 3 days |",
+            "| champion for | 3 days |",
         ),
-        (damage("registry/aliases/champion/00000003.json"), "Champion", "this entry cannot be read", "cannot be told"),
-        (damage("registry/aliases/champion/00000002.json"), "Last decisions", "this entry cannot be read", "2 moves"),
-        (damage("registry/test_sets/*/00000001.json"), "Last decisions", "this entry cannot be read", "1 judgements"),
-        (damage("registry/versions/*/version.json"), "Versions", "this version's record cannot be read", "2 versions"),
-        (damage("registry/versions/*/model/evaluation.json"), "Versions", "evaluation cannot be read", "3 versions"),
+        (
+            damage("registry/aliases/champion/00000002.json"),
+            "Last decisions",
+            "this entry cannot be read",
+            "Moves of the champion: 2",
+        ),
+        (damage("registry/test_sets/*/00000001.json"), "Last decisions", "this entry cannot be read", "Judgements: 1"),
+        (damage("registry/versions/*/version.json"), "Versions", "this version's record cannot be read", "Versions: 2"),
+        (damage("registry/versions/*/model/evaluation.json"), "Versions", "evaluation cannot be read", "Versions: 3"),
         (
             damage("log/*/*.parquet"),
             "Scores over time",
@@ -237,9 +252,8 @@ def test_what_cannot_be_read_is_told_and_costs_itself_alone(
     told = section(text, "Not read")
     assert lost in told.replace("\\", "") and path.name in told and told.count("> ") == 1
     assert stays in section(text, section_of)
-    for title in {"Champion", "Scores over time", "Alarms", "Last decisions", "Versions"} - {section_of, "Champion"}:
-        if "versions" not in path.parts:
-            assert section(text, title) == section(whole, title) or title in ("Scores over time", "Last decisions")
+    gone = set(whole.splitlines()) - set(text.splitlines())
+    assert len(gone) <= 8, gone
     assert tree(place.folder) == before, "to look changes nothing"
 
 
