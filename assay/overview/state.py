@@ -144,10 +144,10 @@ def _champion(registry: Registry) -> tuple[AliasMove | None, bool]:
 def _previous(registry: Registry, champion: AliasMove | None, skipped: list[str]) -> str:
     if champion and champion.previous:  # the champion's log is what counts: that of `previous` follows it
         return champion.previous
+    move = None
     with _told(registry.url, skipped):
         move = registry.alias(PREVIOUS)
-        return move.version if move else ""
-    return ""
+    return move.version if move else ""
 
 
 def _known(registry: Registry, version: Version, aliases: dict[str, str], skipped: list[str]) -> Known:
