@@ -85,15 +85,17 @@ def _show(done: Any, how: str) -> None:
 def _stop(options: argparse.Namespace, registry: str) -> None:
     from assay.deployment import LocalTarget
 
-    target = _target(options, registry)
-    if not isinstance(target, LocalTarget):
+    if _setting(options, "target") == "kubernetes":
         raise InputError("a cluster is not stopped from here", fix="`kubectl delete -k` the overlay")
+    target = _target(options, registry)
+    assert isinstance(target, LocalTarget)
     target.stop()
     print("nothing is served any more")
 
 
 def _target(options: argparse.Namespace, registry: str) -> "Target":
     from assay.deployment import KubernetesSettings, KubernetesTarget, LocalSettings, LocalTarget
+    from assay.storage import require_folder
 
     given = {name: _setting(options, name) for name in SETTINGS}
     within = {"within": _number("within", given["within"], float)} if given["within"] else {}
@@ -101,6 +103,7 @@ def _target(options: argparse.Namespace, registry: str) -> "Target":
         folder = given["folder"] or str(Path(os.environ.get("ASSAY_WORK", "work")) / "deployment")
         if "://" in folder:
             raise InputError(f"{folder} is a URL", where="--folder", fix="Name a folder of this machine")
+        require_folder(folder)
         port = _number("port", given["port"], int)
         return LocalTarget(LocalSettings(Path(folder), registry, given["host"], port, **within))
     if given["target"] == "kubernetes":

@@ -60,8 +60,14 @@ def run(options: argparse.Namespace) -> int:
         window_of_scores,
     )
     from assay.report import write_html
-    from assay.storage import digest_folder, staged_file
+    from assay.storage import digest_folder, require_folder, staged_file
 
+    if options.output.suffix != ".json" or options.output.is_dir():  # the page beside it would take its place
+        raise InputError(
+            "the result is a file of JSON", where=str(options.output), fix="Give a name that ends in .json"
+        )
+    for place in filter(None, (options.log, options.looks)):
+        require_folder(place)
     config = WatchConfig(
         every_hours=options.every_hours,
         false_alarms_a_year=options.false_alarms_a_year,

@@ -3,6 +3,7 @@
 It is imported where a cluster is spoken with: it takes a second, and fifty megabytes that no other process needs.
 """
 
+import math
 import os
 import time
 from collections.abc import Callable
@@ -42,7 +43,7 @@ class KubernetesSettings:
 
     def __post_init__(self) -> None:
         for name in ("within", "patience", "poll", "request_seconds", "attempts"):
-            if getattr(self, name) <= 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}", fix="Give a number above 0")
         if not self.namespace or not self.name:
             raise InputError("no namespace or no name of a Deployment", fix="Name both")

@@ -38,7 +38,11 @@ class WebhookConfig:
 
     def __post_init__(self) -> None:
         parts = urllib.parse.urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # a port that is none
+            good = False
+        if not good:
             raise InputError("this is no URL of a webhook", where=self.host, fix="Give one of http:// or https://")
         if self.form not in FORMS:
             raise InputError(f"no form {self.form!r} of a message", fix=f"Name one of: {', '.join(FORMS)}")
