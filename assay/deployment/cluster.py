@@ -33,7 +33,8 @@ class KubernetesSettings:
     within: float = 900.0
     """Seconds in which a rollout has to be complete; above the Deployment's progressDeadlineSeconds."""
     patience: float = 60.0
-    """Seconds for which a pod may have a trouble that hardly passes, such as an image that cannot be pulled."""
+    """Seconds for which a pod may have a trouble that hardly passes, such as an image that cannot be pulled, or the
+    cluster may say that there is no progress."""
     poll: float = 2.0
     """Seconds between two looks."""
     request_seconds: float = 30.0
