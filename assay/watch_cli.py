@@ -94,11 +94,12 @@ def run(options: argparse.Namespace) -> int:
     result = watch(digest[:12], reference, window, config, called=called, looks=looks)
     with staged_file(options.output) as file:
         file.write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
-    former = looks.history() if looks else []
+    unread: list[str] = []
+    former = looks.history(skipped=unread) if looks else []
     shown = [*(look for look in former if look.version == result.version), result.look(len(former) + 1)]
     page = options.output.with_suffix(".html")
     write_html(watch_report(result, reference, window.profile, info.rubric, shown), page)
-    for sentence in result.sentences:
+    for sentence in (*result.sentences, *(f"! {message}" for message in unread)):
         print(sentence)
     print(f"watch: {options.output} and {page}")
     if webhook and result.act:

@@ -56,7 +56,10 @@ class LookLog:
         return looks
 
     def last_act(self, version: str, since: datetime.datetime) -> Look | None:
-        """The last look of a version, since then, whose alarm was to be acted upon."""
+        """The last look of a version, since then, whose alarm was to be acted upon.
+
+        Raises InputError where one since then cannot be read: it may have been the one.
+        """
         for number in reversed(self._numbers()):
             look = self._read(number)
             if datetime.datetime.fromisoformat(look.when) < since:
@@ -66,12 +69,15 @@ class LookLog:
         return None
 
     def count_of_a_year(self, now: datetime.datetime) -> int:
-        """Looks in the year before now, found by bisection: they lie in the order of time."""
+        """Looks in the year before now, found by bisection: they lie in the order of time.
+
+        One that cannot be read is taken for one of this year, so that rather too many are counted.
+        """
         numbers, since = self._numbers(), now - datetime.timedelta(hours=HOURS_A_YEAR)
         low, high = 0, len(numbers)
         while low < high:
             middle = (low + high) // 2
-            if datetime.datetime.fromisoformat(self._read(numbers[middle]).when) < since:
+            if self._older(numbers[middle], since):
                 low = middle + 1
             else:
                 high = middle
@@ -89,6 +95,12 @@ class LookLog:
             return made
         raise InputError("others add looks faster than this one can", where=self.url, fix="Try again")
 
+    def _older(self, number: int, since: datetime.datetime) -> bool:
+        try:
+            return datetime.datetime.fromisoformat(self._read(number).when) < since
+        except InputError:
+            return False
+
     def _numbers(self) -> Sequence[int]:
         stems = [name.removesuffix(".json") for name in list_names(self.url) if name.endswith(".json")]
         return sorted(int(stem) for stem in stems if stem.isdecimal())
@@ -105,4 +117,6 @@ class LookLog:
                 number=number, **{**fields, "alarms": tuple(fields["alarms"]), "shares": dict(fields["shares"])}
             )
         except (FileNotFoundError, ValueError, TypeError, KeyError) as error:
-            raise InputError(f"this look cannot be read: {error!r}", where=self._entry(number)) from error
+            raise InputError(
+                f"this look cannot be read: {error!r}", where=self._entry(number), fix="Restore it, or remove it"
+            ) from error
