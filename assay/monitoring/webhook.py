@@ -37,10 +37,10 @@ class WebhookConfig:
     """Longest pause, whatever is asked for."""
 
     def __post_init__(self) -> None:
-        parts = urllib.parse.urlsplit(self.url)
         try:
+            parts = urllib.parse.urlsplit(self.url)
             good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:  # a port that is none
+        except ValueError:  # a port that is none, half a bracket
             good = False
         if not good:
             raise InputError("this is no URL of a webhook", where=self.host, fix="Give one of http:// or https://")
@@ -54,7 +54,11 @@ class WebhookConfig:
 
     @property
     def host(self) -> str:
-        return urllib.parse.urlsplit(self.url).hostname or "webhook"
+        """Or `webhook`, where it names none."""
+        try:
+            return urllib.parse.urlsplit(self.url).hostname or "webhook"
+        except ValueError:
+            return "webhook"
 
 
 def notify(message: dict[str, Any], config: WebhookConfig) -> str:

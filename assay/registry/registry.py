@@ -85,11 +85,12 @@ class Registry:
     def _read(self, name: str) -> Version:
         where = join(self.url, "versions", name, RECORD)
         try:
-            version = Version(**json.loads(read_bytes(where)))
+            fields = json.loads(read_bytes(where))
+            version = Version(**{**fields, "record": dict(fields.get("record", {}))})
             if datetime.datetime.fromisoformat(version.created).tzinfo is None:
                 raise ValueError("its time has no time zone")
             return version
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             raise InputError(f"this version's record cannot be read: {error}", where=where, fix="Restore it") from error
 
     def versions(self, skipped: list[str] | None = None) -> list[Version]:

@@ -869,7 +869,7 @@ WATCHED = [
         setting(
             "webhook of another kind", "watch", f"--log {{kept}}/log --webhook {url}", "no URL of a webhook", "Give one"
         )
-        for url in ("ftp://a/b", "hooks.example", "https://")
+        for url in ("ftp://a/b", "hooks.example", "https://", "http://[::1/", "http://a:0/")
     ),
     setting(
         "webhook with a bad port", "watch", "--log {kept}/log --webhook http://a:x/", "no URL of a webhook", "Give"
