@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay import deployment_cli, judge_cli, registry_cli, snapshot_cli, watch_cli
+from assay import deployment_cli, judge_cli, registry_cli, snapshot_cli, state_cli, watch_cli
 from assay.errors import InputError
 from assay.progress import say
 
@@ -138,6 +138,7 @@ def _parser() -> argparse.ArgumentParser:
 
     registry_cli.add_registry(commands)
     watch_cli.add_watch(commands, local=_local)
+    state_cli.add_state(commands, local=_local)
     snapshot_cli.add_snapshot(commands)
     deployment_cli.add_deployment(commands)
     return parser
@@ -365,6 +366,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return deployment_cli.run(options)
         if options.command == "watch":
             return watch_cli.run(options)
+        if options.command == "state":
+            return state_cli.run(options)
         run = {
             "train": _train,
             "evaluate": _evaluate,

@@ -6,7 +6,7 @@ import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from assay.deployment_settings import SETTINGS
+from assay.deployment_settings import SETTINGS, target_settings
 from assay.errors import InputError
 from assay.progress import stage
 
@@ -74,9 +74,10 @@ def _show(done: Any, how: str) -> None:
 def _stop(options: argparse.Namespace, registry: str) -> None:
     from assay.deployment import LocalTarget
 
-    target = _target(options, registry)
-    if not isinstance(target, LocalTarget):
+    if target_settings({"target": options.target})["target"] == "kubernetes":
         raise InputError("a cluster is not stopped from here", fix="`kubectl delete -k` the overlay")
+    target = _target(options, registry)
+    assert isinstance(target, LocalTarget)
     target.stop()
     print("nothing is served any more")
 

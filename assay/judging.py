@@ -90,6 +90,7 @@ def judge_challenger(request: JudgeRequest) -> Judgement:
     champion = others[0] if others else None
     if champion and champion.digest == challenger.digest:
         raise InputError(f"{challenger.name} and {champion.name} are the same model", fix="Name another challenger")
+    data_days = _days_since(request.data_until)
     infos = [ModelInfo.read(model) for model in models]
     rubric = infos[0].rubric
     if champion:  # which says what it is to be beaten in: no challenger chooses its own metric
@@ -130,7 +131,7 @@ def judge_challenger(request: JudgeRequest) -> Judgement:
         latency=latencies[0],
         champion_latency=latencies[1] if champion else None,
         megabytes=sum(file.stat().st_size for file in request.challenger.rglob("*") if file.is_file()) / 1e6,
-        data_days=_days_since(request.data_until),
+        data_days=data_days,
         wear=wear,
         lineage={
             "challenger": challenger.digest,

@@ -41,7 +41,9 @@ def add_registry(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(options: argparse.Namespace, url: str) -> int:
     """Exit status. Raises InputError for what is not there, or not allowed."""
     from assay.registry import Registry
+    from assay.storage import require_folder
 
+    require_folder(url)
     registry = Registry(url)
     if options.action == "list":
         _list(registry)

@@ -17,8 +17,9 @@ from assay.monitoring import (
     window_of_log,
     window_of_scores,
 )
+from assay.progress import say
 from assay.report import write_html
-from assay.storage import digest_folder, staged_file
+from assay.storage import digest_folder, require_folder, staged_file
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,12 @@ def look_at_window(request: WatchRequest) -> WatchResult:
 
     Raises InputError for what cannot be read or written, and for too small a window.
     """
+    if request.output.suffix != ".json" or request.output.is_dir():  # the page beside it would take its place
+        raise InputError(
+            "the result is a file of JSON", where=str(request.output), fix="Give a name that ends in .json"
+        )
+    for place in filter(None, (request.log, request.looks)):
+        require_folder(place)
     with open_model(request.model, request.registry) as model:
         info, digest = calibrated_info(model), digest_folder(model)
         if request.reference:
@@ -68,7 +75,10 @@ def look_at_window(request: WatchRequest) -> WatchResult:
     result = watch(digest[:12], reference, window, request.config, called=called, about=info.rubric.name, looks=looks)
     with staged_file(request.output) as file:
         file.write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
-    former = looks.history() if looks else []
+    unread: list[str] = []
+    former = looks.history(skipped=unread) if looks else []
+    for message in unread:
+        say(f"! {message}")
     shown = [*(look for look in former if look.version == result.version), result.look(len(former) + 1)]
     report = watch_report(result, reference, window.profile, info.rubric, shown)
     write_html(report, request.output.with_suffix(".html"))

@@ -11,6 +11,7 @@ from assay.deployment.local import LocalSettings, LocalTarget
 from assay.deployment.target import Target
 from assay.deployment_settings import target_settings
 from assay.errors import InputError
+from assay.storage import require_folder
 
 T = TypeVar("T")
 
@@ -23,6 +24,7 @@ def open_target(given: Mapping[str, str | None], registry: str) -> Target:
         folder = settings["folder"] or str(Path(os.environ.get("ASSAY_WORK", "work")) / "deployment")
         if "://" in folder:
             raise InputError(f"{folder} is a URL", where="--folder", fix="Name a folder of this machine")
+        require_folder(folder)
         port = _number("port", settings["port"], int)
         return LocalTarget(LocalSettings(Path(folder), registry, settings["host"], port, **within))
     if settings["target"] == "kubernetes":

@@ -3,6 +3,7 @@
 It is imported where a cluster is spoken with: it takes a second, and fifty megabytes that no other process needs.
 """
 
+import math
 import os
 import time
 from collections.abc import Callable
@@ -32,7 +33,8 @@ class KubernetesSettings:
     within: float = 900.0
     """Seconds in which a rollout has to be complete; above the Deployment's progressDeadlineSeconds."""
     patience: float = 60.0
-    """Seconds for which a pod may have a trouble that hardly passes, such as an image that cannot be pulled."""
+    """Seconds for which a pod may have a trouble that hardly passes, such as an image that cannot be pulled, or the
+    cluster may say that there is no progress."""
     poll: float = 2.0
     """Seconds between two looks."""
     request_seconds: float = 30.0
@@ -42,7 +44,7 @@ class KubernetesSettings:
 
     def __post_init__(self) -> None:
         for name in ("within", "patience", "poll", "request_seconds", "attempts"):
-            if getattr(self, name) <= 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}", fix="Give a number above 0")
         if not self.namespace or not self.name:
             raise InputError("no namespace or no name of a Deployment", fix="Name both")

@@ -140,8 +140,9 @@ class KubernetesTarget:
             found = self._troubles(now)
             why = "; ".join(each.words for each in found) or now.message or "its pods do not get ready"
             if now.failed:
-                raise _GaveUpError(f"no progress in the Deployment's time: {why}")
-            if not any(each.hopeless for each in found):
+                why = f"no progress in the Deployment's time: {why}"
+            # Of a rollout that follows a failed one the cluster says for a moment what it said of that one.
+            if not (now.failed or any(each.hopeless for each in found)):
                 hopeless_since = 0.0
             elif not hopeless_since:
                 hopeless_since = time.monotonic()

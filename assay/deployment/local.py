@@ -8,6 +8,7 @@ FOLDER/lock           held by the one deployment at work
 """
 
 import fcntl
+import math
 import os
 import secrets
 import shutil
@@ -49,7 +50,7 @@ class LocalSettings:
     def __post_init__(self) -> None:
         if not 0 < self.port < 65536:
             raise InputError(f"there is no port {self.port}", fix="Give a number from 1 to 65535")
-        if min(self.within, self.drain) <= 0:
+        if not (0 < self.within < math.inf and 0 < self.drain < math.inf):
             raise InputError(f"limits of {self.within} and {self.drain} s", fix="Give seconds above 0")
 
 

@@ -3,7 +3,8 @@
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from assay.deployment import front as front_program
@@ -26,18 +27,30 @@ def start_server(servers: Path, bento: Bento, environment: Mapping[str, str], wi
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    deadline = time.monotonic() + within
-    while time.monotonic() < deadline:
-        ended = started.poll() is not None
-        server = Server.read(servers / f"{started.pid}.json")
-        if server and server.state == "ready" and not ended:
-            return server
-        if ended or (server and server.state != "starting"):
-            said = server.state if server else (servers / "runner.log").read_text(errors="replace")[-500:]
-            raise InputError(said.strip() or f"its process ended with status {started.returncode}")
-        time.sleep(0.05)
-    started.terminate()
-    raise InputError(f"it is not ready after {within:g} s", where=str(servers))
+    with _ended_unless_up(started):
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline:
+            ended = started.poll() is not None
+            server = Server.read(servers / f"{started.pid}.json")
+            if server and server.state == "ready" and not ended:
+                return server
+            if server and server.state not in ("starting", "ready"):
+                raise InputError(server.state)
+            if ended:
+                said = (servers / "runner.log").read_text(errors="replace")[-500:].strip()
+                raise InputError(said or f"its process ended with status {started.returncode}")
+            time.sleep(0.05)
+        raise InputError(f"it is not ready after {within:g} s", where=str(servers))
+
+
+@contextmanager
+def _ended_unless_up(started: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """A process that nobody waits for any more, also because the user stopped it, does not stay."""
+    try:
+        yield
+    except BaseException:
+        started.terminate()
+        raise
 
 
 def start_front(folder: Path, host: str, port: int) -> FrontRecord:
@@ -56,10 +69,11 @@ def start_front(folder: Path, host: str, port: int) -> FrontRecord:
         started = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
-    while started.poll() is None:
-        front = FrontRecord.read(folder)
-        if front and front.process.pid == started.pid:
-            return front
-        time.sleep(0.02)
+    with _ended_unless_up(started):
+        while started.poll() is None:
+            front = FrontRecord.read(folder)
+            if front and front.process.pid == started.pid:
+                return front
+            time.sleep(0.02)
     said = (folder / "front.log").read_text(errors="replace").strip().splitlines()[-1:]
     raise InputError(f"port {port} cannot be had: {''.join(said)}", where=host, fix="Name another")

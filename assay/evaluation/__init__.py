@@ -44,7 +44,7 @@ from assay.evaluation.seeds import measure_seed, of_other_seeds, with_seeds
 from assay.evaluation.shortcuts import ShortcutLimits, measure_shortcuts
 from assay.evaluation.slices import Slice
 from assay.evaluation.tables import BaselinePredictions, Predictions
-from assay.evaluation.test_set import Use, UseLog, Wear, digest_ids
+from assay.evaluation.test_set import Use, UseLog, Wear, decisions, digest_ids
 from assay.evaluation.verdict import Verdict
 
 __all__ = [
@@ -89,6 +89,7 @@ __all__ = [
     "comparison_report",
     "comparison_table",
     "correct",
+    "decisions",
     "digest_ids",
     "evaluate",
     "evaluate_baselines",

@@ -70,7 +70,7 @@ def slice_rule(slices: Sequence[SliceDifference], primary: str, limits: Promotio
     left_out = f" {small} are too small to have a say." if small else ""
     if not known:
         return Rule("slices", "note", f"No slice is large enough to have a say, of {len(slices)}.")
-    level = f"{100 * (1 - ALPHA / len(known)):.1f} %"
+    level = f"{100 * (1 - ALPHA / len(differences)):.1f} %"  # as they were measured, also those without a figure
     worse = [(part, found) for part, found in known if found.high is not None and found.high < -limits.slice_margin]
     if worse:
         said = "; ".join(

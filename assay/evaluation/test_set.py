@@ -91,13 +91,7 @@ class UseLog:
 
     def history(self) -> list[Use]:
         """The oldest first. Raises InputError where an entry cannot be read."""
-        uses = []
-        for name in list_names(self.place):
-            try:
-                uses.append(Use(**json.loads(read_bytes(join(self.place, name)))))
-            except (ValueError, TypeError) as error:
-                raise InputError(f"this entry cannot be read: {error}", where=join(self.place, name)) from error
-        return uses
+        return list(_uses(self.place).values())
 
     def record(self, challenger: str, champion: str, *, now: datetime.datetime | None = None) -> Wear:
         """Count a decision between two models, by their digests, and say how worn the set is.
@@ -108,16 +102,43 @@ class UseLog:
         now = now or datetime.datetime.now(datetime.UTC)
         use = Use(now.isoformat(timespec="seconds"), challenger, champion)
         while True:
-            uses = self.history()
+            numbered = _uses(self.place)
+            uses = list(numbered.values())
             if any((known.challenger, known.champion) == (challenger, champion) for known in uses):
                 break
+            number = max(numbered, default=0) + 1  # not their count: where one was lost, that number is taken
             try:
-                create(join(self.place, f"{len(uses) + 1:08d}.json"), json.dumps(asdict(use), indent=2).encode())
+                create(join(self.place, f"{number:08d}.json"), json.dumps(asdict(use), indent=2).encode())
             except FileExistsError:  # somebody else was faster with this number
                 continue
         first = min(known.when for known in uses)
         days = (now - datetime.datetime.fromisoformat(first)).total_seconds() / 86_400
         return Wear(digest_ids(self.ids), len(set(self.ids)), len(uses), first, max(days, 0.0))
+
+
+def decisions(registry: str, skipped: list[str]) -> dict[str, list[Use]]:
+    """Of all test sets of a registry: digest of its ids -> its uses, the oldest first. The message of an entry that
+    cannot be read is added to `skipped`."""
+    sets = list_names(join(registry, "test_sets"))
+    return {digest: list(_uses(join(registry, "test_sets", digest), skipped).values()) for digest in sets}
+
+
+def _uses(place: str, skipped: list[str] | None = None) -> dict[int, Use]:
+    """By their numbers, rising. Raises InputError where an entry cannot be read, unless `skipped` takes its message."""
+    uses = {}
+    for name in list_names(place):
+        where = join(place, name)
+        try:
+            fields = json.loads(read_bytes(where))
+            if datetime.datetime.fromisoformat(fields["when"]).tzinfo is None:
+                raise ValueError("its time has no time zone")
+            uses[int(name.removesuffix(".json"))] = Use(**fields)
+        except (ValueError, TypeError, KeyError) as error:
+            told = InputError(f"this entry cannot be read: {error!r}", where=where, fix="Restore it")
+            if skipped is None:
+                raise told from error
+            skipped.append(str(told))
+    return dict(sorted(uses.items()))
 
 
 def wear_from_json(fields: dict[str, Any] | None) -> Wear | None:

@@ -5,12 +5,13 @@ from assay.monitoring.config import STATISTICS, WatchConfig
 from assay.monitoring.looks import Look, LookLog
 from assay.monitoring.present import watch_report
 from assay.monitoring.statistics import ks_seen_from
-from assay.monitoring.watch import WatchResult, watch
+from assay.monitoring.watch import TITLES, WatchResult, watch
 from assay.monitoring.webhook import WebhookConfig, notify
 from assay.monitoring.window import Window, profile_of_scores, window_of_log, window_of_scores
 
 __all__ = [
     "STATISTICS",
+    "TITLES",
     "Comparison",
     "Look",
     "LookLog",

@@ -42,12 +42,24 @@ class LookLog:
 
     url: str
 
-    def history(self, most: int = 1_000) -> list[Look]:
-        """The last looks, the oldest first. Raises InputError where an entry cannot be read."""
-        return [self._read(number) for number in self._numbers()[-most:]]
+    def history(self, most: int = 1_000, skipped: list[str] | None = None) -> list[Look]:
+        """The last looks, the oldest first. Raises InputError where an entry cannot be read; with `skipped`, its
+        message is added there instead, and the others are given all the same."""
+        looks = []
+        for number in self._numbers()[-most:]:
+            try:
+                looks.append(self._read(number))
+            except InputError as error:
+                if skipped is None:
+                    raise
+                skipped.append(str(error))
+        return looks
 
     def last_act(self, version: str, since: datetime.datetime) -> Look | None:
-        """The last look of a version, since then, whose alarm was to be acted upon."""
+        """The last look of a version, since then, whose alarm was to be acted upon.
+
+        Raises InputError where one since then cannot be read: it may have been the one.
+        """
         for number in reversed(self._numbers()):
             look = self._read(number)
             if datetime.datetime.fromisoformat(look.when) < since:
@@ -57,12 +69,15 @@ class LookLog:
         return None
 
     def count_of_a_year(self, now: datetime.datetime) -> int:
-        """Looks in the year before now, found by bisection: they lie in the order of time."""
+        """Looks in the year before now, found by bisection: they lie in the order of time.
+
+        One that cannot be read is taken for one of this year, so that rather too many are counted.
+        """
         numbers, since = self._numbers(), now - datetime.timedelta(hours=HOURS_A_YEAR)
         low, high = 0, len(numbers)
         while low < high:
             middle = (low + high) // 2
-            if datetime.datetime.fromisoformat(self._read(numbers[middle]).when) < since:
+            if self._older(numbers[middle], since):
                 low = middle + 1
             else:
                 high = middle
@@ -80,6 +95,12 @@ class LookLog:
             return made
         raise InputError("others add looks faster than this one can", where=self.url, fix="Try again")
 
+    def _older(self, number: int, since: datetime.datetime) -> bool:
+        try:
+            return datetime.datetime.fromisoformat(self._read(number).when) < since
+        except InputError:
+            return False
+
     def _numbers(self) -> Sequence[int]:
         stems = [name.removesuffix(".json") for name in list_names(self.url) if name.endswith(".json")]
         return sorted(int(stem) for stem in stems if stem.isdecimal())
@@ -90,7 +111,12 @@ class LookLog:
     def _read(self, number: int) -> Look:
         try:
             fields = json.loads(read_bytes(self._entry(number)))
-            datetime.datetime.fromisoformat(fields["when"])
-            return Look(number=number, **{**fields, "alarms": tuple(fields["alarms"])})
-        except (ValueError, TypeError, KeyError) as error:
-            raise InputError(f"this look cannot be read: {error!r}", where=self._entry(number)) from error
+            if datetime.datetime.fromisoformat(fields["when"]).tzinfo is None:
+                raise ValueError("its time has no time zone")
+            return Look(
+                number=number, **{**fields, "alarms": tuple(fields["alarms"]), "shares": dict(fields["shares"])}
+            )
+        except (FileNotFoundError, ValueError, TypeError, KeyError) as error:
+            raise InputError(
+                f"this look cannot be read: {error!r}", where=self._entry(number), fix="Restore it, or remove it"
+            ) from error

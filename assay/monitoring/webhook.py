@@ -37,8 +37,12 @@ class WebhookConfig:
     """Longest pause, whatever is asked for."""
 
     def __post_init__(self) -> None:
-        parts = urllib.parse.urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urllib.parse.urlsplit(self.url)
+            good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # a port that is none, half a bracket
+            good = False
+        if not good:
             raise InputError("this is no URL of a webhook", where=self.host, fix="Give one of http:// or https://")
         if self.form not in FORMS:
             raise InputError(f"no form {self.form!r} of a message", fix=f"Name one of: {', '.join(FORMS)}")
@@ -50,7 +54,11 @@ class WebhookConfig:
 
     @property
     def host(self) -> str:
-        return urllib.parse.urlsplit(self.url).hostname or "webhook"
+        """Or `webhook`, where it names none."""
+        try:
+            return urllib.parse.urlsplit(self.url).hostname or "webhook"
+        except ValueError:
+            return "webhook"
 
 
 def notify(message: dict[str, Any], config: WebhookConfig) -> str:

@@ -23,7 +23,7 @@ def window_of_log(
 ) -> Window:
     """Of the answers of a version from `since` to before `until`.
 
-    Raises InputError where the times are not in order, or there is no log.
+    Raises InputError where the times are not in order, there is no log, or another version served all the time.
     """
     if since >= until:
         raise InputError(f"the window ends at {until:%Y-%m-%d %H:%M}, where it begins or before", fix="Swap the times")
@@ -31,7 +31,17 @@ def window_of_log(
         raise InputError("there is no score log", where=place, fix="Start the service with ASSAY_SERVE_LOG")
     tables = read_log(place, since, until, version=version, columns=PROFILED)
     profile = Profile.sum(info.rubric, (Profile.of(info.rubric, table) for table in tables))
+    if not profile.documents and (others := _versions(place, since, until) - {version}):
+        raise InputError(
+            f"no answer of {version} is in this window, but some of {', '.join(sorted(others))}",
+            where=place,
+            fix="Name the model that served then",
+        )
     return Window(profile, f"answers of {version} from {_words(since)} to {_words(until)}, UTC")
+
+
+def _versions(place: str, since: datetime.datetime, until: datetime.datetime) -> set[str]:
+    return {version for table in read_log(place, since, until, columns=["version"]) for version in table["version"]}
 
 
 def window_of_scores(place: str, digest: str, info: ModelInfo) -> Window:

@@ -32,19 +32,23 @@ class AliasLog:
 
     url: str
 
-    def history(self) -> list[AliasMove]:
-        """All moves, the oldest first. Raises InputError where an entry cannot be read."""
+    def history(self, skipped: list[str] | None = None) -> list[AliasMove]:
+        """All moves, the oldest first. Raises InputError where an entry cannot be read; with `skipped`, its message is
+        added there instead, and the others are given all the same."""
         moves = []
-        for name in list_names(self.url):
-            if not name.endswith(".json"):
-                continue
+        for name in self._names():
             try:
-                moves.append(
-                    AliasMove(number=int(name.removesuffix(".json")), **json.loads(read_bytes(join(self.url, name))))
-                )
-            except (ValueError, TypeError) as error:
-                raise InputError(f"this entry cannot be read: {error}", where=join(self.url, name)) from error
+                moves.append(self._read(name))
+            except InputError as error:
+                if skipped is None:
+                    raise
+                skipped.append(str(error))
         return moves
+
+    def last(self) -> AliasMove | None:
+        """The last move, read alone. Raises InputError where it cannot be read, for then nobody knows."""
+        names = self._names()
+        return self._read(names[-1]) if names else None
 
     def move(
         self,
@@ -67,10 +71,24 @@ class AliasLog:
         try:
             create(join(self.url, f"{move.number:08d}.json"), json.dumps(fields, indent=2).encode())
         except FileExistsError as error:
-            last = self.history()[-1]
+            last = self.last() or move
             raise InputError(
                 f"{last.who} moved it to {last.version} meanwhile ({last.why})",
                 where=self.url,
                 fix="Look at what is there now, and decide again",
             ) from error
         return move
+
+    def _names(self) -> list[str]:
+        return [name for name in list_names(self.url) if name.endswith(".json")]
+
+    def _read(self, name: str) -> AliasMove:
+        where = join(self.url, name)
+        try:
+            fields = json.loads(read_bytes(where))
+            if datetime.datetime.fromisoformat(fields["when"]).tzinfo is None:
+                raise ValueError("its time has no time zone")
+            fields["evidence"] = dict(fields.get("evidence", {}))
+            return AliasMove(number=int(name.removesuffix(".json")), **fields)
+        except (ValueError, TypeError, KeyError) as error:
+            raise InputError(f"this entry cannot be read: {error!r}", where=where, fix="Restore it") from error

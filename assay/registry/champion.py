@@ -25,7 +25,7 @@ def promote(
     again does no harm. Raises InputError where another became champion since, for an unknown version, and without a
     reason.
     """
-    _require(who, why)
+    require_reason(who, why)
     name = registry.get(version).name
     _settle(registry)
     current = registry.alias(CHAMPION)
@@ -54,7 +54,7 @@ def rollback(registry: Registry, *, who: str, why: str, of: str = "") -> AliasMo
 
     Raises InputError where nothing served before, and where somebody promotes at the same time.
     """
-    _require(who, why)
+    require_reason(who, why)
     _settle(registry)
     current, previous = registry.alias(CHAMPION), registry.alias(PREVIOUS)
     if current is None or previous is None:
@@ -78,7 +78,8 @@ def rollback(registry: Registry, *, who: str, why: str, of: str = "") -> AliasMo
         raise
 
 
-def _require(who: str, why: str) -> None:
+def require_reason(who: str, why: str) -> None:
+    """Raises InputError where either is empty."""
     if not who.strip() or not why.strip():
         raise InputError("a move of the champion needs a name and a reason", fix="Say who does it, and why")
 

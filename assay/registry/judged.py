@@ -9,7 +9,7 @@ from typing import Any
 
 from assay.errors import InputError
 from assay.registry.aliases import AliasMove
-from assay.registry.champion import promote
+from assay.registry.champion import promote, require_reason
 from assay.registry.promotion import CHAMPION
 from assay.registry.registry import Registry
 from assay.storage import create, join
@@ -65,6 +65,7 @@ def promote_judged(
     reason to promote without a passed verdict, against whatever is champion now; it stands in the log beside what
     the gate said. Raises InputError without either, where the verdict is about another model, and as `promote` does.
     """
+    require_reason(who, why)
     reason, found = in_spite.strip(), registry.get(version)
     judged = KeptVerdict.read(verdict, where) if verdict is not None else None
     if judged and judged.challenger != found.digest:

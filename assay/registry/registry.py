@@ -85,15 +85,28 @@ class Registry:
     def _read(self, name: str) -> Version:
         where = join(self.url, "versions", name, RECORD)
         try:
-            return Version(**json.loads(read_bytes(where)))
-        except (ValueError, TypeError) as error:
-            raise InputError(f"this version's record cannot be read: {error}", where=where) from error
+            fields = json.loads(read_bytes(where))
+            version = Version(**{**fields, "record": dict(fields.get("record", {}))})
+            if datetime.datetime.fromisoformat(version.created).tzinfo is None:
+                raise ValueError("its time has no time zone")
+            return version
+        except (ValueError, TypeError, AttributeError) as error:
+            raise InputError(f"this version's record cannot be read: {error}", where=where, fix="Restore it") from error
 
-    def versions(self) -> list[Version]:
-        """All complete versions, the oldest first."""
-        names = list_names(join(self.url, "versions"))
-        complete = [name for name in names if exists(join(self.url, "versions", name, RECORD))]
-        return sorted((self._read(name) for name in complete), key=lambda version: (version.created, version.name))
+    def versions(self, skipped: list[str] | None = None) -> list[Version]:
+        """All complete versions, the oldest first. Raises InputError for a record that cannot be read; with `skipped`,
+        its message is added there instead, and the others are given all the same."""
+        found = []
+        for name in list_names(join(self.url, "versions")):
+            if not exists(join(self.url, "versions", name, RECORD)):
+                continue
+            try:
+                found.append(self._read(name))
+            except InputError as error:
+                if skipped is None:
+                    raise
+                skipped.append(str(error))
+        return sorted(found, key=lambda version: (version.created, version.name))
 
     def get(self, name: str) -> Version:
         """By alias, by name, or by the first six or more characters of one name.
@@ -146,13 +159,12 @@ class Registry:
             yield model
 
     def alias(self, name: str) -> AliasMove | None:
-        """Where an alias points now, and why."""
-        history = self.history(name)
-        return history[-1] if history else None
+        """Where an alias points now, and why. Raises InputError where that entry cannot be read."""
+        return self._log(name).last()
 
-    def history(self, name: str) -> list[AliasMove]:
-        """All moves of an alias, the oldest first."""
-        return self._log(name).history()
+    def history(self, name: str, skipped: list[str] | None = None) -> list[AliasMove]:
+        """All moves of an alias, the oldest first; `skipped` as in `versions`."""
+        return self._log(name).history(skipped)
 
     def set_alias(
         self, name: str, version: str, *, who: str, why: str, evidence: Mapping[str, Any] | None = None

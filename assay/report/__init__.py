@@ -9,6 +9,7 @@ from assay.report.charts import (
     chart_lines,
     chart_precision_recall,
     chart_score_by_label,
+    chart_times,
 )
 from assay.report.html import fragment_of, render_fragment, render_html, write_html
 from assay.report.text import print_table, render_markdown
@@ -31,6 +32,7 @@ __all__ = [
     "chart_lines",
     "chart_precision_recall",
     "chart_score_by_label",
+    "chart_times",
     "fragment_of",
     "print_table",
     "render_fragment",

@@ -1,11 +1,13 @@
 """Charts as SVG: small, readable on light and dark, the same bytes for the same data."""
 
+import datetime
 import html
 import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.dates as mdates
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -16,6 +18,8 @@ from assay.report.blocks import printable
 # Okabe and Ito's palette: told apart by colour-blind readers, and on white and black.
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a8f98"
 COLOURS = (BLUE, ORANGE, GREEN, PINK, GREY)
+POINTS_SHOWN = 40
+"""Points up to which a line over time shows each: one alone would be no line."""
 
 Points = tuple[Sequence[float] | np.ndarray, Sequence[float] | np.ndarray]
 
@@ -57,6 +61,51 @@ def chart_lines(series: Mapping[str, Points], *, x: str, y: str, name: str) -> s
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     _legend(axes)
+    return _svg(canvas, name)
+
+
+def chart_times(
+    series: Mapping[str, tuple[Sequence[datetime.datetime], Sequence[float]]],
+    *,
+    marks: Sequence[datetime.datetime] = (),
+    marked: str = "",
+    flags: Sequence[tuple[datetime.datetime, float]] = (),
+    flagged: str = "",
+    from_zero: bool = False,
+    y: str,
+    name: str,
+) -> str:
+    """Lines over a common axis of dates, each point shown where there are few.
+
+    A dashed line stands at each of `marks` and a cross at each of `flags`, which the legend calls so.
+    """
+    canvas, axes = _axes(height=3.0)
+    for (title, (times, values)), colour in zip(series.items(), COLOURS * len(series), strict=False):
+        dot = "o" if len(times) <= POINTS_SHOWN else None
+        axes.plot(
+            mdates.date2num(list(times)), values, color=colour, linewidth=1.6, marker=dot, markersize=4, label=title
+        )
+    for number, mark in enumerate(marks):
+        label = marked if number == 0 else None
+        axes.axvline(mdates.date2num(mark), color=PINK, linewidth=1.2, linestyle="--", label=label)
+    if flags:
+        axes.plot(
+            mdates.date2num([time for time, _ in flags]),
+            [value for _, value in flags],
+            "X",
+            color=PINK,
+            markersize=10,
+            markeredgecolor="white",
+            label=flagged,
+        )
+    if from_zero:
+        axes.set_ylim(bottom=0)
+    ticks = mdates.AutoDateLocator(minticks=3, maxticks=7)
+    axes.xaxis.set_major_locator(ticks)
+    axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(ticks, tz=datetime.UTC))
+    axes.set_ylabel(y)
+    if len(series) > 1 or marks or flags:
+        _legend(axes)
     return _svg(canvas, name)
 
 

@@ -13,6 +13,8 @@ from assay.storage import staged_file
 
 FOLDED = 400
 """Characters from which a text is folded."""
+ONE_PIECE = 16
+"""Characters up to which the cells of a column are not broken into lines."""
 
 
 def _numeric(cells: Sequence[Any]) -> bool:
@@ -26,18 +28,21 @@ def _python(value: Any) -> Any:
 
 def _table(block: Table) -> dict[str, Any]:
     # Not by pandas, which would make floats of whole numbers beside an empty cell.
+    names = [printable(str(column)) for column in block.frame.columns]
     rows = [[_python(value) for value in row] for row in block.frame.astype(object).itertuples(index=False)]
-    numeric = [_numeric([row[place] for row in rows]) for place in range(len(block.frame.columns))]
+    cells = [[printable(cell(value)) for value in row] for row in rows]
+    kinds = ["n" if _numeric([row[place] for row in rows]) else _text_kind(cells, place) for place in range(len(names))]
     return {
         "kind": "table",
         "caption": printable(block.caption),
-        "heads": [
-            (printable(str(column)), is_number) for column, is_number in zip(block.frame.columns, numeric, strict=True)
-        ],
-        "rows": [
-            [(printable(cell(value)), is_number) for value, is_number in zip(row, numeric, strict=True)] for row in rows
-        ],
+        "heads": list(zip(names, kinds, strict=True)),
+        "rows": [list(zip(row, kinds, strict=True)) for row in cells],
     }
+
+
+def _text_kind(cells: Sequence[Sequence[str]], place: int) -> str:
+    """Dates, digests and words stay in one piece on a narrow page, where the table is moved sideways anyway."""
+    return "s" if all(len(row[place]) <= ONE_PIECE for row in cells) else ""
 
 
 def _context(block: Block) -> dict[str, Any]:

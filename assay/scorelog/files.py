@@ -45,16 +45,18 @@ LONGEST = datetime.timedelta(days=1)
 
 
 def write_rows(place: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Write rows of SCHEMA, in the order of their time, as a new file; its URL. Further fields are left out.
+    """Write rows of SCHEMA as a new file; its URL. Further fields are left out.
 
     Raises what the place raises where it cannot be written.
     """
-    table = pa.Table.from_pylist([dict(row) for row in rows], SCHEMA)
-    first, last = (_stamp(rows[at]["time"]) for at in (0, -1))
+    # In UTC before Arrow sees them, which does not always mind another zone.
+    times = [row["time"].astimezone(datetime.UTC) for row in rows]
+    table = pa.Table.from_pylist([{**row, "time": time} for row, time in zip(rows, times, strict=True)], SCHEMA)
+    # Not those of the first and the last row: threads that answer at once hand theirs over in any order.
+    first, last = min(times), max(times)
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
-    day = f"{rows[0]['time']:%Y-%m-%d}"
-    url = join(place, day, f"rows-{first}-{last}-{uuid.uuid4().hex[:8]}.parquet")
+    url = join(place, f"{first:%Y-%m-%d}", f"rows-{_stamp(first)}-{_stamp(last)}-{uuid.uuid4().hex[:8]}.parquet")
     write_bytes(url, buffer.getvalue())
     return url
 
@@ -66,19 +68,23 @@ def read_log(
     *,
     version: str = "",
     columns: Sequence[str] = tuple(SCHEMA.names),
+    skipped: list[str] | None = None,
 ) -> Iterator[pd.DataFrame]:
     """Rows from `since` to before `until`, both with a time zone, of one version of the model or of all; file by file.
 
-    Raises InputError for a file that cannot be read.
+    Raises InputError for a file that cannot be read; with `skipped`, its message is added there instead, and the
+    others are given all the same.
     """
     for url in _files(place, since, until):
         try:
             with open_binary(url) as file:
                 table = pq.read_table(file, columns=list(dict.fromkeys(["time", "version", *columns]))).to_pandas()
         except (OSError, pa.ArrowException) as error:
-            raise InputError(
-                f"this file of the score log cannot be read: {error}", where=url, fix="Remove it"
-            ) from error
+            told = InputError(f"this file of the score log cannot be read: {error}", where=url, fix="Remove it")
+            if skipped is None:
+                raise told from error
+            skipped.append(str(told))
+            continue
         wanted = (table["time"] >= since) & (table["time"] < until)
         if version:
             wanted &= table["version"] == version
@@ -97,7 +103,7 @@ def _files(place: str, since: datetime.datetime, until: datetime.datetime) -> It
 
 
 def _stamp(time: datetime.datetime) -> str:
-    return time.astimezone(datetime.UTC).strftime(STAMP)[:-3]
+    return time.strftime(STAMP)[:-3]
 
 
 def _time(stamp: str) -> datetime.datetime:

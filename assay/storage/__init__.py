@@ -13,6 +13,7 @@ from assay.storage.objects import (
     published_file,
     published_folder,
     read_bytes,
+    require_folder,
     upload_folder,
     write_bytes,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "published_file",
     "published_folder",
     "read_bytes",
+    "require_folder",
     "staged_file",
     "staged_folder",
     "upload_folder",

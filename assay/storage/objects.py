@@ -45,6 +45,16 @@ def exists(url: str) -> bool:
     return bool(fs.exists(path))
 
 
+def require_folder(url: str) -> None:
+    """Raises InputError where a file is; nothing yet may become a folder."""
+    fs, path = _open(url)
+    fs.invalidate_cache()
+    with clear_permission_errors(url):
+        file = fs.isfile(path)
+    if file:
+        raise InputError("this is a file, where a folder is meant", where=url, fix="Name the folder")
+
+
 def read_bytes(url: str) -> bytes:
     """A whole object. Raises FileNotFoundError."""
     fs, path = _open(url)

@@ -4,13 +4,15 @@ Each row says what the last line on the screen must hold: what is wrong, where, 
 document only has rows of its own, at the end: there the command succeeds, and tells what became of the document.
 """
 
+import datetime
 import gzip
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,13 +24,15 @@ import pytest
 
 from assay.inference import Limits
 from assay.labels.validate import LONGEST
-from assay.storage import write_snapshot
+from assay.registry import Registry, promote_first
+from assay.scorelog import write_rows
+from assay.storage import digest_folder, write_snapshot
 
 ROOT = Path(__file__).resolve().parents[2]
 ASSAY = Path(sys.executable).with_name("assay")
 READERS = ("train", "evaluate", "score", "select", "build")
 """Commands that read a source."""
-LABELLED = ("train", "evaluate")
+LABELLED = ("train", "evaluate", "compare", "judge")
 HOLDERS = ("show", "diff", "verify", "delete")
 """Commands that read a snapshot."""
 
@@ -46,6 +50,15 @@ class Good:
     scores: Path
     ids: Path
     rows: list[dict]
+    other: Path
+    """Another model by the same rubric."""
+    registry: Path
+    """Of both models; `model` is the champion, and nothing served before it."""
+    versions: tuple[str, str]
+    kept: Path
+    """Score log, looks, a verdict that lets `other` pass, …"""
+    taken: int
+    """A port at which something listens."""
 
     def command(self, name: str, out: Path, source: str | Path = "", model: str | Path = "") -> list[str]:
         """A command line that would succeed, writing below `out`, but for the source or model that it is given."""
@@ -53,7 +66,22 @@ class Good:
         labels, corpus, pieces = source or str(self.labels), source or str(self.snapshot), str(out / "pieces")
         small = ["--rubric", "education", "--encoder", str(self.encoder), "--window-tokens", "48", "--epochs", "1"]
         scored = ["--model", model, "--scores", str(self.scores)]
+        registry = ["--registry", str(self.registry)]
+        here = ["--folder", str(out / "deployment"), "--port", str(self.taken)]
+        test_set = ["--data", source or str(self.few), "--output", str(out / "verdict.json"), *registry]
         return {
+            "compare": ["compare", model, str(self.other), *test_set],
+            "judge": ["judge", model, "--against", str(self.other), *test_set],
+            "watch": ["watch", "--model", model, *WINDOW, *registry, "--output", str(out / "watch.json")],
+            "state": ["state", *registry, "--output", str(out / "state.html")],
+            "list": ["registry", "list", *registry],
+            "version": ["registry", "show", *registry],
+            "promote": ["registry", "promote", *registry, "--why", "x"],
+            "rollback": ["registry", "rollback", *registry, "--why", "x"],
+            "deploy": ["deploy", *registry, *here],
+            "status": ["deployment", "status", *here],
+            "back": ["deployment", "rollback", *here],
+            "stop": ["deployment", "stop", *here],
             "train": ["train", "--data", labels, "--output", str(out / "model"), *small],
             "evaluate": [
                 "evaluate",
@@ -75,15 +103,61 @@ class Good:
         }[name]
 
 
+NOON = datetime.datetime(2026, 1, 31, 12, tzinfo=datetime.UTC)
+WINDOW = ["--since", "2026-01-31T12:00", "--until", "2026-01-31T18:00"]
+
+
+def keep(folder: Path, model: Path, other: Path) -> Path:
+    """What the service and the watch leave, good and bad."""
+    row = {"score": 2.0, "tokens": 9, "read": 1.0, "keep": True, "language": "en", "time": NOON}
+    for name, of in (("log", model), ("foreign", other)):
+        rows = [{**row, "version": digest_folder(of)[:12]}] * 300
+        write_rows(str(folder / name), rows)
+    shutil.copytree(folder / "log", folder / "cut")
+    for path in (folder / "cut").glob("*/*"):
+        path.write_bytes(path.read_bytes()[:200])
+    for name in ("empty", "looks", "bad"):
+        (folder / name).mkdir()
+    (folder / "looks" / "00000001.json").write_text("{}")
+    (folder / "bad" / "serving.json").write_text("{")
+    models = {name: {"digest": digest_folder(of)} for name, of in (("challenger", other), ("champion", model))}
+    for name, said in (("passed", "promoted"), ("refused", "refused")):
+        (folder / f"{name}.json").write_text(json.dumps({"verdict": said, "sentence": "It is as it is.", **models}))
+    return folder
+
+
 @pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_model: Path, sample: list[dict]) -> Good:
+def good(
+    tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_model: Path, sample: list[dict]
+) -> Iterator[Good]:
     from assay.cli import main
 
     folder = tmp_path_factory.mktemp("good")
+    other = shutil.copytree(tiny_model, folder / "other")
+    (other / "README.md").write_text("another one")
+    registry = Registry(str(folder / "registry"))
+    one, two = (registry.register(model, {}).name for model in (tiny_model, other))
+    promote_first(registry, one, [], who="test")
+    twin = shutil.copytree(folder / "registry/versions" / two, folder / "registry/versions" / f"{two[:8]}beef")
+    record = json.loads((twin / "version.json").read_text())
+    (twin / "version.json").write_text(json.dumps({**record, "name": twin.name}))
+    taken = socket.create_server(("127.0.0.1", 0))
     rows = [{name: row[name] for name in ("id", "text", "label")} for row in sample[240:400]]
     few = folder / "few.parquet"
     made = Good(
-        folder / "d.parquet", few, tiny_encoder, tiny_model, folder / "s", folder / "scores", folder / "ids", rows
+        folder / "d.parquet",
+        few,
+        tiny_encoder,
+        tiny_model,
+        folder / "s",
+        folder / "scores",
+        folder / "ids",
+        rows,
+        other,
+        folder / "registry",
+        (one, two),
+        keep(folder, tiny_model, other),
+        taken.getsockname()[1],
     )
     pd.DataFrame(rows).to_parquet(made.labels, index=False)
     pd.DataFrame(rows[:40]).to_parquet(few, index=False)
@@ -94,7 +168,8 @@ def good(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_mode
         provenance={"sources": [{"uri": str(made.labels), "revision": "1"}]},
     )
     assert main(["score", str(made.snapshot), "--model", str(tiny_model), "--output", str(made.scores)]) == 0
-    return made
+    yield made
+    taken.close()
 
 
 def lines(rows: list[dict]) -> bytes:
@@ -679,18 +754,258 @@ SETTINGS = [
     setting("output that exists", "build", "--output {folder}", "the output exists already", ".json)", "Remove it"),
     setting("output that exists", "delete", "--output {folder}", "the output exists already", ".json)", "Remove it"),
 ]
+VERSION = "Name one of: champion, "
+EMPTY = "(the registry is empty)"
+DEPLOYMENT = {"leaves": dict.fromkeys(("deploy", "back", "stop"), "deployment")}
+CHAMPIONS = [
+    *(
+        setting("unknown version", name, "nothing", "no version 'nothing'", "/registry)", VERSION)
+        for name in ("version", "promote", "deploy")
+    ),
+    *(
+        setting("first characters of two versions", name, "{some}", "more than one version", "/registry)", VERSION)
+        for name in ("version", "promote", "deploy")
+    ),
+    *(
+        setting("too few characters of a version", name, "abc", "no version 'abc'", "/registry)", VERSION)
+        for name in ("version", "promote", "deploy")
+    ),
+    *(
+        setting("version of an empty registry", name, "champion --registry {here}", "no version 'champion'", EMPTY)
+        for name in ("version", "promote", "deploy")
+    ),
+    *(
+        setting("registry that is a file", name, f"{version} --registry {{labels}}", says, "/d.parquet)", "Name")
+        for name, version, says in (
+            ("list", "", "this is a file"),
+            ("version", "champion", "this is a file"),
+            ("promote", "champion", "this is a file"),
+            ("rollback", "", "this is a file"),
+            ("deploy", "champion", "no version 'champion'"),
+            ("state", "", "this is a file"),
+        )
+    ),
+    *(
+        setting("registry of an unknown kind", name, "--registry s9://a", "Protocol not known: s9", "(s9://a", "Give a")
+        for name in ("list", "rollback", "state")
+    ),
+    setting("promotion without a verdict", "promote", "{two}", "has not let", "it was not asked", "Give a verdict"),
+    setting("missing verdict", "promote", "{two} --verdict {here}/no", "the verdict cannot be read", "/no)", "Give a"),
+    setting("verdict that is a folder", "promote", "{two} --verdict {here}", "the verdict cannot be read", "Give a"),
+    setting("verdict of another kind", "promote", "{two} --verdict {labels}", "this is no verdict", "/d.parquet)"),
+    setting(
+        "verdict about another model", "promote", "{one} --verdict {kept}/passed.json", "about", "not about", "Judge"
+    ),
+    setting(
+        "refused", "promote", "{two} --verdict {kept}/refused.json", "has not let", "It is as it is", "refused.json"
+    ),
+    setting(
+        "no reason", "promote", "{two} --verdict {kept}/passed.json --why=", "needs a name and a reason", "Say who"
+    ),
+    setting("no reason", "rollback", "--why=", "needs a name and a reason", "Say who"),
+    setting("nothing served before", "rollback", "", "nothing served before this champion", "/registry)", "Promote"),
+    setting("no champion", "rollback", "--registry {here}", "there is no champion", "/here)", "Promote the version"),
+    setting("unknown version", "rollback", "--of nothing", "no version 'nothing'", "/registry)", VERSION),
+    setting("missing reason", "rollback", "--who x --why", "argument --why: expected one argument"),
+]
+PAGES = [
+    setting("looks that are a file", "state", "--looks {labels}", "this is a file", "/d.parquet)", "Name the folder"),
+    setting("log that is a file", "state", "--log {labels}", "this is a file", "/d.parquet)", "Name the folder"),
+    setting("looks of an unknown kind", "state", "--looks s9://a", "Protocol not known: s9", "(s9://a)", "Give a path"),
+    setting("no days", "state", "--days 0", "0 days of the score log", "Give 1 or more"),
+    setting("days in words", "state", "--days many", "argument --days: invalid int value: 'many'"),
+    setting(
+        "page of another kind", "state", "--output {out}/s.json", "the state is a page", "/s.json)", "ends in .html"
+    ),
+    setting("page on a URL", "state", "--output s3://a/b.html", "argument --output: s3://a/b.html is a URL"),
+]
+WATCHED = [
+    setting("neither log nor scores", "watch", "", "one of the arguments --log --scores is required"),
+    setting("log and scores", "watch", "--log {kept}/log --scores {here}", "not allowed with argument --log"),
+    setting("missing log", "watch", "--log {here}/no", "there is no score log", "/no)", "ASSAY_SERVE_LOG"),
+    setting("log that is a file", "watch", "--log {labels}", "this is a file", "/d.parquet)", "Name the folder"),
+    setting("empty log", "watch", "--log {kept}/empty", "the window has 0 scored documents", "Take a longer window"),
+    setting(
+        "log of another model", "watch", "--log {kept}/foreign", "no answer of", "but some of", "Name the model that"
+    ),
+    setting(
+        "corrupt log", "watch", "--log {kept}/cut", "file of the score log cannot be read", ".parquet)", "Remove it"
+    ),
+    setting("too small a window", "watch", "--log {kept}/log --least-documents 999", "has 300 scored", "needs 999"),
+    setting("window that ends before it begins", "watch", "--log {kept}/log --until 2026-01-01", "the window ends at"),
+    setting("time in words", "watch", "--log {kept}/log --since monday", "'monday' is no time", "Give one as 2026"),
+    setting("times of scores", "watch", "--scores {here}", "scores of a corpus have no times", "Leave --since"),
+    setting(
+        "reference of another kind", "watch", "--log {kept}/log --reference {here}", "no complete scores", "/here)"
+    ),
+    setting("missing model", "watch", "--log {kept}/log --model no", "no version 'no'", "/registry)", "Name one of"),
+    setting(
+        "corrupt looks",
+        "watch",
+        "--log {kept}/log --looks {kept}/looks --reference {scores}",
+        "look cannot be read",
+        "0001",
+    ),
+    setting("looks that are a file", "watch", "--log {kept}/log --looks {labels}", "this is a file", "Name the folder"),
+    setting(
+        "result of another kind", "watch", "--log {kept}/log --output {out}/w.html", "a file of JSON", "ends in .json"
+    ),
+    setting(
+        "result that is a folder", "watch", "--log {kept}/log --output {folder}", "a file of JSON", "ends in .json"
+    ),
+    *(
+        setting(
+            f"{value} for {name}", "watch", f"--log {{kept}}/log --{name} {value}", f"{words} is {value}", "(watch)"
+        )
+        for name, words, value in (
+            ("every-hours", "every_hours", "-1.0"),
+            ("every-hours", "every_hours", "nan"),
+            ("false-alarms-a-year", "false_alarms_a_year", "-0.1"),
+            ("least-documents", "least_documents", "-5"),
+            ("cool-down-hours", "cool_down_hours", "-2.0"),
+        )
+    ),
+    *(
+        setting(
+            "webhook of another kind", "watch", f"--log {{kept}}/log --webhook {url}", "no URL of a webhook", "Give one"
+        )
+        for url in ("ftp://a/b", "hooks.example", "https://", "http://[::1/", "http://a:0/")
+    ),
+    setting(
+        "webhook with a bad port", "watch", "--log {kept}/log --webhook http://a:x/", "no URL of a webhook", "Give"
+    ),
+    setting(
+        "unknown form of a webhook",
+        "watch",
+        "--log {kept}/log --webhook http://a --webhook-form x",
+        "no form 'x'",
+        "json",
+    ),
+]
+JUDGED = [
+    setting("verdict of another kind", "judge", "--output {out}/v.html", "a file of JSON", "/v.html)", "ends in .json"),
+    setting(
+        "comparison of another kind", "compare", "--output {out}/v.html", "a file of JSON", "/v.html)", "ends in .js"
+    ),
+    *(
+        setting("missing slice", name, "--slice-by no", "no column 'no' to slice by", "Name one")
+        for name in LABELLED[2:]
+    ),
+    setting("unknown champion", "judge", "--against no", "no version 'no'", "/registry)", "Name one of"),
+    setting("against itself", "judge", "--against {model}", "are the same model", "Name another challenger"),
+    setting("unknown limit", "judge", "--limit x=1", "no limit 'x'", "Name one of: mode, margin"),
+    setting("limit in words", "judge", "--limit margin=x", "'margin=x' is no limit", "and a number"),
+    setting("negative margin", "judge", "--limit margin=-1", "margin -1 must be above 0", "(limits of a promotion)"),
+    setting("no number of megabytes", "judge", "--limit megabytes=nan", "megabytes nan must be above 0"),
+    setting("unknown mode", "judge", "--limit mode=best", "mode is 'best'", "give better or not_worse"),
+    setting("day in words", "judge", "--data-until monday", "'monday' is no date", "(--data-until)", "Give it like"),
+    setting("day to come", "judge", "--data-until 2999-01-01", "still to come", "Give the day they end"),
+]
+DEPLOYED = [
+    *(
+        setting(
+            "unknown target", name, f"{version} --target moon", "there is no target 'moon'", "(--target)", "Give local"
+        )
+        for name, version in (("deploy", "{one}"), ("status", ""), ("back", ""), ("stop", ""))
+    ),
+    *(
+        setting("port in words", name, f"{version} --port http", "--port is 'http'", "Give a whole number")
+        for name, version in (("deploy", "{one}"), ("status", ""), ("back", ""), ("stop", ""))
+    ),
+    setting("port that there is not", "deploy", "{one} --port 99999", "there is no port 99999", "from 1 to 65535"),
+    setting("negative port", "deploy", "{one} --port=-1", "there is no port -1", "from 1 to 65535"),
+    setting("port in use", "deploy", "{one}", "nothing is served", "cannot be had", "Name another", **DEPLOYMENT),
+    setting("no time", "deploy", "{one} --within 0", "limits of 0", "Give seconds above 0"),
+    setting("time that is no number", "deploy", "{one} --within nan", "limits of nan", "Give seconds above 0"),
+    setting("time in words", "deploy", "{one} --within long", "--within is 'long'", "Give a number"),
+    setting("state on a URL", "deploy", "{one} --folder s3://a", "s3://a is a URL", "(--folder)", "Name a folder of"),
+    setting("state that is a file", "deploy", "{one} --folder {labels}", "this is a file", "/d.parquet)", "Name"),
+    setting("state that is a file", "status", "--folder {labels}", "this is a file", "/d.parquet)", "Name the folder"),
+    setting("corrupt state", "status", "--folder {kept}/bad", "cannot be read", "/bad/serving.json)", "deploy again"),
+    setting("nothing to go back to", "back", "", "there is no version to go back to", "Deploy one", **DEPLOYMENT),
+    setting("a cluster", "stop", "--target kubernetes", "a cluster is not stopped from here", "`kubectl delete -k`"),
+    *(
+        setting(
+            "unknown context", name, f"{version} --target kubernetes --context moon", "no way to a cluster", "Name a"
+        )
+        for name, version in (("deploy", "{one}"), ("status", ""), ("back", ""))
+    ),
+    setting("no time", "status", "--target kubernetes --within -1", "within is -1", "Give a number above 0"),
+    setting("time that is no number", "status", "--target kubernetes --within nan", "within is nan", "Give a number"),
+]
+OTHER_SCALE = {"rubric": {"name": "education", "low": 0, "high": 9, "threshold": 3}}
+PAIRS = [
+    model_row(
+        "model of another program",
+        ("no Assay model: assay.json is missing", "/model)", "Name a folder that `assay train` wrote"),
+        lambda path: (path / "assay.json").unlink(),
+        *LABELLED[2:],
+    ),
+    model_row(
+        "uncalibrated model",
+        ("never calibrated", "/model)", "Train it with `assay train`"),
+        lambda path: change_info(path, calibration=None),
+        *LABELLED[2:],
+    ),
+    model_row(
+        "models of different scales",
+        ("different scales", "0 to 9", "0 to 5"),
+        lambda path: change_info(path, **OTHER_SCALE),
+        *LABELLED[2:],
+    ),
+    model_row(
+        "damaged record of what was seen",
+        ("seen.parquet cannot be read", "/model)", MODEL_AGAIN),
+        lambda path: write(path / "seen.parquet", b"x"),
+        *LABELLED[2:],
+    ),
+    model_row(
+        "truncated safetensors",
+        (f"{CANNOT_LOAD}: Error while deserializing header", "/model)", WHOLE),
+        lambda path: write(path / "model.safetensors", (path / "model.safetensors").read_bytes()[:5000]),
+        *LABELLED[2:],
+    ),
+    model_row(
+        "damaged evaluation",
+        ("evaluation.json cannot be read", "/model)", "Get it again"),
+        lambda path: write(path / "evaluation.json", "{"),
+        "judge",
+    ),
+    model_row(
+        "damaged reference",
+        ("reference.json cannot be read", "/model)", MODEL_AGAIN),
+        lambda path: write(path / "reference.json", "{"),
+        "watch",
+        options=("--log", "{kept}/log"),
+    ),
+]
 BELOW_A_FILE = [
     setting(
         "output below a file", name, f"--output {{labels}}/x{end}", *("cannot make the folder /", PLACE_ELSE), **more
     )
     for name, end, more in [
         *((name, "", {}) for name in ("train", "score", "select", "delete")),
-        ("evaluate", ".json", {}),
+        *((name, ".json", {}) for name in ("evaluate", "compare", "judge")),
+        ("state", ".html", {}),
         ("build", "", {"leaves": PIECES}),
     ]
 ]
 TABLE = [
-    (row, command) for row in (*SOURCES, *MODELS, *SNAPSHOTS, *SETTINGS, *BELOW_A_FILE) for command in row.commands
+    (row, command)
+    for row in (
+        *SOURCES,
+        *MODELS,
+        *SNAPSHOTS,
+        *SETTINGS,
+        *CHAMPIONS,
+        *PAGES,
+        *WATCHED,
+        *JUDGED,
+        *DEPLOYED,
+        *PAIRS,
+        *BELOW_A_FILE,
+    )
+    for command in row.commands
 ]
 
 
@@ -741,9 +1056,16 @@ def test_what_cannot_be_used_is_refused_in_one_line(
                 given["source"] = spoilt = path
     if bad.spoil:
         bad.spoil(spoilt)
-    places = {"here": here, "out": out, "labels": good.labels, "folder": tmp_path / "folder.json"}
+    places = {"here": here, "out": out, "labels": good.labels, "folder": tmp_path / "folder.json", "kept": good.kept}
+    places |= {
+        "one": good.versions[0],
+        "two": good.versions[1],
+        "model": good.model,
+        "scores": good.scores,
+        "some": good.versions[1][:8],
+    }
     arguments = [*good.command(command, out, **given), *(option.format(**places) for option in bad.options)]
-    scores = below(good.scores)
+    scores, kept = below(good.scores), below(good.kept)
 
     refused(forker, arguments, bad.says_for.get(command, bad.says), powerless=bad.powerless)
 
@@ -751,6 +1073,7 @@ def test_what_cannot_be_used_is_refused_in_one_line(
     assert left <= set(bad.leaves.get(command, "").split()), left
     assert not below(here) and not below(tmp_path / "folder.json")
     assert below(good.scores) == scores
+    assert below(good.kept) == kept
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 

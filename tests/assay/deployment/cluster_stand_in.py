@@ -21,6 +21,8 @@ class StandIn:
         self.bad: dict[str, str] = {}
         self.deadline = deadline
         self.tick = 0.03
+        self.stale = 0.0
+        """Seconds after a change for which it still says of a failed rollout that it failed, and a pod is going."""
         self.asked: list[tuple[str, str]] = []
         self.patches: list[dict] = []
         self.least_ready = replicas
@@ -193,6 +195,7 @@ class StandIn:
         """The Deployment's controller with maxSurge 1 and maxUnavailable 0: a pod more, and an old one less only when
         the new one is ready."""
         current: str | None = None
+        stale_until = 0.0
         while self.running:
             time.sleep(self.tick)
             with self.lock:
@@ -203,6 +206,8 @@ class StandIn:
                     self._old = [version for version in everyone if version != wanted]
                     # Pods of a version that is not wanted any more and never got ready go first.
                     self._old = [version for version in self._old if self.ready(version)] if wanted else self._old
+                    if self._reason == "ProgressDeadlineExceeded":
+                        stale_until = time.monotonic() + self.stale
                     current, self._changed, self._reason = wanted, time.monotonic(), "ReplicaSetUpdated"
                 ready = [version for version in self._old + self._new if self.ready(version)]
                 if len(self._new) < replicas and len(self._new) + len(self._old) <= replicas:
@@ -230,6 +235,9 @@ class StandIn:
                         {"type": "Progressing", "status": "False" if failed else "True", "reason": self._reason}
                     ],
                 }
+                if time.monotonic() < stale_until:
+                    condition = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+                    status |= {"replicas": int(status["replicas"]) + 1, "conditions": [condition]}
                 if status != self.object["status"]:
                     self.object["status"] = status
                     self.touch()

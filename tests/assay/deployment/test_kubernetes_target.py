@@ -112,6 +112,16 @@ def test_a_version_that_fails_is_taken_back_and_the_old_one_serves_all_the_time(
     assert place.deploy(B).version == B, "what was in its way is gone"
 
 
+def test_what_the_cluster_says_of_the_failed_rollout_is_not_held_against_the_restored_one(
+    cluster: StandIn, target: Callable
+) -> None:
+    target().deploy(A)
+    cluster.bad[B], cluster.stale = "never ready", 0.4
+
+    with pytest.raises(FailedDeploymentError, match=f"{A} was restored and serves"):
+        target(patience=2.0).deploy(B)
+
+
 def test_a_first_version_that_fails_leaves_nothing_and_says_so(cluster: StandIn, target: Callable) -> None:
     cluster.bad[A] = "never ready"
     with pytest.raises(FailedDeploymentError, match="nothing served before, and nothing serves now") as failed:

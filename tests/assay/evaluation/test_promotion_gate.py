@@ -24,9 +24,11 @@ from assay.evaluation import (
     read_promotion_limits,
     rules_table,
 )
-from assay.evaluation.bootstrap import Resampled
+from assay.evaluation.bootstrap import Difference, Resampled
 from assay.evaluation.cautious import cautious_difference
+from assay.evaluation.compare import SliceDifference
 from assay.evaluation.promotion_rules import calibration, comparison
+from assay.evaluation.promotion_slices import slice_rule
 from assay.inference import GoldenReport
 from assay.report import render_html
 from assay.rubric import load_rubric
@@ -151,6 +153,18 @@ def test_a_planted_challenger_is_refused_for_its_reason(challenger: Evidence, ru
     page = render_html(promotion_report(judgement))
     assert "refuses" in page
     assert rules_table(judgement).iloc[0]["rule"] in {rule, "comparison"}
+
+
+def test_the_level_that_is_told_is_the_one_that_was_measured_at() -> None:
+    """A slice without a document that reaches the threshold has no figure, and has cost the others some level."""
+    without = SliceDifference("genre", "a", 90, 0, {"f1": Difference(None, None, None, None)})
+    good = SliceDifference("genre", "b", 90, 40, {"f1": Difference(0.0, -0.1, 0.1, 0.5)})
+    small = SliceDifference("genre", "c", 9, 4)
+
+    said = slice_rule([without, good, small], "f1", PromotionLimits()).sentence
+
+    assert "+0.000, 97.5 % interval -0.100 to +0.100." in said
+    assert "In none of 1 slices" in said and "2 are too small" in said
 
 
 def test_a_challenger_that_is_worse_in_one_slice_is_refused_though_better_over_all() -> None:

@@ -53,6 +53,16 @@ def test_it_is_worn_out_past_either_limit(tmp_path: Path) -> None:
         log.history()
 
 
+def test_a_number_that_was_lost_does_not_stop_the_count(tmp_path: Path) -> None:
+    log = UseLog(str(tmp_path), IDS)
+    for challenger in ("1", "2", "3"):
+        log.record(challenger, "0", now=JANUARY)
+    Path(join(log.place, "00000002.json")).unlink()
+
+    assert log.record("4", "0", now=JANUARY).uses == 3
+    assert list_names(log.place) == ["00000001.json", "00000003.json", "00000004.json"]
+
+
 def _use(url: str, name: str, environment: dict[str, str], start: "multiprocessing.synchronize.Barrier") -> None:
     os.environ.update(environment)
     start.wait()

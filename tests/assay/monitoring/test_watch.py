@@ -183,3 +183,20 @@ def test_more_looks_than_planned_are_told() -> None:
 
     assert not any("more looks than planned" in sentence for sentence in found.sentences)
     assert any("more looks than planned" in sentence for sentence in replace(found, looks=3).sentences)
+
+
+def test_an_old_look_that_is_damaged_does_not_end_the_watch(tmp_path: Path) -> None:
+    log, reference = LookLog(str(tmp_path)), profile(population(400))
+    for hours in (50, 40, 30, 2):
+        then = NOW - datetime.timedelta(hours=hours)
+        log.append(watch("v", reference, window(population(400, 1)), WatchConfig(), looks=log, now=then).look)
+
+    for number in (1, 2):
+        (tmp_path / f"0000000{number}.json").write_text("{")
+    assert watch("v", reference, window(population(400, 1)), WatchConfig(), looks=log, now=NOW).looks == 5
+    skipped: list[str] = []
+    assert [look.number for look in log.history(skipped=skipped)] == [3, 4] and len(skipped) == 2
+
+    (tmp_path / "00000004.json").write_text("{")
+    with pytest.raises(InputError, match=r"cannot be read.*00000004\.json.*Restore it, or remove it"):
+        watch("v", reference, window(population(400, 1)), WatchConfig(), looks=log, now=NOW)

@@ -105,6 +105,38 @@ def test_a_process_that_died_between_the_two_logs_is_made_good(tmp_path: Path) -
     assert registry.history(PREVIOUS)[-1].who == "dead"
 
 
+def test_an_old_entry_that_is_damaged_stops_nobody_and_the_last_one_everybody(tmp_path: Path) -> None:
+    registry = Registry(str(tmp_path / "registry"))
+    one, two, three = registered(registry, tmp_path, "1", "2", "3")
+    promote(registry, one, against="", who="x", why="y")
+    promote(registry, two, against=one, who="x", why="y")
+    log = tmp_path / "registry/aliases/champion"
+    (log / "00000001.json").write_text("{")
+
+    assert promote(registry, three, against=two, who="x", why="y").version == three
+    assert rollback(registry, who="x", why="y").version == two
+    skipped: list[str] = []
+    assert [move.version for move in registry.history(CHAMPION, skipped)] == [two, three, two]
+    assert len(skipped) == 1 and "00000001.json" in skipped[0]
+    (log / "00000004.json").write_text('{"version": 3}')
+    for move in (lambda: promote(registry, one, against=two, who="x", why="y"), lambda: registry.get("champion")):
+        with pytest.raises(InputError, match=r"this entry cannot be read.*00000004\.json"):
+            move()
+
+
+def test_a_promotion_without_a_reason_leaves_no_verdict(tmp_path: Path) -> None:
+    registry = Registry(str(tmp_path / "registry"))
+    one, two = registered(registry, tmp_path, "1", "2")
+    promote(registry, one, against="", who="x", why="y")
+    digests = {name: {"digest": registry.get(of).digest} for name, of in (("challenger", two), ("champion", one))}
+    verdict = json.dumps({"verdict": "promoted", "sentence": "It is better.", **digests}).encode()
+
+    with pytest.raises(InputError, match="a name and a reason"):
+        promote_judged(registry, two, who="x", why=" ", verdict=verdict)
+
+    assert not (tmp_path / "registry/verdicts").exists()
+
+
 def _race(url: str, what: str, against: str, start: "multiprocessing.synchronize.Barrier", won: "list") -> None:
     registry = Registry(url)
     start.wait()

@@ -1,5 +1,6 @@
 """The registry with real processes, on a disk and on a local S3."""
 
+import json
 import multiprocessing
 from pathlib import Path
 
@@ -180,3 +181,24 @@ def test_a_folder_is_copied_whole(url: str, tmp_path: Path) -> None:
     upload_folder(folder, f"{url}/copy", last="config.json")
     download_folder(f"{url}/copy", tmp_path / "back")
     assert (tmp_path / "back" / "sub" / "weights").read_text() == "weights"
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"name": "a"}', "created without a time zone", "record that is no table"]
+)
+def test_a_damaged_record_costs_itself_alone(content: str, tmp_path: Path) -> None:
+    registry = Registry(str(tmp_path / "registry"))
+    good, bad = (registry.register(model_folder(tmp_path / name, name), {}).name for name in "ab")
+    file = tmp_path / "registry/versions" / bad / "version.json"
+    fields = json.loads(file.read_text())
+    if content.startswith("created"):
+        content = json.dumps(fields | {"created": "2026-01-31"})
+    if content.startswith("record"):
+        content = json.dumps(fields | {"record": ["x"]})
+    file.write_text(content)
+
+    with pytest.raises(InputError, match=rf"record cannot be read.*{bad}/version\.json"):
+        registry.versions()
+    skipped: list[str] = []
+    assert [version.name for version in registry.versions(skipped)] == [good]
+    assert len(skipped) == 1 and bad in skipped[0]

@@ -28,6 +28,15 @@ def rows(place: str, since: datetime.datetime, until: datetime.datetime, **more:
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=SCHEMA.names)
 
 
+def test_rows_that_come_out_of_order_are_found_by_their_own_time(tmp_path: Path) -> None:
+    east = datetime.timezone(HOUR * 5)
+    times = [NOON, NOON - 13 * HOUR, NOON + HOUR]
+    write_rows(str(tmp_path), [row(time.astimezone(east), score) for score, time in enumerate(times)])
+
+    assert rows(str(tmp_path), NOON - 14 * HOUR, NOON - 12 * HOUR)["score"].tolist() == [1.0]
+    assert rows(str(tmp_path), NOON + HOUR, NOON + 2 * HOUR)["score"].tolist() == [2.0]
+
+
 class Told:
     """What a writer tells."""
 

@@ -1,0 +1,294 @@
+"""The page of the state, of real registries, real looks and real logs: whole, in parts, and damaged."""
+
+import copy
+import datetime
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from assay.cli import main
+from assay.evaluation import UseLog
+from assay.model import Profile
+from assay.monitoring import LookLog, WatchConfig, Window, watch
+from assay.overview import Asked, gather_state, page_of_state, state_report
+from assay.registry import CHAMPION, Registry, promote, promote_first, promote_judged, rollback
+from assay.report import render_markdown
+from assay.rubric import load_rubric
+from assay.scorelog import write_rows
+
+RUBRIC = load_rubric("education")
+HOUR = datetime.timedelta(hours=1)
+
+
+def answers(count: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(2 + shift, 1, count)
+    return pd.DataFrame(
+        {
+            "score": scores,
+            "calibrated": np.clip(scores, 0, 5),
+            "tokens": rng.integers(20, 2_000, count),
+            "read": 1.0,
+            "keep": scores >= 3,
+            "language": "en",
+        }
+    )
+
+
+def look(log: LookLog, version: str, when: datetime.datetime, seed: int, shift: float = 0.0) -> None:
+    """What `assay watch` does with a window."""
+    reference, window = (Profile.of(RUBRIC, answers(400, of, by)) for of, by in ((0, 0.0), (seed, shift)))
+    log.append(watch(version, reference, Window(window, "an hour"), WatchConfig(), looks=log, now=when).look)
+
+
+class Place:
+    """A registry of three versions, of which the second was promoted and the first brought back, watched and used."""
+
+    def __init__(self, folder: Path, model: Path) -> None:
+        self.folder, self.registry = folder, Registry(str(folder / "registry"))
+        self.looks, self.log = LookLog(str(folder / "looks")), str(folder / "log")
+        names = []
+        for seconds in (60.0, 5_400.0, 7_200.0):
+            made = shutil.copytree(model, folder / f"model{seconds:g}")
+            fields = json.loads((made / "evaluation.json").read_text())
+            fields["training"] = {"updates": 9, "tokens": 1_000, "seconds": seconds, "joules": 1_800_000.0}
+            (made / "evaluation.json").write_text(json.dumps(fields))
+            names.append(self.registry.register(made, {"metrics": {"average_precision": 0.625}}).name)
+        self.one, self.two, self.three = names
+        self.digests = [self.registry.get(name).digest for name in names]
+        promote_first(self.registry, self.one, [], who="training workflow")
+        uses = UseLog(self.registry.url, ["a", "b"])
+        uses.record(self.digests[1], self.digests[0])
+        promote_judged(self.registry, self.two, who="anna", why="labels of October", verdict=self._verdict())
+        uses.record(self.digests[2], self.digests[1])
+        rollback(self.registry, who="ben", why="it <b>times</b> out", of=self.two)
+        self.now = datetime.datetime.now(datetime.UTC).replace(microsecond=0) + 72 * HOUR
+
+    def _verdict(self) -> bytes:
+        models = {name: {"name": name, "digest": self.digests[at]} for name, at in (("challenger", 1), ("champion", 0))}
+        return json.dumps({"verdict": "promoted", "sentence": "It is better.", **models}).encode()
+
+    def watched(self, every: int = 12, until: int = 0) -> None:
+        for number, hours in enumerate(range(240, until, -every)):
+            version, shift = (self.two, 0.0) if hours > 96 else (self.one, -2.0 if 36 < hours < 60 else 0.1)
+            look(self.looks, version, self.now - hours * HOUR, number + 1, shift)
+
+    def used(self, days: int = 12) -> None:
+        for day in range(days):
+            rows = answers(50 + 10 * day, day).to_dict("records")
+            common = {"time": self.now - (day * 24 + 1) * HOUR, "version": self.one}
+            write_rows(self.log, [{**common, **row} for row in rows])
+            write_rows(self.log, [{**common, "reason": "empty"}])
+
+    def text(self, **asked: str) -> str:
+        given = {"looks": self.looks.url, "log": self.log, **asked}
+        return render_markdown(state_report(gather_state(Asked(self.registry.url, **given), now=self.now)))
+
+    def page(self) -> str:
+        output = self.folder / "state.html"
+        page_of_state(self.registry.url, output, looks=self.looks.url, log=self.log, now=self.now)
+        return output.read_text()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Place:
+    return Place(tmp_path_factory.mktemp("made"), tiny_model)
+
+
+@pytest.fixture
+def place(made: Place, tmp_path: Path) -> Place:
+    """A copy: nothing in a registry knows where it lies."""
+    shutil.copytree(made.folder, tmp_path / "place")
+    copied = copy.copy(made)
+    copied.folder, copied.registry = tmp_path / "place", Registry(str(tmp_path / "place/registry"))
+    copied.looks, copied.log = LookLog(str(tmp_path / "place/looks")), str(tmp_path / "place/log")
+    return copied
+
+
+def section(text: str, title: str) -> str:
+    return text.partition(f"## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_the_page_tells_all_there_is(place: Place) -> None:
+    place.watched()
+    place.used()
+    text, page = place.text(), place.page()
+
+    champion = section(text, "Champion")
+    assert f"| champion | {place.one} |" in champion
+    assert "| champion for | 3 days |" in champion
+    assert "by ben" in champion and f"Rolled back from {place.two}." in champion
+    assert "| rollback to | none: it was one |" in champion
+    assert page.count("<svg") == 4, "looks, and of the log: documents, share kept, expected label"
+    assert page.count("<h2>") == 6 and "<b>times</b>" not in page and "&lt;b&gt;times&lt;/b&gt;" in page
+
+    alarms = section(text, "Alarms")
+    assert "Calm at the last look, 12 hours ago; the last alarm was 2 days ago." in alarms
+    assert re.search(rf"\| {place.one} \| .*scores, stability index.* \| 400 \| yes \|", alarms)
+
+    decisions = section(text, "Last decisions")
+    assert "Moves of the champion: 3, the newest first." in decisions
+    assert "| anna | labels of October | The gate said: It is better. |" in decisions
+    assert f"| {place.two} | {place.one} | yes |" in decisions, "judged, and promoted"
+    assert f"| {place.three} | {place.two} | no |" in decisions
+    assert "has decided 2 times" in decisions
+
+    versions = section(text, "Versions")
+    assert versions.count("0.5000 kWh") == 3
+    assert re.search(rf"\| {place.one} \| [-0-9:\xa0]+ \| champion, previous \| \S.* 0.625 \|", versions)
+    cost = section(text, "Cost")
+    assert "| training of the champion | 60 seconds, 0.5000 kWh |" in cost
+    assert "| energy of all | 1.5000 kWh |" in cost
+    assert "of 3 of 3 versions" in cost
+
+
+def test_days_of_the_log_are_counted_as_they_are(place: Place) -> None:
+    place.used(days=4)
+    state = gather_state(Asked(place.registry.url, log=place.log, days=30), now=place.now)
+
+    tables = [answers(50 + 10 * day, day) for day in reversed(range(4))]
+    assert [day.documents for day in state.days] == [len(table) + 1 for table in tables]
+    assert [day.scored for day in state.days] == [len(table) for table in tables]
+    assert [day.kept for day in state.days] == [int(table["keep"].sum()) for table in tables]
+    assert [day.calibrated for day in state.days] == pytest.approx([table["calibrated"].sum() for table in tables])
+    two = gather_state(Asked(place.registry.url, log=place.log, days=2), now=place.now)
+    assert list(two.days) == list(state.days)[-2:]
+
+
+def test_what_is_not_there_yet_is_said_in_words(tmp_path: Path, tiny_model: Path) -> None:
+    def text(**asked: str) -> str:
+        return render_markdown(state_report(gather_state(Asked(str(tmp_path / "registry"), **asked))))
+
+    nothing = text()
+    for words in (
+        "There is no champion: no version is registered yet.",
+        "The log of looks was not named",
+        "The score log was not named",
+        "No look is known, and so no alarm.",
+        "Nothing was decided yet",
+        "What the versions have cost is not known.",
+    ):
+        assert words in nothing
+    assert not (tmp_path / "registry").exists(), "to look makes nothing"
+
+    registry = Registry(str(tmp_path / "registry"))
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    (folder / "evaluation.json").unlink()
+    name = registry.register(folder, {}).name
+    assert "There is no champion: no version was promoted yet." in text()
+    promote_first(registry, name, [], who="x")
+    alone = text(looks=str(tmp_path / "looks"), log=str(tmp_path / "log"))
+    assert f"| {name} |" in alone and "| not known | not known | not known |" in alone
+    assert "There is no look yet" in alone
+    assert "No answer is in the score log of the last 30 days." in alone
+    assert "Not read" not in alone
+
+
+def test_a_look_that_is_missed_is_seen(place: Place) -> None:
+    place.watched(every=24, until=96)
+
+    assert "A look is missed: they came every 24 hours, and the last is 5 days old." in section(place.text(), "Alarms")
+
+
+def damage(where: str, data: bytes = b"{") -> Callable[[Place], Path]:
+    def spoil(place: Place) -> Path:
+        path = sorted(place.folder.glob(where))[-1]
+        path.write_bytes(data)
+        return path
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("spoil", "section_of", "lost", "stays"),
+    [
+        (damage("looks/00000003.json"), "Scores over time", "this look cannot be read", "19 looks, by version"),
+        (damage("looks/00000003.json", b'{"when": "2026-01-01"}'), "Alarms", "no time zone", "Calm at the last look"),
+        (
+            damage("registry/aliases/champion/00000001.json"),
+            "Champion",
+            "this entry cannot be read",
+            "| champion for | 3 days |",
+        ),
+        (
+            damage("registry/aliases/champion/00000002.json"),
+            "Last decisions",
+            "this entry cannot be read",
+            "Moves of the champion: 2",
+        ),
+        (damage("registry/test_sets/*/00000001.json"), "Last decisions", "this entry cannot be read", "Judgements: 1"),
+        (damage("registry/versions/*/version.json"), "Versions", "this version's record cannot be read", "Versions: 2"),
+        (damage("registry/versions/*/model/evaluation.json"), "Versions", "evaluation cannot be read", "Versions: 3"),
+        (
+            damage("log/*/*.parquet"),
+            "Scores over time",
+            "this file of the score log cannot be read",
+            "documents logged",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_told_and_costs_itself_alone(
+    place: Place,
+    spoil: Callable[[Place], Path],
+    section_of: str,
+    lost: str,
+    stays: str,
+    tree: Callable[[Path], dict[str, bytes]],
+) -> None:
+    place.watched()
+    place.used(days=3)
+    whole = place.text()
+    path = spoil(place)
+    before = tree(place.folder)
+
+    text = place.text()
+
+    told = section(text, "Not read")
+    assert lost in told.replace("\\", "") and path.name in told and told.count("> ") == 1
+    assert stays in section(text, section_of)
+    gone = set(whole.splitlines()) - set(text.splitlines())
+    assert len(gone) <= 8, gone
+    assert tree(place.folder) == before, "to look changes nothing"
+
+
+def test_the_last_champion_but_one_never_passes_for_the_champion(place: Place) -> None:
+    damage("registry/aliases/champion/00000003.json")(place)
+
+    champion = section(place.text(), "Champion")
+    assert "cannot be told" in champion and place.two not in champion and place.one not in champion
+
+
+def test_the_page_appears_whole_or_stays(place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    output = tmp_path / "out" / "state.html"
+    options = ["state", "--registry", place.registry.url, "--output", str(output)]
+    assert main(options) == 0
+    first = output.read_text()
+    assert "no version" not in first and place.one in first
+
+    promote(place.registry, place.three, against=place.one, who="x", why="y")
+    (tmp_path / "a file").write_text("")
+    assert main([*options, "--looks", str(tmp_path / "a file")]) == 2
+    assert output.read_text() == first
+    assert main(options) == 0
+    assert place.three in section(output.read_text().replace("<h2>Champion</h2>", "## Champion\n"), "Champion")
+    assert [path.name for path in output.parent.iterdir()] == ["state.html"]
+
+
+def test_in_a_store_as_on_a_disk(s3: str, tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "weights").write_text("1")
+    registry = Registry(f"{s3}/{tmp_path.name}/registry")
+    name = registry.register(tmp_path / "m", {}).name
+    promote_first(registry, name, [], who="x")
+    look(LookLog(f"{s3}/{tmp_path.name}/looks"), name, datetime.datetime.now(datetime.UTC) - HOUR, 1)
+
+    page = page_of_state(registry.url, tmp_path / "s.html", looks=f"{s3}/{tmp_path.name}/looks").read_text()
+
+    assert name in page and "Calm: no alarm in 1 looks" in page
+    assert registry.history(CHAMPION)[0].version == name
