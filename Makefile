@@ -52,6 +52,10 @@ serve: setup ## the champion over HTTP on this machine, in the background: make 
 stop: setup ## what `make demo` or `make serve` started serves no more
 	$(BIN)/assay deployment stop
 
+state: setup ## one page of the state: champion, scores over time, alarms, decisions, cost
+	$(BIN)/assay state --registry $(ASSAY_WORK)/registry --looks $(ASSAY_WORK)/looks --log $(ASSAY_WORK)/score-log \
+	  --output $(ASSAY_WORK)/state.html
+
 simulate-drift: setup ## documents change, the alarm fires, a better model is trained, judged and put in service: ten minutes
 	mkdir -p $(ASSAY_WORK)/drift/raw
 	TMPDIR=$(ASSAY_WORK)/drift/raw $(BIN)/python -m benchmarks.simulate_drift --work $(ASSAY_WORK)/drift

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from flytekit import Deck, current_context, task
 
 from assay.monitoring import Look, LookLog, TooFewError, WatchConfig, WebhookConfig, notify
+from assay.overview import page_of_state
 from assay.progress import say, stage
 from assay.registry import Decision
 from assay.report import fragment_of
@@ -23,6 +24,8 @@ class Looked:
     """What a look found."""
 
     sentence: str
+    registry: str
+    log: str
     looks: str
     look: Look | None = None
     """None where there was too little to look at."""
@@ -73,12 +76,14 @@ def look_at_service(
             result = look_at_window(request)
         except TooFewError as error:
             say(f"no look: {error}")
-            return Watched(Looked(f"No look: {error}", kept), False)
+            return Watched(Looked(f"No look: {error}", request.registry, request.log, kept), False)
         for sentence in result.sentences:
             say(sentence)
     Deck("Watch", fragment_of(page.with_suffix(".html").read_text(encoding="utf-8")))
     message = json.dumps(result.message()) if result.act else ""
-    return Watched(Looked(result.sentences[0], kept, result.look(0), message), result.act)
+    return Watched(
+        Looked(result.sentences[0], request.registry, request.log, kept, result.look(0), message), result.act
+    )
 
 
 @task(**light())
@@ -92,16 +97,19 @@ def tell_people(looked: Looked) -> str:
     return wrong
 
 
-@task(**light())
+@task(enable_deck=True, **light())
 def record_look(looked: Looked, told: str) -> int:
-    """Into the log of looks, which makes an alarm cool down; its number, 0 where there was none.
+    """Into the log of looks, which makes an alarm cool down; its number, 0 where there was none. Shows the state.
 
     It comes after people were told: who is stopped between the two tells them twice rather than never.
     """
-    if looked.look is None:
-        return 0
-    look = looked.look
-    return LookLog(looked.looks).append(lambda number: replace(look, number=number)).number
+    look, number = looked.look, 0
+    if look is not None:
+        number = LookLog(looked.looks).append(lambda number: replace(look, number=number)).number
+    page = Path(current_context().working_directory) / "state.html"
+    page_of_state(looked.registry, page, looks=looked.looks, log=looked.log)
+    Deck("State", fragment_of(page.read_text(encoding="utf-8")))
+    return number
 
 
 @task(**light())

@@ -8,7 +8,7 @@ from assay.evaluation import METRICS, Use
 from assay.overview.cost import spent_in_words
 from assay.overview.state import Known, State
 from assay.overview.words import minute, of_all
-from assay.registry import AliasMove
+from assay.registry import AliasMove, DecisionLog
 from assay.report import Block, Prose, Table
 
 ROWS = 20
@@ -30,10 +30,25 @@ def evidence_in_words(move: AliasMove) -> list[str]:
 
 
 def decision_blocks(state: State) -> list[Block]:
-    """Moves of the champion, and judgements whether they moved it or not."""
-    if not state.moves and not state.judged:
+    """What the workflows decided and did, moves of the champion, and judgements whether they moved it or not."""
+    if not state.moves and not state.judged and not state.decisions:
         return [Prose("Nothing was decided yet: the champion was never moved, and no challenger was judged.")]
     blocks: list[Block] = []
+    if state.decisions:
+        log = DecisionLog(state.asked.registry)
+        rows = [
+            {
+                "when": minute(decision.when),
+                "decision": decision.outcome,
+                "version": decision.version,
+                "serving after it": decision.serving or "not known",
+                "why": decision.sentence,
+                "page": log.page_of(decision),
+            }
+            for decision in state.decisions
+        ]
+        shown = rows[::-1][:ROWS]
+        blocks.append(Table(pd.DataFrame(shown), of_all(len(shown), len(rows), "Decisions of the workflows")))
     if state.moves:
         rows = [
             {

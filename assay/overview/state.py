@@ -10,7 +10,7 @@ from typing import Any
 from assay.errors import InputError
 from assay.evaluation import Use, Verdict, decisions
 from assay.monitoring import Look, LookLog
-from assay.registry import CHAMPION, PREVIOUS, AliasMove, Registry, Version
+from assay.registry import CHAMPION, PREVIOUS, AliasMove, Decision, DecisionLog, Registry, Version
 from assay.scorelog import read_log
 from assay.storage import join, read_bytes, require_folder
 
@@ -79,6 +79,8 @@ class State:
     """The oldest first."""
     judged: tuple[tuple[str, Use], ...]
     """Digest of a test set, and a decision that it served; the oldest first."""
+    decisions: tuple[Decision, ...]
+    """Of the workflows, the oldest first."""
     looks: tuple[Look, ...]
     """The last thousand, the oldest first."""
     days: tuple[Day, ...]
@@ -101,6 +103,9 @@ def gather_state(asked: Asked, *, now: datetime.datetime | None = None) -> State
     aliases = {CHAMPION: champion.version if champion else "", PREVIOUS: _previous(registry, champion, skipped)}
     versions = [_known(registry, version, aliases, skipped) for version in registry.versions(skipped)]
     judged = [(digest, use) for digest, uses in decisions(asked.registry, skipped).items() for use in uses]
+    decided: list[Decision] = []
+    with _told(asked.registry, skipped):
+        decided = DecisionLog(asked.registry).history(skipped=skipped)
     looks: list[Look] = []
     days: list[Day] = []
     if asked.looks:
@@ -118,6 +123,7 @@ def gather_state(asked: Asked, *, now: datetime.datetime | None = None) -> State
         tuple(moves),
         tuple(versions),
         tuple(sorted(judged, key=lambda of: of[1].when)),
+        tuple(decided),
         tuple(looks),
         tuple(days),
         tuple(dict.fromkeys(skipped)),

@@ -74,8 +74,11 @@ class DecisionLog:
             return entry
         raise InputError("others decide faster than this one can be kept", where=self.url, fix="Try again")
 
-    def history(self, most: int = 1_000) -> list[Decision]:
-        """The last decisions, the oldest first. Raises InputError where an entry cannot be read."""
+    def history(self, most: int = 1_000, skipped: list[str] | None = None) -> list[Decision]:
+        """The last decisions, the oldest first.
+
+        Raises InputError where an entry cannot be read; with `skipped`, it is left out, and told there.
+        """
         found = []
         for number in self._numbers("json")[-most:]:
             place = self._place(number, "json")
@@ -83,7 +86,10 @@ class DecisionLog:
                 fields = json.loads(read_bytes(place))
                 found.append(Decision(number=number, **{**fields, "events": tuple(fields["events"])}))
             except (ValueError, TypeError, KeyError) as error:
-                raise InputError(f"this decision cannot be read: {error!r}", where=place) from error
+                unread = InputError(f"this decision cannot be read: {error!r}", where=place)
+                if skipped is None:
+                    raise unread from error
+                skipped.append(str(unread))
         return found
 
     def page_of(self, decision: Decision) -> str:
