@@ -17,7 +17,7 @@ from assay.evaluation import UseLog
 from assay.model import Profile
 from assay.monitoring import LookLog, WatchConfig, Window, watch
 from assay.overview import Asked, gather_state, page_of_state, state_report
-from assay.registry import CHAMPION, Registry, promote, promote_first, promote_judged, rollback
+from assay.registry import CHAMPION, Decision, DecisionLog, Registry, promote, promote_first, promote_judged, rollback
 from assay.report import render_markdown
 from assay.rubric import load_rubric
 from assay.scorelog import write_rows
@@ -146,6 +146,22 @@ def test_the_page_tells_all_there_is(place: Place) -> None:
     assert "| training of the champion | 60 seconds, 0.5000 kWh |" in cost
     assert "| energy of all | 1.5000 kWh |" in cost
     assert "of 3 of 3 versions" in cost
+
+
+def test_decisions_of_workflows_are_told_with_their_pages(place: Place) -> None:
+    log = DecisionLog(place.registry.url)
+    for outcome, sentence in (("kept", "It was no better."), ("failed", "The pods did not get <ready>.")):
+        decision = Decision(place.two, outcome, place.one, place.one, sentence)  # type: ignore[arg-type]
+        log.append(decision, lambda entry: "page")
+    (Path(log.url) / "00000003.json").write_text("{")
+
+    told, page = section(place.text(), "Last decisions"), place.page()
+
+    rows = [line for line in told.splitlines() if "decisions/0000000" in line]
+    assert [row.split("|")[2].strip() for row in rows] == ["failed", "kept"]
+    assert log.page_of(log.history(skipped=[])[0]) in rows[1]
+    assert "The pods did not get &lt;ready&gt;." in page
+    assert "this decision cannot be read" in page
 
 
 def test_days_of_the_log_are_counted_as_they_are(place: Place) -> None:
