@@ -1,12 +1,12 @@
 """Drift from its beginning to its end, on the shipped sample: `make simulate-drift`.
 
-    python -m benchmarks.simulate_drift --work FOLDER [--port 3100] [--window-tokens 256]
+    python -m benchmarks.simulate_drift --work FOLDER [--port 3100] [--short]
 
 A model learns from labels of the old world, in which little is worth keeping, is made champion and serves. Clients ask
 about such documents, and the watch is calm. Then they ask about better ones: the alarm fires, a model is trained on the
 labels of both worlds, the gate judges it beside the champion on a test set that neither has seen, and clients reach
 the new one. Everything is the workflows, the service and the files that production has. Ends with status 1 where
-something of this does not happen.
+something of this does not happen. `--short` reads the first 128 tokens of each document instead of 256.
 """
 
 import argparse
@@ -90,7 +90,7 @@ def answer(url: str, texts: list[str]) -> str:
     return version
 
 
-def simulate(work: Path, *, port: int, encoder: str, window_tokens: int) -> Story:
+def simulate(work: Path, *, port: int, encoder: str = "", short: bool = False) -> Story:
     """Raises SystemExit where the story does not go as it should."""
     from assay.deployment import open_target
     from assay.deployment_settings import parse_target
@@ -105,7 +105,10 @@ def simulate(work: Path, *, port: int, encoder: str, window_tokens: int) -> Stor
     target = f"local,folder={work / 'deployment'},port={port}"
     url = f"http://127.0.0.1:{port}"
     os.environ |= {"ASSAY_SERVE_LOG": log, "ASSAY_SERVE_LOG_SECONDS": "1"}
-    trained = {"rubric": "education", "recipe": "quickstart", "encoder": encoder, "window_tokens": window_tokens}
+    # Of 128 tokens, boilerplate before the text fills more than half: that counterfactual is not what is played here.
+    gates = {"gate_limits": "counterfactuals.boilerplate_flips=0.6"} if short else {}
+    trained = {"rubric": "education", "recipe": "quickstart", "encoder": encoder, **gates}
+    trained |= {"window_tokens": 128} if short else {}
     places = {"registry": registry, "ledger": str(work / "ledger"), "tracking": "none"}
 
     def watch(since: datetime.datetime) -> object:
@@ -168,12 +171,12 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--port", type=int, default=3100)
     parser.add_argument("--encoder", default="")
-    parser.add_argument("--window-tokens", type=int, default=256)
+    parser.add_argument("--short", action="store_true")
     options = parser.parse_args()
     os.environ["FLYTE_LOCAL_CACHE_ENABLED"] = "false"  # each run is a story of its own
     if (options.work / "registry").exists():
         sys.exit(f"{options.work} holds the remains of another run: remove it, or name another folder")
-    simulate(options.work.absolute(), port=options.port, encoder=options.encoder, window_tokens=options.window_tokens)
+    simulate(options.work.absolute(), port=options.port, encoder=options.encoder, short=options.short)
 
 
 if __name__ == "__main__":

@@ -49,13 +49,11 @@ def test_an_hour_in_which_little_was_asked_is_no_look_and_starts_nothing(
 def test_documents_change_the_alarm_fires_and_a_better_model_answers(tmp_path: Path, port: int) -> None:
     command = [sys.executable, "-m", "benchmarks.simulate_drift", "--work", str(tmp_path), "--port", str(port)]
 
-    run = subprocess.run(
-        [*command, "--window-tokens", "128"], cwd=ROOT, capture_output=True, text=True, timeout=1400, check=False
-    )
+    run = subprocess.run([*command, "--short"], cwd=ROOT, capture_output=True, text=True, timeout=1400, check=False)
 
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
     told = run.stdout
-    assert told.index("Calm:") < told.index("Something has changed") if "Something has changed" in told else True
-    assert "promoted:" in told
+    assert told.index("Calm:") < told.index("of the new world were asked about") < told.index("promoted:")
     assert len(list((tmp_path / "looks").glob("*.json"))) == 2
     assert (tmp_path / "registry" / "decisions" / "00000002.html").is_file()
+    assert "It is better" in (tmp_path / "registry" / "decisions" / "00000002.html").read_text()
