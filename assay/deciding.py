@@ -14,8 +14,9 @@ LEVELS = {"promoted": "good", "deployed": "good", "kept": "note", "rolled back":
 def decision_report(decision: Decision, verdict: str = "") -> Report:
     """The page of a decision; `verdict`: what the gate said, as JSON text of `Judgement.to_json`, empty where it was
     not asked. Raises InputError where that is no verdict."""
+    when = decision.when[:16].replace("T", " ")
     facts = {
-        "decided": decision.when or "now",
+        "decided": f"{when} UTC" if when else "now",
         "about": decision.version,
         "champion now": decision.champion or "none",
         "serving now": decision.serving or "nothing that is known",
@@ -25,7 +26,8 @@ def decision_report(decision: Decision, verdict: str = "") -> Report:
     if decision.events:
         done = pd.DataFrame({"": range(1, len(decision.events) + 1), "what was done": decision.events})
         sections.append(Section("What was done", [Table(done)]))
-    title, subtitle = f"{decision.outcome[0].upper()}{decision.outcome[1:]}: {decision.version}", decision.when
+    title = f"{decision.outcome[0].upper()}{decision.outcome[1:]}: {decision.version}"
+    subtitle = facts["decided"]
     if verdict:
         asked = promotion_report(Judgement.from_json(json.loads(verdict)))
         sections += asked.sections

@@ -13,6 +13,7 @@ SETTINGS = {
     "namespace": ("kubernetes: of the Deployment", "assay"),
     "name": ("kubernetes: of the Deployment", "assay-serving"),
     "context": ("kubernetes: of the kubeconfig (default: its current one; in a pod, its service account)", ""),
+    "url": ("kubernetes: how the service is reached from here (default: by its name in the cluster)", ""),
     "within": ("seconds in which a version has to serve (default: 180 local, 900 kubernetes)", ""),
 }
 """Setting -> what it is, and its default. Each may be set by `ASSAY_DEPLOY_<SETTING>`, too."""

@@ -30,6 +30,8 @@ class KubernetesSettings:
     """Of the kubeconfig (default: its current one)."""
     kubeconfig: str = ""
     """File (default: in a pod its service account, else ~/.kube/config)."""
+    url: str = ""
+    """How the service is reached from here (default: by its name in the cluster)."""
     within: float = 900.0
     """Seconds in which a rollout has to be complete; above the Deployment's progressDeadlineSeconds."""
     patience: float = 60.0

@@ -24,7 +24,7 @@ class KubernetesTarget:
         """Raises InputError where no cluster is known."""
         self._settings = settings
         self._cluster = Cluster(settings)
-        self.url = f"http://{settings.name}.{settings.namespace}.svc"
+        self.url = settings.url or f"http://{settings.name}.{settings.namespace}.svc"
 
     def deploy(self, version: str) -> Deployed:
         """See `Target`. Raises InputError where the Deployment is missing, paused, or cannot be changed."""

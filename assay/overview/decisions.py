@@ -43,7 +43,7 @@ def decision_blocks(state: State) -> list[Block]:
                 "version": decision.version,
                 "serving after it": decision.serving or "not known",
                 "why": decision.sentence,
-                "page": log.page_of(decision),
+                "page": "/".join(log.page_of(decision).split("/")[-2:]),
             }
             for decision in state.decisions
         ]

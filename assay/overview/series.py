@@ -61,12 +61,16 @@ def log_blocks(state: State) -> list[Block]:
                 "without a score": f"{sum(day.documents - day.scored for day in days):,}",
             }
         ),
+    ]
+    if len(days) == 1:  # a line of one point shows nothing
+        return [*blocks, Prose(f"They are all of {days[0].date}; from the second day on there are charts here.")]
+    blocks.append(
         Figure(
             chart_times(counts, from_zero=True, y="documents", name="documents in the score log each day"),
             f"Documents in the score log each day; {len(days)} of the last {asked.days} days have any, and today is "
             "not over. Where ASSAY_SERVE_LOG_SHARE is below 1, the service answers more than it logs.",
-        ),
-    ]
+        )
+    )
     if scored:
         times = [_midnight(day) for day in scored]
         kept = {"share kept": (times, [day.kept / day.scored for day in scored])}

@@ -159,9 +159,19 @@ def test_decisions_of_workflows_are_told_with_their_pages(place: Place) -> None:
 
     rows = [line for line in told.splitlines() if "decisions/0000000" in line]
     assert [row.split("|")[2].strip() for row in rows] == ["failed", "kept"]
-    assert log.page_of(log.history(skipped=[])[0]) in rows[1]
+    assert log.page_of(log.history(skipped=[])[0]).endswith("decisions/00000001.html")
+    assert "decisions/00000001.html" in rows[1]
     assert "The pods did not get &lt;ready&gt;." in page
     assert "this decision cannot be read" in page
+
+
+def test_a_single_day_is_told_without_charts_of_one_point(place: Place) -> None:
+    place.used(1)
+
+    told, page = section(place.text(), "Scores over time"), place.page()
+
+    assert "from the second day on there are charts here" in told
+    assert page.count("<svg") == 0
 
 
 def test_days_of_the_log_are_counted_as_they_are(place: Place) -> None:
