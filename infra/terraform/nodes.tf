@@ -2,15 +2,6 @@
 # accelerator's label, spot nodes by a toleration; what carries neither stays away because of the taints.
 
 locals {
-  # flytekit's accelerators as tasks/resources.py offers them, the device that each puts into the pod, and which types have it.
-  accelerators = {
-    A100 = { device = "nvidia-tesla-a100", families = ["p4d", "p4de"] }
-    H100 = { device = "nvidia-h100", families = ["p5"] }
-    L4   = { device = "nvidia-l4", families = ["g6", "gr6"] }
-    L40S = { device = "nvidia-l40s", families = ["g6e"] }
-    T4   = { device = "nvidia-tesla-t4", families = ["g4dn"] }
-  }
-
   accelerator_label = "k8s.amazonaws.com/accelerator" # Flyte's default, and the one that the autoscaler knows
   pool_label        = "${var.name}/pool"
   gpu_taint         = { key = "nvidia.com/gpu", value = "present", effect = "NO_SCHEDULE" }

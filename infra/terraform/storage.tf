@@ -65,6 +65,8 @@ resource "aws_s3_bucket_logging" "data" {
 
   target_bucket = aws_s3_bucket.logs.id
   target_prefix = "data/"
+
+  depends_on = [aws_s3_bucket_policy.logs]
 }
 
 resource "aws_s3_bucket_lifecycle_configuration" "data" {
@@ -116,7 +118,7 @@ data "aws_iam_policy_document" "tls_only" {
     resources = [each.value, "${each.value}/*"]
 
     principals {
-      type        = "*"
+      type        = "AWS"
       identifiers = ["*"]
     }
 
@@ -134,7 +136,7 @@ data "aws_iam_policy_document" "tls_only" {
     resources = [each.value, "${each.value}/*"]
 
     principals {
-      type        = "*"
+      type        = "AWS"
       identifiers = ["*"]
     }
 
@@ -157,7 +159,7 @@ data "aws_iam_policy_document" "data_bucket" {
     resources = ["${aws_s3_bucket.data.arn}/*"]
 
     principals {
-      type        = "*"
+      type        = "AWS"
       identifiers = ["*"]
     }
 
