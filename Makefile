@@ -74,3 +74,9 @@ package: setup ## compile all workflows offline into flyte-package.tgz
 
 register: setup ## register with the cluster of flyte.config.yaml: make register VERSION=… [ASSAY_PROFILE=gpu]
 	$(PYFLYTE) register --copy all --version $(VERSION) workflows
+
+CHECKOV := 3.3.30
+.PHONY: lint-infra
+lint-infra: setup ## the cloud's code: form, and checkov, which stays out of .venv: it pins old libraries
+	terraform -chdir=infra/terraform fmt -check -recursive
+	$(BIN)/uvx --from checkov==$(CHECKOV) checkov --directory infra/terraform --framework terraform --compact --quiet --skip-download

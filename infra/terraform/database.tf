@@ -43,7 +43,7 @@ resource "aws_db_parameter_group" "this" {
     value = "1000" # milliseconds
   }
 
-  # checkov asks for all statements; those that change tables, and slow ones, are enough, and pass no inputs on.
+  # Those that change tables, and slow ones: all of them would carry the inputs of workflows into the logs.
   parameter {
     name  = "log_statement"
     value = "ddl"
@@ -81,6 +81,7 @@ ephemeral "aws_secretsmanager_secret_version" "database" {
 }
 
 resource "aws_db_instance" "flyte" {
+  #checkov:skip=CKV_AWS_133:Backups are var.database.backup_days, which is refused below one
   #checkov:skip=CKV_AWS_157:A copy in a second zone is var.database.multi_az: prod has it
   #checkov:skip=CKV_AWS_293:Deletion protection is var.protected, which cannot be false in prod
   identifier     = "${local.full_name}-flyte"

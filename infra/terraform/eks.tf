@@ -17,6 +17,20 @@ resource "aws_iam_role_policy_attachment" "cluster" {
   policy_arn = "arn:${local.partition}:iam::aws:policy/AmazonEKSClusterPolicy"
 }
 
+data "aws_iam_policy_document" "cluster" {
+  statement {
+    sid       = "Secrets"
+    actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:ListGrants"]
+    resources = [aws_kms_key.platform.arn]
+  }
+}
+
+resource "aws_iam_role_policy" "cluster" {
+  name   = "needs"
+  role   = aws_iam_role.cluster.id
+  policy = data.aws_iam_policy_document.cluster.json
+}
+
 resource "aws_eks_cluster" "this" {
   #checkov:skip=CKV_AWS_39:Open only to cluster_public_cidrs; where that is empty, to nobody
   name                          = local.full_name
@@ -49,7 +63,7 @@ resource "aws_eks_cluster" "this" {
     support_type = "STANDARD" # rather upgraded by AWS than paid for six times as much
   }
 
-  depends_on = [aws_cloudwatch_log_group.cluster, aws_iam_role_policy_attachment.cluster]
+  depends_on = [aws_cloudwatch_log_group.cluster, aws_iam_role_policy.cluster, aws_iam_role_policy_attachment.cluster]
 }
 
 resource "aws_eks_access_entry" "admin" {

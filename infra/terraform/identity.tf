@@ -20,7 +20,7 @@ resource "aws_iam_openid_connect_provider" "cluster" {
 
 locals {
   issuer            = trimprefix(aws_eks_cluster.this.identity[0].oidc[0].issuer, "https://")
-  serving_namespace = coalesce(var.serving_namespace, var.environment == "prod" ? var.name : "${var.name}-dev")
+  serving_namespace = coalesce(var.serving_namespace, var.environment == "prod" ? "assay" : "assay-dev")
 
   # Service accounts as namespace:name. Those of tasks are made by Flyte, one in the namespace of each domain.
   service_accounts = {

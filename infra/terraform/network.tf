@@ -1,25 +1,13 @@
 # One VPC. Public subnets hold only NAT gateways and load balancers, private ones the nodes and pods, and those of the
 # database have no way out at all.
 
-data "aws_availability_zones" "here" {
-  state = "available"
-
-  # Local and wavelength zones have no EKS.
-  filter {
-    name   = "opt-in-status"
-    values = ["opt-in-not-required"]
-  }
-}
-
 locals {
-  zones = slice(data.aws_availability_zones.here.names, 0, var.zones)
+  # Of a /16: three /18 for pods, then /24s. A zone keeps its networks when another is named after it.
+  private_cidrs  = { for index, zone in var.zones : zone => cidrsubnet(var.vpc_cidr, 2, index) }
+  public_cidrs   = { for index, zone in var.zones : zone => cidrsubnet(var.vpc_cidr, 8, 192 + index) }
+  database_cidrs = { for index, zone in var.zones : zone => cidrsubnet(var.vpc_cidr, 8, 208 + index) }
 
-  # Of a /16: three /18 for pods, then /24s. A zone keeps its networks when another is added.
-  private_cidrs  = { for index, zone in local.zones : zone => cidrsubnet(var.vpc_cidr, 2, index) }
-  public_cidrs   = { for index, zone in local.zones : zone => cidrsubnet(var.vpc_cidr, 8, 192 + index) }
-  database_cidrs = { for index, zone in local.zones : zone => cidrsubnet(var.vpc_cidr, 8, 208 + index) }
-
-  nat_zones = var.single_nat_gateway ? slice(local.zones, 0, 1) : local.zones
+  nat_zones = var.single_nat_gateway ? slice(var.zones, 0, 1) : var.zones
 }
 
 resource "aws_vpc" "this" {

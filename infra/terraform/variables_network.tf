@@ -10,13 +10,17 @@ variable "vpc_cidr" {
 }
 
 variable "zones" {
-  description = "In how many availability zones subnets lie. EKS asks for two; three outlast the loss of one with a majority."
-  type        = number
-  default     = 3
+  description = "Availability zones of the subnets, by name: EKS asks for two; three outlast the loss of one with a majority."
+  type        = list(string)
 
   validation {
-    condition     = contains([2, 3], var.zones)
-    error_message = "zones is ${var.zones}. Set it to 2 or 3."
+    condition     = contains([2, 3], length(distinct(var.zones))) && length(distinct(var.zones)) == length(var.zones)
+    error_message = "zones has ${length(var.zones)} zones, or one twice. Name 2 or 3, such as ${var.region}a and ${var.region}b."
+  }
+
+  validation {
+    condition     = alltrue([for zone in var.zones : can(regex("^${var.region}[a-z]$", zone))])
+    error_message = "zones has one that is not of ${var.region}. `aws ec2 describe-availability-zones` lists them."
   }
 }
 

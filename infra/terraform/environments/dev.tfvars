@@ -3,7 +3,7 @@ environment = "dev"
 region      = "eu-central-1"
 protected   = false
 
-zones              = 2
+zones              = ["eu-central-1a", "eu-central-1b"]
 single_nat_gateway = true
 log_retention_days = 30
 

@@ -3,7 +3,7 @@ environment = "prod"
 region      = "eu-central-1"
 protected   = true
 
-zones              = 3
+zones              = ["eu-central-1a", "eu-central-1b", "eu-central-1c"]
 single_nat_gateway = false
 log_retention_days = 365
 

@@ -12,7 +12,7 @@ provider "aws" {
   max_retries                 = 1
 }
 
-run "data_is_guarded" {
+run "as_it_must_be" {
   command = plan
 
   assert {
@@ -52,11 +52,8 @@ run "data_is_guarded" {
     condition     = alltrue([for each in aws_ecr_repository.this : each.image_tag_mutability == "IMMUTABLE" && each.image_scanning_configuration[0].scan_on_push])
     error_message = "A tag of an image can change its meaning, or images are not scanned."
   }
-}
 
-run "database_is_private" {
-  command = plan
-
+  # The database.
   assert {
     condition     = aws_db_instance.flyte.storage_encrypted && !aws_db_instance.flyte.publicly_accessible
     error_message = "The database is public or not encrypted."
@@ -76,11 +73,8 @@ run "database_is_private" {
     condition     = aws_vpc_security_group_ingress_rule.database.cidr_ipv4 == null && aws_vpc_security_group_ingress_rule.database.from_port == 5432
     error_message = "The database can be reached by more than the nodes."
   }
-}
 
-run "cluster_is_closed" {
-  command = plan
-
+  # The cluster.
   assert {
     condition     = aws_eks_cluster.this.vpc_config[0].endpoint_private_access && aws_eks_cluster.this.vpc_config[0].endpoint_public_access == (length(var.cluster_public_cidrs) > 0)
     error_message = "The Kubernetes API is open to nobody, or to more than cluster_public_cidrs."
@@ -101,19 +95,16 @@ run "cluster_is_closed" {
   }
 
   assert {
-    condition     = alltrue([for each in aws_subnet.private : !each.map_public_ip_on_launch]) && length(aws_subnet.private) == var.zones
+    condition     = alltrue([for each in aws_subnet.private : !each.map_public_ip_on_launch]) && length(aws_subnet.private) == length(var.zones)
     error_message = "A node could have a public address, or a zone has no subnet."
   }
 
   assert {
-    condition     = length(aws_nat_gateway.this) == (var.single_nat_gateway ? 1 : var.zones)
+    condition     = length(aws_nat_gateway.this) == (var.single_nat_gateway ? 1 : length(var.zones))
     error_message = "There are not as many NAT gateways as was asked for."
   }
-}
 
-run "nodes_are_what_tasks_ask_for" {
-  command = plan
-
+  # Nodes: what tasks ask for.
   # A trainer is interruptible, and its last attempt is not: without both groups one of them would wait for ever.
   assert {
     condition = alltrue(flatten([
@@ -159,11 +150,8 @@ run "nodes_are_what_tasks_ask_for" {
     ])
     error_message = "The autoscaler could not know from a group without nodes what a node of it would be."
   }
-}
 
-run "roles_are_trusted_by_their_accounts" {
-  command = plan
-
+  # Roles, and who is trusted with them.
   assert {
     condition     = toset(local.service_accounts.tasks) == toset([for domain in var.flyte_domains : "assay-${domain}:default"])
     error_message = "Not the pods of this project's domains, and no others, get the role of tasks."
@@ -182,18 +170,5 @@ run "roles_are_trusted_by_their_accounts" {
   assert {
     condition     = length(aws_iam_role.github) == 0
     error_message = "Workflows of a repository that nobody named may do something."
-  }
-}
-
-run "workflows_of_one_repository" {
-  command = plan
-
-  variables {
-    github_repository = "owner/assay"
-  }
-
-  assert {
-    condition     = toset(keys(aws_iam_role.github)) == toset(["plan", "push"]) && length(aws_iam_openid_connect_provider.github) == 1
-    error_message = "The roles of workflows are not made."
   }
 }

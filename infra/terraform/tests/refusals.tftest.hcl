@@ -5,6 +5,7 @@ variables {
   environment     = "dev"
   region          = "eu-central-1"
   protected       = false
+  zones           = ["eu-central-1a", "eu-central-1b"]
   gpu_node_groups = {}
 }
 
@@ -93,7 +94,17 @@ run "one_zone" {
   command = plan
 
   variables {
-    zones = 1
+    zones = ["eu-central-1a"]
+  }
+
+  expect_failures = [var.zones]
+}
+
+run "zone_of_another_region" {
+  command = plan
+
+  variables {
+    zones = ["eu-central-1a", "eu-west-1b"]
   }
 
   expect_failures = [var.zones]
