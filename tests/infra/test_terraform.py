@@ -101,6 +101,7 @@ def test_an_environment_is_as_it_must_be(project: Path, endpoint: str, name: str
     assert "1 passed, 0 failed" in run.stdout
 
 
+@pytest.mark.full
 def test_an_environment_that_is_not_is_seen(tmp_path: Path, endpoint: str) -> None:
     """Planted: nodes whose metadata every pod can read, and GPU nodes that are open to all pods."""
     planted = copied(tmp_path)

@@ -78,7 +78,7 @@ resource "aws_launch_template" "node" {
 
 resource "aws_db_instance" "flyte" {
   lifecycle {
-    ignore_changes = [performance_insights_enabled]
+    ignore_changes = [performance_insights_enabled, performance_insights_kms_key_id]
   }
 }
 
