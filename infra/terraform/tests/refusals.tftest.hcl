@@ -259,3 +259,63 @@ run "few_images" {
 
   expect_failures = [var.images_kept]
 }
+
+run "project" {
+  command = plan
+
+  variables {
+    flyte_project = "Assay Project"
+  }
+
+  expect_failures = [var.flyte_project]
+}
+
+run "serving_namespace" {
+  command = plan
+
+  variables {
+    serving_namespace = "-assay"
+  }
+
+  expect_failures = [var.serving_namespace]
+}
+
+run "provider_of_another_forge" {
+  command = plan
+
+  variables {
+    github_oidc_provider_arn = "arn:aws:iam::123456789012:oidc-provider/gitlab.com"
+  }
+
+  expect_failures = [var.github_oidc_provider_arn]
+}
+
+run "database_class" {
+  command = plan
+
+  variables {
+    database = { instance_class = "m7g.large" }
+  }
+
+  expect_failures = [var.database]
+}
+
+run "gpu_group_name" {
+  command = plan
+
+  variables {
+    gpu_node_groups = { "L4 spot" = { accelerator = "L4", instance_types = ["g6.8xlarge"] } }
+  }
+
+  expect_failures = [var.gpu_node_groups]
+}
+
+run "cpu_nodes_on_spot_alone" {
+  command = plan
+
+  variables {
+    cpu_nodes = { max_on_demand = 0 }
+  }
+
+  expect_failures = [var.cpu_nodes]
+}
