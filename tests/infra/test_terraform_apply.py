@@ -290,6 +290,7 @@ def test_values_of_flyte_name_what_was_made(cloud: Cloud) -> None:
     assert values["configuration"]["storage"]["metadataContainer"] == bucket
     assert inline["propeller"]["rawoutput-prefix"] == cloud.outputs["raw_data_prefix"] == f"s3://{bucket}/assay/raw"
     assert inline["flyteadmin"]["metadataStoragePrefix"] == ["assay", "metadata", "admin"]
+    assert inline["server"]["dataProxy"]["upload"]["storagePrefix"] == "assay/uploads"
     assert {"ASSAY_REGISTRY": f"s3://{bucket}/assay/registry"} in plugin["default-env-vars"]
     (spot,) = plugin["interruptible-tolerations"]
     taints = {taint["key"]: taint for taint in cloud.one('aws_eks_node_group.this["gpu-l4-spot"]')["taint"]}
