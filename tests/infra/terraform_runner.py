@@ -67,7 +67,7 @@ def variables_alone(folder: Path) -> Path:
     (folder / "tests").mkdir(parents=True)
     for path in (*TERRAFORM.glob("variables*.tf"), TERRAFORM / "accelerators.tf"):
         shutil.copy(path, folder)
-    shutil.copy(TERRAFORM / "tests/refusals.tftest.hcl", folder / "tests")
+    shutil.copy(TERRAFORM / "tests/variables/refusals.tftest.hcl", folder / "tests")
     run = terraform(folder, "init", "-no-color")
     assert run.returncode == 0, run.stdout + run.stderr
     return folder

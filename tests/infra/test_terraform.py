@@ -58,7 +58,9 @@ def test_bad_values_are_refused(variables: Path) -> None:
     run = terraform(variables, "test", "-no-color")
 
     assert run.returncode == 0, run.stdout + run.stderr
-    tested = set(re.findall(r"expect_failures = \[var\.(\w+)\]", (TERRAFORM / "tests/refusals.tftest.hcl").read_text()))
+    tested = set(
+        re.findall(r"expect_failures = \[var\.(\w+)\]", (TERRAFORM / "tests/variables/refusals.tftest.hcl").read_text())
+    )
     checked = {
         block.split('"')[1]
         for path in TERRAFORM.glob("variables*.tf")
@@ -94,7 +96,7 @@ def test_every_variable_and_output_is_described_and_typed() -> None:
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_an_environment_is_as_it_must_be(project: Path, endpoint: str, name: str) -> None:
-    arguments = ["test", "-no-color", "-filter=tests/environment.tftest.hcl"]
+    arguments = ["test", "-no-color", "-test-directory=tests/aws"]
     run = terraform(project, *arguments, f"-var-file=environments/{name}.tfvars", endpoint=endpoint)
 
     assert run.returncode == 0, run.stdout + run.stderr
@@ -110,7 +112,7 @@ def test_an_environment_that_is_not_is_seen(tmp_path: Path, endpoint: str) -> No
     nodes = nodes.replace("[local.gpu_taint, local.spot_taint] : [local.gpu_taint]", "[local.spot_taint] : []")
     (planted / "nodes.tf").write_text(nodes)
     initialised(planted, "-backend=false")
-    arguments = ["test", "-no-color", "-filter=tests/environment.tftest.hcl"]
+    arguments = ["test", "-no-color", "-test-directory=tests/aws"]
 
     run = terraform(planted, *arguments, "-var-file=environments/dev.tfvars", endpoint=endpoint)
 

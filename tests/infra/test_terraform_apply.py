@@ -104,7 +104,8 @@ class Cloud(NamedTuple):
         return found
 
 
-OPTIONS = ("-no-color", "-var-file=environments/dev.tfvars", "-var=github_repository=owner/assay")
+# A few at a time: where moto is late to answer, the provider asks again, and finds what it has just made.
+OPTIONS = ("-no-color", "-parallelism=6", "-var-file=environments/dev.tfvars", "-var=github_repository=owner/assay")
 
 
 @pytest.fixture(scope="module")

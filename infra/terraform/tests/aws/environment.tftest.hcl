@@ -1,6 +1,6 @@
-# What every environment must be: `terraform test -var-file=environments/dev.tfvars`, and the same with prod. The provider is
-# the real one (one that is made up evaluates no policy and knows no ephemeral values) and asks what AWS_ENDPOINT_URL names:
-# tests/infra starts a local moto server there.
+# What every environment must be: `terraform test -test-directory=tests/aws -var-file=environments/dev.tfvars`, and the same
+# with prod. The provider is the real one (one that is made up evaluates no policy and knows no ephemeral values) and asks
+# what AWS_ENDPOINT_URL names: tests/infra starts a local moto server there.
 
 provider "aws" {
   region                      = "eu-central-1"
