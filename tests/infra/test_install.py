@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -166,6 +167,14 @@ def test_a_release_that_fails_ends_it(machine: Machine) -> None:
     assert run.returncode == 1
     assert "gpu-operator could not be installed" in run.stderr
     assert not [line for line in machine.lines if "flyte-binary" in line and line.startswith("helm")]
+
+
+def test_disks_are_encrypted_and_lie_where_their_pod_is() -> None:
+    disks = yaml.safe_load((ROOT / "infra/platform/storageclass.yaml").read_text())
+
+    kubernetes_validate.validate(disks, "1.35", strict=True)
+    assert disks["parameters"] == {"type": "gp3", "encrypted": "true"}
+    assert disks["volumeBindingMode"] == "WaitForFirstConsumer"
 
 
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not on the PATH: install shellcheck")
