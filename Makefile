@@ -113,6 +113,9 @@ IMAGE = $(REPOSITORY)/task$(if $(filter gpu,$(ASSAY_PROFILE)),-gpu):$(IMAGE_TAG)
 CONFIG_sandbox := flyte.config.yaml
 CONFIG_dev := infra/flyte/dev.config.yaml
 CONFIG_prod := infra/flyte/prod.config.yaml
+PLANS_sandbox := workflows/plans.toml
+PLANS_dev := infra/flyte/dev/plans.toml
+PLANS_prod := infra/flyte/prod/plans.toml
 # The sandbox brings its project along, and the name of its image stands in its file.
 WHERE_sandbox := --project flytesnacks --domain development
 WHERE_dev = --project assay --domain development --image assay=$(IMAGE)
@@ -127,5 +130,5 @@ flyte: ## project, limits and quota of infra/flyte, by flytectl: make flyte ENV=
 	infra/flyte/apply.sh $(ENV)
 
 register: setup ## with a cluster: make register ENV=sandbox|dev|prod VERSION=… REPOSITORY=… [ASSAY_PROFILE=gpu] [ACTIVATE=1]
-	$(BIN)/pyflyte -c $(known) register $(WHERE_$(ENV)) --copy all --version $(versioned) \
+	ASSAY_PLANS=$(or $(ASSAY_PLANS),$(abspath $(PLANS_$(ENV)))) $(BIN)/pyflyte -c $(known) register $(WHERE_$(ENV)) --copy all --version $(versioned) \
 	  $(if $(filter 1,$(ACTIVATE)),--activate-launchplans) workflows

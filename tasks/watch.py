@@ -63,7 +63,7 @@ def look_at_service(
         model=model,
         registry=lasting(registry, "ASSAY_REGISTRY", "registry"),
         output=page,
-        log=lasting(log, "ASSAY_SERVE_LOG", "score-log"),
+        log=lasting(log, "ASSAY_WATCH_LOG", "score-log"),
         since=until - datetime.timedelta(hours=hours),
         until=until,
         looks=kept,

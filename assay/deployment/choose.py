@@ -30,7 +30,9 @@ def open_target(given: Mapping[str, str | None], registry: str) -> Target:
     if settings["target"] == "kubernetes":
         kubeconfig = os.environ.get("KUBECONFIG", "")
         return KubernetesTarget(
-            KubernetesSettings(settings["namespace"], settings["name"], settings["context"], kubeconfig, settings["url"], **within)
+            KubernetesSettings(
+                settings["namespace"], settings["name"], settings["context"], kubeconfig, settings["url"], **within
+            )
         )
     raise InputError(f"there is no target {settings['target']!r}", where="--target", fix="Give local or kubernetes")
 

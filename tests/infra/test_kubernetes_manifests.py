@@ -127,6 +127,16 @@ def test_the_role_is_for_the_deployment_that_is_deployed(overlay: str) -> None:
     assert called == {"read_namespaced_deployment", "patch_namespaced_deployment", "list_namespaced_pod"}
 
 
+@pytest.mark.parametrize(("overlay", "domain"), [("dev", "development"), ("prod", "production")])
+def test_tasks_of_the_domain_may_deploy_and_ask_the_service(overlay: str, domain: str) -> None:
+    subjects = one(overlay, "RoleBinding", "assay-deployer")["subjects"]
+    groups = [subject["name"] for subject in subjects if subject["kind"] == "Group"]
+    assert groups == [f"system:serviceaccounts:assay-{domain}"]
+    allowed = one(overlay, "NetworkPolicy")["spec"]["ingress"][0]
+    assert {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": f"assay-{domain}"}}} in allowed["from"]
+    assert allowed["ports"] == [{"port": "http"}]
+
+
 def test_the_image_holds_what_the_containers_run() -> None:
     serve = stages()["serve"]
     copied = [each.split() for each in serve.all("COPY") if not each.startswith("--from=")]

@@ -186,6 +186,21 @@ def test_plans_of_another_environment_come_from_its_file(tmp_path: Path) -> None
     assert plans["weekly_retraining"].entity_metadata.schedule.cron_schedule.schedule == "0 4 * * 2"
 
 
+@pytest.mark.parametrize("file", ["infra/flyte/dev/plans.toml", "infra/flyte/prod/plans.toml"])
+def test_every_environment_has_plans_that_fit_the_workflows(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib
+
+    from tasks.plans import read_plan
+
+    monkeypatch.setenv("ASSAY_PLANS", str(ROOT / file))
+    for name, workflow in PLANS.items():
+        module, _, function = workflow.rpartition(".")
+        interface = getattr(importlib.import_module(module), function).python_interface
+        plan = read_plan(name, interface.inputs_with_defaults, "kickoff")
+        assert len(plan.schedule.split()) == 5
+        assert not {"registry", "scores", "ledger", "looks", "log"} & set(plan.inputs), "the environment says where"
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
