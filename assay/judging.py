@@ -3,7 +3,7 @@
 import datetime
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,6 +35,7 @@ from assay.model import ModelInfo
 from assay.progress import say, stage
 from assay.registry import CHAMPION, Registry
 from assay.report import write_html
+from assay.rubric import Rubric
 from assay.storage import digest_folder, staged_file
 
 EVALUATION = "evaluation.json"
@@ -96,6 +97,23 @@ def judge_challenger(request: JudgeRequest) -> Judgement:
     if champion:  # which says what it is to be beaten in: no challenger chooses its own metric
         rubric = replace(common_rubric(infos, request.names), primary_metric=infos[1].rubric.primary_metric)
     require_metric(rubric)
+    with staged_file(output) as partial:  # first of all: a use of the test set that nobody is told of would be lost
+        judgement = _judged(request, rubric, models, challenger, champion, data_days)
+        text = json.dumps(judgement.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
+        partial.write_text(text + "\n", encoding="utf-8")
+        write_html(promotion_report(judgement), output.with_suffix(".html"))  # where this fails, there is no verdict
+    return judgement
+
+
+def _judged(
+    request: JudgeRequest,
+    rubric: Rubric,
+    models: Sequence[Path],
+    challenger: Candidate,
+    champion: Candidate | None,
+    data_days: float | None,
+) -> Judgement:
+    """Measured, counted and judged."""
     with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
         with stage("Measure"):
             snapshot = acquire(open_source(request.source), request.columns, Path(scratch) / "snapshot")
@@ -142,12 +160,7 @@ def judge_challenger(request: JudgeRequest) -> Judgement:
         },
     )
     with stage("Judge"):
-        judgement = judge(evidence, request.limits)
-    with staged_file(output) as partial:
-        text = json.dumps(judgement.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
-        partial.write_text(text + "\n", encoding="utf-8")
-        write_html(promotion_report(judgement), output.with_suffix(".html"))  # where this fails, there is no verdict
-    return judgement
+        return judge(evidence, request.limits)
 
 
 def _leak(model: Path) -> list[Verdict]:
