@@ -8,6 +8,12 @@ locals {
     ASSAY_REGISTRY = "${local.bucket_url}/${local.prefixes.registry}"
     ASSAY_SCORES   = "${local.bucket_url}/${local.prefixes.all}/scores"
     ASSAY_PIECES   = "${local.bucket_url}/${local.prefixes.all}/pieces"
+    ASSAY_LEDGER   = "${local.bucket_url}/${local.prefixes.all}/ledger"
+    ASSAY_LOOKS    = "${local.bucket_url}/${local.prefixes.all}/looks"
+
+    # What the service writes and the watch reads, and where the service is.
+    ASSAY_WATCH_LOG        = "${local.bucket_url}/${local.prefixes.log}"
+    ASSAY_DEPLOY_NAMESPACE = local.serving_namespace
   }
 
   flyte_values = templatefile("${path.module}/templates/flyte.yaml.tftpl", {

@@ -152,9 +152,16 @@ data "aws_iam_policy_document" "serving" {
     resources = ["${aws_s3_bucket.data.arn}/${local.prefixes.registry}/*"]
   }
 
+  # It writes scores without ever reading them again.
+  statement {
+    sid       = "Log"
+    actions   = ["s3:AbortMultipartUpload", "s3:PutObject"]
+    resources = ["${aws_s3_bucket.data.arn}/${local.prefixes.log}/*"]
+  }
+
   statement {
     sid       = "Key"
-    actions   = ["kms:Decrypt"]
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
     resources = [aws_kms_key.data.arn]
 
     condition {

@@ -26,5 +26,6 @@ locals {
     image    = aws_ecr_repository.this["serve"].repository_url
     role     = aws_iam_role.service_account["serving"].arn
     registry = local.task_environment.ASSAY_REGISTRY
+    log      = local.task_environment.ASSAY_WATCH_LOG
   })
 }

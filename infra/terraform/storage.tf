@@ -12,6 +12,7 @@ locals {
     metadata = "${var.name}/metadata"
     raw      = "${var.name}/raw"
     uploads  = "${var.name}/uploads"
+    log      = "${var.name}/score-log"
   }
 }
 

@@ -236,14 +236,16 @@ def test_a_task_has_its_prefix_and_nothing_else(cloud: Cloud) -> None:
     assert {action.split(":")[0] for each in statements(policy) for action in listed(each["Action"])} == {"s3", "kms"}
 
 
-def test_the_service_reads_the_registry_and_nothing_else(cloud: Cloud) -> None:
+def test_the_service_reads_the_registry_writes_its_log_and_nothing_else(cloud: Cloud) -> None:
     policy = cloud.one('aws_iam_role_policy.service_account["serving"]')["policy"]
     bucket = f"arn:aws:s3:::{cloud.outputs['data_bucket']}"
 
     assert allows(policy, "s3:GetObject", f"{bucket}/assay/registry/model/1/assay.json")
     assert not allows(policy, "s3:GetObject", f"{bucket}/assay/scores/x")
     assert not allows(policy, "s3:PutObject", f"{bucket}/assay/registry/x")
-    assert not allows(policy, "kms:GenerateDataKey", cloud.outputs["kms_key_arn"])
+    assert allows(policy, "s3:PutObject", f"{bucket}/assay/score-log/2026-01-31/rows.parquet")
+    assert not allows(policy, "s3:GetObject", f"{bucket}/assay/score-log/2026-01-31/rows.parquet")
+    assert not allows(policy, "kms:GenerateDataKey", cloud.outputs["kms_key_arn"]), "only through S3"
 
 
 def test_flyte_does_not_touch_the_registry(cloud: Cloud) -> None:
@@ -357,6 +359,7 @@ def test_the_service_is_rendered_with_its_role_image_and_registry(cloud: Cloud, 
     assert one("ServiceAccount", "assay-serving")["metadata"]["namespace"] == cloud.outputs["serving_namespace"]
     config = next(each for each in objects if each["kind"] == "ConfigMap")
     assert config["data"]["ASSAY_REGISTRY"] == cloud.outputs["registry_location"]
+    assert config["data"]["ASSAY_SERVE_LOG"] == f"s3://{cloud.outputs['data_bucket']}/assay/score-log"
     pod = one("Deployment", "assay-serving")["spec"]["template"]["spec"]
     assert pod["initContainers"][0]["envFrom"][0]["configMapRef"]["name"] == config["metadata"]["name"]
     assert pod["containers"][0]["image"].startswith(cloud.outputs["registry_urls"]["serve"] + ":")
