@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import inspect
 import os
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -82,13 +83,20 @@ class CodePolicy:
     that shared its entries would point into each other's work folders.
     """
 
+    def __init__(self, also: Callable[[], str] | None = None) -> None:
+        """`also`: digest of what a result depends on beside what its task imports."""
+        self._also = also
+
     def get_version(self, salt: str, params: VersionParameters[Any, Any]) -> str:
         spec = importlib.util.find_spec(params.func.__module__)
         module = Path(spec.origin) if spec and spec.origin else Path(inspect.getfile(params.func))
         local = os.environ.get("ASSAY_CACHE_SALT", "")
-        return f"{code_version(module)}{salt}{local}"
+        version = code_version(module)
+        if self._also:
+            version = hashlib.sha256(f"{version}{self._also()}".encode()).hexdigest()
+        return f"{version}{salt}{local}"
 
 
-def by_content(*ignored: str) -> Cache:
-    """Cache by code and inputs; `ignored` names inputs that say where or for whom, not what."""
-    return Cache(policies=CodePolicy(), ignored_inputs=ignored)
+def by_content(*ignored: str, also: Callable[[], str] | None = None) -> Cache:
+    """Cache by code and inputs; `ignored` names inputs that say where or for whom, not what. `also`: see CodePolicy."""
+    return Cache(policies=CodePolicy(also), ignored_inputs=ignored)

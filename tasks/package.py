@@ -7,7 +7,7 @@ from flytekit import current_context, task
 
 from assay.progress import say
 from assay.registry import Registry
-from assay.serving import build_bento
+from assay.serving import build_bento, packed_digest
 from tasks.caching import by_content
 from tasks.resources import light
 from tasks.types import BentoFolder, Stage, recorded, stored_folder
@@ -18,7 +18,8 @@ class Packaged(NamedTuple):
     stage: Stage
 
 
-@task(cache=by_content("registry"), **light())
+# The service's code goes into the Bento without being imported here.
+@task(cache=by_content("registry", also=packed_digest), **light())
 def package_model(registry: str, version: str) -> Packaged:
     """Everything packed: the weights, the code that serves them, the list of what it needs."""
     with recorded("Package") as stage:

@@ -1,6 +1,6 @@
 """The classifier online: a Bento of a registered version, the service in it, and the process that runs it."""
 
-from assay.serving.bento import Bento, build_bento
+from assay.serving.bento import Bento, build_bento, packed_digest
 from assay.serving.check import ServedReport, check_answers, check_running, check_served
 from assay.serving.process import ServerProcess, ask, curl_line, serve_forever
 from assay.serving.settings import PREFIX, ServeSettings
@@ -17,5 +17,6 @@ __all__ = [
     "check_running",
     "check_served",
     "curl_line",
+    "packed_digest",
     "serve_forever",
 ]

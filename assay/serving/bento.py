@@ -4,6 +4,7 @@
 looks for a relative one inside the folder itself.
 """
 
+import hashlib
 import os
 import re
 import shutil
@@ -117,6 +118,25 @@ def build_bento(
     return Bento.open(output)
 
 
+def packed_files(source: Path | None = None) -> list[Path]:
+    """The code that a Bento takes along, in a fixed order; `source`: the package's folder (default: of this one)."""
+    source = source or Path(assay.__file__).parent
+    found = [source / name for name in CODE if (source / name).is_file()]
+    for room in (source / name for name in CODE if (source / name).is_dir()):
+        found += [file for file in room.rglob("*") if file.is_file() and "__pycache__" not in file.parts]
+    return sorted(found)
+
+
+def packed_digest(source: Path | None = None) -> str:
+    """sha256 over these files, 64 hex digits."""
+    source = source or Path(assay.__file__).parent
+    digest = hashlib.sha256()
+    for file in packed_files(source):
+        digest.update(f"{file.relative_to(source).as_posix()}\0".encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
 def bento_name(model: Path) -> str:
     """`assay-` and the name of the model's rubric, in the characters that BentoML allows."""
     from assay.model import ModelInfo
@@ -128,13 +148,10 @@ def bento_name(model: Path) -> str:
 def _write_context(context: Path, tag: str, version: str, requirements: Path) -> None:
     """What BentoML builds from: the code, an entry module that names the model, the requirements."""
     source = Path(assay.__file__).parent
-    for name in CODE:
-        target = context / "assay" / name
+    for file in packed_files(source):
+        target = context / "assay" / file.relative_to(source)
         target.parent.mkdir(parents=True, exist_ok=True)
-        if (source / name).is_dir():
-            shutil.copytree(source / name, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copyfile(source / name, target)
+        shutil.copyfile(file, target)
     (context / "entry.py").write_text(ENTRY.format(tag=tag, version=version), encoding="utf-8")
     shutil.copyfile(requirements, context / "requirements.txt")
 

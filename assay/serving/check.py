@@ -51,13 +51,11 @@ def check_served(bento: Path, *, log: Path | None = None, within: float = 180.0)
     """Serve a Bento, ask it for its golden documents, one by one and all in one request, and stop it.
 
     The scores are compared with those recorded in the model and with those of `assay.inference` in this process.
-    Nobody else can ask meanwhile: the server wants a token that is made for it, and keeps no log. Raises InputError
-    where it cannot be started, does not answer as agreed, or answers as another version.
+    Nobody else can ask meanwhile: the server wants a token that is made for it, and none of this process's settings.
+    Raises InputError where it cannot be started, does not answer as agreed, or answers as another version.
     """
     token = secrets.token_hex(24)
-    with ServerProcess(
-        bento, environment={"ASSAY_SERVE_TOKENS": token, "ASSAY_SERVE_LOG": ""}, log=log, within=within
-    ) as server:
+    with ServerProcess(bento, environment={"ASSAY_SERVE_TOKENS": token}, log=log, within=within) as server:
         return check_running(server.bento, server.url, token=token, seconds_to_ready=server.seconds_to_ready)
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.caching import closure, code_version
+from assay.serving import packed_digest
+from tasks.caching import CodePolicy, closure, code_version
 
 ROOT = Path(__file__).resolve().parents[2]
 LABELLED = ["acquire", "validate", "split", "baselines", "train", "calibrate", "evaluate", "register", "track"]
@@ -68,3 +69,24 @@ def test_the_closure_of_a_task_is_its_module_its_rooms_and_their_data() -> None:
     assert {"tasks/validate.py", "assay/labels/validate.py", "assay/dedup/text.py"} <= files
     assert "assay/rubric/domains/education.md" in files
     assert not any(file.startswith(("assay/training", "assay/evaluation")) for file in files)
+
+
+@pytest.mark.parametrize(("file", "changes"), [("serving/service.py", True), ("evaluation/metrics.py", False)])
+def test_packing_depends_on_the_code_that_it_packs_without_importing_it(
+    checkout: Path, file: str, changes: bool
+) -> None:
+    before = packed_digest(checkout / "assay")
+    with (checkout / "assay" / file).open("a") as source:
+        source.write("\n# one more line\n")
+
+    assert (packed_digest(checkout / "assay") != before) == changes
+
+
+def test_what_a_result_also_depends_on_is_in_its_version() -> None:
+    from flytekit.core.cache import VersionParameters
+
+    from tasks.package import package_model
+
+    given = VersionParameters(func=package_model.task_function, container_image="")
+    versions = {CodePolicy(also).get_version("", given) for also in (None, lambda: "one", lambda: "two")}
+    assert len(versions) == 3
