@@ -22,7 +22,7 @@ from scipy.stats import spearmanr
 
 from assay.corpus import Columns, acquire, open_source
 from assay.dedup import near_duplicate_clusters
-from assay.evaluation import Outcomes, baseline_scores, measure, paired_bootstrap
+from assay.evaluation import Difference, Outcomes, baseline_scores, measure, paired_bootstrap
 from assay.inference import Scorer
 from assay.labels import assign_folds, join_units, validate
 from assay.model import Calibration, ModelInfo, new_model
@@ -188,11 +188,17 @@ def table(of: Labelled, seeds: list[dict[str, pd.DataFrame]]) -> str:
     for baseline, title in BASELINES.items():
         found = [paired_bootstrap(seed["model"], seed[baseline], of.rubric) for seed in seeds]
         for name in ("spearman", "qwk", "average_precision", "f1"):
-            shown = ", ".join(f"{d[name].value:+.3f} [{d[name].low:+.3f}, {d[name].high:+.3f}]" for d in found)
+            shown = ", ".join(_gain(d[name]) for d in found)
             gains.append(f"| {title} | {name} | {shown} |")
     kept = int((seeds[0]["model"]["label"] >= of.rubric.threshold).sum())
     head = ["| beside | metric | better by, for each seed [95 % interval] |", "|---|---|---|"]
     return "\n".join([*lines, "", f"{len(seeds[0]['model'])} documents, {kept} kept.", "", *head, *gains])
+
+
+def _gain(found: Difference) -> str:
+    """Without an interval where there are too few clusters for one."""
+    bounds = "" if found.low is None else f" [{found.low:+.3f}, {found.high:+.3f}]"
+    return f"{found.value:+.3f}{bounds}"
 
 
 def rounding(of: Labelled, seeds: list[dict[str, pd.DataFrame]]) -> str:
