@@ -6,8 +6,12 @@ import shutil
 import socket
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from assay.registry import Registry
 
 
 def make_model(folder: Path, encoder: Path, sample: list[dict], *, seed: int) -> Path:
@@ -62,6 +66,14 @@ def versions(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, sampl
     (bad / "golden.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     registry = Registry(str(folder / "registry"))
     return Versions(registry.url, *(registry.register(model, {}).name for model in (first, second, bad)))
+
+
+def registry_of(versions: Versions, folder: Path) -> "Registry":
+    """A copy of the registry in which nothing is champion yet, for a test that moves it."""
+    from assay.registry import Registry
+
+    shutil.copytree(versions.registry, folder / "registry", ignore=shutil.ignore_patterns("aliases", "decisions"))
+    return Registry(str(folder / "registry"))
 
 
 def free_port() -> int:

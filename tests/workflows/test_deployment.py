@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tiny_versions import Versions
+from tiny_versions import Versions, registry_of
 
 from assay.deployment import FailedDeploymentError, open_target
 from assay.deployment_settings import parse_target
@@ -54,9 +54,8 @@ class House:
 @pytest.fixture
 def house(versions: Versions, tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    shutil.copytree(versions.registry, tmp_path / "registry")
     target = f"local,folder={tmp_path / 'deployment'},port={port}"
-    made = House(Registry(str(tmp_path / "registry")), target, versions)
+    made = House(registry_of(versions, tmp_path), target, versions)
     yield made
     open_target(parse_target(target), made.registry.url).stop()  # type: ignore[attr-defined]
 
@@ -141,7 +140,10 @@ def test_with_a_reason_it_serves_and_is_taken_back_with_another(house: House, te
     assert again.version == house.versions.first
 
 
-@pytest.mark.parametrize("stage", ["deploy", "smoke test", "champion"])
+@pytest.mark.parametrize(
+    "stage",
+    [pytest.param("deploy", marks=pytest.mark.full), "smoke test", pytest.param("champion", marks=pytest.mark.full)],
+)
 def test_wherever_putting_it_in_service_fails_the_champion_serves_on(
     house: House, test_set: Path, stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

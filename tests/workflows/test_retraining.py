@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from checkout import ROOT, Checkout
-from tiny_versions import Versions
+from tiny_versions import Versions, free_port, registry_of
 
 from assay.deployment import LocalSettings, LocalTarget
 from assay.registry import CHAMPION, Decision, DecisionLog, Registry
@@ -82,12 +82,9 @@ class House:
 def house(
     tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, versions: Versions, sample: list[dict]
 ) -> Iterator[House]:
-    from tiny_versions import free_port
-
     folder = tmp_path_factory.mktemp("house")
     checkout = Checkout(folder, tiny_encoder)
-    shutil.copytree(versions.registry, checkout.work / "registry")
-    registry, port = Registry(str(checkout.work / "registry")), free_port()
+    registry, port = registry_of(versions, checkout.work), free_port()
     rows = pd.DataFrame(sample)
     rows["when"] = [f"2026-{1 + place % 12:02d}-15" for place in range(len(rows))]
     rows[:300].to_parquet(folder / "labels.parquet", index=False)

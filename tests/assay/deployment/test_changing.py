@@ -1,12 +1,11 @@
 """Changes of what a cluster serves: proved through the service's URL before the champion moves, or taken back."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from cluster_stand_in import StandIn
-from tiny_versions import Versions
+from tiny_versions import Versions, registry_of
 
 from assay import changing
 from assay.deployment import FailedDeploymentError, LocalTarget
@@ -17,8 +16,7 @@ from assay.registry import CHAMPION, DecisionLog, Registry
 @pytest.fixture
 def registry(versions: Versions, tmp_path: Path) -> Registry:
     """Its first version is champion."""
-    shutil.copytree(versions.registry, tmp_path / "registry")
-    made = Registry(str(tmp_path / "registry"))
+    made = registry_of(versions, tmp_path)
     made.move_alias(CHAMPION, versions.first, who="test", why="begin", evidence={}, after=None)
     return made
 
