@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import kubernetes_validate
@@ -48,8 +49,10 @@ class Machine:
         shutil.copytree(ROOT / "infra", folder / "infra", ignore=shutil.ignore_patterns(".terraform"))
         self.tools = folder / "bin"
         self.tools.mkdir()
-        for name in ("basename", "cat", "dirname", "mkdir", "python3"):  # and none of this machine's others
+        for name in ("basename", "cat", "dirname", "mkdir"):  # and none of this machine's others
             (self.tools / name).symlink_to(shutil.which(name) or "")
+        # What is on the PATH may be a script that asks for more tools than these.
+        (self.tools / "python3").symlink_to(Path(sys.executable).resolve())
         for name in ("terraform", "aws", "kubectl", "helm"):
             (self.tools / name).write_text(TOOL)
             (self.tools / name).chmod(0o755)

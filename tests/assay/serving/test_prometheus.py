@@ -124,7 +124,7 @@ def test_prometheus_reads_the_server_under_load_and_an_alert_fires(bento: Bento,
                 threads[-1].start()
                 alert = until(lambda: firing(url).get("AssayUnscored"))
                 assert alert["labels"]["severity"] == "warning"
-                assert alert["annotations"]["runbook"] == "assayunscored"
+                assert alert["annotations"]["runbook_url"] == "docs/operations.md#assayunscored"
                 assert "get no score" in alert["annotations"]["summary"]
             finally:
                 enough.set()
