@@ -96,6 +96,7 @@ def house(
     target.stop()
 
 
+@pytest.mark.full
 def test_a_refused_challenger_leaves_the_champion_and_one_report_says_why(house: House) -> None:
     status, said = house.retrain("--in_spite", "")
 
