@@ -80,9 +80,10 @@ class Place:
             look(self.looks, version, self.now - hours * HOUR, number + 1, shift)
 
     def used(self, days: int = 12) -> None:
+        midnight = self.now.replace(hour=0, minute=0, second=0)  # of today, whatever the hour
         for day in range(days):
             rows = answers(50 + 10 * day, day).to_dict("records")
-            common = {"time": self.now - (day * 24 + 1) * HOUR, "version": self.one}
+            common = {"time": midnight - day * 24 * HOUR, "version": self.one}
             write_rows(self.log, [{**common, **row} for row in rows])
             write_rows(self.log, [{**common, "reason": "empty"}])
 
