@@ -16,9 +16,9 @@ from assay.errors import InputError
 from assay.evaluation import GateLimits, PromotionLimits
 from assay.judging import JudgeRequest, judge_challenger, model_to_beat
 from assay.progress import say
-from assay.registry import CHAMPION, PREVIOUS, Decision, Registry, promote, promote_judged, rollback
+from assay.registry import CHAMPION, PREVIOUS, Decision, Outcome, Registry, promote, promote_judged, rollback
 
-DONE = {"promote": "promoted", "rollback": "rolled back", "none": "deployed", "keep": "kept"}
+DONE: dict[str, Outcome] = {"promote": "promoted", "rollback": "rolled back", "none": "deployed", "keep": "kept"}
 """What moves of the champion -> outcome of the decision."""
 
 
@@ -178,15 +178,16 @@ def conclude(change: Change, served: Served) -> Decision:
         else f"{change.version} serves at {served.where}"
     )
     sentence, events = f"{what}. {change.why}", tuple(served.events)
-    decision = Decision(change.version, outcome, _champion(change), served.version, sentence, events)  # type: ignore[arg-type]
+    decision = Decision(change.version, outcome, _champion(change), served.version, sentence, events)
     return keep_decision(change.registry, decision, change.verdict)
 
 
 def restore(change: Change, error: str) -> Decision:
     """Put back what served and who was champion before a change that failed, and keep that it did.
 
-    What is as it was already is left alone. Raises InputError where that is not possible; then the message says what
-    serves.
+    Where somebody else promoted another version meanwhile, that one should serve, and is not replaced by what served
+    before it. What is as it should be already is left alone. Raises InputError where that is not possible; then the
+    message says what serves.
     """
     shelf, target = Registry(change.registry), open_target(change.target, change.registry)
     why, events = f"putting {change.version} in service failed: {error}", []
@@ -197,11 +198,12 @@ def restore(change: Change, error: str) -> Decision:
     if moved and change.move == "rollback":
         promote(shelf, change.champion, against=change.version, who=change.who, why=why)
         events.append(f"champion is {change.champion} again")
-    now = target.status()
-    if not change.served:
+    now, standing = target.status(), _champion(change)
+    wanted = change.served if standing in (change.champion, change.version) else standing
+    if not wanted:
         events.append(f"nothing served before; now: {now.words}")
-    elif now.state != "serving" or now.version != change.served:
-        back = target.rollback() if now.previous == change.served else target.deploy(change.served)
+    elif now.state != "serving" or now.version != wanted:
+        back = target.rollback() if now.previous == wanted else target.deploy(wanted)
         events += back.events
     now = target.status()
     decision = Decision(

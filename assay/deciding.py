@@ -1,14 +1,21 @@
 """Each decision about what serves, in one report: what the gate said, what was done, what serves now."""
 
 import json
+from typing import Literal
 
 import pandas as pd
 
 from assay.evaluation import Judgement, promotion_report
-from assay.registry import Decision, DecisionLog
+from assay.registry import Decision, DecisionLog, Outcome
 from assay.report import Callout, Facts, Report, Section, Table, render_html
 
-LEVELS = {"promoted": "good", "deployed": "good", "kept": "note", "rolled back": "warn", "failed": "bad"}
+LEVELS: dict[Outcome, Literal["good", "note", "warn", "bad"]] = {
+    "promoted": "good",
+    "deployed": "good",
+    "kept": "note",
+    "rolled back": "warn",
+    "failed": "bad",
+}
 
 
 def decision_report(decision: Decision, verdict: str = "") -> Report:
@@ -21,8 +28,7 @@ def decision_report(decision: Decision, verdict: str = "") -> Report:
         "champion now": decision.champion or "none",
         "serving now": decision.serving or "nothing that is known",
     }
-    level = LEVELS[decision.outcome]
-    sections = [Section("Decision", [Callout(decision.sentence, level), Facts(facts)])]  # type: ignore[arg-type]
+    sections = [Section("Decision", [Callout(decision.sentence, LEVELS[decision.outcome]), Facts(facts)])]
     if decision.events:
         done = pd.DataFrame({"": range(1, len(decision.events) + 1), "what was done": decision.events})
         sections.append(Section("What was done", [Table(done)]))

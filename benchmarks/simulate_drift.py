@@ -61,16 +61,11 @@ def worlds(place: Path, *, seed: int = 0) -> Worlds:
     return Worlds(*(place / f"{name}.parquet" for name in files), old(test)["text"].tolist(), new["text"].tolist())
 
 
-@dataclass
+@dataclass(frozen=True)
 class Story:
-    """What happened."""
+    """Told as it happens."""
 
     started: float
-    champion: str = ""
-    challenger: str = ""
-    outcome: str = ""
-    sentence: str = ""
-    page: str = ""
 
     def tell(self, what: str) -> None:
         print(f"[{time.monotonic() - self.started:5.0f} s] {what}", flush=True)
@@ -90,7 +85,7 @@ def answer(url: str, texts: list[str]) -> str:
     return version
 
 
-def simulate(work: Path, *, port: int, encoder: str = "", short: bool = False) -> Story:
+def simulate(work: Path, *, port: int, encoder: str = "", short: bool = False) -> None:
     """Raises SystemExit where the story does not go as it should."""
     from assay.deployment import open_target
     from assay.deployment_settings import parse_target
@@ -137,11 +132,11 @@ def simulate(work: Path, *, port: int, encoder: str = "", short: bool = False) -
             source=str(given.old), promote_refused="the old world had no better", **trained, **places
         )
         deploy_champion(registry=registry, target=target)
-        story.champion = champion()
-        story.tell(f"{story.champion} has learned from the old world, is champion and serves at {url}")
+        first = champion()
+        story.tell(f"{first} has learned from the old world, is champion and serves at {url}")
 
         began = datetime.datetime.now(datetime.UTC)
-        _require(answer(url, given.old_texts) == story.champion, "another version answers")
+        _require(answer(url, given.old_texts) == first, "another version answers")
         calm = watch(began)
         story.tell(f"{len(given.old_texts)} documents of the old world: {calm.sentence}")
         _require("Calm" in calm.sentence, "the watch is not calm")
@@ -150,15 +145,12 @@ def simulate(work: Path, *, port: int, encoder: str = "", short: bool = False) -
         answer(url, given.new_texts)
         story.tell(f"{len(given.new_texts)} documents of the new world were asked about")
         decision = watch(began)
-        story.outcome, story.sentence, story.challenger = decision.outcome, decision.sentence, decision.version
-        story.page = DecisionLog(registry).page_of(decision)
         story.tell(f"{decision.outcome}: {decision.sentence}")
         _require(decision.outcome == "promoted", "the gate did not let it pass")
-        _require(answer(url, given.new_texts[:1]) == champion() == story.challenger, "the new version does not answer")
-        story.tell(f"{story.challenger} answers at {url}; {story.page}")
+        _require(answer(url, given.new_texts[:1]) == champion() == decision.version, "the new version does not answer")
+        story.tell(f"{decision.version} answers at {url}; {DecisionLog(registry).page_of(decision)}")
     finally:
         open_target(parse_target(target), registry).stop()  # type: ignore[attr-defined]
-    return story
 
 
 def _require(holds: bool, otherwise: str) -> None:

@@ -10,6 +10,11 @@ from assay.errors import InputError
 from tasks.resources import light
 
 
+def with_zone(moment: datetime.datetime) -> datetime.datetime:
+    """A scheduled moment; without a time zone it is UTC."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+
+
 class Days(NamedTuple):
     since: str
     until: str
@@ -31,6 +36,6 @@ def days_before(kickoff: datetime.datetime, days: int, time_column: str) -> Days
         raise InputError(f"a period of {days} days", fix="Give 0, for all until now, or more")
     if not time_column:
         return Days("", "")
-    until = kickoff if kickoff.tzinfo else kickoff.replace(tzinfo=datetime.UTC)
+    until = with_zone(kickoff)
     since = (until - datetime.timedelta(days=days)).isoformat() if days else ""
     return Days(since, until.isoformat())

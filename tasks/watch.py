@@ -15,8 +15,12 @@ from assay.progress import say, stage
 from assay.registry import Decision
 from assay.report import fragment_of
 from assay.watching import WatchRequest, look_at_window
+from tasks.clock import with_zone
 from tasks.resources import light
 from tasks.settings import lasting
+
+STATE_DAYS = 2
+"""Of the score log on the page of the state that each look draws; `assay state` reads thirty."""
 
 
 @dataclass
@@ -56,7 +60,7 @@ def look_at_service(
     looks: str,
 ) -> Watched:
     """The answers of the hours before a moment. Too few of them are no look, and no failure: nights are quiet."""
-    until = kickoff if kickoff.tzinfo else kickoff.replace(tzinfo=datetime.UTC)
+    until = with_zone(kickoff)
     kept = lasting(looks, "ASSAY_LOOKS", "looks")
     page = Path(current_context().working_directory) / "watch.json"
     request = WatchRequest(
@@ -107,7 +111,7 @@ def record_look(looked: Looked, told: str) -> int:
     if look is not None:
         number = LookLog(looked.looks).append(lambda number: replace(look, number=number)).number
     page = Path(current_context().working_directory) / "state.html"
-    page_of_state(looked.registry, page, looks=looked.looks, log=looked.log)
+    page_of_state(looked.registry, page, looks=looked.looks, log=looked.log, days=STATE_DAYS)
     Deck("State", fragment_of(page.read_text(encoding="utf-8")))
     return number
 

@@ -97,18 +97,18 @@ def test_a_champion_that_does_not_prove_itself_leaves_the_old_one_serving_and_a_
 
 
 @pytest.fixture
-def test_set(sample: list[dict], tmp_path: Path) -> Path:
+def judging(sample: list[dict], tmp_path: Path) -> Path:
     file = tmp_path / "test.parquet"
     pd.DataFrame(sample[60:400]).to_parquet(file, index=False)
     return file
 
 
-def test_a_challenger_that_the_gate_refuses_changes_nothing(house: House, test_set: Path) -> None:
+def test_a_challenger_that_the_gate_refuses_changes_nothing(house: House, judging: Path) -> None:
     from workflows.deployment import promote
 
     house.lead(house.versions.first)
 
-    decision = promote(challenger=house.versions.second, data=str(test_set), **house.asked)
+    decision = promote(challenger=house.versions.second, data=str(judging), **house.asked)
 
     assert decision.outcome == "kept"
     assert house.serving == house.champion == house.versions.first
@@ -117,12 +117,12 @@ def test_a_challenger_that_the_gate_refuses_changes_nothing(house: House, test_s
     assert "All rules must be kept" in page
 
 
-def test_with_a_reason_it_serves_and_is_taken_back_with_another(house: House, test_set: Path) -> None:
+def test_with_a_reason_it_serves_and_is_taken_back_with_another(house: House, judging: Path) -> None:
     from workflows.deployment import promote, rollback
 
     house.lead(house.versions.first)
 
-    given = promote(challenger=house.versions.second, data=str(test_set), in_spite="it is wanted", **house.asked)
+    given = promote(challenger=house.versions.second, data=str(judging), in_spite="it is wanted", **house.asked)
 
     assert given.outcome == "promoted"
     assert house.serving == house.champion == house.versions.second
@@ -145,7 +145,7 @@ def test_with_a_reason_it_serves_and_is_taken_back_with_another(house: House, te
     [pytest.param("deploy", marks=pytest.mark.full), "smoke test", pytest.param("champion", marks=pytest.mark.full)],
 )
 def test_wherever_putting_it_in_service_fails_the_champion_serves_on(
-    house: House, test_set: Path, stage: str, monkeypatch: pytest.MonkeyPatch
+    house: House, judging: Path, stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What fails: the new version's golden documents; the answers from outside; the registry loses the version."""
     from workflows.deployment import promote
@@ -166,7 +166,7 @@ def test_wherever_putting_it_in_service_fails_the_champion_serves_on(
         threading.Thread(target=lose, daemon=True).start()
 
     with pytest.raises(Exception, match=r"golden documents|off by|no version"):
-        promote(challenger=challenger, data=str(test_set), in_spite="planted", **house.asked)
+        promote(challenger=challenger, data=str(judging), in_spite="planted", **house.asked)
 
     assert house.champion == house.versions.first
     assert house.serving == house.versions.first

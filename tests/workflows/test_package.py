@@ -149,7 +149,7 @@ def test_every_workflow_and_its_launch_plan_compile(cpu: dict[str, object]) -> N
     assert names == STAGES | NEVER_CACHED
 
 
-def test_scheduled_plans_sleep_run_one_at_a_time_and_lack_no_input(cpu: dict[str, object]) -> None:
+def test_scheduled_plans_run_one_at_a_time_and_lack_no_input(cpu: dict[str, object]) -> None:
     plans = {s.id.name: s.spec for s in cpu.values() if isinstance(s, launch_plan_pb2.LaunchPlan)}
     package = {s.template.id.name: s.template for s in cpu.values() if isinstance(s, workflow_pb2.WorkflowSpec)}
 
@@ -161,11 +161,19 @@ def test_scheduled_plans_sleep_run_one_at_a_time_and_lack_no_input(cpu: dict[str
         assert schedule.kickoff_time_input_arg == "kickoff"
         assert "kickoff" in package[workflow].interface.inputs.variables
         assert plan.concurrency_policy.max == 1
-        assert not plan.HasField("auto_activate") if plan.DESCRIPTOR.fields_by_name.get("auto_activate") else True
         inputs = plan.default_inputs.parameters
         assert set(inputs) | set(plan.fixed_inputs.literals) == set(package[workflow].interface.inputs.variables)
         required = {key for key, value in inputs.items() if value.required}
         assert required <= {"kickoff"}, name
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_registering_wakes_no_plan(name: str) -> None:
+    """Whether a plan wakes is no part of what is compiled: registration asks the object."""
+    from workflows import launch_plans
+
+    assert getattr(launch_plans, name).name == name
+    assert getattr(launch_plans, name).should_auto_activate is False
 
 
 def test_what_fails_in_service_is_restored_by_a_node_of_its_own(cpu: dict[str, object]) -> None:

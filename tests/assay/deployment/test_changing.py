@@ -97,6 +97,22 @@ def test_a_rollout_that_fails_is_restored_once_and_told(
     assert "was restored and serves" in failed.sentence
 
 
+def test_what_somebody_else_promoted_meanwhile_serves_after_a_failure(
+    registry: Registry, versions: Versions, cluster: StandIn, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    target = {"target": "kubernetes", "within": "20"}
+    changing.deploy(changing.plan_change(registry.url, CHAMPION, target, move="none", who="test", why="x"))
+    change = changing.plan_change(registry.url, versions.second, target, move="promote", who="test", why="x")
+    changing.deploy(change)
+    registry.move_alias(CHAMPION, versions.bad, who="anna", why="faster", evidence={}, after=registry.alias(CHAMPION))
+
+    told = changing.restore(change, "another became champion meanwhile")
+
+    assert cluster.serving == {versions.bad}
+    assert (told.champion, told.serving) == (versions.bad, versions.bad)
+
+
 def test_a_change_that_keeps_things_touches_nothing(
     registry: Registry, versions: Versions, cluster: StandIn, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
