@@ -19,17 +19,15 @@ from assay.evaluation import (
     evaluate_baselines,
     evaluate_model,
     evaluation_report,
+    examine,
     finish_model_folder,
     measure_seed,
     of_other_seeds,
     require_metric,
     require_raters,
     require_slices,
-    run_gates,
     run_gates_elsewhere,
     with_gates,
-    with_seeds,
-    with_training,
 )
 from assay.labels import (
     LabelledSet,
@@ -46,7 +44,7 @@ from assay.labels import (
     split_together,
     validate,
 )
-from assay.model import AS_LABELLED, Aspect, KeepTarget, ModelInfo, locate_encoder, require_promise
+from assay.model import AS_LABELLED, KeepTarget, ModelInfo, locate_encoder, require_distinct, require_promise
 from assay.progress import say, stage
 from assay.report import write_html
 from assay.rubric import Rubric, builtin_rubrics, load_rubric, rubric_from_labels
@@ -165,7 +163,7 @@ def train_and_evaluate(request: Request) -> dict[str, Evaluation]:
                 say(f"{len(checked.documents):,} documents, {quarantined}")
                 sets.append(LabelledSet(rubric, snapshot, checked.documents))
                 checks.append(checked)
-            _refuse_clashing_names([of.rubric for of in sets], request.config)
+            require_distinct([of.rubric for of in sets])
         with stage("Split"):
             ledger = Ledger(request.ledger) if request.ledger else None
             config = SplitConfig(seed=request.config.seed)
@@ -233,11 +231,6 @@ def train_and_evaluate(request: Request) -> dict[str, Evaluation]:
     return {name: evaluation for name, (evaluation, _) in measured.items()}
 
 
-def _refuse_clashing_names(rubrics: Sequence[Rubric], config: TrainConfig) -> None:
-    """Before a ledger is written and anything is trained."""
-    ModelInfo(config.encoder, rubrics[0], config.windows, others=tuple(Aspect(rubric) for rubric in rubrics[1:]))
-
-
 def _measure(
     model: Path,
     request: Request,
@@ -254,42 +247,21 @@ def _measure(
     with stage(f"Baselines{which}"):
         baselines = evaluate_baselines(of.snapshot, of.documents, of.assignment, of.rubric, request.config, keep=keep)
     with stage(f"Evaluate{which}"):
-        result = evaluate_model(
+        examined = examine(
             model,
-            of.snapshot,
-            part_of(of.documents, of.assignment, "test"),
-            baselines,
-            of.rubric,
-            slice_by=request.slice_by,
-            rater_columns=request.rater_columns,
-        )
-    with stage(f"Gates{which}"):
-        verdicts = run_gates(
-            model,
-            of.snapshot,
-            of.documents,
-            of.assignment,
-            result.predictions,
-            of.rubric,
-            columns=request.slice_by,
-            limits=request.gates,
-            seed=request.config.seed,
-        )
-        for verdict in verdicts:
-            say(verdict.sentence())
-        evaluation = with_training(with_seeds(with_gates(result.evaluation, verdicts), seeds), curve)
-        report = evaluation_report(
-            evaluation,
-            result.predictions,
-            of.snapshot,
-            documents=of.documents,
-            assignment=of.assignment,
+            of,
+            baselines=baselines,
             quarantine=checked.quarantine,
             curve=curve,
             leakage=split.leakage,
+            slice_by=request.slice_by,
+            rater_columns=request.rater_columns,
+            limits=request.gates,
+            seeds=seeds,
+            seed=request.config.seed,
         )
-        write_html(report, page)
-    return evaluation, page
+        write_html(examined.report, page)
+    return examined.evaluation, page
 
 
 def evaluate_elsewhere(

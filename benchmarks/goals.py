@@ -7,7 +7,8 @@ of learning and chooses the cut points. web_pages: five folds of whole clusters,
 learned from the other four; cut points for a fold come from the scores that the other four got in the same way, so that
 none of its labels is in them. The others: a fifth is measured on, another chooses the cut points. A seed changes folds,
 head and order. Scores are kept in the output folder; a fit that is
-there already is not repeated. `--transfer` prints the matrix of models trained on one whole set and measured on others.
+there already is not repeated. `--transfer` prints the matrix of models trained on one whole set and measured on
+others, all by one rubric.
 """
 
 import argparse
@@ -137,6 +138,26 @@ def predictions(
     )
 
 
+@dataclass(frozen=True)
+class Parts:
+    """Rows of a set that is not folded."""
+
+    train: NDArray[np.int64]
+    calibration: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+
+def parts_of(of: Labelled, seed: int) -> Parts:
+    """The test file's documents, or a fifth in whole clusters; another fifth for the cut points."""
+    fitting, test = np.flatnonzero(~of.test), np.flatnonzero(of.test)
+    # A cluster in both files is learned from by nobody.
+    fitting = fitting[~np.isin(of.clusters[fitting], of.clusters[test])]
+    fold = assign_folds(of.labels[fitting], of.clusters[fitting], of.rubric.threshold, FOLDS, seed)
+    if not len(test):
+        fitting, test, fold = fitting[fold != 1], fitting[fold == 1], fold[fold != 1]
+    return Parts(fitting[fold != 0], fitting[fold == 0], test)
+
+
 def by_system(of: Labelled, config: TrainConfig, place: Path) -> dict[str, pd.DataFrame]:
     """Predictions of the measured documents by the model and the baselines, of one seed."""
     info = ModelInfo(config.encoder, of.rubric, config.windows)
@@ -150,16 +171,10 @@ def by_system(of: Labelled, config: TrainConfig, place: Path) -> dict[str, pd.Da
 
     threshold, everything = of.rubric.threshold, np.arange(len(of.texts))
     if of.name not in FOLDED:
-        fitting, test = np.flatnonzero(~of.test), np.flatnonzero(of.test)
-        # A cluster in both files is learned from by nobody.
-        fitting = fitting[~np.isin(of.clusters[fitting], of.clusters[test])]
-        fold = assign_folds(of.labels[fitting], of.clusters[fitting], threshold, FOLDS, config.seed)
-        if not len(test):
-            fitting, test, fold = fitting[fold != 1], fitting[fold == 1], fold[fold != 1]
-        train, calibration = fitting[fold != 0], fitting[fold == 0]
-        found = scores(train, np.concatenate([calibration, test]))
-        cut = len(calibration)
-        return {name: predictions(of, test, s[cut:], calibration, s[:cut]) for name, s in found.items()}
+        part = parts_of(of, config.seed)
+        found = scores(part.train, np.concatenate([part.calibration, part.test]))
+        cut = len(part.calibration)
+        return {name: predictions(of, part.test, s[cut:], part.calibration, s[:cut]) for name, s in found.items()}
     fold = assign_folds(of.labels, of.clusters, threshold, FOLDS, config.seed)
     held_out = {name: np.zeros(len(of.texts)) for name in ("model", *BASELINES)}
     for number in range(FOLDS):
@@ -188,15 +203,15 @@ def table(of: Labelled, seeds: list[dict[str, pd.DataFrame]]) -> str:
     for baseline, title in BASELINES.items():
         found = [paired_bootstrap(seed["model"], seed[baseline], of.rubric) for seed in seeds]
         for name in ("spearman", "qwk", "average_precision", "f1"):
-            shown = ", ".join(_gain(d[name]) for d in found)
+            shown = ", ".join(gain(d[name]) for d in found)
             gains.append(f"| {title} | {name} | {shown} |")
     kept = int((seeds[0]["model"]["label"] >= of.rubric.threshold).sum())
     head = ["| beside | metric | better by, for each seed [95 % interval] |", "|---|---|---|"]
     return "\n".join([*lines, "", f"{len(seeds[0]['model'])} documents, {kept} kept.", "", *head, *gains])
 
 
-def _gain(found: Difference) -> str:
-    """Without an interval where there are too few clusters for one."""
+def gain(found: Difference) -> str:
+    """In figures; without an interval where there are too few clusters for one."""
     bounds = "" if found.low is None else f" [{found.low:+.3f}, {found.high:+.3f}]"
     return f"{found.value:+.3f}{bounds}"
 
@@ -214,28 +229,42 @@ def rounding(of: Labelled, seeds: list[dict[str, pd.DataFrame]]) -> str:
     return f"| {of.name} | " + " | ".join(f"{value:.3f}" for value in mean) + " |"
 
 
-def transfer(sets: dict[str, Labelled], config: TrainConfig, place: Path) -> str:
-    """Spearman of a model trained on the row's set, on the column's; its own column is left to the tables above."""
-    lines = ["| trained on | " + " | ".join(sets) + " |", "|---" * (len(sets) + 1) + "|"]
+def transfer(sets: dict[str, Labelled], configs: list[TrainConfig], place: Path) -> str:
+    """Spearman of what is trained on the row's set on the documents of the column's, which are all measured; a near
+    copy of one of them is learned from by nobody. Mean ± standard deviation of the seeds, where they matter."""
+    lines = ["| trained on | | " + " | ".join(sets) + " |", "|---" * (len(sets) + 2) + "|"]
+    ends = np.cumsum([len(of.texts) for of in sets.values()])[:-1]
+    texts = [text for of in sets.values() for text in of.texts]
+    clusters = dict(zip(sets, np.split(near_duplicate_clusters(texts, progress=False), ends), strict=True))
+    info = ModelInfo(configs[0].encoder, next(iter(sets.values())).rubric, configs[0].windows)
+    frozen = dict(zip(texts, Scorer(new_model(info, seed=0)).embed(texts), strict=True))
     for name, of in sets.items():
-        train = np.flatnonzero(~of.test)
-        cells = []
-        joined = {other: each for other, each in sets.items() if other != name}
-        texts = [text for each in joined.values() for text in each.texts]
-        both = Labelled(f"{name}-to-all", [*of.rows(train), *texts], np.zeros(0), np.zeros(0), of.rubric, np.zeros(0))
-        labels = np.concatenate([of.labels[train], np.zeros(len(texts))])
-        given = Labelled(both.name, both.texts, labels, both.clusters, of.rubric, of.test)
-        count = len(train)
-        found = fitted_scores(given, np.arange(count), count + np.arange(len(texts)), config, place)
-        start = 0
-        for other in sets:
-            if other == name:
-                cells.append("–")
-                continue
-            part = found[start : start + len(sets[other].texts)]
-            start += len(part)
-            cells.append(f"{spearmanr(part, sets[other].labels)[0]:.3f}")
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        others = {other: each for other, each in sets.items() if other != name}
+        elsewhere = np.concatenate([clusters[other] for other in others])
+        train = np.flatnonzero(~of.test & ~np.isin(clusters[name], elsewhere))
+        measured = [text for each in others.values() for text in each.texts]
+        both = Labelled(
+            f"{name}-to-{'-'.join(others)}",
+            [*of.rows(train), *measured],
+            np.concatenate([of.labels[train], np.zeros(len(measured))]),
+            np.concatenate([clusters[name][train], elsewhere]),
+            of.rubric,
+            np.arange(len(train) + len(measured)) >= len(train),
+        )
+        learned, asked = np.flatnonzero(~both.test), np.flatnonzero(both.test)
+        systems = {"**model**": [fitted_scores(both, learned, asked, config, place) for config in configs]}
+        for baseline, scores in ridge_scores(both, learned, asked, frozen).items():
+            systems[BASELINES[baseline]] = [scores]
+        for system, seeds in systems.items():
+            cells = dict.fromkeys(sets, "–")
+            start = 0
+            for other, each in others.items():
+                part = slice(start, start + len(each.texts))
+                start = part.stop
+                found = [spearmanr(scores[part], each.labels)[0] for scores in seeds]
+                spread = f" ± {np.std(found, ddof=1):.3f}" if len(found) > 1 else ""
+                cells[other] = f"{np.mean(found):.3f}{spread}"
+            lines.append(f"| {name} ({len(train)}) | {system} | " + " | ".join(cells.values()) + " |")
     return "\n".join(lines)
 
 
@@ -256,7 +285,7 @@ def main() -> None:
         return recipe(options.recipe, encoder=options.encoder, precision="bf16", seed=seed)
 
     if options.transfer:
-        print(transfer(sets, config(options.seeds[0]), options.output))
+        print(transfer(sets, [config(seed) for seed in options.seeds], options.output))
         return
     graded = []
     for name, of in sets.items():

@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 
 from assay.evaluation import Outcomes, measure
 from assay.inference import Scorer
-from assay.labels import assign_folds
 from assay.model import ModelInfo, Windows, save_model
 from assay.storage import digest_json, staged_folder
 from assay.training import TrainConfig, fit, recipe
-from benchmarks.goals import FOLDS, Labelled, load, predictions
+from benchmarks.goals import Labelled, load, parts_of, predictions
 
 SHOWN = ("spearman", "average_precision", "f1", "qwk", "mae")
 
@@ -51,10 +50,8 @@ class Task:
 
 
 def task(edu: Labelled, data: Path, place: Path, seed: int) -> Task:
-    fitting, test = np.flatnonzero(~edu.test), np.flatnonzero(edu.test)
-    fitting = fitting[~np.isin(edu.clusters[fitting], edu.clusters[test])]
-    fold = assign_folds(edu.labels[fitting], edu.clusters[fitting], edu.rubric.threshold, FOLDS, seed)
-    return Task(edu, fitting[fold != 0], fitting[fold == 0], test, data, place, seed)
+    parts = parts_of(edu, seed)
+    return Task(edu, parts.train, parts.calibration, parts.test, data, place, seed)
 
 
 def model_of(texts: list[str], labels: NDArray[np.float64], config: TrainConfig, given: Task) -> Path:

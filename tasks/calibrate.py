@@ -6,13 +6,13 @@ from typing import NamedTuple
 from flytekit import current_context, task
 
 from assay.evaluation import calibrate
-from assay.labels import SplitSet
+from assay.labels import SplitSet, StoredSet
 from assay.model import KeepTarget, ModelInfo
 from assay.progress import say
 from assay.storage import Snapshot
 from tasks.caching import by_content
 from tasks.resources import encoder
-from tasks.types import Assignment, Documents, ModelFolder, SnapshotFolder, Stage, recorded, stored_folder
+from tasks.types import Assignment, Documents, ModelFolder, SetFolder, SnapshotFolder, Stage, recorded, stored_folder
 
 
 class Calibrated(NamedTuple):
@@ -22,16 +22,21 @@ class Calibrated(NamedTuple):
 
 @task(cache=by_content(), **encoder())
 def calibrate_model(
-    model: ModelFolder, snapshot: SnapshotFolder, documents: Documents, assignment: Assignment, keep: KeepTarget
+    model: ModelFolder,
+    snapshot: SnapshotFolder,
+    documents: Documents,
+    assignment: Assignment,
+    further: list[SetFolder],
+    keep: KeepTarget,
 ) -> Calibrated:
     """Fit score -> expected label, probability and grades, and record golden documents."""
     with recorded("Calibrate") as stage:
         opened = Snapshot.open(Path(snapshot.download()))
         folder = Path(model.download())
         output = Path(current_context().working_directory) / "calibrated"
-        info = calibrate(
-            folder, SplitSet(ModelInfo.read(folder).rubric, opened, documents, assignment), output, keep=keep
-        )
+        main = SplitSet(ModelInfo.read(folder).rubric, opened, documents, assignment)
+        others = [StoredSet.read(Path(other.download())).divided for other in further]
+        info = calibrate(folder, main, output, others=others, keep=keep)
         stage.documents = info.calibration.documents if info.calibration else 0
         stage.remark = f"held out from training; kept: {keep}"
         say(f"{stage.documents:,} documents, {stage.remark}")

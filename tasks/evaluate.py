@@ -6,18 +6,8 @@ from typing import NamedTuple
 from flytekit import Deck, current_context, task
 from flytekit.types.file import FlyteFile
 
-from assay.evaluation import (
-    Evaluation,
-    evaluate_model,
-    evaluation_report,
-    read_limits,
-    run_gates,
-    with_gates,
-    with_seeds,
-    with_training,
-)
-from assay.labels import Leakage, part_of
-from assay.progress import say
+from assay.evaluation import Evaluation, examine, read_limits
+from assay.labels import Leakage, SplitSet
 from assay.report import render_fragment, write_html
 from assay.rubric import Rubric
 from assay.storage import Snapshot
@@ -64,36 +54,21 @@ def evaluate(
 ) -> Evaluated:
     """Score the test part, compare, ask the gates, and draw the report that is both Deck and HTML file."""
     with recorded("Evaluate") as stage:
-        opened, folder = Snapshot.open(Path(snapshot.download())), Path(model.download())
-        part, columns = part_of(documents, assignment, "test"), split_names(slice_by)
-        result = evaluate_model(
-            folder, opened, part, baselines, rubric, slice_by=columns, rater_columns=split_names(rater_columns)
-        )
-        verdicts = run_gates(
-            folder,
-            opened,
-            documents,
-            assignment,
-            result.predictions,
-            rubric,
-            columns=columns,
-            limits=read_limits(split_names(gate_limits)),
-        )
-        say("; ".join(verdict.sentence() for verdict in verdicts))
-        evaluation = with_training(with_seeds(with_gates(result.evaluation, verdicts), seeds), curve)
-        report = evaluation_report(
-            evaluation,
-            result.predictions,
-            opened,
-            documents=documents,
-            assignment=assignment,
+        examined = examine(
+            Path(model.download()),
+            SplitSet(rubric, Snapshot.open(Path(snapshot.download())), documents, assignment),
+            baselines=baselines,
             quarantine=quarantine,
             curve=curve,
             leakage=leakage,
+            slice_by=split_names(slice_by),
+            rater_columns=split_names(rater_columns),
+            limits=read_limits(split_names(gate_limits)),
+            seeds=seeds,
         )
         path = Path(current_context().working_directory) / "report.html"
-        write_html(report, path)
-        Deck("Evaluation", render_fragment(report))
-        stage.documents = len(part)
+        write_html(examined.report, path)
+        Deck("Evaluation", render_fragment(examined.report))
+        stage.documents = examined.evaluation.documents
         stage.remark = "95 % intervals over clusters"
-    return Evaluated(result.predictions, evaluation, stored_file(path), stage)
+    return Evaluated(examined.predictions, examined.evaluation, stored_file(path), stage)

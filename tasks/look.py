@@ -7,9 +7,11 @@ from pathlib import Path
 from flytekit import task
 
 from assay.corpus import Columns, Period, open_source
+from assay.errors import InputError
 from assay.evaluation import of_other_seeds, read_limits
 from assay.labels import learned_before
 from assay.model import KeepTarget
+from assay.pipeline import Labels
 from assay.progress import say
 from assay.rubric import Rubric, load_rubric
 from assay.storage import digest_folder, digest_json
@@ -17,6 +19,16 @@ from assay.training import TrainConfig, recipe
 from tasks.resources import light
 from tasks.settings import lasting, source_location, split_names, work_folder
 from tasks.types import recorded
+
+
+@dataclass
+class FurtherLabels:
+    """Labels by a further rubric, and what they are by."""
+
+    revision: str
+    rubric: Rubric | None
+    threshold: float | None
+    name: str
 
 
 @dataclass
@@ -31,6 +43,8 @@ class Given:
     threshold: float | None
     config: TrainConfig
     keep: KeepTarget
+    further: list[FurtherLabels]
+    further_sources: list[str]
     other_seeds: list[int]
     encoder_revision: str
     goes_on_from: str
@@ -63,6 +77,7 @@ def look(
     seed: int,
     seeds: int,
     gate_limits: str,
+    also: str,
     ledger: str,
     registry: str,
 ) -> Given:
@@ -82,6 +97,10 @@ def look(
             seed=seed,
         )
         read_limits(split_names(gate_limits))
+        asked = [Labels.parse(given) for given in split_names(also)]
+        if asked and config.folds:
+            raise InputError("cross-fitting is for one rubric", where="folds, also", fix="Leave one of them out")
+        places = [source_location(labels.source) for labels in asked]
         columns = Columns(text=text_column, label=label_column, group=group_by, weight=weight_column, id=id_column)
         name = digest_json([source, text_column, label_column, group_by])[:12]
         return Given(
@@ -93,6 +112,11 @@ def look(
             threshold=threshold,
             config=config,
             keep=KeepTarget.parse(keep),
+            further=[
+                FurtherLabels(open_source(where).revision, labels.given(), labels.threshold, labels.name)
+                for where, labels in zip(places, asked, strict=True)
+            ],
+            further_sources=places,
             other_seeds=[other.seed for other in of_other_seeds(config, seeds)],
             encoder_revision=digest_folder(Path(config.encoder)) if Path(config.encoder).is_dir() else "",
             goes_on_from=config.encoder if learned_before(config.encoder) else "",

@@ -11,8 +11,9 @@ from assay.evaluation import Evaluation, finish_model_folder, refusals
 from assay.progress import say
 from assay.registry import Registry, promote_first
 from tasks.caching import by_content
+from tasks.further import read_measured
 from tasks.resources import light
-from tasks.types import ModelFolder, Stage, recorded
+from tasks.types import MeasuredFolder, ModelFolder, Stage, recorded
 
 
 @dataclass
@@ -38,7 +39,12 @@ class Registered(NamedTuple):
 
 @task(cache=by_content(), **light())
 def register(
-    model: ModelFolder, evaluation: Evaluation, report: FlyteFile, registry: str, promote_refused: str
+    model: ModelFolder,
+    evaluation: Evaluation,
+    report: FlyteFile,
+    further: list[MeasuredFolder],
+    registry: str,
+    promote_refused: str,
 ) -> Registered:
     """Add model card, evaluation and report to the folder, and register it; the first version becomes champion.
 
@@ -46,7 +52,8 @@ def register(
     """
     with recorded("Register") as stage:
         folder = Path(current_context().working_directory) / "registered"
-        finish_model_folder(Path(model.download()), evaluation, Path(report.download()), folder)
+        others = dict(read_measured(Path(measured.download())) for measured in further)
+        finish_model_folder(Path(model.download()), evaluation, Path(report.download()), folder, others)
         shelf = Registry(registry)
         version = shelf.register(folder, {"metrics": evaluation.values(), "lineage": evaluation.lineage})
         promotion = promote_first(

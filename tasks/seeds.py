@@ -6,7 +6,7 @@ from pathlib import Path
 from flytekit import current_context, task
 
 from assay.evaluation import measure_seed
-from assay.labels import SplitSet
+from assay.labels import SplitSet, StoredSet
 from assay.model import KeepTarget
 from assay.progress import say
 from assay.rubric import Rubric
@@ -15,7 +15,7 @@ from assay.training import TrainConfig
 from tasks.caching import by_content
 from tasks.resources import trainer
 from tasks.settings import work_folder
-from tasks.types import Assignment, Documents, SnapshotFolder, recorded
+from tasks.types import Assignment, Documents, SetFolder, SnapshotFolder, recorded
 
 
 @task(cache=by_content(), **trainer())
@@ -25,6 +25,7 @@ def try_seed(
     documents: Documents,
     assignment: Assignment,
     rubric: Rubric,
+    further: list[SetFolder],
     config: TrainConfig,
     encoder_revision: str,
     keep: KeepTarget,
@@ -37,6 +38,7 @@ def try_seed(
             replace(config, seed=seed),
             work=Path(current_context().working_directory) / "seed",
             checkpoints=work_folder() / "checkpoints",
+            others=[StoredSet.read(Path(folder.download())).divided for folder in further],
             keep=keep,
         )
         say(f"{rubric.primary_metric} {figures[rubric.primary_metric]:.3f}")

@@ -1,22 +1,24 @@
-"""Split: train, calibration and test, which no near-duplicate and no group straddles."""
+"""Split: train, calibration and test, which no near-duplicate and no group straddles, over the sets of all rubrics."""
 
 from pathlib import Path
 from typing import NamedTuple
 
-from flytekit import task
+from flytekit import current_context, task
 
-from assay.labels import LabelledSet, Leakage, Ledger, SplitConfig, learned_before, split_together
+from assay.labels import LabelledSet, Leakage, Ledger, SplitConfig, StoredSet, learned_before, split_together
+from assay.model import require_distinct
 from assay.progress import say
 from assay.rubric import Rubric
 from assay.storage import Snapshot
 from tasks.caching import by_content
 from tasks.resources import heavy
-from tasks.types import Assignment, Documents, SnapshotFolder, Stage, recorded
+from tasks.types import Assignment, Documents, SetFolder, SnapshotFolder, Stage, recorded, stored_folder
 
 
 class Split(NamedTuple):
     assignment: Assignment
     leakage: Leakage
+    further: list[SetFolder]
     stage: Stage
 
 
@@ -25,6 +27,7 @@ def split_labels(
     snapshot: SnapshotFolder,
     documents: Documents,
     rubric: Rubric,
+    further: list[SetFolder],
     ledger: str,
     encoder: str,
     encoder_revision: str,
@@ -32,23 +35,31 @@ def split_labels(
 ) -> Split:
     """Assign documents, those of earlier runs as the ledger says, and measure what a random split would leak.
 
-    `encoder`: the model that training goes on from, empty for a plain encoder; `encoder_revision` only keys the cache.
+    `further`: sets by further rubrics; no text is learned from in one that measures in another. `encoder`: the model
+    that training goes on from, empty for a plain encoder; `encoder_revision` only keys the cache.
     """
     with recorded("Split") as stage:
         opened = Snapshot.open(Path(snapshot.download()))
-        labelled = LabelledSet(rubric, opened, documents)
-        (result,) = split_together(
-            [labelled],
+        others = [StoredSet.read(Path(folder.download())) for folder in further]
+        sets = [LabelledSet(rubric, opened, documents), *(other.labelled for other in others)]
+        require_distinct([each.rubric for each in sets])
+        result, *made = split_together(
+            sets,
             ledger=Ledger(ledger),
             config=SplitConfig(seed=seed),
             learned=learned_before(encoder),
             progress=True,
         )
+        written = Path(current_context().working_directory) / "further"
+        for number, (other, split) in enumerate(zip(others, made, strict=True)):
+            other.split_as(split).write(written / str(number))
         counts = result.assignment["part"].value_counts()
         stage.documents = len(result.assignment)
         stage.remark = ", ".join(
             f"{part} {counts[part]}" for part in ("train", "calibration", "test", "set_aside") if part in counts
         )
-        for sentence in result.sentences():
-            say(sentence)
-    return Split(result.assignment, result.leakage, stage)
+        for split in (result, *made):
+            for sentence in split.sentences():
+                say(sentence)
+    folders = [stored_folder(written / str(number)) for number in range(len(others))]
+    return Split(result.assignment, result.leakage, folders, stage)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from flytekit import current_context, task
 
+from assay.labels import StoredSet
 from assay.progress import say
 from assay.rubric import Rubric
 from assay.storage import Snapshot
@@ -16,7 +17,17 @@ from tasks.caching import by_content
 from tasks.checkpoints import restore_checkpoint, save_checkpoint
 from tasks.resources import elastic, trainer
 from tasks.settings import work_folder
-from tasks.types import Assignment, CurveTable, Documents, ModelFolder, SnapshotFolder, Stage, recorded, stored_folder
+from tasks.types import (
+    Assignment,
+    CurveTable,
+    Documents,
+    ModelFolder,
+    SetFolder,
+    SnapshotFolder,
+    Stage,
+    recorded,
+    stored_folder,
+)
 
 
 class Trained(NamedTuple):
@@ -32,18 +43,23 @@ def train(
     documents: Documents,
     assignment: Assignment,
     rubric: Rubric,
+    further: list[SetFolder],
     config: TrainConfig,
     encoder_revision: str,
     tracking: str,
 ) -> Trained:
-    """Fit the classifier on the train part. `encoder_revision` only keys the cache, where the encoder is a folder."""
+    """Fit the classifier on the train part, and on those of sets by further rubrics.
+
+    `encoder_revision` only keys the cache, where the encoder is a folder.
+    """
     with (
         recorded("Train") as stage,
         open_tracker(tracking, run_name=f"train {rubric.name}", work=work_folder()) as tracker,
     ):
         opened = Snapshot.open(Path(snapshot.download()))
         checkpoints = work_folder() / "checkpoints"
-        run = run_name(opened, assignment, config)
+        others = [StoredSet.read(Path(folder.download())).divided for folder in further]
+        run = run_name(opened, assignment, config, others)
         restore_checkpoint(checkpoint_path(checkpoints, run))
         output = Path(current_context().working_directory) / "model"
         tracker.params({"training": asdict(config), "rubric": asdict(rubric)})
@@ -55,6 +71,7 @@ def train(
             config,
             output=output,
             checkpoints=checkpoints,
+            others=others,
             after_save=save_checkpoint,
             on_update=lambda record: tracker.metrics({f"train/{k}": v for k, v in record.items()}, int(record["step"])),
         )

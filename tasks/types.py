@@ -62,6 +62,10 @@ def table_digest(table: pd.DataFrame) -> str:
 
 SnapshotFolder = Annotated[FlyteDirectory, HashMethod(_snapshot_version)]
 ModelFolder = Annotated[FlyteDirectory, HashMethod(_folder_digest)]
+SetFolder = Annotated[FlyteDirectory, HashMethod(_folder_digest)]
+"""A StoredSet."""
+MeasuredFolder = Annotated[FlyteDirectory, HashMethod(_folder_digest)]
+"""Evaluation and report by a further rubric."""
 BentoFolder = Annotated[FlyteDirectory, HashMethod(_folder_digest)]
 Documents = Annotated[DataFrame[LabelledDocument], HashMethod(table_digest)]
 Quarantine = Annotated[DataFrame[Quarantined], HashMethod(table_digest)]

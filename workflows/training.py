@@ -8,6 +8,7 @@ from tasks.acquire import acquire_documents
 from tasks.baselines import fit_baselines
 from tasks.calibrate import calibrate_model
 from tasks.evaluate import evaluate
+from tasks.further import evaluate_further, prepare_further
 from tasks.look import look
 from tasks.register import Registration, register
 from tasks.seeds import try_seed
@@ -32,6 +33,7 @@ def train_quality_classifier(
     slice_by: str = "",
     rater_columns: str = "",
     gate_limits: str = "",
+    also: str = "",
     rubric: str = "",
     threshold: float | None = None,
     recipe: str = "default",
@@ -64,6 +66,7 @@ def train_quality_classifier(
         slice_by: columns whose values the report tells apart, with commas between them
         rater_columns: single ratings that the label was made of, with commas: how far they agree, and what that hides
         gate_limits: from where on a gate refuses, such as shortcuts.excess=0.3, with commas
+        also: further labels that the same network learns, RUBRIC[:THRESHOLD]=SOURCE, with commas between them
         rubric: a built-in name or a Markdown file; without one, the scale that the labels span
         threshold: label from which a document is kept; without one, the rubric's
         recipe: training settings, by name
@@ -103,6 +106,7 @@ def train_quality_classifier(
         seed=seed,
         seeds=seeds,
         gate_limits=gate_limits,
+        also=also,
         ledger=ledger,
         registry=registry,
     )
@@ -115,10 +119,14 @@ def train_quality_classifier(
         threshold=given.threshold,
         max_quarantined=max_quarantined,
     )
+    further = map_task(
+        partial(prepare_further, columns=given.columns, period=given.period, max_quarantined=max_quarantined)
+    )(source=given.further_sources, labels=given.further)
     divided = split_labels(
         snapshot=acquired.snapshot,
         documents=validated.documents,
         rubric=validated.rubric,
+        further=further,
         ledger=given.ledger,
         encoder=given.goes_on_from,
         encoder_revision=given.encoder_revision,
@@ -138,6 +146,7 @@ def train_quality_classifier(
         documents=validated.documents,
         assignment=divided.assignment,
         rubric=validated.rubric,
+        further=divided.further,
         config=given.config,
         encoder_revision=given.encoder_revision,
         tracking=tracking,
@@ -147,6 +156,7 @@ def train_quality_classifier(
         snapshot=acquired.snapshot,
         documents=validated.documents,
         assignment=divided.assignment,
+        further=divided.further,
         keep=given.keep,
     )
     tried = map_task(
@@ -156,6 +166,7 @@ def train_quality_classifier(
             documents=validated.documents,
             assignment=divided.assignment,
             rubric=validated.rubric,
+            further=divided.further,
             config=given.config,
             encoder_revision=given.encoder_revision,
             keep=given.keep,
@@ -176,10 +187,23 @@ def train_quality_classifier(
         gate_limits=gate_limits,
         seeds=tried,
     )
+    measured = map_task(
+        partial(
+            evaluate_further,
+            model=calibrated.model,
+            curve=trained.curve,
+            config=given.config,
+            encoder_revision=given.encoder_revision,
+            slice_by=slice_by,
+            rater_columns=rater_columns,
+            gate_limits=gate_limits,
+        )
+    )(further=divided.further)
     registered = register(
         model=calibrated.model,
         evaluation=evaluated.evaluation,
         report=evaluated.report,
+        further=measured,
         registry=given.registry,
         promote_refused=promote_refused,
     )

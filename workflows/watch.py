@@ -28,6 +28,7 @@ def watch_service(
     time_column: str = "",
     days: int = 0,
     slice_by: str = "",
+    also: str = "",
     rubric: str = "",
     recipe: str = "default",
     encoder: str = "",
@@ -64,6 +65,7 @@ def watch_service(
         time_column: when each row is of, where only those of a period are to be learned from
         days: of the period that ends at kickoff; 0: all until then
         slice_by: columns whose values are told apart and must not get worse, with commas between them
+        also: further labels that the same network learns, RUBRIC[:THRESHOLD]=SOURCE, with commas between them
         rubric: a built-in name or a Markdown file; without one, the scale that the labels span
         recipe: training settings, by name
         encoder: packaged name, folder or OWNER/NAME@REVISION; without one, the recipe's
@@ -108,6 +110,7 @@ def watch_service(
                 time_column=time_column,
                 days=days,
                 slice_by=slice_by,
+                also=also,
                 rubric=rubric,
                 recipe=recipe,
                 encoder=encoder,

@@ -7,6 +7,7 @@ from assay.evaluation.card import finish_model_folder, model_card
 from assay.evaluation.compare import Comparison, compare
 from assay.evaluation.counterfactuals import CounterfactualLimits, Reader, keywords, measure_counterfactuals
 from assay.evaluation.evaluate import Errors, Evaluation, evaluate, with_raters, with_training
+from assay.evaluation.examine import Examined, examine
 from assay.evaluation.gates import (
     GateLimits,
     gate_sections,
@@ -60,6 +61,7 @@ __all__ = [
     "Evaluated",
     "Evaluation",
     "Evidence",
+    "Examined",
     "GateLimits",
     "Interval",
     "Judgement",
@@ -95,6 +97,7 @@ __all__ = [
     "evaluate_baselines",
     "evaluate_model",
     "evaluation_report",
+    "examine",
     "find_straddling",
     "finish_model_folder",
     "gate_sections",

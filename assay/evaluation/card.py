@@ -138,6 +138,8 @@ def _cost(evaluation: Evaluation) -> str:
     if not spent:
         return "Not known."
     said = f"{spent['updates']:,.0f} updates over {spent['tokens']:,.0f} tokens in {spent['seconds']:,.1f} s."
+    if folds := spent.get("fold_models"):
+        said += f" In it are the {folds:.0f} models that scored what they had not learned from, for calibration."
     energy = "Its energy was not measured: no counter could be read"
     if "joules" in spent:
         energy = f"{spent['joules'] / 3.6e6:,.4f} kWh by the counters of processors and GPUs, other programs included"

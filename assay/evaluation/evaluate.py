@@ -80,7 +80,8 @@ class Evaluation:
     """Share of the test part's tokens that the model read."""
     training: dict[str, float] = field(default_factory=dict)
     """What it cost to train: `updates`, `tokens`, `seconds`, and where they are known `processor_seconds` over all
-    processes and `joules`; empty where the model was not trained in this run."""
+    processes and `joules`; of a cross-fitted one, with those of its `fold_models`, so many. Empty where the model was
+    not trained in this run."""
     lineage: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     """In plain words, for the reader of the figures."""
@@ -199,11 +200,13 @@ def evaluate(
 
 
 def with_training(evaluation: Evaluation, curve: pd.DataFrame) -> Evaluation:
-    """The evaluation with what a run's Curve says of the cost."""
+    """The evaluation with what a run's Curve says of the cost, models for cross-fitted calibration included."""
     if curve.empty:
         return evaluation
     spent = {"updates": float(len(curve)), "tokens": float(curve["tokens"].sum())}
     spent["seconds"] = float(curve["seconds"].sum())
+    if "fold" in curve:
+        spent["fold_models"] = float(curve["fold"].max())
     for name in ("processor_seconds", "joules"):
         if name in curve and curve[name].notna().all():
             spent[name] = float(curve[name].sum())

@@ -121,21 +121,24 @@ def _quarantined(quarantine: pd.DataFrame) -> list[Block]:
 
 
 def _training(curve: pd.DataFrame) -> list[Block]:
-    window = max(1, len(curve) // 20)
-    smooth = curve["loss"].rolling(window, min_periods=1).mean()
+    own = curve[curve["fold"] == 0] if "fold" in curve else curve
+    window = max(1, len(own) // 20)
+    smooth = own["loss"].rolling(window, min_periods=1).mean()
     tokens, seconds = curve["tokens"].sum(), curve["seconds"].sum()
+    folds = {"updates of models for calibration": f"{len(curve) - len(own):,}"} if len(own) < len(curve) else {}
     return [
         Facts(
             {
-                "updates": f"{len(curve):,}",
-                "passes": f"{curve['epoch'].max():.0f}",
+                "updates": f"{len(own):,}",
+                "passes": f"{own['epoch'].max():.0f}",
+                **folds,
                 "tokens": f"{tokens:,.0f}",
                 "tokens a second": f"{tokens / seconds:,.0f}",
                 "padding": f"{(curve['padding'] * curve['tokens']).sum() / tokens:.1%}",
             }
         ),
         Figure(
-            chart_lines({"loss": (curve["epoch"].to_numpy(), smooth.to_numpy())}, x="passes", y="loss", name="loss"),
+            chart_lines({"loss": (own["epoch"].to_numpy(), smooth.to_numpy())}, x="passes", y="loss", name="loss"),
             f"Weighted mean of the documents' losses, mean of {window} updates.",
         ),
     ]

@@ -7,6 +7,7 @@ from assay.labels.parts import learned_before, part_of, read_held_out, read_seen
 from assay.labels.prepare import PreparedSplit, read_labels, split_documents
 from assay.labels.schema import LabelledDocument, Quarantined
 from assay.labels.split import SplitAssignment, SplitConfig, SplitResult, join_units, split
+from assay.labels.stored import StoredSet
 from assay.labels.together import LabelledSet, SplitSet, split_together
 from assay.labels.unseen import Unseen, find_unseen
 from assay.labels.validate import Validation, validate
@@ -23,6 +24,7 @@ __all__ = [
     "SplitConfig",
     "SplitResult",
     "SplitSet",
+    "StoredSet",
     "Unseen",
     "Validation",
     "assign_folds",

@@ -2,7 +2,7 @@
 
 from assay.model.calibration import CalibratedScores, Calibration
 from assay.model.encoder import PACKAGED, locate_encoder, quiet_transformers
-from assay.model.info import MEANING, Aspect, ModelInfo, Windows
+from assay.model.info import MEANING, Aspect, ModelInfo, Windows, require_distinct
 from assay.model.layers import train_last_layers
 from assay.model.profile import PROFILED, REFERENCE, Profile
 from assay.model.quality_model import QualityModel, load_model, new_model, output_layer, save_model
@@ -29,6 +29,7 @@ __all__ = [
     "new_model",
     "output_layer",
     "quiet_transformers",
+    "require_distinct",
     "require_promise",
     "save_model",
     "train_last_layers",

@@ -167,3 +167,8 @@ class ModelInfo:
         """Write `assay.json` into a folder being staged."""
         text = json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
         (folder / NAME).write_text(text + "\n", encoding="utf-8")
+
+
+def require_distinct(rubrics: Sequence[Rubric]) -> None:
+    """Raises InputError where one model cannot score by all of these, the main one first: names clash, or are none."""
+    ModelInfo("", rubrics[0], Windows(), others=tuple(Aspect(rubric) for rubric in rubrics[1:]))

@@ -22,7 +22,7 @@ class Checkpoint:
     """Called with the file once it is complete, to carry it off the machine."""
     stage: str = ""
     """Which of the run's models this is, where it fits several one after the other; all share the file."""
-    carried: dict[str, torch.Tensor] = field(default_factory=dict)
+    carried: dict[str, Any] = field(default_factory=dict)
     """What earlier stages found out; saved with the state of this one."""
 
     def load(self) -> dict[str, Any] | None:
@@ -30,7 +30,7 @@ class Checkpoint:
         state = self._read()
         return state if state and state.get("stage", "") == self.stage else None
 
-    def load_carried(self) -> dict[str, torch.Tensor]:
+    def load_carried(self) -> dict[str, Any]:
         """What the last stopped stage of this run, whichever it was, had been given."""
         return dict((self._read() or {}).get("carried", {}))
 

@@ -27,7 +27,7 @@ from assay.training.loop import Fitted, Record, fit
 
 
 class Curve(pa.DataFrameModel):
-    """One row an update of the weights."""
+    """One row an update of the weights; those of the models that leave a fold out, where there are any, come first."""
 
     step: Series[int] = pa.Field(ge=0)
     epoch: Series[float] = pa.Field(gt=0)
@@ -42,6 +42,10 @@ class Curve(pa.DataFrameModel):
     )
     joules: Series[float] | None = pa.Field(
         ge=0, nullable=True, description="of processors and GPUs, where all machines count them"
+    )
+
+    fold: Series[int] | None = pa.Field(
+        ge=0, description="0: the model itself; others: one that left this fold out, to score it for calibration"
     )
 
     class Config:
@@ -127,23 +131,27 @@ def train_model(
         )
 
     part = fitting_part(documents, assignment, cross_fitted=config.folds > 0)
-    held_out = np.full(len(part), np.nan)
+    held_out, earlier = np.full(len(part), np.nan), list[Record]()
     if config.folds:
         known = part["label"].to_numpy()
         fold = assign_folds(known, part["cluster"].to_numpy(), rubric.threshold, config.folds, config.seed)
-        carried = checkpoint.load_carried().get("held_out")
-        held_out = held_out if carried is None else carried.numpy()
+        if carried := checkpoint.load_carried():
+            held_out, earlier = carried["held_out"].numpy(), carried["records"]
         for number in range(config.folds):
             inside = np.flatnonzero(fold == number)
             if np.isfinite(held_out[inside]).all():
                 continue
             say(f"fold {number + 1} of {config.folds}")
-            checkpoint = replace(checkpoint, stage=f"fold {number}", carried={"held_out": torch.tensor(held_out)})
+            carried = {"held_out": torch.tensor(held_out), "records": earlier}
+            checkpoint = replace(checkpoint, stage=f"fold {number}", carried=carried)
             fitted = fit_rows(np.flatnonzero(fold != number), checkpoint, None)
             held_out[inside] = Scorer(fitted.model).read([texts[row] for row in inside]).score
-        checkpoint = replace(checkpoint, stage="all", carried={"held_out": torch.tensor(held_out)})
+            earlier = [*earlier, *({**record, "fold": number + 1} for record in fitted.history)]
+        carried = {"held_out": torch.tensor(held_out), "records": earlier}
+        checkpoint = replace(checkpoint, stage="all", carried=carried)
     fitted = fit_rows(np.arange(len(texts)), checkpoint, on_update)
-    curve = Curve.validate(pd.DataFrame(fitted.history))
+    own = [{**record, "fold": 0} for record in fitted.history] if earlier else fitted.history
+    curve = Curve.validate(pd.DataFrame([*earlier, *own]))
     if os.environ.get("RANK", "0") == "0":
         with staged_folder(output) as folder:
             save_model(fitted.model, folder)

@@ -20,6 +20,8 @@ STAGES = {
     "calibrate_model",
     "try_seed",
     "evaluate",
+    "prepare_further",
+    "evaluate_further",
     "register",
     "track",
     "acquire_corpus",

@@ -80,3 +80,7 @@ def test_the_cost_is_that_of_all_updates_and_of_none_that_is_not_known(tiny_mode
     assert Evaluation.from_json(json.loads(json.dumps(found.to_json()))) == found
     assert "processor_seconds" not in with_training(plain, curve.assign(processor_seconds=[None, 1.0])).training
     assert with_training(plain, curve.iloc[:0]) == plain
+    folded = with_training(plain, curve.assign(fold=[1, 0]))
+    assert folded.training == {**found.training, "fold_models": 1}
+    assert "In it are the 1 models" in model_card(ModelInfo.read(tiny_model), folded)
+    assert "In it are" not in model_card(ModelInfo.read(tiny_model), found)

@@ -64,7 +64,7 @@ def train(labelled: Labelled, config: TrainConfig, folder: Path, *, stop_after: 
         if saved == stop_after:
             raise StoppedError
 
-    train_model(
+    curve = train_model(
         labelled.snapshot,
         labelled.documents,
         labelled.assignment,
@@ -74,6 +74,7 @@ def train(labelled: Labelled, config: TrainConfig, folder: Path, *, stop_after: 
         checkpoints=folder / "checkpoints",
         after_save=after_save,
     )
+    curve.to_parquet(folder / "curve.parquet")
     return folder / "model"
 
 
@@ -114,6 +115,19 @@ def test_a_stopped_run_goes_on_with_the_model_it_was_fitting(
 
     for file in ("model.safetensors", "held_out.parquet"):
         assert (resumed / file).read_bytes() == (cross_fitted / file).read_bytes()
+    spent, known = (pd.read_parquet(model.with_name("curve.parquet")) for model in (resumed, cross_fitted))
+    columns = ["fold", "step", "loss", "tokens"]
+    pd.testing.assert_frame_equal(spent[columns], known[columns])
+
+
+def test_what_the_models_of_the_folds_cost_is_counted(cross_fitted: Path, config: TrainConfig) -> None:
+    curve = pd.read_parquet(cross_fitted.with_name("curve.parquet"))
+
+    updates = curve.groupby("fold")["step"].agg(["size", "max"])
+    assert updates.index.tolist() == list(range(FOLDS + 1))
+    assert (updates["size"] == updates["max"] + 1).all()
+    assert curve["fold"].iloc[-1] == 0, "the model itself comes last"
+    assert updates.loc[0, "size"] > updates.loc[1, "size"], "it learns from every fold"
 
 
 def test_calibration_takes_the_held_out_scores(labelled: Labelled, cross_fitted: Path, tmp_path: Path) -> None:

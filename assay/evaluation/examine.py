@@ -1,0 +1,77 @@
+"""All that is asked of a model that was just trained, by one of its rubrics: figures, gates and their report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from assay.evaluation.evaluate import Evaluation, with_training
+from assay.evaluation.gates import GateLimits, run_gates, with_gates
+from assay.evaluation.present import evaluation_report
+from assay.evaluation.run import evaluate_model
+from assay.evaluation.seeds import with_seeds
+from assay.labels import Leakage, SplitSet, part_of
+from assay.progress import say
+from assay.report import Report
+
+
+@dataclass(frozen=True)
+class Examined:
+    """An evaluation with verdicts, the predictions behind it, and the report on both."""
+
+    evaluation: Evaluation
+    predictions: pd.DataFrame
+    """Predictions, with `row` of the snapshot and the columns of the slices."""
+    report: Report
+
+
+def examine(
+    model: Path,
+    of: SplitSet,
+    *,
+    baselines: pd.DataFrame,
+    quarantine: pd.DataFrame,
+    curve: pd.DataFrame,
+    leakage: Leakage,
+    slice_by: Sequence[str] = (),
+    rater_columns: Sequence[str] = (),
+    limits: GateLimits | None = None,
+    seeds: Sequence[Mapping[str, float]] = (),
+    seed: int = 0,
+) -> Examined:
+    """Measure the calibrated model on the test part of a set, and ask the gates.
+
+    `baselines` (BaselinePredictions), `quarantine` (Quarantined), `curve` (Curve) and `leakage` are those of its run,
+    `seeds` the figures of models of other seeds, `seed` draws the documents that are changed. `slice_by` and
+    `rater_columns` name columns of the snapshot. Raises InputError as `evaluate_model` and `run_gates` do.
+    """
+    part = part_of(of.documents, of.assignment, "test")
+    result = evaluate_model(
+        model, of.snapshot, part, baselines, of.rubric, slice_by=slice_by, rater_columns=rater_columns
+    )
+    verdicts = run_gates(
+        model,
+        of.snapshot,
+        of.documents,
+        of.assignment,
+        result.predictions,
+        of.rubric,
+        columns=slice_by,
+        limits=limits or GateLimits(),
+        seed=seed,
+    )
+    for verdict in verdicts:
+        say(verdict.sentence())
+    evaluation = with_training(with_seeds(with_gates(result.evaluation, verdicts), seeds), curve)
+    report = evaluation_report(
+        evaluation,
+        result.predictions,
+        of.snapshot,
+        documents=of.documents,
+        assignment=of.assignment,
+        quarantine=quarantine,
+        curve=curve,
+        leakage=leakage,
+    )
+    return Examined(evaluation, result.predictions, report)
