@@ -1,8 +1,9 @@
 """What helps a model of few labels: fineweb_edu's train file, a fifth of it for the cut points, its val file measured.
 
     python -m benchmarks.little_data --data FOLDER --output work/little [--seeds 0 1 2] [--tries plain windows_512 …]
+        [--recipe cheap]
 
-Each try changes one thing of the recipe `best`; a seed changes what is left out for the cut points, the head and the
+Each try changes one thing of the recipe; a seed changes what is left out for the cut points, the head and the
 order of documents. Fits and scores are kept in the output folder: what is there is not made again, so that seeds may be
 run side by side. Prints a row for each try: mean ± standard deviation over the seeds, and the difference of Spearman
 to `plain`, seed by seed.
@@ -38,10 +39,11 @@ class Task:
     data: Path
     place: Path
     seed: int
+    recipe: str
 
     @property
     def config(self) -> TrainConfig:
-        return recipe("best", precision="bf16", seed=self.seed)
+        return recipe(self.recipe, precision="bf16", seed=self.seed)
 
     @property
     def measured(self) -> list[str]:
@@ -49,9 +51,9 @@ class Task:
         return self.edu.rows(np.concatenate([self.calibration, self.test]))
 
 
-def task(edu: Labelled, data: Path, place: Path, seed: int) -> Task:
+def task(edu: Labelled, data: Path, place: Path, seed: int, name: str = "best") -> Task:
     parts = parts_of(edu, seed)
-    return Task(edu, parts.train, parts.calibration, parts.test, data, place, seed)
+    return Task(edu, parts.train, parts.calibration, parts.test, data, place, seed, name)
 
 
 def model_of(texts: list[str], labels: NDArray[np.float64], config: TrainConfig, given: Task) -> Path:
@@ -144,6 +146,7 @@ TRIES: dict[str, Callable[[Task], NDArray[np.float64]]] = {
     "epochs_6": changed(epochs=6),
     "dropout": changed(dropout=True),
     "windows_128": changed(windows=Windows(128, 1)),
+    "windows_2x128": changed(windows=Windows(128, 2)),
     "windows_512": changed(windows=Windows(512, 1)),
     "windows_4x64": changed(windows=Windows(64, 4)),
     "windows_2x256": changed(windows=Windows(256, 2)),
@@ -166,11 +169,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--recipe", default="best")
     parser.add_argument("--tries", nargs="+", default=list(TRIES), choices=list(TRIES))
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     edu = load("fineweb_edu", options.data, options.output)
-    tasks = [task(edu, options.data, options.output, seed) for seed in options.seeds]
+    tasks = [task(edu, options.data, options.output, seed, options.recipe) for seed in options.seeds]
     print("| | " + " | ".join(SHOWN) + " | Spearman beside plain |\n" + "|---" * (len(SHOWN) + 2) + "|")
     plain: list[float] = []
     for name in options.tries:
