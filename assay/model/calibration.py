@@ -44,7 +44,8 @@ class Calibration:
     Srebro, "Loss functions for preference levels", 2005): its estimates of how many labels reach each level are
     exact on the documents it was fitted on. `grade` and `keep` come from cut points on the score by
     equipercentile linking (Kolen and Brennan, "Test Equating", 2014): as many documents reach a grade as have
-    labels that reach it, where rounding an expectation would hardly ever give the rare ends of the scale.
+    labels that reach it when rounded, halves up, where rounding an expectation would hardly ever give the rare ends of
+    the scale; as many are kept as have labels that reach the threshold as they are.
     """
 
     low: int
@@ -115,7 +116,7 @@ class Calibration:
             slope=slope,
             offsets=tuple(offsets[:-1].tolist()),
             keep_offset=float(offsets[-1]),
-            grade_cuts=tuple(cut_for(score, int((label >= grade).sum())) for grade in range(low + 1, high + 1)),
+            grade_cuts=tuple(cut_for(score, int((label >= grade - 0.5).sum())) for grade in range(low + 1, high + 1)),
             keep_cut=_keep_cut(score, curve, keep),
             documents=len(label),
             target=str(keep),

@@ -32,6 +32,7 @@ def test_everything_rises_with_the_score(
     table: tuple[np.ndarray, np.ndarray], scores: list[float], threshold: float
 ) -> None:
     calibration = fitted(*table, threshold)
+    whole = fitted(table[0], np.floor(table[1]), threshold)
 
     meaning = calibration.apply(sorted(scores))
 
@@ -40,6 +41,8 @@ def test_everything_rises_with_the_score(
     assert ((meaning.calibrated >= -1e-9) & (meaning.calibrated <= 5 + 1e-9)).all()
     assert ((meaning.p_keep >= 0) & (meaning.p_keep <= 1)).all()
     if threshold == int(threshold):
+        assert (meaning.grade[meaning.keep] >= threshold).all()
+        meaning = whole.apply(sorted(scores))
         assert (meaning.keep == (meaning.grade >= threshold)).all()
 
 
@@ -86,6 +89,18 @@ def test_a_threshold_between_levels_and_fractional_labels_are_exact() -> None:
     assert meaning.p_keep.mean() == pytest.approx((labels >= 2.25).mean(), abs=2e-4)
     assert meaning.keep.sum() == (labels >= 2.25).sum()
     assert meaning.calibrated.mean() == pytest.approx(labels.mean(), abs=2e-3)
+
+
+def test_a_grade_is_given_as_often_as_labels_round_to_it() -> None:
+    """Means of two raters lie between the grades; cut points for labels that reach a grade would grade too low."""
+    scores, first = planted(2000)
+    labels = (first + np.clip(first + np.random.default_rng(1).integers(-1, 2, len(first)), 0, 5)) / 2
+
+    meaning = fitted(scores, labels).apply(scores)
+
+    rounded = np.floor(labels + 0.5)
+    assert [(meaning.grade == grade).sum() for grade in range(6)] == [(rounded == grade).sum() for grade in range(6)]
+    assert meaning.keep.sum() == (labels >= 3).sum()
 
 
 def test_rare_grades_are_given_where_a_rounded_expectation_would_give_none() -> None:
