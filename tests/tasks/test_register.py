@@ -26,6 +26,7 @@ def test_a_refused_model_is_promoted_with_a_reason_only(
         model=FlyteDirectory(str(tiny_model)),
         evaluation=refused,
         report=FlyteFile(str(tiny_model / "report.html")),
+        further=[],
         registry=str(tmp_path / "registry"),
         promote_refused=reason,
     )

@@ -74,22 +74,3 @@ def test_changed_labels_by_the_further_rubric_alone_train_anew(
 
     assert {stage for stage, hit in changed.items() if hit} == {"Acquire", "Validate", "Baselines"}
     assert "documents by length" in err
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (("--also", "length"), "Give RUBRIC=SOURCE"),
-        (("--also", "length:2=data/nowhere.parquet"), "data/nowhere.parquet"),
-        (("--also", "length=length.parquet", "--folds", "3"), "cross-fitting is for one rubric"),
-    ],
-)
-def test_a_mistake_in_it_ends_the_run_before_anything_is_done(
-    checkout: Checkout, options: tuple[str, ...], message: str
-) -> None:
-    process = checkout.start(*options)
-    out, err = process.communicate(timeout=200)
-
-    assert process.returncode != 0
-    assert message in " ".join(out.split())
-    assert "Acquire" not in err
