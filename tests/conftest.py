@@ -14,7 +14,10 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
-LONG = tuple(f"tests/{place}" for place in ("workflows/", "assay/deployment/", "assay/serving/", "assay/training/"))
+LONG = tuple(
+    f"tests/{place}"
+    for place in ("workflows/", "assay/deployment/", "assay/serving/", "assay/training/", "assay/test_")
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
