@@ -16,8 +16,10 @@ PYFLYTE := $(BIN)/pyflyte -c flyte.config.yaml
 # The quickstart and the tests need no hub: a machine without network is told so at once, not after all retries.
 demo serve test test-full simulate-drift: export HF_HUB_OFFLINE := 1
 
-# Two files of tests at a time, with one thread each: most of them wait for processes that they start.
-TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+# Two files of tests at a time, with one thread each: most of them wait for processes that they start. Each of those
+# would compile torch and all else anew, where the environment tells Python to keep nothing of what it compiles; and the
+# longest files, which come first, would come last, where xdist orders them by their number of tests.
+TESTS := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # What serves from here keeps a log of its scores, without texts, for `make run ARGS="workflows/watch.py …"`.
 demo serve run: export ASSAY_SERVE_LOG ?= $(ASSAY_WORK)/score-log

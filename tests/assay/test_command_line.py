@@ -215,6 +215,7 @@ def test_damaged_weights_are_noticed(tiny_model: Path, tmp_path: Path, capsys: p
     assert "cannot be" in capsys.readouterr().err.strip().splitlines()[-1]
 
 
+@pytest.mark.full
 def test_a_killed_training_goes_on_with_the_same_command(
     tiny_encoder: Path, tmp_path: Path, sample: list[dict]
 ) -> None:

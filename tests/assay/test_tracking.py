@@ -24,8 +24,14 @@ def client(work: Path):
     return MlflowClient(tracking_uri=f"sqlite:///{work}/mlflow.db")
 
 
-def test_mlflow_keeps_parameters_curves_lineage_and_files(tmp_path: Path) -> None:
-    work, report = tmp_path / "work", tmp_path / "report.html"
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With a database, once one of the tests has made it, which takes seconds."""
+    return tmp_path_factory.mktemp("tracked") / "work"
+
+
+def test_mlflow_keeps_parameters_curves_lineage_and_files(work: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
     report.write_text("<p>good</p>")
     with open_tracker("mlflow", run_name="first", work=work) as tracker:
         tracker.params({"training": {"epochs": 3, "long": "x" * 2000}})
@@ -49,16 +55,16 @@ def test_mlflow_keeps_parameters_curves_lineage_and_files(tmp_path: Path) -> Non
     assert (work / "mlartifacts").is_dir()
 
 
-def test_a_run_that_raises_is_marked_as_failed_and_the_error_goes_on(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), open_tracker("mlflow", run_name="bad", work=tmp_path) as tracker:
+def test_a_run_that_raises_is_marked_as_failed_and_the_error_goes_on(work: Path) -> None:
+    with pytest.raises(ZeroDivisionError), open_tracker("mlflow", run_name="bad", work=work) as tracker:
         1 / 0  # noqa: B018
-    assert client(tmp_path).get_run(tracker.run_id).info.status == "FAILED"
+    assert client(work).get_run(tracker.run_id).info.status == "FAILED"
 
 
-def test_a_run_that_is_gone_is_replaced_by_a_new_one(tmp_path: Path) -> None:
-    with open_tracker("mlflow", run_name="new", work=tmp_path, run_id="0" * 32) as tracker:
+def test_a_run_that_is_gone_is_replaced_by_a_new_one(work: Path) -> None:
+    with open_tracker("mlflow", run_name="new", work=work, run_id="0" * 32) as tracker:
         tracker.metrics({"f1": 0.5})
-    assert client(tmp_path).get_run(tracker.run_id).data.metrics == {"f1": 0.5}
+    assert client(work).get_run(tracker.run_id).data.metrics == {"f1": 0.5}
 
 
 def test_only_rank_0_tracks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,7 @@ def test_unchanged_every_stage_is_a_hit(checkout: Checkout, first: tuple[dict[st
     assert table == first[1][first[1].index("How good") : first[1].index("!")]
 
 
+@pytest.mark.full
 def test_a_refused_model_is_champion_once_somebody_says_why(
     checkout: Checkout, first: tuple[dict[str, bool], str, str]
 ) -> None:
@@ -119,6 +120,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, tiny_encoder: Path) -
     assert not list(checkout.work.glob("checkpoints/*.pt"))
 
 
+@pytest.mark.full
 def test_a_mistake_ends_with_our_message(checkout: Checkout) -> None:
     process = checkout.start("--text_column", "body")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tiny_versions import Versions, registry_of
+from tiny_versions import Versions, free_port, registry_of
 
 from assay.deployment import FailedDeploymentError, open_target
 from assay.deployment_settings import parse_target
@@ -42,7 +42,7 @@ class House:
         return str(answers[0]["model"]["version"])
 
     def lead(self, version: str) -> None:
-        """Champion, and in service."""
+        """Champion, and in service, where it may be already."""
         self.registry.move_alias(CHAMPION, version, who="test", why="to begin with", evidence={}, after=None)
         open_target(parse_target(self.target), self.registry.url).deploy(version)
 
@@ -51,13 +51,35 @@ class House:
         return {"registry": self.registry.url, "target": self.target}
 
 
+def stop(house: House) -> None:
+    open_target(parse_target(house.target), house.registry.url).stop()  # type: ignore[attr-defined]
+
+
 @pytest.fixture
 def house(versions: Versions, tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    """With a place where nothing serves yet."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    target = f"local,folder={tmp_path / 'deployment'},port={port}"
-    made = House(registry_of(versions, tmp_path), target, versions)
+    made = House(registry_of(versions, tmp_path), f"local,folder={tmp_path / 'deployment'},port={port}", versions)
     yield made
-    open_target(parse_target(target), made.registry.url).stop()  # type: ignore[attr-defined]
+    stop(made)
+
+
+@pytest.fixture(scope="module")
+def place(versions: Versions, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where one test after the other serves: what each leaves in service is what the next begins with."""
+    folder = tmp_path_factory.mktemp("place")
+    target = f"local,folder={folder / 'deployment'},port={free_port()}"
+    yield target
+    stop(House(registry_of(versions, folder), target, versions))
+
+
+@pytest.fixture
+def led(versions: Versions, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+    """With a champion that serves."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    made = House(registry_of(versions, tmp_path), place, versions)
+    made.lead(versions.first)
+    return made
 
 
 def test_the_champion_is_served_and_asked_again_nothing_is_done(house: House) -> None:
@@ -79,20 +101,19 @@ def test_the_champion_is_served_and_asked_again_nothing_is_done(house: House) ->
     assert house.versions.first in page
 
 
-def test_a_champion_that_does_not_prove_itself_leaves_the_old_one_serving_and_a_report_says_so(house: House) -> None:
+def test_a_champion_that_does_not_prove_itself_leaves_the_old_one_serving_and_a_report_says_so(led: House) -> None:
     from workflows.deployment import deploy_champion
 
-    house.lead(house.versions.first)
-    current = house.registry.alias(CHAMPION)
-    house.registry.move_alias(CHAMPION, house.versions.bad, who="test", why="by hand", evidence={}, after=current)
+    current = led.registry.alias(CHAMPION)
+    led.registry.move_alias(CHAMPION, led.versions.bad, who="test", why="by hand", evidence={}, after=current)
 
-    with pytest.raises(FailedDeploymentError, match=f"{house.versions.first} goes on serving"):
-        deploy_champion(**house.asked)
+    with pytest.raises(FailedDeploymentError, match=f"{led.versions.first} goes on serving"):
+        deploy_champion(**led.asked)
 
-    assert house.serving == house.versions.first
-    (decision,) = DecisionLog(house.registry.url).history()
+    assert led.serving == led.versions.first
+    (decision,) = DecisionLog(led.registry.url).history()
     assert decision.outcome == "failed"
-    assert decision.serving == house.versions.first
+    assert decision.serving == led.versions.first
     assert "off by" in decision.sentence
 
 
@@ -103,41 +124,37 @@ def judging(sample: list[dict], tmp_path: Path) -> Path:
     return file
 
 
-def test_a_challenger_that_the_gate_refuses_changes_nothing(house: House, judging: Path) -> None:
+def test_a_challenger_that_the_gate_refuses_changes_nothing(led: House, judging: Path) -> None:
     from workflows.deployment import promote
 
-    house.lead(house.versions.first)
-
-    decision = promote(challenger=house.versions.second, data=str(judging), **house.asked)
+    decision = promote(challenger=led.versions.second, data=str(judging), **led.asked)
 
     assert decision.outcome == "kept"
-    assert house.serving == house.champion == house.versions.first
+    assert led.serving == led.champion == led.versions.first
     assert "refused" in decision.sentence or "undecided" in decision.sentence
-    page = Path(DecisionLog(house.registry.url).page_of(decision)).read_text()
+    page = Path(DecisionLog(led.registry.url).page_of(decision)).read_text()
     assert "All rules must be kept" in page
 
 
-def test_with_a_reason_it_serves_and_is_taken_back_with_another(house: House, judging: Path) -> None:
+def test_with_a_reason_it_serves_and_is_taken_back_with_another(led: House, judging: Path) -> None:
     from workflows.deployment import promote, rollback
 
-    house.lead(house.versions.first)
-
-    given = promote(challenger=house.versions.second, data=str(judging), in_spite="it is wanted", **house.asked)
+    given = promote(challenger=led.versions.second, data=str(judging), in_spite="it is wanted", **led.asked)
 
     assert given.outcome == "promoted"
-    assert house.serving == house.champion == house.versions.second
-    move = house.registry.alias(CHAMPION)
+    assert led.serving == led.champion == led.versions.second
+    move = led.registry.alias(CHAMPION)
     assert move is not None
     assert move.evidence["in spite of the gate"] == "it is wanted"
-    assert json.loads((Path(house.registry.url) / move.evidence["verdict"]).read_text())["verdict"] != "promoted"
+    assert json.loads((Path(led.registry.url) / move.evidence["verdict"]).read_text())["verdict"] != "promoted"
 
-    back = rollback(why="it was not wanted after all", **house.asked)
+    back = rollback(why="it was not wanted after all", **led.asked)
 
     assert back.outcome == "rolled back"
-    assert house.serving == house.champion == house.versions.first
-    again = house.registry.alias(PREVIOUS)
+    assert led.serving == led.champion == led.versions.first
+    again = led.registry.alias(PREVIOUS)
     assert again is not None
-    assert again.version == house.versions.first
+    assert again.version == led.versions.first
 
 
 @pytest.mark.parametrize(
@@ -175,17 +192,15 @@ def test_wherever_putting_it_in_service_fails_the_champion_serves_on(
     assert decision.champion == decision.serving == house.versions.first
 
 
-def test_a_rollback_without_a_reason_or_a_former_champion_does_nothing(house: House) -> None:
+def test_a_rollback_without_a_reason_or_a_former_champion_does_nothing(led: House) -> None:
     from workflows.deployment import rollback
 
-    house.lead(house.versions.first)
-
     with pytest.raises(Exception, match="going back needs a reason"):
-        rollback(why=" ", **house.asked)
+        rollback(why=" ", **led.asked)
     with pytest.raises(Exception, match="nothing served before"):
-        rollback(why="bad answers", **house.asked)
-    assert house.serving == house.champion == house.versions.first
-    assert DecisionLog(house.registry.url).history() == []
+        rollback(why="bad answers", **led.asked)
+    assert led.serving == led.champion == led.versions.first
+    assert DecisionLog(led.registry.url).history() == []
 
 
 def test_what_is_no_target_is_said_before_anything_is_done(house: House) -> None:

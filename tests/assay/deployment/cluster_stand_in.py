@@ -70,7 +70,7 @@ class StandIn:
 
         self.server = Server(("127.0.0.1", 0), Handler)
         self.running = True
-        self._threads = [threading.Thread(target=self.server.serve_forever, daemon=True)]
+        self._threads = [threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)]
         self._threads.append(threading.Thread(target=self._control, daemon=True))
         for thread in self._threads:
             thread.start()

@@ -83,7 +83,7 @@ def test_a_rollout_that_fails_is_restored_once_and_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-    target = {"target": "kubernetes", "within": "20"}
+    target = {"target": "kubernetes", "within": "8"}
     changing.deploy(changing.plan_change(registry.url, CHAMPION, target, move="none", who="test", why="x"))
     cluster.bad[versions.second] = "crash"
 

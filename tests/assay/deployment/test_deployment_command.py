@@ -46,7 +46,7 @@ def test_a_failed_deployment_ends_with_one_line_that_says_what_serves(
     cluster.bad[versions.bad] = "never ready"
     capsys.readouterr()
 
-    assert main(["deploy", versions.bad]) == 2
+    assert main(["deploy", versions.bad, "--within", "8"]) == 2
 
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last.startswith(f"assay deploy: version {versions.bad} was not deployed, {versions.first} was restored")

@@ -49,17 +49,20 @@ def test_a_server_that_nobody_waits_for_any_more_ends(folder: Path) -> None:
         assert runners(folder)
         raise KeyboardInterrupt
 
+    (folder / "slow").mkdir()
+    (folder / "slow" / "assay.py").write_text("import time; time.sleep(600)")
+    slow = {**ENVIRONMENT, "PYTHONPATH": str(folder / "slow")}
     bento, before = Bento(folder / "none", "assay", "a" * 12), signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, 0.4)
     try:
         with pytest.raises(KeyboardInterrupt):
-            start_server(folder, bento, ENVIRONMENT, 60)
+            start_server(folder, bento, slow, 60)
     finally:
         signal.signal(signal.SIGALRM, before)
     assert left(folder) == []
 
     with pytest.raises(InputError, match=r"it is not ready after 0\.3 s"):
-        start_server(folder, bento, ENVIRONMENT, 0.3)
+        start_server(folder, bento, slow, 0.3)
     assert left(folder) == []
 
 

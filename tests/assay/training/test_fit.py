@@ -1,10 +1,12 @@
 """Training: the same curve in one process and in two, and after being killed."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -156,55 +158,81 @@ def test_padding_and_pieces_do_not_change_the_result(
 
 
 KILLED = """
-import sys, json, numpy as np, torch
+import json, os, sys, numpy as np, torch
 from pathlib import Path
-from dataclasses import replace
-from assay.inference import *
 from assay.model import ModelInfo, Windows
 from assay.rubric import load_rubric
 from assay.training import Checkpoint, TrainConfig, fit
+from transformers import BertForSequenceClassification, BertTokenizerFast
 torch.set_num_threads(1)
 rows = [json.loads(line) for line in open("data/sample/documents.jsonl")][:60]
 config = TrainConfig(encoder=sys.argv[1], windows=Windows(tokens=48), epochs=4, batch_documents=8,
                      learning_rate=2e-3, checkpoint_updates=2)
-checkpoint = Checkpoint(Path(sys.argv[2]), "this run")
-def report(record):
-    print(int(record["step"]), flush=True)
-fitted = fit([row["text"] for row in rows], np.array([row["label"] for row in rows], float),
-             ModelInfo(config.encoder, load_rubric("education"), config.windows), config,
-             checkpoint=checkpoint, on_update=report)
-torch.save({k: v for k, v in fitted.model.network.state_dict().items()}, sys.argv[3])
-print("resumed at", fitted.resumed_at, "updates", len(fitted.history))
+
+def say(words):
+    os.write(1, f"{os.getpid()} {words}\\n".encode())
+
+def train(checkpoint, weights):
+    fitted = fit([row["text"] for row in rows], np.array([row["label"] for row in rows], float),
+                 ModelInfo(config.encoder, load_rubric("education"), config.windows), config,
+                 checkpoint=Checkpoint(Path(checkpoint), "this run"), on_update=lambda record: say(int(record["step"])))
+    torch.save({k: v for k, v in fitted.model.network.state_dict().items()}, weights)
+    say(f"resumed at {fitted.resumed_at} updates {len(fitted.history)}")
+
+for line in sys.stdin:  # each in a process of its own, forked from one that has computed nothing
+    pid = os.fork()
+    if pid == 0:
+        train(*json.loads(line))
+        os._exit(0)
+    say(f"ended {os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}")
 """
 
 
-def start(tiny_encoder: Path, checkpoint: Path, weights: Path) -> subprocess.Popen[str]:
+@pytest.fixture
+def trainer(tiny_encoder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Trains, in a process of its own each, what it is asked for in a line: checkpoint and weights."""
     root = Path(__file__).resolve().parents[3]
-    return subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(tiny_encoder), str(checkpoint), str(weights)],
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(tiny_encoder)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
         cwd=root,
         env={**os.environ, "PYTHONPATH": str(root)},
-    )
+    ) as process:
+        yield process
 
 
-def test_a_killed_run_goes_on_and_ends_with_the_same_weights(tiny_encoder: Path, tmp_path: Path) -> None:
-    undisturbed = start(tiny_encoder, tmp_path / "a.pt", tmp_path / "a.weights")
-    assert "resumed at 0 updates 32" in undisturbed.communicate(timeout=120)[0]
+def train(
+    trainer: subprocess.Popen[str], checkpoint: Path, weights: Path, stop_after: int | None = None
+) -> tuple[str, int]:
+    """What was said last, and the exit status; killed after so many updates."""
+    assert trainer.stdin is not None
+    assert trainer.stdout is not None
+    trainer.stdin.write(json.dumps([str(checkpoint), str(weights)]) + "\n")
+    trainer.stdin.flush()
+    last = ""
+    for line in trainer.stdout:
+        pid, words = line.strip().split(" ", 1)
+        if words.startswith("ended"):
+            return last, int(words.split()[1])
+        if words == str(stop_after):
+            os.kill(int(pid), signal.SIGKILL)
+        last = words
+    raise AssertionError(f"the process that trains has ended: {last}")
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_weights(trainer: subprocess.Popen[str], tmp_path: Path) -> None:
+    assert train(trainer, tmp_path / "a.pt", tmp_path / "a.weights") == ("resumed at 0 updates 32", 0)
 
     for stop_after in (5, 20):
-        run = start(tiny_encoder, tmp_path / "b.pt", tmp_path / "b.weights")
-        assert run.stdout is not None
-        for line in run.stdout:
-            if line.strip() == str(stop_after):
-                run.send_signal(signal.SIGKILL)
-                break
-        run.wait(timeout=60)
+        _, status = train(trainer, tmp_path / "b.pt", tmp_path / "b.weights", stop_after)
+        assert status == -signal.SIGKILL
         assert not (tmp_path / "b.weights").exists()
-    last = start(tiny_encoder, tmp_path / "b.pt", tmp_path / "b.weights").communicate(timeout=120)[0]
+    last, status = train(trainer, tmp_path / "b.pt", tmp_path / "b.weights")
 
+    assert status == 0
     resumed = int(last.split("resumed at ")[1].split()[0])
     assert 18 <= resumed <= 22
     assert "updates 32" in last
