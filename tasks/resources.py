@@ -7,11 +7,15 @@ import os
 from typing import Any
 
 from flytekit import Resources
+from flytekit.deck import DeckField
 from flytekit.extras.accelerators import A100, H100, L4, L40S, T4
 from flytekitplugins.kfpytorch import Elastic
 
 IMAGE = "{{.image.assay.fqn}}:{{.image.assay.version}}"
 """Resolved at registration from `images: assay:` of flyte.config.yaml, or from `--image assay=…`."""
+
+DECK_FIELDS = (DeckField.SOURCE_CODE, DeckField.TIMELINE, DeckField.INPUT, DeckField.OUTPUT)
+"""All but the packages, for which flytekit runs pip twice in each task with a Deck: a second, and the lock tells."""
 
 ACCELERATORS = {"A100": A100, "H100": H100, "L4": L4, "L40S": L40S, "T4": T4}
 
@@ -40,6 +44,7 @@ def _asking(cpu: str, mem: str) -> dict[str, Any]:
         "container_image": IMAGE,
         "requests": Resources(cpu=cpu, mem=mem),
         "limits": Resources(cpu=cpu, mem=mem),
+        "deck_fields": DECK_FIELDS,
     }
 
 
@@ -63,7 +68,7 @@ def _accelerated(cpu: str, mem: str, gpus: int) -> dict[str, Any]:
         return _asking(cpu, mem)
     accelerator = ACCELERATORS[_choice("ASSAY_ACCELERATOR", "A100", sorted(ACCELERATORS))]
     ask = Resources(cpu="12", mem="64Gi", gpu=str(gpus))
-    return {"container_image": IMAGE, "requests": ask, "limits": ask, "accelerator": accelerator}
+    return {**_asking(cpu, mem), "requests": ask, "limits": ask, "accelerator": accelerator}
 
 
 def encoder() -> dict[str, Any]:
