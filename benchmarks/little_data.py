@@ -6,7 +6,8 @@
 Each try changes one thing of the recipe; a seed changes what is left out for the cut points, the head and the
 order of documents. Fits and scores are kept in the output folder: what is there is not made again, so that seeds may be
 run side by side. Prints a row for each try: mean ± standard deviation over the seeds, and the difference of Spearman
-to `plain`, seed by seed.
+to `plain`, seed by seed. Where there are `labels_200`, `labels_400` and `plain`, a line through Spearman over the
+binary logarithm of the number of labels says what more of them would give, with 95 % prediction intervals.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
 from assay.evaluation import Outcomes, measure
 from assay.inference import Scorer
@@ -163,6 +165,27 @@ TRIES: dict[str, Callable[[Task], NDArray[np.float64]]] = {
     "distilled": distilled,
 }
 
+CURVE = {"labels_200": 200, "labels_400": 400, "plain": None}
+"""Labels of a try; None: all of train."""
+
+
+def learning_curve(counts: list[int], seeds: list[list[float]]) -> str:
+    """What least squares through Spearman over log2 of the labels say of more; `seeds`: values for each count."""
+    x = np.repeat(np.log2(counts), [len(values) for values in seeds])
+    y = np.concatenate(seeds)
+    slope, start = np.polyfit(x, y, 1)
+    free = len(x) - 2
+    noise = np.sqrt(((y - start - slope * x) ** 2).sum() / free)
+    said = [f"{slope:+.3f} for twice the labels"]
+    for count in (2 * counts[-1], 4 * counts[-1], 10 * counts[-1]):
+        at = np.log2(count)
+        error = noise * np.sqrt(1 + 1 / len(x) + (at - x.mean()) ** 2 / ((x - x.mean()) ** 2).sum())
+        half = student.ppf(0.975, free) * error
+        said.append(
+            f"{count:,}: {start + slope * at:.3f} [{start + slope * at - half:.3f}, {start + slope * at + half:.3f}]"
+        )
+    return "; ".join(said)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -177,6 +200,7 @@ def main() -> None:
     tasks = [task(edu, options.data, options.output, seed, options.recipe) for seed in options.seeds]
     print("| | " + " | ".join(SHOWN) + " | Spearman beside plain |\n" + "|---" * (len(SHOWN) + 2) + "|")
     plain: list[float] = []
+    by_labels: dict[int, list[float]] = {}
     for name in options.tries:
         found = []
         for given in tasks:
@@ -187,8 +211,13 @@ def main() -> None:
         spread = [np.std(c, ddof=1) if len(c) > 1 else float("nan") for c in cells]
         shown = [f"{np.mean(c):.3f} ± {s:.3f}" for c, s in zip(cells, spread, strict=True)]
         plain = plain or cells[0]
+        if name in CURVE:
+            by_labels[CURVE[name] or len(tasks[0].train)] = cells[0]
         beside = ", ".join(f"{mine - other:+.3f}" for mine, other in zip(cells[0], plain, strict=True))
         print(f"| {name} | " + " | ".join(shown) + f" | {beside} |", flush=True)
+    if len(by_labels) == len(CURVE):
+        counts = sorted(by_labels)
+        print(f"\nLearning curve: {learning_curve(counts, [by_labels[count] for count in counts])}")
 
 
 if __name__ == "__main__":
