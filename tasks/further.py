@@ -1,27 +1,21 @@
-"""Further rubrics, which the same network learns: their labels are prepared and measured as the main ones are.
+"""Labels by further rubrics, which the same network learns: acquired and validated as the main ones are.
 
-Each is one folder between tasks, so that `map_task` takes them all; a run of one rubric starts no pod for them.
+Each set is one folder between tasks, so that `map_task` takes them all; a run of one rubric starts no pod for them.
 """
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 from flytekit import current_context, task
 
 from assay.corpus import Columns, Period, acquire, open_source
-from assay.evaluation import Evaluation, evaluate_baselines, examine, read_limits
 from assay.labels import StoredSet, read_labels, validate
 from assay.progress import say
-from assay.report import write_html
 from assay.rubric import rubric_from_labels
-from assay.storage import staged_folder
-from assay.training import TrainConfig
 from tasks.caching import by_content
 from tasks.look import FurtherLabels
-from tasks.resources import encoder, heavy
-from tasks.settings import split_names
-from tasks.types import CurveTable, MeasuredFolder, ModelFolder, SetFolder, recorded, stored_folder
+from tasks.resources import heavy
+from tasks.types import SetFolder, recorded, stored_folder
 
 
 @task(cache=by_content("source"), **heavy())
@@ -43,45 +37,3 @@ def prepare_further(
             f"{checked.merged} merged with an equal text"
         )
     return stored_folder(folder / "set")
-
-
-@task(cache=by_content(), **encoder())
-def evaluate_further(
-    further: SetFolder,
-    model: ModelFolder,
-    curve: CurveTable,
-    config: TrainConfig,
-    encoder_revision: str,
-    slice_by: str,
-    rater_columns: str,
-    gate_limits: str,
-) -> MeasuredFolder:
-    """Baselines, evaluation and gates by a further rubric. `encoder_revision` only keys the cache."""
-    given = StoredSet.read(Path(further.download()))
-    of, leakage = given.divided, given.leakage
-    with recorded(f"Evaluate: {of.rubric.name}"):
-        assert leakage is not None
-        baselines = evaluate_baselines(of.snapshot, of.documents, of.assignment, of.rubric, config)
-        examined = examine(
-            Path(model.download()),
-            of,
-            baselines=baselines,
-            quarantine=given.quarantine,
-            curve=curve,
-            leakage=leakage,
-            slice_by=split_names(slice_by),
-            rater_columns=split_names(rater_columns),
-            limits=read_limits(split_names(gate_limits)),
-        )
-        folder = Path(current_context().working_directory) / "measured"
-        with staged_folder(folder) as partial:
-            fields = json.dumps(examined.evaluation.to_json(), ensure_ascii=False, allow_nan=False)
-            (partial / "evaluation.json").write_text(fields, encoding="utf-8")
-            write_html(examined.report, partial / "report.html")
-    return stored_folder(folder)
-
-
-def read_measured(folder: Path) -> tuple[str, tuple[Evaluation, Path]]:
-    """Rubric, evaluation and page of a MeasuredFolder."""
-    evaluation = Evaluation.from_json(json.loads((folder / "evaluation.json").read_text(encoding="utf-8")))
-    return evaluation.rubric.name, (evaluation, folder / "report.html")

@@ -11,7 +11,7 @@ from assay.evaluation import Evaluation, finish_model_folder, refusals
 from assay.progress import say
 from assay.registry import Registry, promote_first
 from tasks.caching import by_content
-from tasks.further import read_measured
+from tasks.evaluate_further import read_measured
 from tasks.resources import light
 from tasks.types import MeasuredFolder, ModelFolder, Stage, recorded
 

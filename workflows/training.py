@@ -8,7 +8,8 @@ from tasks.acquire import acquire_documents
 from tasks.baselines import fit_baselines
 from tasks.calibrate import calibrate_model
 from tasks.evaluate import evaluate
-from tasks.further import evaluate_further, prepare_further
+from tasks.evaluate_further import evaluate_further
+from tasks.further import prepare_further
 from tasks.look import look
 from tasks.register import Registration, register
 from tasks.seeds import try_seed

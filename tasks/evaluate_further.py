@@ -1,0 +1,58 @@
+"""Evaluate by a further rubric: what the main rubric's evaluation is, on the test part of another set."""
+
+import json
+from pathlib import Path
+
+from flytekit import current_context, task
+
+from assay.evaluation import Evaluation, evaluate_baselines, examine, read_limits
+from assay.labels import StoredSet
+from assay.report import write_html
+from assay.storage import staged_folder
+from assay.training import TrainConfig
+from tasks.caching import by_content
+from tasks.resources import encoder
+from tasks.settings import split_names
+from tasks.types import CurveTable, MeasuredFolder, ModelFolder, SetFolder, recorded, stored_folder
+
+
+@task(cache=by_content(), **encoder())
+def evaluate_further(
+    further: SetFolder,
+    model: ModelFolder,
+    curve: CurveTable,
+    config: TrainConfig,
+    encoder_revision: str,
+    slice_by: str,
+    rater_columns: str,
+    gate_limits: str,
+) -> MeasuredFolder:
+    """Baselines, evaluation and gates by a further rubric. `encoder_revision` only keys the cache."""
+    given = StoredSet.read(Path(further.download()))
+    of, leakage = given.divided, given.leakage
+    with recorded(f"Evaluate: {of.rubric.name}"):
+        assert leakage is not None
+        baselines = evaluate_baselines(of.snapshot, of.documents, of.assignment, of.rubric, config)
+        examined = examine(
+            Path(model.download()),
+            of,
+            baselines=baselines,
+            quarantine=given.quarantine,
+            curve=curve,
+            leakage=leakage,
+            slice_by=split_names(slice_by),
+            rater_columns=split_names(rater_columns),
+            limits=read_limits(split_names(gate_limits)),
+        )
+        folder = Path(current_context().working_directory) / "measured"
+        with staged_folder(folder) as partial:
+            fields = json.dumps(examined.evaluation.to_json(), ensure_ascii=False, allow_nan=False)
+            (partial / "evaluation.json").write_text(fields, encoding="utf-8")
+            write_html(examined.report, partial / "report.html")
+    return stored_folder(folder)
+
+
+def read_measured(folder: Path) -> tuple[str, tuple[Evaluation, Path]]:
+    """Rubric, evaluation and page of a MeasuredFolder."""
+    evaluation = Evaluation.from_json(json.loads((folder / "evaluation.json").read_text(encoding="utf-8")))
+    return evaluation.rubric.name, (evaluation, folder / "report.html")
