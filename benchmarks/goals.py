@@ -26,7 +26,7 @@ from assay.dedup import near_duplicate_clusters
 from assay.evaluation import Difference, Outcomes, baseline_scores, measure, paired_bootstrap
 from assay.inference import Scorer
 from assay.labels import assign_folds, join_units, validate
-from assay.model import Calibration, ModelInfo, new_model
+from assay.model import Calibration, ModelInfo, Windows, new_model
 from assay.progress import say
 from assay.rubric import Rubric, load_rubric
 from assay.storage import digest_json
@@ -276,13 +276,15 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--recipe", default="best")
     parser.add_argument("--encoder", help="instead of the recipe's: a model folder goes on from what it has learned")
+    parser.add_argument("--windows", default="", help="instead of the recipe's: TOKENSxCOUNT, such as 256x4")
     parser.add_argument("--transfer", action="store_true")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     sets = {name: load(name, options.data, options.output) for name in options.sets}
 
     def config(seed: int) -> TrainConfig:
-        return recipe(options.recipe, encoder=options.encoder, precision="bf16", seed=seed)
+        windows = Windows(*map(int, options.windows.split("x"))) if options.windows else None
+        return recipe(options.recipe, encoder=options.encoder, precision="bf16", seed=seed, windows=windows)
 
     if options.transfer:
         print(transfer(sets, [config(seed) for seed in options.seeds], options.output))
