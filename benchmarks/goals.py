@@ -229,43 +229,70 @@ def rounding(of: Labelled, seeds: list[dict[str, pd.DataFrame]]) -> str:
     return f"| {of.name} | " + " | ".join(f"{value:.3f}" for value in mean) + " |"
 
 
+def transferred(
+    learn: dict[str, Labelled],
+    ask: dict[str, Labelled],
+    configs: list[TrainConfig],
+    place: Path,
+    frozen: dict[str, NDArray[np.float32]],
+) -> tuple[int, dict[str, dict[str, list[float]]]]:
+    """Documents learned from; system -> set asked -> Spearman on all of its documents, for each seed where it matters.
+
+    A near copy of a document that is asked is learned from by nobody. `frozen`: as of `ridge_scores`.
+    """
+    texts = [text for of in (*learn.values(), *ask.values()) for text in of.texts]
+    known = sum(len(of.texts) for of in learn.values())
+    clusters = near_duplicate_clusters(texts, progress=False)
+    tested = np.concatenate([of.test for of in learn.values()])
+    chosen = np.flatnonzero(~tested & ~np.isin(clusters[:known], clusters[known:]))
+    asked = len(texts) - known
+    both = Labelled(
+        f"{'-'.join(learn)}-to-{'-'.join(ask)}",
+        [*(texts[row] for row in chosen), *texts[known:]],
+        np.concatenate([np.concatenate([of.labels for of in learn.values()])[chosen], np.zeros(asked)]),
+        np.concatenate([clusters[chosen], clusters[known:]]),
+        next(iter(learn.values())).rubric,
+        np.arange(len(chosen) + asked) >= len(chosen),
+    )
+    train, others = np.flatnonzero(~both.test), np.flatnonzero(both.test)
+    scores = {"**model**": [fitted_scores(both, train, others, config, place) for config in configs]}
+    for baseline, found in ridge_scores(both, train, others, frozen).items():
+        scores[BASELINES[baseline]] = [found]
+    ends = np.cumsum([len(of.texts) for of in ask.values()])[:-1]
+    return len(chosen), {
+        system: {
+            name: [float(spearmanr(part, of.labels)[0]) for part in parts]
+            for (name, of), *parts in zip(ask.items(), *(np.split(seed, ends) for seed in seeds), strict=True)
+        }
+        for system, seeds in scores.items()
+    }
+
+
 def transfer(sets: dict[str, Labelled], configs: list[TrainConfig], place: Path) -> str:
-    """Spearman of what is trained on the row's set on the documents of the column's, which are all measured; a near
-    copy of one of them is learned from by nobody. Mean ± standard deviation of the seeds, where they matter."""
+    """A row for what is learned from each set, and from all but the one that is asked; mean ± standard deviation."""
     lines = ["| trained on | | " + " | ".join(sets) + " |", "|---" * (len(sets) + 2) + "|"]
-    ends = np.cumsum([len(of.texts) for of in sets.values()])[:-1]
+
+    def row(title: str, system: str, found: dict[str, list[float]]) -> str:
+        cells = []
+        for name in sets:
+            values = found.get(name, [])
+            spread = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
+            cells.append(f"{np.mean(values):.3f}{spread}" if values else "–")
+        return f"| {title} | {system} | " + " | ".join(cells) + " |"
+
+    first = next(iter(sets.values()))
+    scorer = Scorer(new_model(ModelInfo(configs[0].encoder, first.rubric, configs[0].windows), seed=0))
     texts = [text for of in sets.values() for text in of.texts]
-    clusters = dict(zip(sets, np.split(near_duplicate_clusters(texts, progress=False), ends), strict=True))
-    info = ModelInfo(configs[0].encoder, next(iter(sets.values())).rubric, configs[0].windows)
-    frozen = dict(zip(texts, Scorer(new_model(info, seed=0)).embed(texts), strict=True))
+    frozen = dict(zip(texts, scorer.embed(texts), strict=True))
+    together: dict[str, dict[str, list[float]]] = {}
     for name, of in sets.items():
         others = {other: each for other, each in sets.items() if other != name}
-        elsewhere = np.concatenate([clusters[other] for other in others])
-        train = np.flatnonzero(~of.test & ~np.isin(clusters[name], elsewhere))
-        measured = [text for each in others.values() for text in each.texts]
-        both = Labelled(
-            f"{name}-to-{'-'.join(others)}",
-            [*of.rows(train), *measured],
-            np.concatenate([of.labels[train], np.zeros(len(measured))]),
-            np.concatenate([clusters[name][train], elsewhere]),
-            of.rubric,
-            np.arange(len(train) + len(measured)) >= len(train),
-        )
-        learned, asked = np.flatnonzero(~both.test), np.flatnonzero(both.test)
-        systems = {"**model**": [fitted_scores(both, learned, asked, config, place) for config in configs]}
-        for baseline, scores in ridge_scores(both, learned, asked, frozen).items():
-            systems[BASELINES[baseline]] = [scores]
-        for system, seeds in systems.items():
-            cells = dict.fromkeys(sets, "–")
-            start = 0
-            for other, each in others.items():
-                part = slice(start, start + len(each.texts))
-                start = part.stop
-                found = [spearmanr(scores[part], each.labels)[0] for scores in seeds]
-                spread = f" ± {np.std(found, ddof=1):.3f}" if len(found) > 1 else ""
-                cells[other] = f"{np.mean(found):.3f}{spread}"
-            lines.append(f"| {name} ({len(train)}) | {system} | " + " | ".join(cells.values()) + " |")
-    return "\n".join(lines)
+        count, systems = transferred({name: of}, others, configs, place, frozen)
+        lines += [row(f"{name} ({count:,})", system, found) for system, found in systems.items()]
+        if len(others) > 1:
+            for system, found in transferred(others, {name: of}, configs, place, frozen)[1].items():
+                together.setdefault(system, {}).update(found)
+    return "\n".join([*lines, *(row("the others together", system, found) for system, found in together.items())])
 
 
 def main() -> None:
