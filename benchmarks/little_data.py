@@ -183,7 +183,7 @@ def learning_curve(counts: list[int], seeds: list[list[float]]) -> str:
     free = len(x) - 2
     noise = np.sqrt(((y - start - slope * x) ** 2).sum() / free)
     said = [f"{slope:+.3f} for twice the labels"]
-    for count in (2 * counts[-1], 4 * counts[-1], 10 * counts[-1]):
+    for count in (2 * counts[-1], 4 * counts[-1]):
         at = np.log2(count)
         error = noise * np.sqrt(1 + 1 / len(x) + (at - x.mean()) ** 2 / ((x - x.mean()) ** 2).sum())
         half = student.ppf(0.975, free) * error
