@@ -48,17 +48,18 @@ def register(
 ) -> Registered:
     """Add model card, evaluation and report to the folder, and register it; the first version becomes champion.
 
-    A version that a gate refuses does not, unless `promote_refused` says why it should.
+    A version that a gate refuses, by any of its rubrics, does not, unless `promote_refused` says why it should.
     """
     with recorded("Register") as stage:
         folder = Path(current_context().working_directory) / "registered"
-        others = dict(read_measured(Path(measured.download())) for measured in further)
+        others = dict(read_measured(Path(other.download())) for other in further)
         finish_model_folder(Path(model.download()), evaluation, Path(report.download()), folder, others)
         shelf = Registry(registry)
         version = shelf.register(folder, {"metrics": evaluation.values(), "lineage": evaluation.lineage})
-        promotion = promote_first(
-            shelf, version.name, refusals(evaluation.gates), who="training workflow", in_spite=promote_refused
-        )
+        refused = refusals(evaluation.gates)
+        for name, (measured, _) in others.items():
+            refused += [f"{name}, {sentence}" for sentence in refusals(measured.gates)]
+        promotion = promote_first(shelf, version.name, refused, who="training workflow", in_spite=promote_refused)
         stage.documents = evaluation.documents
         stage.remark = f"version {version.name}, champion is {promotion.champion or 'none: refused'}"
         say(f"version {version.name}; {promotion.sentence}")

@@ -1,7 +1,6 @@
 """Two rubrics learned by one network, as a workflow."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +12,7 @@ from assay.model import ModelInfo
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> Iterator[Checkout]:
+def checkout(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> Checkout:
     made = Checkout(tmp_path_factory.mktemp("further"), tiny_encoder)
     rows = [json.loads(line) for line in made.source.read_text().splitlines()]
     made.source.write_text("".join(json.dumps(row) + "\n" for row in rows[:240]))
