@@ -16,7 +16,7 @@ from assay.errors import InputError
 from assay.evaluation import GateLimits, PromotionLimits
 from assay.judging import JudgeRequest, judge_challenger, model_to_beat
 from assay.progress import say
-from assay.registry import CHAMPION, PREVIOUS, Decision, Outcome, Registry, promote, promote_judged, rollback
+from assay.registry import CHAMPION, Decision, Outcome, Registry, promote, promote_judged, rollback, served_before
 
 DONE: dict[str, Outcome] = {"promote": "promoted", "rollback": "rolled back", "none": "deployed", "keep": "kept"}
 """What moves of the champion -> outcome of the decision."""
@@ -75,11 +75,16 @@ def plan_rollback(registry: str, target: dict[str, str], *, who: str, why: str) 
     """Back to the version before the champion. Raises InputError, too, where there is none, or without a reason."""
     if not why.strip():
         raise InputError("going back needs a reason", fix="Say why")
-    if Registry(registry).alias(PREVIOUS) is None:
+    shelf = Registry(registry)
+    champion = shelf.alias(CHAMPION)
+    before = served_before(shelf, champion)
+    if champion is None or not before:
         raise InputError(
             "nothing served before this champion", where=registry, fix="Promote the version that should serve"
         )
-    return plan_change(registry, PREVIOUS, target, move="rollback", who=who, why=why)
+    change = plan_change(registry, before, target, move="rollback", who=who, why=why)
+    _require_same(champion.version, change.champion, registry)
+    return change
 
 
 def judge_change(
@@ -162,6 +167,7 @@ def move_champion(change: Change, served: Served) -> Served:
         )
     elif change.move == "rollback":
         move = rollback(shelf, who=change.who, why=change.why, of=change.champion)
+        _require_same(change.version, move.version, change.registry)
     else:
         return served
     said = f"champion is {move.version}, move {move.number}"
@@ -216,6 +222,15 @@ def restore(change: Change, error: str) -> Decision:
     )
     say(decision.sentence)
     return keep_decision(change.registry, decision, change.verdict)
+
+
+def _require_same(wanted: str, champion: str, registry: str) -> None:
+    if champion != wanted:
+        raise InputError(
+            f"another became champion meanwhile: {champion or 'none'}",
+            where=registry,
+            fix="Look at what serves now, and decide again",
+        )
 
 
 def _champion(change: Change) -> str:

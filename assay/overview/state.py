@@ -10,7 +10,7 @@ from typing import Any
 from assay.errors import InputError
 from assay.evaluation import Use, Verdict, decisions
 from assay.monitoring import Look, LookLog
-from assay.registry import CHAMPION, PREVIOUS, AliasMove, Decision, DecisionLog, Registry, Version
+from assay.registry import CHAMPION, PREVIOUS, AliasMove, Decision, DecisionLog, Registry, Version, served_before
 from assay.scorelog import read_log
 from assay.storage import join, read_bytes, require_folder
 
@@ -148,12 +148,10 @@ def _champion(registry: Registry) -> tuple[AliasMove | None, bool]:
 
 
 def _previous(registry: Registry, champion: AliasMove | None, skipped: list[str]) -> str:
-    if champion and champion.previous:  # the champion's log is what counts: that of `previous` follows it
-        return champion.previous
-    move = None
+    before = ""
     with _told(registry.url, skipped):
-        move = registry.alias(PREVIOUS)
-    return move.version if move else ""
+        before = served_before(registry, champion)
+    return before
 
 
 def _known(registry: Registry, version: Version, aliases: dict[str, str], skipped: list[str]) -> Known:

@@ -1,7 +1,7 @@
 """Models that were proved: immutable versions, and aliases that say which one serves, who moved them and why."""
 
 from assay.registry.aliases import AliasMove
-from assay.registry.champion import PREVIOUS, promote, rollback
+from assay.registry.champion import PREVIOUS, promote, rollback, served_before
 from assay.registry.decisions import Decision, DecisionLog, Outcome
 from assay.registry.judged import KeptVerdict, promote_judged
 from assay.registry.promotion import CHAMPION, Promotion, promote_first
@@ -22,4 +22,5 @@ __all__ = [
     "promote_first",
     "promote_judged",
     "rollback",
+    "served_before",
 ]

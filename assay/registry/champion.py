@@ -56,14 +56,14 @@ def rollback(registry: Registry, *, who: str, why: str, of: str = "") -> AliasMo
     """
     require_reason(who, why)
     _settle(registry)
-    current, previous = registry.alias(CHAMPION), registry.alias(PREVIOUS)
-    if current is None or previous is None:
+    current = registry.alias(CHAMPION)
+    target = served_before(registry, current)
+    if current is None or not target:
         raise InputError(
             "there is no champion" if current is None else "nothing served before this champion",
             where=registry.url,
             fix="Promote the version that should serve",
         )
-    target = previous.version
     if current.version == target or (of and current.version != of):
         return current
     evidence = {"rolled back": current.version}
@@ -76,6 +76,18 @@ def rollback(registry: Registry, *, who: str, why: str, of: str = "") -> AliasMo
         if now and now.number > current.number and now.version == target:  # somebody else rolled back meanwhile
             return now
         raise
+
+
+def served_before(registry: Registry, champion: AliasMove | None) -> str:
+    """Name of the version to which a rollback of this champion goes; empty where nothing served before.
+
+    What its own move says, for the log of `previous` may not have followed yet: read there, a rollback beside a
+    promotion could go one version too far. That log is asked about a champion that was set without it.
+    """
+    if champion and champion.previous:
+        return champion.previous
+    move = registry.alias(PREVIOUS)
+    return move.version if move else ""
 
 
 def require_reason(who: str, why: str) -> None:

@@ -10,7 +10,7 @@ from tiny_versions import Versions, registry_of
 from assay import changing
 from assay.deployment import FailedDeploymentError, LocalTarget
 from assay.errors import InputError
-from assay.registry import CHAMPION, DecisionLog, Registry
+from assay.registry import CHAMPION, DecisionLog, Registry, promote
 
 
 @pytest.fixture
@@ -108,6 +108,26 @@ def test_what_somebody_else_promoted_meanwhile_serves_after_a_failure(
     registry.move_alias(CHAMPION, versions.bad, who="anna", why="faster", evidence={}, after=registry.alias(CHAMPION))
 
     told = changing.restore(change, "another became champion meanwhile")
+
+    assert cluster.serving == {versions.bad}
+    assert (told.champion, told.serving) == (versions.bad, versions.bad)
+
+
+def test_a_rollback_beside_which_another_version_is_promoted_is_told_and_gives_way(
+    registry: Registry, versions: Versions, cluster: StandIn, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    target = {"target": "kubernetes", "within": "20"}
+    promote(registry, versions.second, against=versions.first, who="test", why="x")
+    changing.deploy(changing.plan_change(registry.url, CHAMPION, target, move="none", who="test", why="x"))
+    change = changing.plan_rollback(registry.url, target, who="test", why="it is slow")
+    assert (change.version, change.champion) == (versions.first, versions.second)
+    served = changing.deploy(change)
+    promote(registry, versions.bad, against=versions.second, who="anna", why="faster")
+
+    with pytest.raises(InputError, match=f"another became champion meanwhile: {versions.bad}") as raised:
+        changing.move_champion(change, served)
+    told = changing.restore(change, str(raised.value))
 
     assert cluster.serving == {versions.bad}
     assert (told.champion, told.serving) == (versions.bad, versions.bad)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assay.errors import InputError
-from assay.registry import CHAMPION, PREVIOUS, Registry, promote, promote_first, promote_judged, rollback
+from assay.registry import CHAMPION, PREVIOUS, AliasMove, Registry, promote, promote_first, promote_judged, rollback
 
 
 @pytest.fixture(params=["disk", "s3"])
@@ -194,6 +194,41 @@ def test_rollbacks_at_once_agree_and_a_promotion_beside_them_leaves_no_doubt(url
         assert set(won) == {one}
         assert [move.version for move in moves[2:]] == [one]
         assert stands(registry, PREVIOUS) == one
+
+
+class Interrupted(Registry):
+    """Before its `number`-th look at an alias somebody promotes a third version, and dies before `previous` follows."""
+
+    def __init__(self, url: str, number: int, third: str) -> None:
+        super().__init__(url)
+        self.number, self.third, self.promoted = number, third, False
+
+    def alias(self, name: str) -> AliasMove | None:
+        self.number -= 1
+        if self.number == 0:
+            current = super().alias(CHAMPION)
+            self.move_alias(
+                CHAMPION, self.third, who="dead", why="y", evidence={}, after=current, previous=current.version
+            )
+            self.promoted = True
+        return super().alias(name)
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_a_promotion_at_any_moment_of_a_rollback_never_brings_back_more_than_one_version(
+    number: int, tmp_path: Path
+) -> None:
+    url = str(tmp_path / "registry")
+    one, two, three = registered(Registry(url), tmp_path, "1", "2", "3")
+    promote(Registry(url), one, against="", who="x", why="first")
+    promote(Registry(url), two, against=one, who="x", why="better")
+    registry = Interrupted(url, number, three)
+
+    try:
+        assert rollback(registry, who="x", why="bad").version == (two if registry.promoted else one)
+    except InputError as error:
+        assert "meanwhile" in str(error)
+        assert stands(registry, CHAMPION) == three
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
