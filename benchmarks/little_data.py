@@ -11,21 +11,28 @@ binary logarithm of the number of labels says what more of them would give, with
 """
 
 import argparse
+import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
+from scipy.stats import spearmanr
 from scipy.stats import t as student
 
 from assay.evaluation import Outcomes, measure
 from assay.inference import Scorer
 from assay.model import ModelInfo, Windows, save_model
+from assay.progress import say
 from assay.storage import digest_json, staged_folder
-from assay.training import TrainConfig, fit, recipe
+from assay.training import Checkpoint, TrainConfig, fit, recipe
 from benchmarks.goals import Labelled, load, parts_of, predictions
+from benchmarks.pooling import pooled_encoder
 
 SHOWN = ("spearman", "average_precision", "f1", "best_f1", "qwk", "mae")
 """best_f1: over all cuts of the measured documents themselves, which no cut point chosen elsewhere can beat."""
@@ -139,6 +146,52 @@ def distilled(given: Task) -> NDArray[np.float64]:
     return scores_of(model_of(both, known, given.config, given), given.measured)
 
 
+@dataclass(frozen=True)
+class States(Checkpoint):
+    """Keeps the network of each state, and nothing on disk."""
+
+    networks: list[dict[str, torch.Tensor]] = field(default_factory=list)
+
+    def load(self) -> None:
+        return None
+
+    def save(self, state: dict[str, Any]) -> None:
+        self.networks.append({name: weight.clone() for name, weight in state["network"].items()})
+
+
+def early_stopped(given: Task) -> NDArray[np.float64]:
+    """Six passes, and of the states after each the one that orders the calibration part best."""
+    config, kept = replace(given.config, epochs=6, checkpoint_updates=len(given.train) // 16), States(Path(), "")
+    texts, labels = given.edu.rows(given.train), given.edu.labels[given.train]
+    model = fit(texts, labels, ModelInfo(config.encoder, given.edu.rubric, config.windows), config, checkpoint=kept)
+    scorer, best = Scorer(model.model), (-1.0, kept.networks[0])
+    for number, network in enumerate(kept.networks, 1):
+        scorer.model.network.load_state_dict(network)
+        said = scorer.read(given.edu.rows(given.calibration)).score
+        ranked = float(spearmanr(said, given.edu.labels[given.calibration]).statistic)
+        say(f"seed {given.seed}, pass {number}: Spearman {ranked:.3f} on the calibration part")
+        best = max(best, (ranked, network), key=itemgetter(0))
+    scorer.model.network.load_state_dict(best[1])
+    return scorer.read(given.measured).score
+
+
+def pooled(pooling: str) -> Callable[[Task], NDArray[np.float64]]:
+    return lambda given: learned(
+        given, replace(given.config, encoder=pooled_encoder(given.config.encoder, pooling, given.place))
+    )
+
+
+def three_windows(given: Task, joined: Callable[[list[float]], float]) -> NDArray[np.float64]:
+    """Learned from the mean of beginning, middle and end; each window's score is joined so."""
+    config = replace(given.config, windows=replace(given.config.windows, count=3))
+    folder = model_of(given.edu.rows(given.train), given.edu.labels[given.train], config, given)
+    kept = folder.with_name(f"{folder.name}-windows-{digest_json(given.measured)[:16]}.json")
+    if not kept.exists():
+        scorer = Scorer.load(folder)
+        kept.write_text(json.dumps([[w.score for w in scorer.windows(text)] for text in given.measured]))
+    return np.array([joined(scores) for scores in json.loads(kept.read_text())])
+
+
 def changed(**changes: object) -> Callable[[Task], NDArray[np.float64]]:
     return lambda given: learned(given, replace(given.config, **changes))  # type: ignore[arg-type]
 
@@ -153,6 +206,12 @@ TRIES: dict[str, Callable[[Task], NDArray[np.float64]]] = {
     "windows_512": changed(windows=Windows(512, 1)),
     "windows_4x64": changed(windows=Windows(64, 4)),
     "windows_2x256": changed(windows=Windows(256, 2)),
+    "three_windows": lambda given: three_windows(given, lambda scores: float(np.mean(scores))),
+    "three_windows_highest": lambda given: three_windows(given, max),
+    "three_windows_lowest": lambda given: three_windows(given, min),
+    "mean_pooling": pooled("mean"),
+    "first_token": pooled("first"),
+    "early_stopped": early_stopped,
     "ordinal": changed(loss="ordinal"),
     "last_3_layers": changed(trained_layers=3),
     "head_alone": changed(trained_layers=0, learning_rate=3e-3, epochs=6),
