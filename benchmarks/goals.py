@@ -8,7 +8,7 @@ learned from the other four; cut points for a fold come from the scores that the
 none of its labels is in them. The others: a fifth is measured on, another chooses the cut points. A seed changes folds,
 head and order. Scores are kept in the output folder; a fit that is
 there already is not repeated. `--transfer` prints the matrix of models trained on one whole set and measured on
-others, all by one rubric.
+others, all by one rubric; with `--joined`, of models trained on all the others together, too.
 """
 
 import argparse
@@ -268,8 +268,11 @@ def transferred(
     }
 
 
-def transfer(sets: dict[str, Labelled], configs: list[TrainConfig], place: Path) -> str:
-    """A row for what is learned from each set, and from all but the one that is asked; mean ± standard deviation."""
+def transfer(sets: dict[str, Labelled], configs: list[TrainConfig], place: Path, *, joined: bool) -> str:
+    """A row for what is learned from each set; with `joined`, from all but the one that is asked, too.
+
+    Mean ± standard deviation.
+    """
     lines = ["| trained on | | " + " | ".join(sets) + " |", "|---" * (len(sets) + 2) + "|"]
 
     def row(title: str, system: str, found: dict[str, list[float]]) -> str:
@@ -289,7 +292,7 @@ def transfer(sets: dict[str, Labelled], configs: list[TrainConfig], place: Path)
         others = {other: each for other, each in sets.items() if other != name}
         count, systems = transferred({name: of}, others, configs, place, frozen)
         lines += [row(f"{name} ({count:,})", system, found) for system, found in systems.items()]
-        if len(others) > 1:
+        if joined:
             for system, found in transferred(others, {name: of}, configs, place, frozen)[1].items():
                 together.setdefault(system, {}).update(found)
     return "\n".join([*lines, *(row("the others together", system, found) for system, found in together.items())])
@@ -305,6 +308,7 @@ def main() -> None:
     parser.add_argument("--encoder", help="instead of the recipe's: a model folder goes on from what it has learned")
     parser.add_argument("--windows", default="", help="instead of the recipe's: TOKENSxCOUNT, such as 256x4")
     parser.add_argument("--transfer", action="store_true")
+    parser.add_argument("--joined", action="store_true", help="with --transfer: from all the other sets together, too")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     sets = {name: load(name, options.data, options.output) for name in options.sets}
@@ -314,7 +318,7 @@ def main() -> None:
         return recipe(options.recipe, encoder=options.encoder, precision="bf16", seed=seed, windows=windows)
 
     if options.transfer:
-        print(transfer(sets, [config(seed) for seed in options.seeds], options.output))
+        print(transfer(sets, [config(seed) for seed in options.seeds], options.output, joined=options.joined))
         return
     graded = []
     for name, of in sets.items():
