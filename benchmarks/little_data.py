@@ -200,7 +200,6 @@ TRIES: dict[str, Callable[[Task], NDArray[np.float64]]] = {
     "plain": changed(),
     "epochs_1": changed(epochs=1),
     "epochs_6": changed(epochs=6),
-    "dropout": changed(dropout=True),
     "windows_128": changed(windows=Windows(128, 1)),
     "windows_2x128": changed(windows=Windows(128, 2)),
     "windows_512": changed(windows=Windows(512, 1)),

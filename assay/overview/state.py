@@ -148,10 +148,10 @@ def _champion(registry: Registry) -> tuple[AliasMove | None, bool]:
 
 
 def _previous(registry: Registry, champion: AliasMove | None, skipped: list[str]) -> str:
-    before = ""
+    before = None
     with _told(registry.url, skipped):
         before = served_before(registry, champion)
-    return before
+    return before or ""
 
 
 def _known(registry: Registry, version: Version, aliases: dict[str, str], skipped: list[str]) -> Known:

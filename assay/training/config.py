@@ -40,8 +40,6 @@ class TrainConfig:
     """Largest norm of the gradient."""
     balance: float = 0.0
     """0 weighs all documents alike, 1 gives every level of the label the same total weight."""
-    dropout: bool = False
-    """The encoder's own dropout. Off: it doubles the time on CPUs, and one process and many would draw differently."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 on accelerators that have it, fp32 on CPUs."""
     scoring_precision: Literal["fp32", "bf16"] = "fp32"

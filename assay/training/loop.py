@@ -147,7 +147,9 @@ def _fit(
     on_update: Callable[[Record], None] | None,
 ) -> Fitted:
     model = new_model(info, seed=config.seed)
-    network = model.network.to(processes.device).train(config.dropout)
+    # Without the encoder's dropout: it gained nothing (benchmarks/RESULTS.md) and doubled the time on CPUs, and one
+    # process and many would draw differently.
+    network = model.network.to(processes.device).eval()
     head = output_layer(network)
     if config.trained_layers is not None:
         train_last_layers(network, config.trained_layers)
