@@ -32,7 +32,7 @@ from assay.progress import say
 from assay.storage import digest_json, staged_folder
 from assay.training import Checkpoint, TrainConfig, fit, recipe
 from benchmarks.goals import Labelled, load, parts_of, predictions
-from benchmarks.pooling import pooled_encoder
+from benchmarks.pooling import mean_layer_encoder, pooled_encoder
 
 SHOWN = ("spearman", "average_precision", "f1", "best_f1", "qwk", "mae")
 """best_f1: over all cuts of the measured documents themselves, which no cut point chosen elsewhere can beat."""
@@ -181,6 +181,10 @@ def pooled(pooling: str) -> Callable[[Task], NDArray[np.float64]]:
     )
 
 
+def mean_layer(given: Task) -> NDArray[np.float64]:
+    return learned(given, replace(given.config, encoder=mean_layer_encoder(given.config.encoder, given.place)))
+
+
 def three_windows(given: Task, joined: Callable[[list[float]], float]) -> NDArray[np.float64]:
     """Learned from the mean of beginning, middle and end; each window's score is joined so."""
     config = replace(given.config, windows=replace(given.config.windows, count=3))
@@ -210,6 +214,7 @@ TRIES: dict[str, Callable[[Task], NDArray[np.float64]]] = {
     "three_windows_lowest": lambda given: three_windows(given, min),
     "mean_pooling": pooled("mean"),
     "first_token": pooled("first"),
+    "mean_layer": mean_layer,
     "early_stopped": early_stopped,
     "balanced": changed(balance=0.5),
     "ordinal": changed(loss="ordinal"),

@@ -6,7 +6,14 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForSequenceClassification, BertConfig, BertModel, BertPreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertConfig,
+    BertModel,
+    BertPreTrainedModel,
+)
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from assay.model import locate_encoder
@@ -41,6 +48,36 @@ class PooledBert(BertPreTrainedModel):
             return SequenceClassifierOutput(logits=self.classifier(state_WTH[:, 0]))
         mask_WT1 = attention_mask[:, :, None].to(state_WTH.dtype)
         return SequenceClassifierOutput(logits=self.classifier((state_WTH * mask_WT1).sum(1) / mask_WT1.sum(1)))
+
+
+def mean_layer_encoder(encoder: str, place: Path) -> str:
+    """Folder of a BERT encoder whose first token begins as the mean over the tokens: any transformers loads it.
+
+    One more layer: its queries and keys are zero, so that attention is uniform; values are passed on tenfold, beside
+    which what the first token was counts little; the rest of it does nothing, and the pooler's tanh is nearly linear.
+    """
+    folder = place / "encoder-mean-layer"
+    if not folder.exists():
+        source = locate_encoder(encoder)[0]
+        given = BertModel.from_pretrained(source)
+        config = AutoConfig.from_pretrained(source)
+        config.num_hidden_layers += 1
+        made = BertModel(config)
+        made.load_state_dict(given.state_dict(), strict=False)
+        layer, one = made.encoder.layer[-1], torch.eye(config.hidden_size)
+        with torch.no_grad():
+            for parameter in layer.parameters():
+                parameter.zero_()
+            layer.attention.self.value.weight.copy_(one)
+            layer.attention.output.dense.weight.copy_(10 * one)
+            for norm in (layer.attention.output.LayerNorm, layer.output.LayerNorm):
+                norm.weight.fill_(1)
+            made.pooler.dense.weight.copy_(0.3 * one)
+            made.pooler.dense.bias.zero_()
+        with staged_folder(folder) as partial:
+            made.save_pretrained(partial)
+            AutoTokenizer.from_pretrained(source).save_pretrained(partial)
+    return str(folder)
 
 
 def pooled_encoder(encoder: str, pooling: str, place: Path) -> str:
