@@ -216,7 +216,6 @@ TRIES: dict[str, Callable[[Task], NDArray[np.float64]]] = {
     "first_token": pooled("first"),
     "mean_layer": mean_layer,
     "early_stopped": early_stopped,
-    "balanced": changed(balance=0.5),
     "ordinal": changed(loss="ordinal"),
     "binary": changed(loss="binary"),
     "last_3_layers": changed(trained_layers=3),

@@ -38,8 +38,6 @@ class TrainConfig:
     """Of matrices; biases and norms have none."""
     clip: float = 1.0
     """Largest norm of the gradient."""
-    balance: float = 0.0
-    """0 weighs all documents alike, 1 gives every level of the label the same total weight."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 on accelerators that have it, fp32 on CPUs."""
     scoring_precision: Literal["fp32", "bf16"] = "fp32"
@@ -76,9 +74,8 @@ class TrainConfig:
             raise InputError(f"least_updates is {self.least_updates}", where="training settings", fix="Give 0 or more")
         if self.folds < 0 or self.folds == 1:
             raise InputError(f"folds is {self.folds}", where="training settings", fix="Give 0, or 2 and more")
-        for name in ("warmup", "balance"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} is {getattr(self, name)}", where="training settings", fix="Give 0 to 1")
+        if not 0 <= self.warmup <= 1:
+            raise InputError(f"warmup is {self.warmup}", where="training settings", fix="Give 0 to 1")
         if not 0 <= self.seed < 2**32:
             raise InputError(f"seed is {self.seed}", where="training settings", fix="Give 0 to 4294967295")
         if self.weight_decay < 0:

@@ -34,18 +34,8 @@ def share_of(rank: int, processes: int, indices: np.ndarray, lengths: Sequence[i
     return by_length[rank::processes]
 
 
-def level_weights(labels: np.ndarray, balance: float) -> np.ndarray:
-    """Weight of each document, shape (n,), mean 1: inverse frequency of its label to the power `balance`."""
-    _, level, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    weights = (1.0 / counts[level]) ** balance
-    return weights / weights.mean()
-
-
-def joint_weights(label_DR: np.ndarray, balance: float) -> np.ndarray:
-    """Weights of documents for each rubric, shape (documents, rubrics): of mean 1 over those that have its label, 0 for
-    those that lack it (NaN)."""
-    weight_DR = np.zeros(label_DR.shape)
-    for column, label_D in enumerate(label_DR.T):
-        has = ~np.isnan(label_D)
-        weight_DR[has, column] = level_weights(label_D[has], balance)
-    return weight_DR
+def joint_weights(label_DR: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    """Weights of documents for each rubric, shape (documents, rubrics): those given, or 1; 0 where a document lacks the
+    rubric's label (NaN)."""
+    given_DR = np.ones(label_DR.shape) if weights is None else np.asarray(weights, dtype=float).reshape(label_DR.shape)
+    return np.where(np.isnan(label_DR), 0.0, given_DR)

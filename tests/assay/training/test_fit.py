@@ -22,7 +22,7 @@ from assay.model import ModelInfo, Windows, load_model, new_model, save_model
 from assay.rubric import load_rubric
 from assay.training import Checkpoint, TrainConfig, fit, launch, recipe
 from assay.training.losses import LossName, Ordinal, make_loss
-from assay.training.plan import batch_of, level_weights, share_of, steps_per_epoch, updates_of
+from assay.training.plan import batch_of, share_of, steps_per_epoch, updates_of
 
 
 @pytest.fixture
@@ -34,7 +34,6 @@ def config(tiny_encoder: Path) -> TrainConfig:
         batch_documents=9,  # does not divide by two: the processes' shares differ in size
         batch_tokens=200,  # several accumulated pieces an update, of different sizes
         learning_rate=2e-3,
-        balance=0.5,
         checkpoint_updates=3,
     )
 
@@ -51,7 +50,7 @@ def info_of(config: TrainConfig) -> ModelInfo:
 
 def curve(texts: list[str], labels: np.ndarray, config: TrainConfig) -> list[tuple[float, float]]:
     """Loss and gradient norm of every update; at module level, so that worker processes can find it."""
-    fitted = fit(texts, labels, info_of(config), config)
+    fitted = fit(texts, labels, info_of(config), config, weights=1 + labels)
     return [(record["loss"], record["gradient_norm"]) for record in fitted.history]
 
 
@@ -259,7 +258,7 @@ def _dies_once(texts: list[str], labels: np.ndarray, config: TrainConfig, folder
             os.kill(os.getpid(), signal.SIGKILL)
 
     checkpoint = Checkpoint(folder / "checkpoint.pt", "this run")
-    fitted = fit(texts, labels, info_of(config), config, checkpoint=checkpoint, on_update=die)
+    fitted = fit(texts, labels, info_of(config), config, weights=1 + labels, checkpoint=checkpoint, on_update=die)
     return [(record["loss"], record["gradient_norm"]) for record in fitted.history]
 
 
@@ -282,8 +281,8 @@ def test_equal_labels_and_nonsense_settings_are_refused(
         fit(labelled[0], np.ones(60), info_of(config), config)
     with pytest.raises(InputError, match="learning_rate"):
         TrainConfig(learning_rate=0)
-    with pytest.raises(InputError, match="balance"):
-        TrainConfig(balance=2)
+    with pytest.raises(InputError, match="warmup"):
+        TrainConfig(warmup=2)
     with pytest.raises(InputError, match="no recipe"):
         recipe("nothing")
     with pytest.raises(InputError, match="reads 128"):
@@ -303,16 +302,6 @@ def test_every_epoch_sees_every_document_once_and_processes_share_them_out() -> 
                 seen += batch.tolist()
             assert sorted(seen) == list(range(47))
     assert batch_of(0, 47, 8, 1).tolist() != batch_of(6, 47, 8, 1).tolist()
-
-
-def test_balance_gives_every_level_the_same_total_weight() -> None:
-    labels = np.array([0.0] * 80 + [1.0] * 15 + [5.0] * 5)
-
-    weights = level_weights(labels, 1.0)
-
-    totals = [weights[labels == level].sum() for level in (0, 1, 5)]
-    np.testing.assert_allclose(totals, totals[0])
-    np.testing.assert_allclose(level_weights(labels, 0.0), 1)
 
 
 @given(st.integers(1, 500), st.integers(1, 64), st.integers(1, 5), st.integers(0, 400))

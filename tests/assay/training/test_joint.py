@@ -16,7 +16,7 @@ from assay.rubric import Rubric, load_rubric
 from assay.training import Checkpoint, TrainConfig, fit, launch
 from assay.training.joint import JointLoss, shares
 from assay.training.losses import LossName
-from assay.training.plan import joint_weights, level_weights
+from assay.training.plan import joint_weights
 
 LENGTH = Rubric("length", 0, 40, 20)
 NONE = float("nan")
@@ -31,7 +31,6 @@ def settings_of(tiny_encoder: Path) -> TrainConfig:
         batch_documents=9,  # does not divide by two: the processes' shares differ in size
         batch_tokens=200,  # several accumulated pieces an update, of different sizes
         learning_rate=2e-3,
-        balance=0.5,
         checkpoint_updates=3,
     )
 
@@ -56,7 +55,10 @@ def info_of(config: TrainConfig) -> ModelInfo:
 
 def curve(texts: list[str], labels: np.ndarray, config: TrainConfig) -> list[tuple[float, float]]:
     """Loss and gradient norm of every update; at module level, so that worker processes can find it."""
-    return [(one["loss"], one["gradient_norm"]) for one in fit(texts, labels, info_of(config), config).history]
+    return [
+        (one["loss"], one["gradient_norm"])
+        for one in fit(texts, labels, info_of(config), config, weights=1 + np.nan_to_num(labels)).history
+    ]
 
 
 @pytest.mark.parametrize("loss", ["regression", pytest.param("ordinal", marks=pytest.mark.full)])
@@ -100,7 +102,7 @@ def test_a_missing_label_has_no_gradient_whatever_stands_in_its_place(
     loss: LossName, settings_of: TrainConfig, labels: np.ndarray
 ) -> None:
     criterion = JointLoss(loss, labels, info_of(settings_of))
-    weights = torch.tensor(joint_weights(labels, 0.5), dtype=torch.float32)
+    weights = torch.tensor(joint_weights(labels, None), dtype=torch.float32)
     rows = np.arange(len(labels))
     start = torch.randn(len(labels), 2, generator=torch.Generator().manual_seed(0))
 
@@ -128,7 +130,8 @@ def test_processes_share_the_loss_of_a_batch_out(seed: int, rubrics: int, proces
     labels = draw.integers(0, 4, (30, rubrics)).astype(float)
     labels[draw.random(labels.shape) < 0.7] = NONE
     labels[:2] = [[0.0] * rubrics, [1.0] * rubrics]
-    weights = torch.tensor(joint_weights(labels, 0.5), dtype=torch.float32)
+    each = draw.uniform(0.1, 3, labels.shape)
+    weights = torch.tensor(joint_weights(labels, each), dtype=torch.float32)
     batch = draw.permutation(30)[:8]
 
     parts = [shares(weights, batch[rank::processes], batch) for rank in range(processes)]
@@ -137,10 +140,7 @@ def test_processes_share_the_loss_of_a_batch_out(seed: int, rubrics: int, proces
     total = torch.cat(parts).sum(0)
     present = ~np.isnan(labels[batch]).all(axis=0)
     np.testing.assert_allclose(total, present / rubrics, atol=1e-6)
-    for column, label in enumerate(labels.T):
-        has = ~np.isnan(label)
-        np.testing.assert_allclose(weights[has, column], level_weights(label[has], 0.5), rtol=1e-6)
-        assert (weights[~has, column] == 0).all()
+    np.testing.assert_allclose(weights, np.where(np.isnan(labels), 0, each), rtol=1e-6)
 
 
 def test_a_resumed_run_ends_with_the_same_weights(
