@@ -60,7 +60,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--weight-column", default="", help="how much each label counts in training, above 0")
     train.add_argument("--epochs", type=int, help="passes over the training part (default: the recipe's)")
-    train.add_argument("--window-tokens", type=int, help="tokens read of a document (default: the recipe's)")
+    train.add_argument("--window-tokens", type=int, help="tokens read at once (default: the recipe's)")
+    train.add_argument(
+        "--window-count",
+        type=int,
+        help="windows of so many tokens read of a document, from its beginning to its end (default: the recipe's, 1)",
+    )
     train.add_argument("--precision", choices=["auto", "fp32", "bf16"], help="(default: the recipe's)")
     train.add_argument(
         "--scoring-precision", choices=["fp32", "bf16"], help="in which the model scores for good (default: fp32)"
@@ -207,6 +212,7 @@ def _train(options: argparse.Namespace) -> None:
         precision=options.precision,
         scoring_precision=options.scoring_precision,
         window_tokens=options.window_tokens,
+        window_count=options.window_count,
         seed=options.seed,
     )
     request = Request(

@@ -40,6 +40,7 @@ def train_quality_classifier(
     recipe: str = "default",
     encoder: str = "",
     window_tokens: int = 0,
+    window_count: int = 0,
     loss: str = "",
     scoring_precision: str = "fp32",
     folds: int = 0,
@@ -72,7 +73,8 @@ def train_quality_classifier(
         threshold: label from which a document is kept; without one, the rubric's
         recipe: training settings, by name
         encoder: packaged name, folder or OWNER/NAME@REVISION; without one, the recipe's
-        window_tokens: tokens read of a document's beginning; 0: the recipe's
+        window_tokens: tokens of a document that are read at once; 0: the recipe's
+        window_count: windows of so many tokens, from a document's beginning to its end; 0: the recipe's
         loss: regression, ordinal or binary; without one, the recipe's
         scoring_precision: in which the model scores for good, fp32 or bf16
         folds: 2 or more: the calibration part is learned from too, and calibration is cross-fitted; for little data
@@ -100,6 +102,7 @@ def train_quality_classifier(
         recipe_name=recipe,
         encoder=encoder,
         window_tokens=window_tokens,
+        window_count=window_count,
         loss=loss,
         scoring_precision=scoring_precision,
         folds=folds,

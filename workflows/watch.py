@@ -33,6 +33,7 @@ def watch_service(
     recipe: str = "default",
     encoder: str = "",
     window_tokens: int = 0,
+    window_count: int = 0,
     folds: int = 0,
     keep: str = "labels",
     seed: int = 0,
@@ -69,7 +70,8 @@ def watch_service(
         rubric: a built-in name or a Markdown file; without one, the scale that the labels span
         recipe: training settings, by name
         encoder: packaged name, folder or OWNER/NAME@REVISION; without one, the recipe's
-        window_tokens: tokens read of a document's beginning; 0: the recipe's
+        window_tokens: tokens of a document that are read at once; 0: the recipe's
+        window_count: windows of so many tokens, from a document's beginning to its end; 0: the recipe's
         folds: 2 or more: calibration is cross-fitted; for little data
         keep: what the cut is chosen for: labels, f1, share=0.1, precision=0.8 or recall=0.9
         seed: of split, head and order
@@ -115,6 +117,7 @@ def watch_service(
                 recipe=recipe,
                 encoder=encoder,
                 window_tokens=window_tokens,
+                window_count=window_count,
                 folds=folds,
                 keep=keep,
                 seed=seed,

@@ -278,7 +278,7 @@ def _warnings(evaluation: Evaluation) -> list[str]:
     if evaluation.read < 0.95:
         said.append(
             f"The model read {evaluation.read:.0%} of the test documents' tokens; "
-            "whoever labelled them may have read more."
+            "whoever labelled them may have read more. A larger window count reads more."
         )
     undefined = [METRICS[name].title for name, interval in evaluation.metrics.items() if interval.value is None]
     if undefined:

@@ -132,12 +132,15 @@ RECIPES: dict[str, Callable[[], TrainConfig]] = {
 }
 
 
-def recipe(name: str, *, window_tokens: int | None = None, **changes: object) -> TrainConfig:
+def recipe(
+    name: str, *, window_tokens: int | None = None, window_count: int | None = None, **changes: object
+) -> TrainConfig:
     """A recipe by name, with the settings in `changes` that are not None. Raises InputError for an unknown name."""
     if name not in RECIPES:
         raise InputError(f"no recipe {name!r}", fix=f"Choose one of: {', '.join(sorted(RECIPES))}")
     config = RECIPES[name]()
-    if window_tokens is not None:
-        config = replace(config, windows=replace(config.windows, tokens=window_tokens))
+    windows = {"tokens": window_tokens, "count": window_count}
+    asked = {key: value for key, value in windows.items() if value is not None}
+    config = replace(config, windows=replace(config.windows, **asked))
     given = {key: value for key, value in changes.items() if value is not None}
     return replace(config, **given)  # type: ignore[arg-type]

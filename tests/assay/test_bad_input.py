@@ -619,6 +619,7 @@ SETTINGS = [
     setting("missing weights", "train", "--weight-column no", "no column 'no' for the weight", "Name one of: id"),
     setting("weights of text", "train", "--weight-column id", "no weight above 0", "Mend them"),
     setting("window too short", "train", "--window-tokens 4", "windows of 4 tokens", "Give at least 8 tokens"),
+    setting("no window", "train", "--window-count 0", "windows of 48 tokens, 0 a document", "Give at least 8 tokens"),
     setting("window too long", "train", "--window-tokens 9999", "9999 tokens, but this encoder reads 128", "Shorten"),
     setting("unknown precision", "train", "--precision fp8", "argument --precision: invalid choice: 'fp8'", "fp32"),
     setting("negative threshold", "train", "--threshold -3", "-3 lies outside the scale 0 to 5", "Choose one above 0"),

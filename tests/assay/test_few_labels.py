@@ -8,7 +8,7 @@ import pytest
 
 from assay.cli import main
 from assay.labels import read_held_out
-from assay.model import ModelInfo
+from assay.model import ModelInfo, Windows
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, sample
     pd.DataFrame(rows).to_parquet(folder / "labels.parquet", index=False)
     arguments = ["train", "--data", str(folder / "labels.parquet"), "--rubric", "education"]
     arguments += ["--output", str(folder / "model"), "--encoder", str(tiny_encoder), "--weight-column", "sure"]
-    arguments += ["--window-tokens", "32", "--epochs", "1", "--folds", "2", "--seeds", "2", "--keep", "recall=0.9"]
+    arguments += ["--window-tokens", "32", "--window-count", "3", "--epochs", "1"]
+    arguments += ["--folds", "2", "--seeds", "2", "--keep", "recall=0.9"]
     assert main(arguments) == 0
     return folder
 
@@ -31,6 +32,7 @@ def test_the_folder_tells_what_was_done(trained: Path) -> None:
 
     assert info.calibration is not None
     assert info.calibration.target == "recall=0.9"
+    assert info.windows == Windows(32, 3)
     parts = info.lineage["documents"]
     assert len(read_held_out(model)) == parts["train"] + parts["calibration"] == info.calibration.documents
     assert len(evaluation["seeds"]["spearman"]) == 2

@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 
 from assay.errors import InputError
+from assay.model import Windows
 from assay.rubric import load_rubric
+from assay.training import recipe
 from tasks.look import Given, look
 
 PLAIN = {
@@ -15,6 +17,7 @@ PLAIN = {
     "recipe_name": "quickstart",
     "threshold": None,
     "window_tokens": 0,
+    "window_count": 0,
     "scoring_precision": "fp32",
     "folds": 0,
     "keep": "labels",
@@ -48,6 +51,12 @@ def test_further_labels_are_known_by_name_rubric_and_revision(labels: Path) -> N
     assert (novelty.threshold, novelty.name) == (None, "novelty")
     assert found.other_seeds == [1, 2]
     assert given(labels).further == []
+
+
+def test_settings_left_at_nothing_are_those_of_the_recipe(labels: Path) -> None:
+    assert given(labels).config.windows == recipe("quickstart").windows
+    assert given(labels, window_count=3).config.windows == Windows(256, 3)
+    assert given(labels, window_tokens=64, window_count=2).config.windows == Windows(64, 2)
 
 
 @pytest.mark.parametrize(
