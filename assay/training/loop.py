@@ -60,10 +60,10 @@ def fit(
     """Fit a new model to labels of shape (n,), or (n, rubrics) with NaN where a document lacks a rubric's label.
 
     `weights`, above 0, have the labels' shape; without them all count alike. Under torchrun each process calls this
-    with the same arguments and gets the same model. The loss is that of `config.loss`, weighted by these; the
-    scale of the labels is folded into the last layer at the end, so that the saved network
-    speaks in labels. Rubrics count alike, whatever the number of their labels (`shares`). `on_update` is called on
-    rank 0 only. Raises InputError for labels that cannot be learned from.
+    with the same arguments and gets the same model. The loss is that of `config.loss`, weighted by these; the scale
+    of the labels is folded into the last layer at the end, so that the saved network speaks in labels. Rubrics count
+    alike, whatever the number of their labels (`shares`). `on_update` is called on rank 0 only. Raises InputError for
+    labels that cannot be learned from.
     """
     label_DR = label_matrix(labels, info, len(texts))
     with _Processes() as processes:
