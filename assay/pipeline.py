@@ -1,6 +1,5 @@
 """The labelled path in one process, without Flyte: the same functions as the tasks, in the same order."""
 
-import json
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -10,15 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from assay.corpus import Columns, acquire, open_source
 from assay.errors import InputError
 from assay.evaluation import (
     Evaluation,
-    GateLimits,
-    calibrate,
     evaluate_baselines,
-    evaluate_model,
-    evaluation_report,
     examine,
     finish_model_folder,
     measure_seed,
@@ -26,9 +20,8 @@ from assay.evaluation import (
     require_metric,
     require_raters,
     require_slices,
-    run_gates_elsewhere,
-    with_gates,
 )
+from assay.gates import GateLimits
 from assay.labels import (
     LabelledSet,
     Ledger,
@@ -36,7 +29,6 @@ from assay.labels import (
     SplitConfig,
     SplitSet,
     Validation,
-    find_unseen,
     fitting_part,
     learned_before,
     part_of,
@@ -44,12 +36,13 @@ from assay.labels import (
     split_together,
     validate,
 )
-from assay.model import AS_LABELLED, KeepTarget, ModelInfo, locate_encoder, require_distinct, require_promise
+from assay.model import AS_LABELLED, KeepTarget, locate_encoder, require_distinct, require_promise
 from assay.progress import say, stage
 from assay.report import write_html
 from assay.rubric import Rubric, builtin_rubrics, load_rubric, rubric_from_labels
-from assay.storage import Snapshot, clear_disk_errors, staged_file
-from assay.training import TrainConfig, forget_checkpoint, launch, run_name, train_model
+from assay.sources import Columns, acquire, open_source
+from assay.storage import Snapshot, clear_disk_errors
+from assay.training import TrainConfig, calibrate, forget_checkpoint, launch, run_name, train_model
 
 
 @dataclass(frozen=True)
@@ -262,52 +255,3 @@ def _measure(
         )
         write_html(examined.report, page)
     return examined.evaluation, page
-
-
-def evaluate_elsewhere(
-    model: Path,
-    source: str,
-    columns: Columns,
-    *,
-    output: Path,
-    rubric: str = "",
-    slice_by: Sequence[str] = (),
-    rater_columns: Sequence[str] = (),
-    gates: GateLimits | None = None,
-) -> Evaluation:
-    """Evaluate a finished model on another labelled source; write the evaluation as JSON, and a page beside it.
-
-    `rubric`: of a model with several, the name of the one that the labels are by; its main one otherwise. Documents
-    that fitted the model are left out, and counted; the gates that need no train part are asked. Raises InputError
-    where too few are left, the model was never calibrated, or has no such rubric.
-    """
-    if output.suffix != ".json" or output.is_dir():
-        raise InputError("the report is a file of JSON", where=str(output), fix="Give a name that ends in .json")
-    info = ModelInfo.read(model)
-    info = info.view(rubric or info.rubric.name)
-    with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
-        snapshot = acquire(open_source(source), columns, Path(scratch) / "snapshot")
-        checked = validate(snapshot, info.rubric)
-        say(f"{len(checked.documents):,} documents, {len(checked.quarantine)} quarantined, {checked.merged} merged")
-        unseen = find_unseen(snapshot, checked.documents, [model])
-        result = evaluate_model(
-            model, snapshot, unseen.part, None, info.rubric, slice_by=slice_by, rater_columns=rater_columns
-        )
-        verdicts = run_gates_elsewhere(
-            model,
-            snapshot,
-            result.predictions,
-            info.rubric,
-            columns=slice_by,
-            limits=gates or GateLimits(),
-        )
-        for verdict in verdicts:
-            say(verdict.sentence())
-        evaluation = with_gates(result.evaluation, verdicts)
-        report = evaluation_report(evaluation, result.predictions, snapshot, quarantine=checked.quarantine)
-    fields = {**evaluation.to_json(), "left_out_as_seen": unseen.left_out, "source": source}
-    fields["quarantined"] = checked.quarantine["reason"].value_counts().to_dict()
-    with staged_file(output) as partial:
-        partial.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
-        write_html(report, output.with_suffix(".html"))  # where this fails, there is no report at all
-    return evaluation

@@ -31,12 +31,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from assay.corpus import Cleaner, Extractor, Page, open_source, preset
-from assay.corpus.words import english_words
+from assay.cleaning import Cleaner, Extractor, Page, english_words, preset
 from assay.curation import BuildConfig, build_snapshot
-from assay.dedup import EXACT, DedupConfig, Marks, clusters_of, marks, normalise, pairs_of_band
-from assay.dedup.text import shingles
+from assay.dedup import EXACT, DedupConfig, Marks, clusters_of, marks, normalise, pairs_of_band, shingles
 from assay.language import identify_language
+from assay.sources import open_source
 
 PLACEHOLDER = re.compile(
     r"email@example\.com|firstname\.lastname@example\.org|22\.214\.171\.124|126\.96\.36\.199|188\.8\.131\.52"

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from assay.corpus import open_source
 from assay.curation import BuildConfig, BuildPlan, PieceFolder, assemble, make_pieces, search_bands
+from assay.sources import open_source
 
 PER_FILE = 50_000
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from assay.corpus.extract import Page, main_text
+from assay.cleaning import Page, main_text
 from assay.progress import bar
 
 WORD = re.compile(r"\w+")

@@ -21,14 +21,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from assay.corpus import Columns, acquire, open_source
 from assay.dedup import near_duplicate_clusters
-from assay.evaluation import Difference, Outcomes, baseline_scores, measure, paired_bootstrap
+from assay.evaluation import baseline_scores
 from assay.inference import Scorer
 from assay.labels import assign_folds, join_units, validate
+from assay.metrics import Difference, Outcomes, measure, paired_bootstrap
 from assay.model import Calibration, ModelInfo, Windows, new_model
 from assay.progress import say
 from assay.rubric import Rubric, load_rubric
+from assay.sources import Columns, acquire, open_source
 from assay.storage import digest_json
 from assay.training import TrainConfig, fit, recipe
 

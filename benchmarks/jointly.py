@@ -17,8 +17,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from assay.dedup import near_duplicate_clusters
-from assay.evaluation import Outcomes, measure, paired_bootstrap
 from assay.inference import Scorer
+from assay.metrics import Outcomes, measure, paired_bootstrap
 from assay.model import Aspect, ModelInfo
 from assay.storage import digest_json
 from assay.training import TrainConfig, fit, recipe

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from scipy.stats import t as student
 
-from assay.evaluation import Outcomes, measure
 from assay.inference import Scorer
+from assay.metrics import Outcomes, measure
 from assay.model import ModelInfo, Windows, save_model
 from assay.progress import say
 from assay.storage import digest_json, staged_folder

@@ -42,7 +42,7 @@ def train(name: str, data: Path, output: Path, seed: int) -> Path:
     labelled, model = SETS[name], output / f"{name}-{seed}"
     if not model.exists():
         options = ["--data", str(data / labelled.path), "--output", str(model), "--seed", str(seed)]
-        command = [sys.executable, "-m", "assay.cli", "train", *options, *labelled.options, *COMMON]
+        command = [sys.executable, "-m", "assay", "train", *options, *labelled.options, *COMMON]
         print(" ".join(command[1:]), file=sys.stderr, flush=True)
         subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
     return model

@@ -16,20 +16,13 @@ import pandas as pd
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
 
-from assay.corpus import Columns, acquire, open_source
-from assay.evaluation import (
-    Interval,
-    Reader,
-    compare_splits,
-    find_straddling,
-    keywords,
-    measure_counterfactuals,
-    measure_shortcuts,
-)
+from assay.gates import Reader, compare_splits, find_straddling, keywords, measure_counterfactuals, measure_shortcuts
 from assay.inference import Scorer
 from assay.labels import PreparedSplit, SplitConfig, part_of, split_documents, validate
+from assay.metrics import Interval
 from assay.model import Calibration
 from assay.rubric import Rubric, load_rubric
+from assay.sources import Columns, acquire, open_source
 from assay.storage import Snapshot
 from benchmarks.quality import SETS, train
 

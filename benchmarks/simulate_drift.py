@@ -87,8 +87,7 @@ def answer(url: str, texts: list[str]) -> str:
 
 def simulate(work: Path, *, port: int, encoder: str = "", short: bool = False) -> None:
     """Raises SystemExit where the story does not go as it should."""
-    from assay.deployment import open_target
-    from assay.deployment_settings import parse_target
+    from assay.deployment import open_target, parse_target
     from assay.registry import CHAMPION, DecisionLog, Registry
     from workflows.deployment import deploy_champion
     from workflows.training import train_quality_classifier

@@ -22,7 +22,7 @@ fi
 # The command `assay`, for people: it runs the code that lies here, which is never installed.
 cat > .venv/bin/assay <<EOF
 #!/bin/sh
-PYTHONPATH="$PWD\${PYTHONPATH:+:\$PYTHONPATH}" exec "$PWD/.venv/bin/python" -m assay.cli "\$@"
+PYTHONPATH="$PWD\${PYTHONPATH:+:\$PYTHONPATH}" exec "$PWD/.venv/bin/python" -m assay "\$@"
 EOF
 chmod +x .venv/bin/assay
 touch .venv/installed

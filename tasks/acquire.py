@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 from flytekit import current_context, task
 
-from assay.corpus import Columns, Period, acquire, open_source
 from assay.progress import say
-from tasks.caching import by_content
-from tasks.resources import heavy
-from tasks.types import SnapshotFolder, Stage, recorded, stored_folder
+from assay.sources import Columns, Period, acquire, open_source
+from tasks.support.caching import by_content
+from tasks.support.resources import heavy
+from tasks.support.stages import Stage, recorded
+from tasks.support.types import SnapshotFolder, stored_folder
 
 
 class Acquired(NamedTuple):

@@ -11,9 +11,10 @@ from assay.progress import say
 from assay.rubric import Rubric
 from assay.storage import Snapshot
 from assay.training import TrainConfig
-from tasks.caching import by_content
-from tasks.resources import encoder
-from tasks.types import Assignment, BaselineTable, Documents, SnapshotFolder, Stage, recorded
+from tasks.support.caching import by_content
+from tasks.support.resources import encoder
+from tasks.support.stages import Stage, recorded
+from tasks.support.types import Assignment, BaselineTable, Documents, SnapshotFolder
 
 
 class Baselines(NamedTuple):

@@ -5,14 +5,15 @@ from typing import NamedTuple
 
 from flytekit import current_context, task
 
-from assay.evaluation import calibrate
 from assay.labels import SplitSet, StoredSet
 from assay.model import KeepTarget, ModelInfo
 from assay.progress import say
 from assay.storage import Snapshot
-from tasks.caching import by_content
-from tasks.resources import encoder
-from tasks.types import Assignment, Documents, ModelFolder, SetFolder, SnapshotFolder, Stage, recorded, stored_folder
+from assay.training import calibrate
+from tasks.support.caching import by_content
+from tasks.support.resources import encoder
+from tasks.support.stages import Stage, recorded
+from tasks.support.types import Assignment, Documents, ModelFolder, SetFolder, SnapshotFolder, stored_folder
 
 
 class Calibrated(NamedTuple):

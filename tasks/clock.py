@@ -7,7 +7,7 @@ from typing import NamedTuple
 from flytekit import task
 
 from assay.errors import InputError
-from tasks.resources import light
+from tasks.support.resources import light
 
 
 def with_zone(moment: datetime.datetime) -> datetime.datetime:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from flytekit import Deck, current_context, task
 
-from assay.corpus import Columns, open_source, preset
+from assay.cleaning import preset
 from assay.curation import (
     REPORT,
     BuildConfig,
@@ -26,11 +26,13 @@ from assay.dedup import DedupConfig
 from assay.progress import say
 from assay.report import fragment_of
 from assay.scoring import deal
+from assay.sources import Columns, open_source
 from assay.storage import join, read_bytes
-from tasks.caching import by_content
-from tasks.resources import cleaner, heavy, light
-from tasks.settings import lasting, source_location
-from tasks.types import SnapshotFolder, Stage, recorded, stored_folder
+from tasks.support.caching import by_content
+from tasks.support.resources import cleaner, heavy, light
+from tasks.support.settings import lasting, source_location
+from tasks.support.stages import Stage, recorded
+from tasks.support.types import SnapshotFolder, stored_folder
 
 
 @dataclass

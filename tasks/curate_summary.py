@@ -10,11 +10,10 @@ from assay.curation import Funnel
 from assay.report import Report, Section, Table, print_table, render_fragment
 from assay.storage import Snapshot
 from tasks.curate import GivenSource
-from tasks.filter_summary import together
-from tasks.resources import light
-from tasks.shelf import shelved
-from tasks.summary import stage_table
-from tasks.types import SnapshotFolder, Stage, place_of
+from tasks.support.resources import light
+from tasks.support.shelf import shelved
+from tasks.support.stages import Stage, stage_table, together
+from tasks.support.types import SnapshotFolder, place_of
 
 
 @dataclass

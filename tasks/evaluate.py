@@ -6,15 +6,17 @@ from typing import NamedTuple
 from flytekit import Deck, current_context, task
 from flytekit.types.file import FlyteFile
 
-from assay.evaluation import Evaluation, examine, read_limits
+from assay.evaluation import Evaluation, examine
+from assay.gates import read_limits
 from assay.labels import Leakage, SplitSet
 from assay.report import render_fragment, write_html
 from assay.rubric import Rubric
 from assay.storage import Snapshot
-from tasks.caching import by_content
-from tasks.resources import encoder
-from tasks.settings import split_names
-from tasks.types import (
+from tasks.support.caching import by_content
+from tasks.support.resources import encoder
+from tasks.support.settings import split_names
+from tasks.support.stages import Stage, recorded
+from tasks.support.types import (
     Assignment,
     BaselineTable,
     CurveTable,
@@ -23,8 +25,6 @@ from tasks.types import (
     PredictionTable,
     Quarantine,
     SnapshotFolder,
-    Stage,
-    recorded,
     stored_file,
 )
 

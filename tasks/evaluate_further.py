@@ -5,15 +5,17 @@ from pathlib import Path
 
 from flytekit import current_context, task
 
-from assay.evaluation import Evaluation, evaluate_baselines, examine, read_limits
+from assay.evaluation import Evaluation, evaluate_baselines, examine
+from assay.gates import read_limits
 from assay.labels import StoredSet
 from assay.report import write_html
 from assay.storage import staged_folder
 from assay.training import TrainConfig
-from tasks.caching import by_content
-from tasks.resources import encoder
-from tasks.settings import split_names
-from tasks.types import CurveTable, MeasuredFolder, ModelFolder, SetFolder, recorded, stored_folder
+from tasks.support.caching import by_content
+from tasks.support.resources import encoder
+from tasks.support.settings import split_names
+from tasks.support.stages import recorded
+from tasks.support.types import CurveTable, MeasuredFolder, ModelFolder, SetFolder, stored_folder
 
 
 @task(cache=by_content(), **encoder())

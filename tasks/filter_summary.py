@@ -9,11 +9,11 @@ from rich.console import Console
 from assay.report import Prose, Report, Section, Table, print_table, render_fragment
 from assay.selection import funnel_table, promise
 from assay.storage import Snapshot
-from tasks.look_corpus import GivenCorpus
-from tasks.resources import light
-from tasks.shelf import shelved
-from tasks.summary import stage_table
-from tasks.types import SnapshotFolder, Stage, place_of
+from tasks.resolve_filtering import GivenCorpus
+from tasks.support.resources import light
+from tasks.support.shelf import shelved
+from tasks.support.stages import Stage, stage_table, together
+from tasks.support.types import SnapshotFolder, place_of
 
 
 @dataclass
@@ -28,18 +28,6 @@ class Selection:
     def __str__(self) -> str:
         """What `pyflyte run` prints last."""
         return f"selected {self.documents:,} documents, {self.tokens:,} tokens: {self.place}"
-
-
-def together(name: str, stages: list[Stage], there: Stage) -> Stage:
-    """One line for all tasks of a map, and for what was there before it; nothing left to do is a hit in the store."""
-    started = there.started if stages else 0.0
-    return Stage(
-        name,
-        started,
-        sum(stage.seconds for stage in stages),
-        there.documents + sum(stage.documents for stage in stages),
-        there.remark,
-    )
 
 
 @task(enable_deck=True, **light())

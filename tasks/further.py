@@ -8,14 +8,15 @@ from pathlib import Path
 
 from flytekit import current_context, task
 
-from assay.corpus import Columns, Period, acquire, open_source
 from assay.labels import StoredSet, read_labels, validate
 from assay.progress import say
 from assay.rubric import rubric_from_labels
-from tasks.caching import by_content
-from tasks.look import FurtherLabels
-from tasks.resources import heavy
-from tasks.types import SetFolder, recorded, stored_folder
+from assay.sources import Columns, Period, acquire, open_source
+from tasks.resolve_training import FurtherLabels
+from tasks.support.caching import by_content
+from tasks.support.resources import heavy
+from tasks.support.stages import recorded
+from tasks.support.types import SetFolder, stored_folder
 
 
 @task(cache=by_content("source"), **heavy())

@@ -8,9 +8,10 @@ from flytekit import current_context, task
 from assay.progress import say
 from assay.registry import Registry
 from assay.serving import build_bento, packed_digest
-from tasks.caching import by_content
-from tasks.resources import light
-from tasks.types import BentoFolder, Stage, recorded, stored_folder
+from tasks.support.caching import by_content
+from tasks.support.resources import light
+from tasks.support.stages import Stage, recorded
+from tasks.support.types import BentoFolder, stored_folder
 
 
 class Packaged(NamedTuple):

@@ -8,10 +8,9 @@ from rich.console import Console
 from assay.report import print_table
 from tasks.filter_summary import Selection
 from tasks.register import Registration
-from tasks.resources import light
-from tasks.settings import on_cluster, work_folder
-from tasks.summary import stage_table
-from tasks.types import Stage
+from tasks.support.resources import light
+from tasks.support.settings import on_cluster, work_folder
+from tasks.support.stages import Stage, stage_table
 
 
 @task(**light())

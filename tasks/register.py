@@ -7,13 +7,15 @@ from typing import NamedTuple
 from flytekit import current_context, task
 from flytekit.types.file import FlyteFile
 
-from assay.evaluation import Evaluation, finish_model_folder, refusals
+from assay.evaluation import Evaluation, finish_model_folder
+from assay.gates import refusals
 from assay.progress import say
 from assay.registry import Registry, promote_first
-from tasks.caching import by_content
 from tasks.evaluate_further import read_measured
-from tasks.resources import light
-from tasks.types import MeasuredFolder, ModelFolder, Stage, recorded
+from tasks.support.caching import by_content
+from tasks.support.resources import light
+from tasks.support.stages import Stage, recorded
+from tasks.support.types import MeasuredFolder, ModelFolder
 
 
 @dataclass

@@ -6,15 +6,15 @@ from typing import NamedTuple
 from flytekit import task
 from flytekit.types.directory import FlyteDirectory
 
-from assay.filtering import plan_scoring
 from assay.inference import Scorer, token_counter
 from assay.progress import say
 from assay.registry import Registry
-from assay.scoring import Part, PartFolder, deal, score_parts
+from assay.scoring import Part, PartFolder, deal, plan_scoring, score_parts
 from assay.storage import Snapshot
-from tasks.look_corpus import GivenCorpus
-from tasks.resources import encoder, light
-from tasks.types import Stage, place_of, recorded
+from tasks.resolve_filtering import GivenCorpus
+from tasks.support.resources import encoder, light
+from tasks.support.stages import Stage, recorded
+from tasks.support.types import place_of
 
 
 @dataclass

@@ -12,10 +12,11 @@ from assay.progress import say
 from assay.rubric import Rubric
 from assay.storage import Snapshot
 from assay.training import TrainConfig
-from tasks.caching import by_content
-from tasks.resources import trainer
-from tasks.settings import work_folder
-from tasks.types import Assignment, Documents, SetFolder, SnapshotFolder, recorded
+from tasks.support.caching import by_content
+from tasks.support.resources import trainer
+from tasks.support.settings import work_folder
+from tasks.support.stages import recorded
+from tasks.support.types import Assignment, Documents, SetFolder, SnapshotFolder
 
 
 @task(cache=by_content(), **trainer())

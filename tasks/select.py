@@ -5,16 +5,17 @@ from typing import NamedTuple
 
 from flytekit import Deck, current_context, task
 
-from assay.filtering import calibrated_info, ranked
+from assay.model import calibrated_info
 from assay.progress import say
 from assay.registry import Registry
 from assay.report import render_fragment
 from assay.scoring import PartFolder, Scores
-from assay.selection import Request, choose, selection_report, write_selection
+from assay.selection import Request, choose, ranked, selection_report, write_selection
 from assay.storage import Snapshot
-from tasks.caching import by_content
-from tasks.resources import heavy
-from tasks.types import SnapshotFolder, Stage, place_of, recorded, stored_folder
+from tasks.support.caching import by_content
+from tasks.support.resources import heavy
+from tasks.support.stages import Stage, recorded
+from tasks.support.types import SnapshotFolder, place_of, stored_folder
 
 
 class Selected(NamedTuple):

@@ -6,9 +6,10 @@ from flytekit import task
 
 from assay.progress import say
 from assay.serving import check_served
-from tasks.caching import by_content
-from tasks.resources import encoder
-from tasks.types import BentoFolder, Stage, recorded
+from tasks.support.caching import by_content
+from tasks.support.resources import encoder
+from tasks.support.stages import Stage, recorded
+from tasks.support.types import BentoFolder
 
 
 @task(cache=by_content(), **encoder())

@@ -8,9 +8,9 @@ from assay.deployment import LocalTarget, open_target
 from assay.errors import InputError
 from assay.progress import stage
 from tasks.register import Registration
-from tasks.resources import encoder, light
-from tasks.settings import on_cluster
-from tasks.types import Stage, recorded
+from tasks.support.resources import encoder, light
+from tasks.support.settings import on_cluster
+from tasks.support.stages import Stage, recorded
 
 
 def _target(registry: str, port: int) -> LocalTarget:

@@ -3,17 +3,17 @@
 from flytekit import Deck, current_context, task
 from flytekit.types.error import FlyteError
 
-from assay import changing
-from assay.changing import Change, Served
-from assay.corpus import Columns, read_date
-from assay.deciding import decision_report
-from assay.deployment_settings import parse_target
-from assay.evaluation import read_limits, read_promotion_limits
+from assay import release
+from assay.deployment import parse_target
+from assay.gates import read_limits
 from assay.progress import stage
+from assay.promotion import read_promotion_limits
 from assay.registry import CHAMPION, Decision
+from assay.release import Change, Served, decision_report
 from assay.report import render_fragment
-from tasks.resources import encoder, heavy, light
-from tasks.settings import lasting, on_cluster, source_location, split_names
+from assay.sources import Columns, read_date
+from tasks.support.resources import encoder, heavy, light
+from tasks.support.settings import lasting, on_cluster, source_location, split_names
 
 
 def _target(given: str) -> dict[str, str]:
@@ -35,14 +35,14 @@ def plan_champion(registry: str, target: str) -> Change:
     """The champion, and what serves now."""
     with stage("Look at what serves"):
         why = "It is the champion."
-        return changing.plan_change(_shelf(registry), CHAMPION, _target(target), move="none", who=_who(), why=why)
+        return release.plan_change(_shelf(registry), CHAMPION, _target(target), move="none", who=_who(), why=why)
 
 
 @task(**light())
 def plan_rollback(registry: str, target: str, why: str) -> Change:
     """The version before the champion."""
     with stage("Look at what serves"):
-        return changing.plan_rollback(_shelf(registry), _target(target), who=_who(), why=why)
+        return release.plan_rollback(_shelf(registry), _target(target), who=_who(), why=why)
 
 
 @task(**encoder())
@@ -64,10 +64,10 @@ def judge_version(
     rules, gates = read_promotion_limits(split_names(limits)), read_limits(split_names(gate_limits))
     shelf, until = _shelf(registry), read_date(data_until)
     with stage("Look at what serves"):
-        change = changing.plan_change(
+        change = release.plan_change(
             shelf, challenger, _target(target), move="promote", who=_who(), why="", in_spite=in_spite
         )
-    return changing.judge_change(
+    return release.judge_change(
         change,
         source_location(data),
         Columns(text=text_column, label=label_column, group=group_by),
@@ -82,33 +82,33 @@ def judge_version(
 def deploy_version(change: Change) -> Served:
     """Where clients reach it; what served before serves on where it does not prove itself."""
     with stage(f"Deploy {change.version}"):
-        return changing.deploy(change)
+        return release.deploy(change)
 
 
 @task(**heavy())
 def prove_version(change: Change, served: Served) -> Served:
     """The golden documents, asked where clients are."""
     with stage("Smoke test"):
-        return changing.prove(change, served)
+        return release.prove(change, served)
 
 
 @task(**light())
 def move_champion(change: Change, served: Served) -> Served:
     """The registry says what serves; this comes last."""
     with stage("Champion"):
-        return changing.move_champion(change, served)
+        return release.move_champion(change, served)
 
 
 @task(enable_deck=True, **light())
 def conclude(change: Change, served: Served) -> Decision:
     """One report of what was decided and done, or why nothing was."""
-    return _shown(changing.conclude(change, served), change)
+    return _shown(release.conclude(change, served), change)
 
 
 @task(enable_deck=True, **light())
 def restore_service(change: Change, err: FlyteError | None = None) -> Decision:
     """On a failure: what served before serves, and is champion; one report of it."""
-    return _shown(changing.restore(change, err.message if err else "it is not known how"), change)
+    return _shown(release.restore(change, err.message if err else "it is not known how"), change)
 
 
 def _shown(decision: Decision, change: Change) -> Decision:

@@ -10,9 +10,10 @@ from assay.model import require_distinct
 from assay.progress import say
 from assay.rubric import Rubric
 from assay.storage import Snapshot
-from tasks.caching import by_content
-from tasks.resources import heavy
-from tasks.types import Assignment, Documents, SetFolder, SnapshotFolder, Stage, recorded, stored_folder
+from tasks.support.caching import by_content
+from tasks.support.resources import heavy
+from tasks.support.stages import Stage, recorded
+from tasks.support.types import Assignment, Documents, SetFolder, SnapshotFolder, stored_folder
 
 
 class Split(NamedTuple):

@@ -3,30 +3,17 @@
 import shutil
 import sys
 
-import pandas as pd
 from flytekit import Deck, task
 from flytekit.types.file import FlyteFile
 from rich.console import Console
 
 from assay.evaluation import Evaluation, summary_table
 from assay.report import Prose, Report, Section, Table, print_table, render_fragment
-from tasks.look import Given
 from tasks.register import Registration
-from tasks.resources import light
-from tasks.settings import on_cluster, work_folder
-from tasks.types import Stage
-
-
-def stage_table(stages: list[Stage], started: float) -> pd.DataFrame:
-    """One row a stage, and whether it ran in this run or came from the cache."""
-    return pd.DataFrame(
-        {
-            "stage": [stage.name for stage in stages],
-            "documents": [f"{stage.documents:,}" for stage in stages],
-            "time": ["from cache" if stage.started < started else f"{stage.seconds:.1f} s" for stage in stages],
-            "remark": [stage.remark for stage in stages],
-        }
-    )
+from tasks.resolve_training import Given
+from tasks.support.resources import light
+from tasks.support.settings import on_cluster, work_folder
+from tasks.support.stages import Stage, stage_table
 
 
 @task(enable_deck=True, **light())

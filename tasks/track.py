@@ -8,11 +8,12 @@ from flytekit.types.file import FlyteFile
 
 from assay.evaluation import Evaluation
 from assay.tracking import open_tracker
-from tasks.caching import by_content
 from tasks.register import Registration
-from tasks.resources import light
-from tasks.settings import work_folder
-from tasks.types import ModelFolder, Stage, recorded
+from tasks.support.caching import by_content
+from tasks.support.resources import light
+from tasks.support.settings import work_folder
+from tasks.support.stages import Stage, recorded
+from tasks.support.types import ModelFolder
 
 
 class Tracked(NamedTuple):

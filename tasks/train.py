@@ -13,21 +13,12 @@ from assay.rubric import Rubric
 from assay.storage import Snapshot
 from assay.tracking import open_tracker
 from assay.training import TrainConfig, checkpoint_path, forget_checkpoint, run_name, train_model
-from tasks.caching import by_content
-from tasks.checkpoints import restore_checkpoint, save_checkpoint
-from tasks.resources import elastic, trainer
-from tasks.settings import work_folder
-from tasks.types import (
-    Assignment,
-    CurveTable,
-    Documents,
-    ModelFolder,
-    SetFolder,
-    SnapshotFolder,
-    Stage,
-    recorded,
-    stored_folder,
-)
+from tasks.support.caching import by_content
+from tasks.support.checkpoints import restore_checkpoint, save_checkpoint
+from tasks.support.resources import elastic, trainer
+from tasks.support.settings import work_folder
+from tasks.support.stages import Stage, recorded
+from tasks.support.types import Assignment, CurveTable, Documents, ModelFolder, SetFolder, SnapshotFolder, stored_folder
 
 
 class Trained(NamedTuple):

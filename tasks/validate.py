@@ -9,9 +9,10 @@ from assay.labels import read_labels, validate
 from assay.progress import say
 from assay.rubric import Rubric, rubric_from_labels
 from assay.storage import Snapshot
-from tasks.caching import by_content
-from tasks.resources import heavy
-from tasks.types import Documents, Quarantine, SnapshotFolder, Stage, recorded
+from tasks.support.caching import by_content
+from tasks.support.resources import heavy
+from tasks.support.stages import Stage, recorded
+from tasks.support.types import Documents, Quarantine, SnapshotFolder
 
 
 class Validated(NamedTuple):

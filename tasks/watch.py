@@ -9,15 +9,23 @@ from typing import NamedTuple
 
 from flytekit import Deck, current_context, task
 
-from assay.monitoring import Look, LookLog, TooFewError, WatchConfig, WebhookConfig, notify
+from assay.monitoring import (
+    Look,
+    LookLog,
+    TooFewError,
+    WatchConfig,
+    WatchRequest,
+    WebhookConfig,
+    look_at_window,
+    notify,
+)
 from assay.overview import page_of_state
 from assay.progress import say, stage
 from assay.registry import Decision
 from assay.report import fragment_of
-from assay.watching import WatchRequest, look_at_window
 from tasks.clock import with_zone
-from tasks.resources import light
-from tasks.settings import lasting
+from tasks.support.resources import light
+from tasks.support.settings import lasting
 
 STATE_DAYS = 2
 """Of the score log on the page of the state that each look draws; `assay state` reads thirty."""

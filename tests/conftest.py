@@ -71,7 +71,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, sam
     """A model folder made of the tiny encoder and 240 documents of the sample by `assay train`."""
     import pandas as pd
 
-    from assay.cli import main
+    from assay.cli.main import main
 
     folder = tmp_path_factory.mktemp("trained")
     pd.DataFrame(sample[:240]).to_parquet(folder / "labels.parquet", index=False)

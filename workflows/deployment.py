@@ -2,8 +2,8 @@
 
 from flytekit import workflow
 
-from assay.changing import Change, Served
 from assay.registry import Decision
+from assay.release import Change, Served
 from tasks.service import (
     conclude,
     deploy_version,

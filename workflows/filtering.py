@@ -6,7 +6,7 @@ from flytekit import map_task, workflow
 
 from tasks.corpus import acquire_corpus
 from tasks.filter_summary import Selection, summarise_filtering
-from tasks.look_corpus import look_at_corpus
+from tasks.resolve_filtering import look_at_corpus
 from tasks.score import plan_parts, score_share
 from tasks.select import select_documents
 

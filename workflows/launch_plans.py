@@ -4,7 +4,7 @@ from flytekit import CronSchedule, LaunchPlan
 from flytekit.core.workflow import WorkflowBase
 from flytekit.models.concurrency import ConcurrencyLimitBehavior, ConcurrencyPolicy
 
-from tasks.plans import read_plan
+from tasks.support.plans import read_plan
 from workflows.nightly import filter_new_documents
 from workflows.retraining import retrain_and_redeploy
 from workflows.watch import watch_service

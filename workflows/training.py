@@ -10,8 +10,8 @@ from tasks.calibrate import calibrate_model
 from tasks.evaluate import evaluate
 from tasks.evaluate_further import evaluate_further
 from tasks.further import prepare_further
-from tasks.look import look
 from tasks.register import Registration, register
+from tasks.resolve_training import look
 from tasks.seeds import try_seed
 from tasks.split import split_labels
 from tasks.summary import summarise

@@ -1,16 +1,14 @@
 """A source in, a clean, deduplicated, versioned snapshot out, with everything that was left out beside it."""
 
-from assay.curation.assemble import CLUSTERS, DROPPED, REPORT, SHARD_MEGABYTES, assemble, provenance_of
+from assay.curation.assemble import REPORT, SHARD_MEGABYTES, assemble, provenance_of
 from assay.curation.config import BuildConfig
-from assay.curation.duplicates import PieceMarks, find_clusters, search_bands
+from assay.curation.duplicates import search_bands
 from assay.curation.funnel import Funnel
 from assay.curation.make import make_pieces
 from assay.curation.plan import BuildPlan, Piece, PieceFolder
 from assay.curation.run import build_snapshot
 
 __all__ = [
-    "CLUSTERS",
-    "DROPPED",
     "REPORT",
     "SHARD_MEGABYTES",
     "BuildConfig",
@@ -18,10 +16,8 @@ __all__ = [
     "Funnel",
     "Piece",
     "PieceFolder",
-    "PieceMarks",
     "assemble",
     "build_snapshot",
-    "find_clusters",
     "make_pieces",
     "provenance_of",
     "search_bands",

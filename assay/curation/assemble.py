@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from assay.curation.card import build_card
 from assay.curation.duplicates import Clusters, IntArray, PieceMarks, find_clusters, survivor_ids
 from assay.curation.funnel import EXACT_REASON, NEAR_REASON, Funnel
-from assay.curation.look import Look
 from assay.curation.make import Counts, broken
 from assay.curation.pieces import ABOUT, mark_types, piece_schema
 from assay.curation.plan import FORMAT, BuildPlan, PieceFolder
 from assay.curation.present import build_report
+from assay.curation.samples import Look
 from assay.errors import InputError
 from assay.progress import counter
 from assay.report import render_html

@@ -1,7 +1,7 @@
 """The data card of a built snapshot, in the format of Hugging Face data sets."""
 
 from assay.curation.funnel import Funnel
-from assay.curation.look import Look
+from assay.curation.samples import Look
 from assay.report import Prose, Report, Section, Table, render_markdown
 from assay.storage import Snapshot
 

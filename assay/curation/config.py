@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from assay.corpus import PAGE_SECONDS, CleanConfig, Columns
+from assay.cleaning import PAGE_SECONDS, CleanConfig
 from assay.dedup import DedupConfig
 from assay.errors import InputError
+from assay.sources import Columns
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assay.corpus import open_source
 from assay.curation.pieces import PieceMaker, piece_schema
 from assay.curation.plan import Piece, PieceFolder
 from assay.errors import InputError
 from assay.progress import counter
+from assay.sources import open_source
 from assay.storage import exists, open_binary, published_file
 
 FOOTER = b"assay"

@@ -13,21 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from assay.corpus import (
-    NO_OVERLAP,
-    Benchmarks,
-    Cleaner,
-    Columns,
-    Damage,
-    Extracted,
-    Extractor,
-    Page,
-    Source,
-    canonical,
-    text_of,
-)
+from assay.cleaning import NO_OVERLAP, Benchmarks, Cleaner, Extracted, Extractor, Page
 from assay.curation.config import BuildConfig
 from assay.dedup import DedupConfig, marks, text_digest
+from assay.sources import Columns, Damage, Source, canonical, text_of
 
 ADDED = {
     "language": pa.string(),

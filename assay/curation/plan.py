@@ -16,11 +16,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from assay.corpus import Benchmarks, Source, kind_of, read_benchmarks
+from assay.cleaning import Benchmarks, read_benchmarks
 from assay.curation.config import BuildConfig
 from assay.curation.pieces import piece_schema
 from assay.dedup import EXACT
 from assay.errors import InputError
+from assay.sources import Source, kind_of
 from assay.storage import digest_json, exists, join, list_names, read_bytes, write_bytes
 
 FORMAT = 1

@@ -8,8 +8,8 @@ import pandas as pd
 
 from assay.curation.duplicates import Clusters
 from assay.curation.funnel import EXACT_REASON, NEAR_REASON, Funnel
-from assay.curation.look import PLACES, Look
 from assay.curation.pieces import EXTRACTION, UNREADABLE
+from assay.curation.samples import PLACES, Look
 from assay.report import (
     Block,
     Callout,

@@ -1,12 +1,12 @@
 """A source in, a snapshot out: all steps one after the other, on this machine."""
 
-from assay.corpus import open_source
 from assay.curation.assemble import SHARD_MEGABYTES, assemble, provenance_of
 from assay.curation.config import BuildConfig
 from assay.curation.duplicates import search_bands
 from assay.curation.make import make_pieces, require_processes
 from assay.curation.plan import BuildPlan, PieceFolder
 from assay.progress import say, stage
+from assay.sources import open_source
 from assay.storage import Snapshot, find_made
 
 

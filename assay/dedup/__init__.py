@@ -2,20 +2,20 @@
 
 from assay.dedup.clusters import near_duplicate_clusters
 from assay.dedup.config import DedupConfig
-from assay.dedup.mapped import EXACT, MarkedParts, clusters_of, pairs_of_band
+from assay.dedup.mapped import EXACT, clusters_of, pairs_of_band
 from assay.dedup.signatures import Marks, marks
-from assay.dedup.text import normalise, span_hashes, text_digest, word_ngrams
+from assay.dedup.text import normalise, shingles, span_hashes, text_digest, word_ngrams
 
 __all__ = [
     "EXACT",
     "DedupConfig",
-    "MarkedParts",
     "Marks",
     "clusters_of",
     "marks",
     "near_duplicate_clusters",
     "normalise",
     "pairs_of_band",
+    "shingles",
     "span_hashes",
     "text_digest",
     "word_ngrams",

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from assay.deployment.cluster import KubernetesSettings
 from assay.deployment.kubernetes import KubernetesTarget
 from assay.deployment.local import LocalSettings, LocalTarget
+from assay.deployment.settings import target_settings
 from assay.deployment.target import Target
-from assay.deployment_settings import target_settings
 from assay.errors import InputError
 from assay.storage import require_folder
 

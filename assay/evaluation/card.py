@@ -5,11 +5,10 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from assay.evaluation.bootstrap import LEAST_CLUSTERS
 from assay.evaluation.cuts import cut_blocks
 from assay.evaluation.evaluate import Evaluation
-from assay.evaluation.metrics import METRICS
-from assay.evaluation.present_figures import figures, pair_table, rater_blocks, slice_blocks
+from assay.evaluation.figures import figures, pair_table, rater_blocks, slice_blocks
+from assay.metrics import LEAST_CLUSTERS, METRICS
 from assay.model import ModelInfo
 from assay.report import Block, Callout, Facts, Prose, Report, Section, render_markdown
 from assay.storage import staged_folder

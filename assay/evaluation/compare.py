@@ -6,10 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from assay.evaluation.bootstrap import Difference, Interval, Resampled, paired_bootstrap
-from assay.evaluation.holm import correct, told_apart
-from assay.evaluation.metrics import METRICS
-from assay.evaluation.slices import LEAST_SLICE
+from assay.metrics import LEAST_SLICE, METRICS, Difference, Interval, Resampled, correct, paired_bootstrap, told_apart
 from assay.rubric import Rubric
 
 MOST_DISAGREED = 20

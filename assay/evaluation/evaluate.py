@@ -1,6 +1,6 @@
 """How good a model is on documents it never saw, against what, and what is to be said about it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -9,20 +9,29 @@ import pandas as pd
 
 from assay.errors import InputError
 from assay.evaluation.baselines import BASELINE_NAMES
-from assay.evaluation.bootstrap import (
+from assay.evaluation.cuts import CutRow
+from assay.gates import (
+    Verdict,
+    refusals,
+)
+from assay.metrics import (
     LEAST_CLUSTERS,
     LEAST_POSITIVE,
+    METRICS,
+    Curves,
     Difference,
     Interval,
+    Outcomes,
+    PairAccuracy,
+    Raters,
     Resampled,
+    Slice,
+    correct,
+    measure_raters,
+    pair_accuracy,
+    slices,
+    told_apart,
 )
-from assay.evaluation.cuts import CutRow
-from assay.evaluation.holm import correct, told_apart
-from assay.evaluation.metrics import METRICS, Curves, Outcomes
-from assay.evaluation.pairs import PairAccuracy, pair_accuracy
-from assay.evaluation.raters import Raters, measure_raters
-from assay.evaluation.slices import Slice, slices
-from assay.evaluation.verdict import Verdict
 from assay.rubric import Rubric
 
 WORST = 12
@@ -284,3 +293,8 @@ def _warnings(evaluation: Evaluation) -> list[str]:
     if undefined:
         said.append(f"Undefined on this test part: {', '.join(undefined)}.")
     return said
+
+
+def with_gates(evaluation: Evaluation, verdicts: Sequence[Verdict]) -> Evaluation:
+    """The evaluation with these verdicts; refusals are also warnings, so that card, report and terminal show them."""
+    return replace(evaluation, gates=list(verdicts), warnings=[*evaluation.warnings, *refusals(verdicts)])

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from assay.evaluation.evaluate import Evaluation, with_training
-from assay.evaluation.gates import GateLimits, run_gates, with_gates
-from assay.evaluation.present import evaluation_report
+from assay.evaluation.evaluate import Evaluation, with_gates, with_training
+from assay.evaluation.report import evaluation_report
 from assay.evaluation.run import evaluate_model
 from assay.evaluation.seeds import with_seeds
+from assay.gates import GateLimits, run_gates
 from assay.labels import Leakage, SplitSet, part_of
 from assay.progress import say
 from assay.report import Report

@@ -4,24 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from assay.errors import InputError
-from assay.evaluation.baselines import BASELINE_NAMES, baseline_scores
 from assay.evaluation.cuts import measure_cuts
 from assay.evaluation.evaluate import Evaluation, evaluate, with_raters
-from assay.evaluation.metrics import METRICS
-from assay.evaluation.raters import read_ratings
-from assay.evaluation.tables import BaselinePredictions, Predictions
 from assay.inference import Scorer
-from assay.labels import assign_folds, fitting_part, part_of
 from assay.language import CERTAIN, identify_language
-from assay.model import AS_LABELLED, Calibration, KeepTarget, ModelInfo, new_model
+from assay.metrics import METRICS, Predictions, read_ratings
+from assay.model import Calibration
 from assay.rubric import Rubric
 from assay.storage import Snapshot, digest_folder
-from assay.training import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -149,75 +142,3 @@ def _length_thirds(texts: list[str]) -> pd.Series:
     low, high = lengths.quantile([1 / 3, 2 / 3])
     names = [f"up to {low:,.0f} characters", f"to {high:,.0f} characters", "longer"]
     return pd.Series(pd.Categorical.from_codes((lengths > low).astype(int) + (lengths > high), names)).astype(str)
-
-
-def evaluate_baselines(
-    snapshot: Snapshot,
-    documents: pd.DataFrame,
-    assignment: pd.DataFrame,
-    rubric: Rubric,
-    config: TrainConfig,
-    *,
-    keep: KeepTarget = AS_LABELLED,
-) -> pd.DataFrame:
-    """BaselinePredictions for the test part: fitted and calibrated on the documents that the model is.
-
-    One that cannot promise what `keep` asks for keeps as many as have labels that reach the threshold.
-    """
-    train = fitting_part(documents, assignment, cross_fitted=config.folds > 0)
-    calibration, test = (part_of(documents, assignment, name) for name in ("calibration", "test"))
-    frozen = Scorer(new_model(ModelInfo(config.encoder, rubric, config.windows), seed=config.seed))
-    features: dict[str, NDArray[np.float32]] = {}
-
-    def embed(texts: Sequence[str]) -> NDArray[np.float32]:
-        new = [text for text in dict.fromkeys(texts) if text not in features]
-        if new:
-            features.update(zip(new, frozen.embed(new, progress="frozen encoder"), strict=True))
-        return np.stack([features[text] for text in texts])
-
-    texts, tested = snapshot.take(train["row"]), snapshot.take(test["row"])
-    labels = train["label"].to_numpy()
-    if config.folds:
-        held_out = {name: np.zeros(len(train)) for name in BASELINE_NAMES}
-        fold = assign_folds(labels, train["cluster"].to_numpy(), rubric.threshold, config.folds, config.seed)
-        for number in range(config.folds):
-            inside, outside = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
-            fitting, others = ([texts[row] for row in rows] for rows in (outside, inside))
-            for name, score in baseline_scores(fitting, labels[outside], others, embed).items():
-                held_out[name][inside] = score
-        scores, known = baseline_scores(texts, labels, tested, embed), labels
-    else:
-        both = baseline_scores(texts, labels, [*snapshot.take(calibration["row"]), *tested], embed)
-        held_out = {name: score[: len(calibration)] for name, score in both.items()}
-        scores, known = {n: s[len(calibration) :] for n, s in both.items()}, calibration["label"].to_numpy()
-    tables = []
-    for name, score in scores.items():
-        fitted = _calibration(held_out[name], known, rubric, keep)
-        meaning = fitted.apply(score)
-        tables.append(
-            test[["id", "cluster", "label"]].assign(
-                baseline=name,
-                score=score,
-                calibrated=meaning.calibrated,
-                p_keep=meaning.p_keep,
-                grade=meaning.grade,
-                keep=meaning.keep,
-            )
-        )
-    columns = list(BaselinePredictions.to_schema().columns)
-    return BaselinePredictions.validate(pd.concat(tables, ignore_index=True)[columns])
-
-
-def _calibration(
-    scores: NDArray[np.float64], labels: NDArray[np.float64], rubric: Rubric, keep: KeepTarget
-) -> Calibration:
-    def fit(target: KeepTarget) -> Calibration:
-        return Calibration.fit(
-            scores, labels, low=rubric.low, high=rubric.high, threshold=rubric.threshold, keep=target
-        )
-
-    plain = fit(AS_LABELLED)
-    try:
-        return plain if keep == AS_LABELLED else fit(keep)
-    except InputError:
-        return plain

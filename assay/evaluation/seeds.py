@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from assay.errors import InputError
-from assay.evaluation.calibrate import calibrate
 from assay.evaluation.evaluate import Evaluation
-from assay.evaluation.metrics import METRICS, Outcomes, measure
 from assay.inference import Scorer
 from assay.labels import SplitSet, part_of
+from assay.metrics import METRICS, Outcomes, measure
 from assay.model import AS_LABELLED, KeepTarget
 from assay.progress import say
-from assay.training import TrainConfig, forget_checkpoint, run_name, train_model
+from assay.training import TrainConfig, calibrate, forget_checkpoint, run_name, train_model
 
 Launch = Callable[..., object]
 

@@ -2,9 +2,9 @@
 
 from assay.inference.assess import REASONS, Assessed, Assessment, Limits, assess
 from assay.inference.encode import EncodedText, encode
-from assay.inference.forward import document_scores, pad, token_budget_batches
+from assay.inference.forward import document_scores, token_budget_batches
 from assay.inference.golden import GoldenReport, check_golden, read_golden, write_golden
-from assay.inference.scorer import ScoredDocument, Scorer, WindowScore
+from assay.inference.scorer import Scorer
 from assay.inference.tokens import TokenCounter, token_counter
 
 __all__ = [
@@ -14,15 +14,12 @@ __all__ = [
     "EncodedText",
     "GoldenReport",
     "Limits",
-    "ScoredDocument",
     "Scorer",
     "TokenCounter",
-    "WindowScore",
     "assess",
     "check_golden",
     "document_scores",
     "encode",
-    "pad",
     "read_golden",
     "token_budget_batches",
     "token_counter",

@@ -1,15 +1,15 @@
 """Labelled documents: which can be trusted, which part each belongs to, what a careless split would have leaked."""
 
 from assay.labels.folds import assign_folds, fitting_part, unseen_parts
-from assay.labels.leakage import Leakage, Share, measure_leakage
+from assay.labels.leakage import Leakage
 from assay.labels.ledger import Ledger
-from assay.labels.parts import learned_before, part_of, read_held_out, read_seen, write_held_out, write_seen
+from assay.labels.parts import learned_before, part_of, read_held_out, write_held_out, write_seen
 from assay.labels.prepare import PreparedSplit, read_labels, split_documents
 from assay.labels.schema import LabelledDocument, Quarantined
-from assay.labels.split import SplitAssignment, SplitConfig, SplitResult, join_units, split
+from assay.labels.split import SplitAssignment, SplitConfig, join_units
 from assay.labels.stored import StoredSet
 from assay.labels.together import LabelledSet, SplitSet, split_together
-from assay.labels.unseen import Unseen, find_unseen
+from assay.labels.unseen import find_unseen
 from assay.labels.validate import Validation, validate
 
 __all__ = [
@@ -19,25 +19,19 @@ __all__ = [
     "Ledger",
     "PreparedSplit",
     "Quarantined",
-    "Share",
     "SplitAssignment",
     "SplitConfig",
-    "SplitResult",
     "SplitSet",
     "StoredSet",
-    "Unseen",
     "Validation",
     "assign_folds",
     "find_unseen",
     "fitting_part",
     "join_units",
     "learned_before",
-    "measure_leakage",
     "part_of",
     "read_held_out",
     "read_labels",
-    "read_seen",
-    "split",
     "split_documents",
     "split_together",
     "unseen_parts",

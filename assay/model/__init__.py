@@ -2,18 +2,17 @@
 
 from assay.model.calibration import CalibratedScores, Calibration
 from assay.model.encoder import PACKAGED, locate_encoder, quiet_transformers
-from assay.model.info import MEANING, Aspect, ModelInfo, Windows, require_distinct
+from assay.model.info import MEANING, Aspect, ModelInfo, Windows, calibrated_info, require_distinct
 from assay.model.layers import train_last_layers
-from assay.model.profile import PROFILED, REFERENCE, Profile
+from assay.model.profile import PROFILED, Profile
 from assay.model.quality_model import QualityModel, load_model, new_model, output_layer, save_model
-from assay.model.thresholds import AS_LABELLED, Cut, KeepTarget, ThresholdCurve, require_promise
+from assay.model.thresholds import AS_LABELLED, Cut, KeepTarget, require_promise
 
 __all__ = [
     "AS_LABELLED",
     "MEANING",
     "PACKAGED",
     "PROFILED",
-    "REFERENCE",
     "Aspect",
     "CalibratedScores",
     "Calibration",
@@ -22,8 +21,8 @@ __all__ = [
     "ModelInfo",
     "Profile",
     "QualityModel",
-    "ThresholdCurve",
     "Windows",
+    "calibrated_info",
     "load_model",
     "locate_encoder",
     "new_model",

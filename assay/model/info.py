@@ -172,3 +172,11 @@ class ModelInfo:
 def require_distinct(rubrics: Sequence[Rubric]) -> None:
     """Raises InputError where one model cannot score by all of these, the main one first: names clash, or are none."""
     ModelInfo("", rubrics[0], Windows(), others=tuple(Aspect(rubric) for rubric in rubrics[1:]))
+
+
+def calibrated_info(model: Path) -> ModelInfo:
+    """What a model folder says of itself. Raises InputError where its scores have no meaning yet."""
+    info = ModelInfo.read(model)
+    if info.calibration is None:
+        raise InputError("this model was never calibrated", where=str(model), fix="Train it with `assay train`")
+    return info

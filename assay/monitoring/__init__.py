@@ -1,32 +1,24 @@
 """Whether what a model is asked or answers has changed: looks at a window beside the reference kept with it."""
 
-from assay.monitoring.compare import Comparison, Statistic, TooFewError, compare
+from assay.monitoring.compare import TooFewError, compare
 from assay.monitoring.config import STATISTICS, WatchConfig
 from assay.monitoring.looks import Look, LookLog
-from assay.monitoring.present import watch_report
+from assay.monitoring.run import WatchRequest, look_at_window
 from assay.monitoring.statistics import ks_seen_from
-from assay.monitoring.watch import TITLES, WatchResult, watch
+from assay.monitoring.watch import TITLES
 from assay.monitoring.webhook import WebhookConfig, notify
-from assay.monitoring.window import Window, profile_of_scores, window_of_log, window_of_scores
 
 __all__ = [
     "STATISTICS",
     "TITLES",
-    "Comparison",
     "Look",
     "LookLog",
-    "Statistic",
     "TooFewError",
     "WatchConfig",
-    "WatchResult",
+    "WatchRequest",
     "WebhookConfig",
-    "Window",
     "compare",
     "ks_seen_from",
+    "look_at_window",
     "notify",
-    "profile_of_scores",
-    "watch",
-    "watch_report",
-    "window_of_log",
-    "window_of_scores",
 ]

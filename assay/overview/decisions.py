@@ -4,10 +4,11 @@ from typing import Any
 
 import pandas as pd
 
-from assay.evaluation import METRICS, Use
+from assay.metrics import METRICS
 from assay.overview.cost import spent_in_words
 from assay.overview.state import Known, State
 from assay.overview.words import minute, of_all
+from assay.promotion import Use
 from assay.registry import AliasMove, DecisionLog
 from assay.report import Block, Prose, Table
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assay.errors import InputError
-from assay.evaluation import Use, Verdict, decisions
+from assay.gates import Verdict
 from assay.monitoring import Look, LookLog
+from assay.promotion import Use, decisions
 from assay.registry import CHAMPION, PREVIOUS, AliasMove, Decision, DecisionLog, Registry, Version, served_before
 from assay.scorelog import read_log
 from assay.storage import join, read_bytes, require_folder

@@ -4,12 +4,12 @@ The champion's log is what counts. Each of its moves also says what `previous` s
 `previous` follows it, and where a process died between the two, the next move of anybody brings it up to date.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from assay.errors import InputError
 from assay.registry.aliases import AliasMove
-from assay.registry.promotion import CHAMPION
 from assay.registry.registry import Registry
 
 PREVIOUS = "previous"
@@ -118,3 +118,38 @@ def _settle(registry: Registry) -> None:
         except InputError:
             if registry.alias(PREVIOUS) == standing:  # nobody else moved it: it cannot be written
                 raise
+
+
+CHAMPION = "champion"
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """Where the champion points once a version is registered."""
+
+    champion: str
+    """Name of its version; empty where there is none."""
+    sentence: str
+    """For people: who is champion, and why this version is not where it was refused."""
+
+
+def promote_first(
+    registry: Registry, version: str, refusals: Sequence[str], *, who: str, in_spite: str = ""
+) -> Promotion:
+    """Make a version the champion where there is none yet.
+
+    With `refusals`, the sentences of gates that refuse it, it stays a version like any other, unless a person gives
+    a reason `in_spite` of them, which the log of the alias keeps beside their words. A champion that is there stays.
+    """
+    reason, why = in_spite.strip(), "the first version of this registry"
+    if refusals and reason:
+        why = f"{why}, promoted though a gate refuses it: {reason}. Gates: {' '.join(refusals)}"
+    if refusals and not reason:
+        current = registry.alias(CHAMPION)
+        stays = f"the champion is {current.version}" if current else "there is no champion"
+        return Promotion(
+            current.version if current else "",
+            f"{stays}; {version} was registered and not promoted: {' '.join(refusals)}",
+        )
+    champion = registry.ensure_alias(CHAMPION, version, who=who, why=why).version
+    return Promotion(champion, f"the champion is {champion}")

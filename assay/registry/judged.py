@@ -9,8 +9,7 @@ from typing import Any
 
 from assay.errors import InputError
 from assay.registry.aliases import AliasMove
-from assay.registry.champion import promote, require_reason
-from assay.registry.promotion import CHAMPION
+from assay.registry.champion import CHAMPION, promote, require_reason
 from assay.registry.registry import Registry
 from assay.storage import create, join
 

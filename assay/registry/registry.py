@@ -19,6 +19,7 @@ from typing import Any
 from assay.errors import InputError
 from assay.registry.aliases import AliasLog, AliasMove
 from assay.storage import (
+    clear_permission_errors,
     create,
     digest_file,
     digest_folder,
@@ -204,3 +205,18 @@ class Registry:
         if not NAME.fullmatch(name):
             raise InputError(f"{name!r} is no alias", fix="Use lower-case letters, digits, - and _, a letter first")
         return AliasLog(join(self.url, "aliases", name))
+
+
+@contextmanager
+def open_model(name: str, registry: str) -> Iterator[Path]:
+    """A model folder by path, or a version or alias of a registry, for the time of the block.
+
+    Raises InputError where there is neither.
+    """
+    with clear_permission_errors(name):
+        folder = Path(name).exists()
+    if folder:
+        yield Path(name)
+        return
+    with Registry(registry).open(name) as kept:
+        yield kept

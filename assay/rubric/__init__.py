@@ -2,4 +2,9 @@
 
 from assay.rubric.rubric import Rubric, builtin_rubrics, load_rubric, rubric_from_labels
 
-__all__ = ["Rubric", "builtin_rubrics", "load_rubric", "rubric_from_labels"]
+__all__ = [
+    "Rubric",
+    "builtin_rubrics",
+    "load_rubric",
+    "rubric_from_labels",
+]

@@ -5,16 +5,26 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from assay.inference import Scorer, TokenCounter, assess
-from assay.progress import counter
-from assay.scoring.plan import Part, PartFolder
+from assay.inference import Scorer, TokenCounter, assess, token_counter
+from assay.model import calibrated_info
+from assay.progress import counter, say, stage
+from assay.scoring.plan import Part, PartFolder, Plan, ScoringConfig
+from assay.scoring.scores import Scores
 from assay.scoring.sidecar import Sidecar, part_bytes
-from assay.storage import Snapshot, exists, join, write_bytes
+from assay.sources import Columns, open_corpus
+from assay.storage import (
+    Snapshot,
+    digest_folder,
+    exists,
+    join,
+    write_bytes,
+)
 
 
 def score_parts(
@@ -81,3 +91,31 @@ def _progress(documents: int) -> Iterator[Any]:
             bar.update(more)
 
         yield show
+
+
+def plan_scoring(snapshot: Snapshot, model: Path, tokens: TokenCounter, config: ScoringConfig, root: str) -> PartFolder:
+    """The parts of a corpus for a model, and the folder below `root` where their scores lie or will lie.
+
+    Raises InputError for a model that was never calibrated, and for settings that do not fit the corpus.
+    """
+    plan = Plan.of(snapshot, calibrated_info(model), digest_folder(model), tokens.name, config)
+    return PartFolder.create(root, plan)
+
+
+def score_corpus(source: str, model: Path, columns: Columns, root: str, config: ScoringConfig) -> Scores:
+    """Score all documents of a source below `root`; what is there already is not scored again.
+
+    Raises InputError for what cannot be read or written; the parts that are there stay, and the same call goes
+    on with the others.
+    """
+    calibrated_info(model)
+    scorer, tokens = Scorer.load(model), token_counter(config.tokenizer)  # before a corpus is copied in vain
+    snapshot = open_corpus(source, columns, root)
+    folder = plan_scoring(snapshot, model, tokens, config, root)
+    missing = folder.missing()
+    with stage("Score"):
+        there = len(folder.plan.parts()) - len(missing)
+        if there:
+            say(f"{there} of {len(folder.plan.parts())} parts are there already")
+        score_parts(folder, missing, snapshot, scorer, tokens)
+        return Scores.complete(folder)

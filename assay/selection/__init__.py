@@ -1,17 +1,18 @@
 """Which documents: the best of a scored corpus for a budget of tokens, a share or a threshold, as a snapshot."""
 
-from assay.selection.choose import Choice, choose
+from assay.selection.choose import choose
 from assay.selection.present import funnel_table, promise, selection_report
 from assay.selection.request import Request
-from assay.selection.write import provenance_of, write_selection
+from assay.selection.run import ranked, select_corpus
+from assay.selection.write import write_selection
 
 __all__ = [
-    "Choice",
     "Request",
     "choose",
     "funnel_table",
     "promise",
-    "provenance_of",
+    "ranked",
+    "select_corpus",
     "selection_report",
     "write_selection",
 ]

@@ -2,7 +2,7 @@
 
 from assay.serving.bento import Bento, build_bento, packed_digest
 from assay.serving.check import ServedReport, check_answers, check_running, check_served
-from assay.serving.process import ServerProcess, ask, curl_line, serve_forever
+from assay.serving.process import ServerProcess, ask, serve_forever
 from assay.serving.settings import PREFIX, ServeSettings
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "check_answers",
     "check_running",
     "check_served",
-    "curl_line",
     "packed_digest",
     "serve_forever",
 ]

@@ -14,11 +14,11 @@ import bentoml
 from starlette.requests import Request
 from starlette.responses import Response
 
-from assay.serving.answers import LOG_SECONDS, open_log
 from assay.serving.batcher import Batcher
 from assay.serving.documents import Document, RefusedError
-from assay.serving.gate import ASKED, Gate, refused, reply
+from assay.serving.middleware import ASKED, Gate, refused, reply
 from assay.serving.owner import end_with_owner
+from assay.serving.score_log import LOG_SECONDS, open_log
 from assay.serving.settings import PROCESS, ServeSettings
 
 

@@ -7,27 +7,23 @@ from assay.storage.objects import (
     exists,
     join,
     list_names,
-    local_path,
     localize,
     open_binary,
     published_file,
-    published_folder,
     read_bytes,
     require_folder,
     upload_folder,
     write_bytes,
 )
 from assay.storage.reading import clear_permission_errors
-from assay.storage.snapshot import MANIFEST, TOKEN_ESTIMATE, Manifest, Snapshot, find_made, write_snapshot
+from assay.storage.snapshot import MANIFEST, TOKEN_ESTIMATE, Snapshot, find_made, write_snapshot
 from assay.storage.staging import clear_disk_errors, staged_file, staged_folder
-from assay.storage.versions import Change, Difference, difference, without
+from assay.storage.versions import Change, difference, without
 
 __all__ = [
     "MANIFEST",
     "TOKEN_ESTIMATE",
     "Change",
-    "Difference",
-    "Manifest",
     "Snapshot",
     "clear_disk_errors",
     "clear_permission_errors",
@@ -41,11 +37,9 @@ __all__ = [
     "find_made",
     "join",
     "list_names",
-    "local_path",
     "localize",
     "open_binary",
     "published_file",
-    "published_folder",
     "read_bytes",
     "require_folder",
     "staged_file",

@@ -1,18 +1,17 @@
 """The loop that fits a model, in one process or many; its settings and recipes."""
 
+from assay.training.calibrate import calibrate
 from assay.training.checkpoint import Checkpoint
-from assay.training.config import RECIPES, TrainConfig, recipe
+from assay.training.config import TrainConfig, recipe
 from assay.training.launch import launch
-from assay.training.loop import Fitted, Record, fit
+from assay.training.loop import fit
 from assay.training.run import Curve, checkpoint_path, forget_checkpoint, run_name, train_model
 
 __all__ = [
-    "RECIPES",
     "Checkpoint",
     "Curve",
-    "Fitted",
-    "Record",
     "TrainConfig",
+    "calibrate",
     "checkpoint_path",
     "fit",
     "forget_checkpoint",

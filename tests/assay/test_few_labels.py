@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from assay.cli import main
+from assay.cli.main import main
 from assay.labels import read_held_out
 from assay.model import ModelInfo, Windows
 

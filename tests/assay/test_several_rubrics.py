@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assay.cli import main
+from assay.cli.main import main
 from assay.errors import InputError
 from assay.inference import Scorer, check_golden
-from assay.labels import read_seen
+from assay.labels.parts import read_seen
 from assay.model import ModelInfo
 from assay.pipeline import Labels
 

@@ -18,7 +18,7 @@ from flytekit.configuration import Config
 from google.protobuf.json_format import ParseDict, ParseError
 from kubernetes.utils import parse_quantity
 
-from tasks import resources
+from tasks.support import resources
 
 ROOT = Path(__file__).resolve().parents[2]
 FLYTE = ROOT / "infra/flyte"

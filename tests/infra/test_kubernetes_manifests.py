@@ -12,8 +12,7 @@ import pytest
 import yaml
 from dockerfile import stages
 
-from assay.deployment import KubernetesSettings
-from assay.deployment.cluster import Cluster
+from assay.deployment.cluster import Cluster, KubernetesSettings
 from assay.deployment.rollout import VERSION
 from assay.serving import ServeSettings
 

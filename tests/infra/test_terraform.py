@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from terraform_runner import ROOT, TERRAFORM, copied, initialised, moto, terraform, value, variables_alone
 
-from tasks.resources import ACCELERATORS, encoder, heavy, trainer
+from tasks.support.resources import ACCELERATORS, encoder, heavy, trainer
 
 ENVIRONMENTS = ("dev", "prod")
 

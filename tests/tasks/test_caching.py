@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from assay.serving import packed_digest
-from tasks.caching import CodePolicy, closure, code_version
+from tasks.support.caching import CodePolicy, closure, code_version
 
 ROOT = Path(__file__).resolve().parents[2]
 LABELLED = ["acquire", "validate", "split", "baselines", "train", "calibrate", "evaluate", "register", "track"]
@@ -30,7 +30,7 @@ def versions(checkout: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("file", "unchanged"),
     [
-        ("assay/evaluation/metrics.py", {"acquire", "validate", "split", "train"} | CORPUS | SERVING),
+        ("assay/metrics/metrics.py", {"acquire", "validate", "split", "train"} | CORPUS | SERVING),
         ("assay/training/loop.py", {"acquire", "validate", "split"} | CORPUS | SERVING),
         ("assay/registry/registry.py", set(STAGES) - {"register", "package"} - CORPUS),
         ("assay/report/__init__.py", {"acquire", "validate", "split", "train"} | SERVING),
@@ -40,8 +40,8 @@ def versions(checkout: Path) -> dict[str, str]:
         ("assay/serving/page.html", set(STAGES) - SERVING),
         ("assay/storage/hashing.py", set()),
         ("requirements.lock", set()),
-        ("tasks/resources.py", set(STAGES)),
-        ("assay/cli.py", set(STAGES)),
+        ("tasks/support/resources.py", set(STAGES)),
+        ("assay/cli/main.py", set(STAGES)),
     ],
 )
 def test_a_changed_line_reaches_what_depends_on_it(checkout: Path, file: str, unchanged: set[str]) -> None:

@@ -9,7 +9,7 @@ from assay.errors import InputError
 from assay.model import Windows
 from assay.rubric import load_rubric
 from assay.training import recipe
-from tasks.look import Given, look
+from tasks.resolve_training import Given, look
 
 PLAIN = {
     "text_column": "text",

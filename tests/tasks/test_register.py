@@ -6,7 +6,9 @@ import pytest
 from flytekit.types.directory import FlyteDirectory
 from flytekit.types.file import FlyteFile
 
-from assay.evaluation import Evaluation, Verdict, with_gates
+from assay.evaluation import Evaluation
+from assay.evaluation.evaluate import with_gates
+from assay.gates import Verdict
 from assay.registry import Registry
 
 

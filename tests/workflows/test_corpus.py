@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from checkout import Checkout, finish
 
-from assay.cli import main
+from assay.cli.main import main
 from assay.storage import Snapshot
 
 STAGES = ["Clean", "Find duplicates", "Write"]

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 from tiny_versions import Versions, free_port, registry_of
 
-from assay.deployment import FailedDeploymentError, open_target
-from assay.deployment_settings import parse_target
+from assay.deployment import open_target
+from assay.deployment.settings import parse_target
+from assay.deployment.target import FailedDeploymentError
 from assay.registry import CHAMPION, PREVIOUS, DecisionLog, Registry
 from assay.serving import ask
 

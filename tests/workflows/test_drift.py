@@ -9,7 +9,7 @@ import pytest
 from tiny_versions import Versions
 
 from assay.monitoring import LookLog
-from assay.scorelog import write_rows
+from assay.scorelog.files import write_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from checkout import STAGES, Checkout, finish
 
-from assay.deployment import LocalSettings, LocalTarget
+from assay.deployment import LocalTarget
+from assay.deployment.local import LocalSettings
 from assay.registry import Registry
 from assay.serving import ask
 

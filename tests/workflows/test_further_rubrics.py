@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from checkout import Checkout
 
-from assay.labels import read_seen
+from assay.labels.parts import read_seen
 from assay.model import ModelInfo
 
 

@@ -201,7 +201,7 @@ def test_plans_of_another_environment_come_from_its_file(tmp_path: Path) -> None
 def test_every_environment_has_plans_that_fit_the_workflows(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib
 
-    from tasks.plans import read_plan
+    from tasks.support.plans import read_plan
 
     monkeypatch.setenv("ASSAY_PLANS", str(ROOT / file))
     for name, workflow in PLANS.items():
@@ -225,7 +225,7 @@ def test_plans_that_cannot_be_registered_say_why(
     change: tuple[str, str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from assay.errors import InputError
-    from tasks.plans import read_plan
+    from tasks.support.plans import read_plan
     from workflows.watch import watch_service
 
     text = (ROOT / "workflows" / "plans.toml").read_text()
@@ -308,7 +308,7 @@ for name in modules:
 import assay
 from assay.rubric import builtin_rubrics, load_rubric
 from assay.report import Report, render_html
-from tasks.settings import source_location
+from tasks.support.settings import source_location
 assert pathlib.Path(assay.__file__).is_relative_to(here)
 render_html(Report("the template is there"))
 print(json.dumps({"modules": len(modules), "rubrics": [load_rubric(name).name for name in builtin_rubrics()],

@@ -11,7 +11,8 @@ import pytest
 from checkout import ROOT, Checkout
 from tiny_versions import Versions, free_port, registry_of
 
-from assay.deployment import LocalSettings, LocalTarget
+from assay.deployment import LocalTarget
+from assay.deployment.local import LocalSettings
 from assay.registry import CHAMPION, Decision, DecisionLog, Registry
 from assay.serving import ask
 

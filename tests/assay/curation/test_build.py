@@ -15,12 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.cli import main
-from assay.corpus import open_source, preset
-from assay.curation import BuildConfig, BuildPlan, Funnel, PieceFolder, PieceMarks, build_snapshot, make_pieces
-from assay.curation.duplicates import find_clusters, search_bands
+from assay.cleaning import preset
+from assay.cli.main import main
+from assay.curation import BuildConfig, BuildPlan, Funnel, PieceFolder, build_snapshot, make_pieces
+from assay.curation.duplicates import PieceMarks, find_clusters, search_bands
 from assay.dedup import mapped, near_duplicate_clusters, text_digest
 from assay.errors import InputError
+from assay.sources import open_source
 from assay.storage import Snapshot
 
 TESTED = 0
@@ -364,7 +365,7 @@ def test_source_pieces_and_snapshot_may_lie_in_a_store(
 
 
 def test_a_hub_dataset_is_read_file_by_file(tmp_path: Path, sample: list[dict]) -> None:
-    from assay.corpus.huggingface import HubSource
+    from assay.sources.huggingface import HubSource
 
     (tmp_path / "data").mkdir()
     for number in range(3):

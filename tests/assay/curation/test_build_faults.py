@@ -113,7 +113,7 @@ def test_the_processes_of_a_killed_build_end_too_and_a_killed_process_is_told_of
     shared_pages: Path, tmp_path: Path
 ) -> None:
     """With pages, whose extraction has a process of its own below each that cleans."""
-    command = [sys.executable, "-m", "assay.cli", *building(shared_pages, tmp_path, processes=2)]
+    command = [sys.executable, "-m", "assay", *building(shared_pages, tmp_path, processes=2)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
 
     def started() -> tuple[subprocess.Popen, set[int]]:

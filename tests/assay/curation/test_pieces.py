@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from assay.corpus import Columns, open_source
-from assay.corpus.clean import preset
-from assay.corpus.decontaminate import read_benchmarks
+from assay.cleaning.clean import preset
+from assay.cleaning.decontaminate import read_benchmarks
 from assay.curation import BuildConfig
 from assay.curation.pieces import PieceMaker, piece_schema
 from assay.dedup import DedupConfig, marks, text_digest
 from assay.errors import InputError
+from assay.sources import Columns, open_source
 
 TEXT = (
     "The river rises in the hills, and it runs through the town before it reaches the sea. Farmers have used its water "

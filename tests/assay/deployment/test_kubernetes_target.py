@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from cluster_stand_in import DEPLOYMENT, StandIn
 
-from assay.deployment import FailedDeploymentError, KubernetesSettings, KubernetesTarget
+from assay.deployment.cluster import KubernetesSettings
+from assay.deployment.kubernetes import KubernetesTarget
+from assay.deployment.target import FailedDeploymentError
 from assay.errors import InputError
 
 A, B, C = "a" * 12, "b" * 12, "c" * 12

@@ -16,7 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from assay.deployment import FailedDeploymentError, LocalSettings, LocalTarget
+from assay.deployment import LocalTarget
+from assay.deployment.local import LocalSettings
+from assay.deployment.target import FailedDeploymentError
 from assay.errors import InputError
 from assay.serving import ask
 

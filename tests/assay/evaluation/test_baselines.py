@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from assay.evaluation import BASELINE_NAMES, baseline_scores
+from assay.evaluation import baseline_scores
+from assay.evaluation.baselines import BASELINE_NAMES
 from assay.model import Calibration
 
 WORDS = ["river", "stone", "market", "window", "letter", "garden", "engine", "summer"]

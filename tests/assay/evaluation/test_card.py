@@ -8,7 +8,11 @@ import numpy as np
 import pandas as pd
 from huggingface_hub import ModelCard
 
-from assay.evaluation import Evaluation, Verdict, finish_model_folder, measure_raters, model_card, with_training
+from assay.evaluation import Evaluation, finish_model_folder
+from assay.evaluation.card import model_card
+from assay.evaluation.evaluate import with_training
+from assay.gates import Verdict
+from assay.metrics import measure_raters
 from assay.model import ModelInfo
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assay.cli import main
+from assay.cli.main import main
 from assay.dedup import text_digest
 from assay.errors import InputError
-from assay.evaluation import compare
+from assay.evaluation.compare import compare
 from assay.rubric import load_rubric
 
 RUBRIC = load_rubric("education")

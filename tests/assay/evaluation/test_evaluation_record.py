@@ -9,7 +9,10 @@ import pytest
 from sklearn.metrics import confusion_matrix, precision_recall_curve
 
 from assay.errors import InputError
-from assay.evaluation import Curves, Evaluation, Outcomes, Predictions, bootstrap, evaluate, summary_table
+from assay.evaluation import Evaluation, summary_table
+from assay.evaluation.evaluate import evaluate
+from assay.metrics import Curves, Outcomes, Predictions
+from assay.metrics.bootstrap import bootstrap
 from assay.rubric import Rubric, load_rubric
 
 RUBRIC = load_rubric("education")

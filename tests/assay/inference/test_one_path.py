@@ -11,7 +11,7 @@ import pytest
 import torch
 import transformers
 
-from assay.cli import main
+from assay.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[3]
 ALLOWED = {"assay/inference", "assay/model"}

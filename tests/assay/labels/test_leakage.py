@@ -8,7 +8,7 @@ import pytest
 
 from assay.dedup import near_duplicate_clusters, text_digest
 from assay.errors import InputError
-from assay.labels import measure_leakage
+from assay.labels.leakage import measure_leakage
 
 
 def test_data_without_duplicates_leak_nothing() -> None:

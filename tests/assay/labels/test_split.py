@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.errors import InputError
-from assay.labels import Ledger, SplitAssignment, SplitConfig, join_units, split
+from assay.labels import Ledger, SplitAssignment, SplitConfig, join_units
+from assay.labels.split import split
 
 PARTS = ["train", "calibration", "test"]
 

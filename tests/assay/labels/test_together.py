@@ -16,12 +16,12 @@ from assay.labels import (
     SplitConfig,
     SplitSet,
     part_of,
-    read_seen,
     split_documents,
     split_together,
     validate,
     write_seen,
 )
+from assay.labels.parts import read_seen
 from assay.rubric import Rubric
 from assay.storage import write_snapshot
 from assay.training.run import training_documents

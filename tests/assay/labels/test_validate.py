@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from assay.corpus import Columns, acquire, open_source
 from assay.errors import InputError
 from assay.labels import LabelledDocument, Quarantined, read_labels, validate
 from assay.rubric import Rubric, load_rubric
+from assay.sources import Columns, acquire, open_source
 from assay.storage import Snapshot
 
 EDUCATION = load_rubric("education")

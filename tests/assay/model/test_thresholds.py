@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.errors import InputError
-from assay.model import Calibration, KeepTarget, ThresholdCurve
+from assay.model import Calibration, KeepTarget
+from assay.model.thresholds import ThresholdCurve
 
 
 def drawn(generator: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,9 @@ import pytest
 
 from assay.errors import InputError
 from assay.model import Profile
-from assay.monitoring import STATISTICS, LookLog, WatchConfig, Window, compare, watch
+from assay.monitoring import STATISTICS, LookLog, WatchConfig, compare
+from assay.monitoring.watch import watch
+from assay.monitoring.window import Window
 from assay.rubric import load_rubric
 
 RUBRIC = load_rubric("education")

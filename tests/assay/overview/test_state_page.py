@@ -12,15 +12,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assay.cli import main
-from assay.evaluation import UseLog
+from assay.cli.main import main
 from assay.model import Profile
-from assay.monitoring import LookLog, WatchConfig, Window, watch
-from assay.overview import Asked, gather_state, page_of_state, state_report
+from assay.monitoring import LookLog, WatchConfig
+from assay.monitoring.watch import watch
+from assay.monitoring.window import Window
+from assay.overview import page_of_state
+from assay.overview.present import state_report
+from assay.overview.state import Asked, gather_state
+from assay.promotion.test_set import UseLog
 from assay.registry import CHAMPION, Decision, DecisionLog, Registry, promote, promote_first, promote_judged, rollback
 from assay.report import render_markdown
 from assay.rubric import load_rubric
-from assay.scorelog import write_rows
+from assay.scorelog.files import write_rows
 
 RUBRIC = load_rubric("education")
 HOUR = datetime.timedelta(hours=1)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from assay.errors import InputError
-from assay.evaluation import Verdict, refusals
+from assay.gates import Verdict, refusals
 from assay.registry import Registry, promote_first
 
 REFUSED = refusals([Verdict("counterfactuals", False, ["A list of keywords fools it."])])

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from assay.errors import InputError
-from assay.scorelog import SCHEMA, LogWriter, read_log, write_rows
+from assay.scorelog import LogWriter, read_log
+from assay.scorelog.files import SCHEMA, write_rows
 
 NOON = datetime.datetime(2026, 1, 31, 12, tzinfo=datetime.UTC)
 HOUR = datetime.timedelta(hours=1)

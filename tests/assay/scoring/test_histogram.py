@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.errors import InputError
-from assay.scoring import Bins, TokenHistogram
+from assay.scoring.histogram import Bins, TokenHistogram
 
 DOCUMENTS = st.lists(
     st.tuples(

@@ -9,9 +9,10 @@ import pyarrow as pa
 import pytest
 
 from assay.errors import InputError
-from assay.filtering import plan_scoring
 from assay.inference import Limits, Scorer, token_counter
-from assay.scoring import Part, PartFolder, Scores, ScoringConfig, Sidecar, deal, find_scores, score_parts
+from assay.scoring import Part, PartFolder, Scores, ScoringConfig, deal, find_scores, score_parts
+from assay.scoring.run import plan_scoring
+from assay.scoring.sidecar import Sidecar
 from assay.storage import Snapshot, write_snapshot
 
 

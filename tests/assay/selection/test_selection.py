@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 
 from assay.errors import InputError
 from assay.model import Calibration, KeepTarget
-from assay.scoring import Bins, PartFolder, Plan, Scores, ScoringConfig
+from assay.scoring import PartFolder, Scores, ScoringConfig
+from assay.scoring.histogram import Bins
+from assay.scoring.plan import Plan
 from assay.scoring.sidecar import Sidecar, part_bytes
-from assay.selection import Request, choose, provenance_of, write_selection
+from assay.selection import Request, choose, write_selection
+from assay.selection.write import provenance_of
 from assay.storage import Snapshot, find_made, join, write_bytes, write_snapshot
 
 LETTERS = np.array(list("abcdefghijklmnopqrstuvwxyz"))

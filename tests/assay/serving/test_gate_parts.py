@@ -20,7 +20,7 @@ from assay.serving.access import Tokens
 from assay.serving.assayer import Assayer
 from assay.serving.batcher import Batcher
 from assay.serving.documents import RefusedError, parse_documents
-from assay.serving.gate import Gate
+from assay.serving.middleware import Gate
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

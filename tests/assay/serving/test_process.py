@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from assay.errors import InputError
-from assay.serving import Bento, ServedReport, ServerProcess, ServeSettings, check_served, curl_line
+from assay.serving import Bento, ServedReport, ServerProcess, ServeSettings, check_served
+from assay.serving.process import curl_line
 
 ROOT = Path(__file__).resolve().parents[3]
 

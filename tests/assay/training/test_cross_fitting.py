@@ -7,15 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assay.corpus import Columns, acquire, open_source
-from assay.evaluation import calibrate
 from assay.inference import Scorer
 from assay.labels import SplitSet, assign_folds, fitting_part, part_of, read_held_out, split_documents, validate
 from assay.labels.split import SplitConfig
 from assay.model import ModelInfo, Profile, Windows
 from assay.rubric import Rubric, load_rubric
+from assay.sources import Columns, acquire, open_source
 from assay.storage import Snapshot
-from assay.training import TrainConfig, fit, train_model
+from assay.training import TrainConfig, calibrate, fit, train_model
 
 FOLDS = 3
 

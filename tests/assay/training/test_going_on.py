@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assay.corpus import Columns, acquire, open_source
 from assay.dedup import text_digest
 from assay.inference import Scorer
-from assay.labels import LabelledSet, Ledger, SplitConfig, learned_before, part_of, read_seen, split_together, validate
+from assay.labels import LabelledSet, Ledger, SplitConfig, learned_before, part_of, split_together, validate
+from assay.labels.parts import read_seen
 from assay.model import ModelInfo, Windows, new_model, save_model
 from assay.rubric import load_rubric
+from assay.sources import Columns, acquire, open_source
 from assay.storage import staged_folder
 from assay.training import TrainConfig, fit, train_model
 

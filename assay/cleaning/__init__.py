@@ -1,0 +1,21 @@
+"""Make text of web pages, repair it, filter it, and mark what benchmarks hold."""
+
+from assay.cleaning.clean import CleanConfig, Cleaner, preset
+from assay.cleaning.decontaminate import NO_OVERLAP, Benchmarks, read_benchmarks
+from assay.cleaning.extract import PAGE_SECONDS, Extracted, Extractor, Page, main_text
+from assay.cleaning.words import english_words
+
+__all__ = [
+    "NO_OVERLAP",
+    "PAGE_SECONDS",
+    "Benchmarks",
+    "CleanConfig",
+    "Cleaner",
+    "Extracted",
+    "Extractor",
+    "Page",
+    "english_words",
+    "main_text",
+    "preset",
+    "read_benchmarks",
+]

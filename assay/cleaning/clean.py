@@ -1,0 +1,220 @@
+"""Cleaning one document at a time: repair, language, the quality filters of FineWeb, masking. Nothing drops silently.
+
+The filters are datatrove's (Penedo et al. 2024), which made FineWeb, with FineWeb's settings and in its order: Gopher's
+repetition and quality rules (Rae et al. 2021), C4's (Raffel et al. 2020), FineWeb's own (Penedo et al. 2024). datatrove
+says why a document is dropped; by how much it failed is measured here, for dropped documents only.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from assay.errors import InputError
+from assay.language import CERTAIN, identify_language
+
+
+@dataclass(frozen=True)
+class CleanConfig:
+    """What is done to a document."""
+
+    repair: bool = False
+    """Mend broken encodings (`FranÃ§ois`) and drop control characters, by ftfy with FineWeb's settings."""
+    languages: tuple[str, ...] = ()
+    """Keep documents in these languages alone (ISO 639); empty: all."""
+    language_probability: float = CERTAIN
+    """Least probability of the language."""
+    filters: bool = False
+    """Gopher's, C4's and FineWeb's, which are made for English."""
+    mask: bool = False
+    """Put placeholders for e-mail addresses and public IP addresses."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.language_probability <= 1:
+            raise InputError(f"language_probability is {self.language_probability:g}", fix="Give 0 to 1")
+        if self.filters and self.languages != ("en",):
+            raise InputError(
+                "the quality filters are made for English alone", fix="Keep the language en, or no filters"
+            )
+
+
+PRESETS: Mapping[str, CleanConfig] = {
+    "none": CleanConfig(),
+    "fineweb": CleanConfig(repair=True, languages=("en",), filters=True, mask=True),
+}
+"""`none` changes nothing; `fineweb` is the recipe of FineWeb without its list of blocked addresses."""
+
+
+def preset(name: str) -> CleanConfig:
+    """Raises InputError for a name that there is not."""
+    if name not in PRESETS:
+        raise InputError(f"no preset {name!r} of cleaning", fix=f"Name one of: {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What became of a document."""
+
+    text: str
+    """As it is kept; as it was when it was dropped."""
+    language: str
+    """The most probable one; empty where there is nothing to go by."""
+    language_probability: float
+    reason: str = ""
+    """Why it is dropped, `rule: what failed`; empty where it is kept."""
+    value: float | None = None
+    """What was measured, in the unit of the rule; none for rules about what a text holds."""
+
+
+class Cleaner:
+    """Cleans documents, one like the other: what becomes of one does not depend on those before it."""
+
+    def __init__(self, config: CleanConfig) -> None:
+        self.config = config
+        self._filters = _filters() if config.filters else []
+        self._repairer = _repairer() if config.repair else None
+
+    def clean(self, text: str) -> Cleaned:
+        """Any str will do."""
+        if self._repairer:
+            text = str(self._repairer.format(text))
+        if not text.strip():
+            return Cleaned(text, "", 0.0, "no text")
+        language = identify_language(text)
+        kept = partial(Cleaned, language=language.code, language_probability=language.probability)
+        if self.config.languages and language.code not in self.config.languages:
+            return kept(text, reason=f"language: {language.code or 'unknown'}", value=language.probability)
+        if self.config.languages and language.probability < self.config.language_probability:
+            return kept(text, reason="language: uncertain", value=language.probability)
+        rest = text
+        for rule, one in self._filters:
+            document = _document(rest)
+            result = one.filter(document)
+            passed, why = result if isinstance(result, tuple) else (result, "")
+            if not passed:
+                why = why.removeprefix("gopher_")
+                return kept(text, reason=f"{rule}: {why.replace('_', ' ')}", value=_measure(one, why, rest))
+            rest = document.text  # C4's rules drop lines, too
+        return kept(_mask(rest) if self.config.mask else rest)
+
+
+def _document(text: str) -> Any:
+    from datatrove.data import Document
+
+    return Document(text=text, id="")
+
+
+def _filters() -> list[tuple[str, Any]]:
+    """FineWeb's filters in their order, by the name of the work that they come from."""
+    from datatrove.pipeline.filters import (
+        C4QualityFilter,
+        FineWebQualityFilter,
+        GopherQualityFilter,
+    )
+
+    from assay.cleaning.repetition import Repetition
+    from assay.cleaning.words import english_words
+
+    words: Any = english_words()
+    return [
+        ("Gopher repetition", Repetition(words)),
+        ("Gopher quality", GopherQualityFilter(language=words)),
+        ("C4", C4QualityFilter(filter_no_terminal_punct=False, language=words)),
+        ("FineWeb", FineWebQualityFilter(language=words)),
+    ]
+
+
+def _repairer() -> Any:
+    from datatrove.pipeline.formatters import FTFYFormatter
+
+    return FTFYFormatter()
+
+
+def _mask(text: str) -> str:
+    from datatrove.pipeline.formatters import PIIFormatter
+
+    # A new one each time: it deals out its placeholders in turn, and would go on where the last document ended.
+    return str(PIIFormatter().format(text))
+
+
+def _measure(one: Any, why: str, text: str) -> float | None:
+    """What a filter compared with its limit, by the name of the rule that failed."""
+    if match := re.fullmatch(r"top_(\d+)_gram|duplicated_(\d+)_n_grams", why):
+        top, duplicated = match.groups()
+        return _top_share(one, text, int(top)) if top else _duplicated_share(one, text, int(duplicated))
+    measure = MEASURES.get(why)
+    return None if measure is None else float(measure(one, text))
+
+
+def _words(one: Any, text: str) -> list[str]:
+    from datatrove.utils.text import split_into_words
+
+    return list(split_into_words(text, one.language))
+
+
+def _proper(one: Any, text: str) -> list[str]:
+    """Words that are not punctuation alone."""
+    from datatrove.utils.text import PUNCTUATION_SET
+
+    return [word for word in _words(one, text) if any(character not in PUNCTUATION_SET for character in word)]
+
+
+def _top_share(one: Any, text: str, n: int) -> float:
+    from datatrove.pipeline.filters.gopher_repetition_filter import find_top_duplicate, get_n_grams
+
+    return float(find_top_duplicate(get_n_grams(_words(one, text), n)) / len(text))
+
+
+def _duplicated_share(one: Any, text: str, n: int) -> float:
+    from datatrove.pipeline.filters.gopher_repetition_filter import find_all_duplicate
+
+    return float(find_all_duplicate(_words(one, text), n) / len(text))
+
+
+def _repeated(parts: list[str], characters: int | None = None) -> float:
+    """Share of the parts that repeat an earlier one; of so many characters where they are given."""
+    from datatrove.pipeline.filters.gopher_repetition_filter import find_duplicates
+
+    count, length = find_duplicates(parts)
+    return float(length / characters if characters else count / len(parts))
+
+
+def _share(parts: list[str], holds: Callable[[str], bool]) -> float:
+    return sum(map(holds, parts)) / max(len(parts), 1)
+
+
+def _filled(text: str) -> list[str]:
+    return [line for line in text.split("\n") if line.strip()]
+
+
+def _ends_open(line: str) -> bool:
+    return line.rstrip().endswith(("...", "…"))
+
+
+MEASURES: Mapping[str, Callable[[Any, str], float]] = {
+    "dup_para_frac": lambda one, text: _repeated(one.paragraph_exp.split(text.strip())),
+    "dup_para_char_frac": lambda one, text: _repeated(one.paragraph_exp.split(text.strip()), len(text)),
+    "dup_line_frac": lambda _, text: _repeated(re.split("\n+", text)),
+    "dup_line_char_frac": lambda _, text: _repeated(re.split("\n+", text), len(text)),
+    "short_doc": lambda one, text: len(_proper(one, text)),
+    "long_doc": lambda one, text: len(_proper(one, text)),
+    "below_avg_threshold": lambda one, text: _mean_length(_proper(one, text)),
+    "above_avg_threshold": lambda one, text: _mean_length(_proper(one, text)),
+    "too_many_hashes": lambda one, text: text.count("#") / len(_words(one, text)),
+    "too_many_ellipsis": lambda one, text: (text.count("...") + text.count("…")) / len(_words(one, text)),
+    "too_many_bullets": lambda _, text: _share(text.splitlines(), lambda line: line.lstrip().startswith(("•", "-"))),
+    "too_many_end_ellipsis": lambda _, text: _share(text.splitlines(), _ends_open),
+    "below_alpha_threshold": lambda one, text: _share(_words(one, text), lambda word: any(map(str.isalpha, word))),
+    "enough_stop_words": lambda one, text: len(one.stop_words & set(_words(one, text))),
+    "line_punct_ratio": lambda one, text: _share(_filled(text), lambda line: line.endswith(one.stop_chars)),
+    "short_line_ratio": lambda one, text: _share(_filled(text), lambda line: len(line) <= one.short_line_length),
+    "char_dup_ratio": lambda _, text: _repeated(_filled(text), len(text.replace("\n", ""))),
+    "list_ratio": lambda one, text: text.count("\n") / len(_words(one, text)),
+}
+"""What was measured, by datatrove's name of the rule. Shares are of lines, words or characters, as the rule has it."""
+
+
+def _mean_length(words: list[str]) -> float:
+    return sum(map(len, words)) / max(len(words), 1)

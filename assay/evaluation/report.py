@@ -1,0 +1,191 @@
+"""The report of an evaluation."""
+
+import numpy as np
+import pandas as pd
+
+from assay.evaluation.cuts import cut_blocks
+from assay.evaluation.evaluate import Evaluation
+from assay.evaluation.figures import beside, describe, figures, pair_table, rater_blocks, seeds_in_words, slice_blocks
+from assay.gates import gate_sections
+from assay.labels import Leakage
+from assay.metrics import METRICS
+from assay.report import (
+    Block,
+    Callout,
+    Facts,
+    Figure,
+    Prose,
+    Report,
+    Section,
+    Table,
+    TextItem,
+    Texts,
+    chart_calibration,
+    chart_confusion,
+    chart_lines,
+    chart_precision_recall,
+    chart_score_by_label,
+)
+from assay.storage import Snapshot
+
+SHORT = 5
+QUARANTINED = 20
+
+
+def _charts(evaluation: Evaluation, predictions: pd.DataFrame) -> list[Block]:
+    precision, recall = evaluation.metrics["precision"].value, evaluation.metrics["recall"].value
+    point = (recall, precision) if precision is not None and recall is not None else None
+    blocks: list[Block] = [
+        Figure(
+            chart_score_by_label(predictions["label"].to_numpy(), predictions["score"].to_numpy()),
+            "Score by label: each point a test document; bars are quartiles.",
+        )
+    ]
+    if evaluation.pairs:
+        blocks.append(pair_table(evaluation))
+    curves = evaluation.curves
+    if curves is None:
+        return blocks
+    blocks += [
+        Figure(
+            chart_precision_recall({"this model": (curves.recall, curves.precision)}, point),
+            f"Precision and recall of the kept class, {evaluation.rubric.keep_name}.",
+        ),
+        Figure(
+            chart_calibration(curves.predicted, curves.observed, curves.observed_low, curves.observed_high),
+            "Calibration: of documents with about the same p_keep, the share whose label reaches the threshold. "
+            "Bars are 95 % Wilson intervals.",
+        ),
+    ]
+    if curves.confusion:
+        names = [str(grade) for grade in evaluation.rubric.grades]
+        blocks.append(Figure(chart_confusion(np.array(curves.confusion), names), "Labels by grades."))
+    return blocks
+
+
+def _errors(evaluation: Evaluation, predictions: pd.DataFrame, snapshot: Snapshot) -> list[Block]:
+    if evaluation.errors is None:
+        return []
+    kinds = {
+        "The expected label is farthest from the label.": evaluation.errors.farthest,
+        "Kept, though the label does not reach the threshold; the surest first.": evaluation.errors.false_keeps[:SHORT],
+        "Dropped, though the label reaches the threshold; the surest first.": evaluation.errors.false_drops[:SHORT],
+    }
+    by_id = predictions.set_index("id", drop=False)
+    blocks: list[Block] = []
+    for title, ids in kinds.items():
+        chosen = by_id.loc[ids]
+        texts = snapshot.take(chosen["row"])
+        items = [
+            TextItem(
+                f"label {row.label:g}, expected {row.calibrated:.1f}",
+                str(text),
+                f"score {row.score:.2f}, grade {row.grade}, p_keep {row.p_keep:.2f}; {describe(str(text))}; {row.id}",
+            )
+            for row, text in zip(chosen.itertuples(index=False), texts, strict=True)
+        ]
+        blocks += [Prose(f"**{title}**"), Texts(items) if items else Prose("None.")]
+    return blocks
+
+
+def _data(documents: pd.DataFrame, assignment: pd.DataFrame, quarantine: pd.DataFrame, leakage: Leakage) -> list[Block]:
+    merged = documents.merge(assignment, on="id")
+    merged["label"] = np.floor(merged["label"] + 0.5).astype(int)
+    counts = merged.pivot_table(index="part", columns="label", values="id", aggfunc="count", fill_value=0)
+    counts = counts.reindex([part for part in ("train", "calibration", "test", "set_aside") if part in counts.index])
+    counts.columns = [f"label {level}" for level in counts.columns]
+    level = {"none": "good", "some": "warn", "severe": "bad"}[leakage.severity]
+    blocks: list[Block] = [
+        Callout(leakage.sentence(), level),  # type: ignore[arg-type]
+        Table(counts.reset_index(), "Documents of each part by label."),
+    ]
+    return [*blocks, *_quarantined(quarantine)]
+
+
+def _quarantined(quarantine: pd.DataFrame) -> list[Block]:
+    if quarantine.empty:
+        return [Prose("No row was quarantined.")]
+    reasons = quarantine["reason"].value_counts().rename_axis("reason").reset_index(name="rows")
+    return [
+        Table(reasons, "Rows that could not be used, by reason."),
+        Table(quarantine.head(QUARANTINED), f"The first {min(QUARANTINED, len(quarantine))} of them."),
+    ]
+
+
+def _training(curve: pd.DataFrame) -> list[Block]:
+    own = curve[curve["fold"] == 0] if "fold" in curve else curve
+    window = max(1, len(own) // 20)
+    smooth = own["loss"].rolling(window, min_periods=1).mean()
+    tokens, seconds = curve["tokens"].sum(), curve["seconds"].sum()
+    folds = {"updates of models for calibration": f"{len(curve) - len(own):,}"} if len(own) < len(curve) else {}
+    return [
+        Facts(
+            {
+                "updates": f"{len(own):,}",
+                "passes": f"{own['epoch'].max():.0f}",
+                **folds,
+                "tokens": f"{tokens:,.0f}",
+                "tokens a second": f"{tokens / seconds:,.0f}",
+                "padding": f"{(curve['padding'] * curve['tokens']).sum() / tokens:.1%}",
+            }
+        ),
+        Figure(
+            chart_lines({"loss": (own["epoch"].to_numpy(), smooth.to_numpy())}, x="passes", y="loss", name="loss"),
+            f"Weighted mean of the documents' losses, mean of {window} updates.",
+        ),
+    ]
+
+
+def evaluation_report(
+    evaluation: Evaluation,
+    predictions: pd.DataFrame,
+    snapshot: Snapshot,
+    *,
+    documents: pd.DataFrame | None = None,
+    assignment: pd.DataFrame | None = None,
+    quarantine: pd.DataFrame | None = None,
+    curve: pd.DataFrame | None = None,
+    leakage: Leakage | None = None,
+) -> Report:
+    """The report of a training run; without what only such a run knows, that of an evaluation elsewhere."""
+    primary = evaluation.rubric.primary_metric
+    sections = [
+        Section(
+            "How good is it?",
+            [
+                Facts(
+                    {
+                        "F1 of the kept class": seeds_in_words(evaluation, "f1"),
+                        METRICS[primary].title: seeds_in_words(evaluation, primary),
+                        **beside(evaluation),
+                        "kept from": evaluation.rubric.keep_name,
+                        "test documents": f"{evaluation.documents:,}",
+                        "of them to be kept": f"{evaluation.positive:,}",
+                        "read": f"{evaluation.read:.0%} of the tokens",
+                    }
+                ),
+                *[Callout(warning, "warn") for warning in evaluation.warnings],
+                *figures(evaluation),
+            ],
+        ),
+        *([Section("How far do the raters agree?", rater_blocks(evaluation.raters))] if evaluation.raters else []),
+        Section("What the scores look like", _charts(evaluation, predictions)),
+        *([Section("Where else to cut", cut_blocks(evaluation.cuts, evaluation.rubric))] if evaluation.cuts else []),
+        Section("Slices", slice_blocks(evaluation)),
+        *gate_sections(evaluation.gates),
+    ]
+    if documents is not None and assignment is not None and quarantine is not None and leakage is not None:
+        sections.append(Section("Data and split", _data(documents, assignment, quarantine, leakage)))
+    elif quarantine is not None:
+        sections.append(Section("Data", _quarantined(quarantine)))
+    if curve is not None and len(curve):
+        sections.append(Section("Training", _training(curve)))
+    sections.append(Section("Worst errors", _errors(evaluation, predictions, snapshot)))
+    lineage = pd.DataFrame([{"": name, " ": value} for name, value in evaluation.lineage.items()])
+    sections.append(Section("Lineage", [Table(lineage)]))
+    return Report(
+        "How good is this classifier?",
+        f"Rubric {evaluation.rubric.name}, scale {evaluation.rubric.low} to {evaluation.rubric.high}, "
+        f"{evaluation.documents} test documents in {evaluation.clusters} clusters",
+        sections,
+    )

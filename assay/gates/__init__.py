@@ -1,0 +1,25 @@
+"""What refuses a model: shortcuts, texts changed in ways that should not matter, leaks."""
+
+from assay.gates.counterfactuals import Reader, keywords, measure_counterfactuals
+from assay.gates.leak import compare_splits, find_straddling
+from assay.gates.limits import GateLimits, read_limits
+from assay.gates.report import gate_sections
+from assay.gates.run import refusals, run_gates, run_gates_elsewhere
+from assay.gates.shortcuts import measure_shortcuts
+from assay.gates.verdict import Verdict
+
+__all__ = [
+    "GateLimits",
+    "Reader",
+    "Verdict",
+    "compare_splits",
+    "find_straddling",
+    "gate_sections",
+    "keywords",
+    "measure_counterfactuals",
+    "measure_shortcuts",
+    "read_limits",
+    "refusals",
+    "run_gates",
+    "run_gates_elsewhere",
+]

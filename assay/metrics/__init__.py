@@ -1,0 +1,46 @@
+"""Metrics with intervals over clusters, corrected for their number; no model, no report."""
+
+from assay.metrics.bootstrap import (
+    LEAST_CLUSTERS,
+    LEAST_POSITIVE,
+    Difference,
+    Interval,
+    Resampled,
+    bootstrap_figures,
+    paired_bootstrap,
+)
+from assay.metrics.cautious import cautious_difference
+from assay.metrics.holm import correct, told_apart
+from assay.metrics.metrics import BINS, METRICS, Curves, Outcomes, measure
+from assay.metrics.pairs import PairAccuracy, pair_accuracy
+from assay.metrics.raters import Raters, measure_raters, read_ratings
+from assay.metrics.slices import LEAST_SLICE, Slice, slices
+from assay.metrics.tables import BaselinePredictions, Predictions
+
+__all__ = [
+    "BINS",
+    "LEAST_CLUSTERS",
+    "LEAST_POSITIVE",
+    "LEAST_SLICE",
+    "METRICS",
+    "BaselinePredictions",
+    "Curves",
+    "Difference",
+    "Interval",
+    "Outcomes",
+    "PairAccuracy",
+    "Predictions",
+    "Raters",
+    "Resampled",
+    "Slice",
+    "bootstrap_figures",
+    "cautious_difference",
+    "correct",
+    "measure",
+    "measure_raters",
+    "pair_accuracy",
+    "paired_bootstrap",
+    "read_ratings",
+    "slices",
+    "told_apart",
+]

@@ -1,0 +1,81 @@
+"""One look at what a model is asked and answers, beside its reference, without Flyte."""
+
+import datetime
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from assay.errors import InputError
+from assay.model import Profile, calibrated_info
+from assay.monitoring.config import WatchConfig
+from assay.monitoring.looks import LookLog
+from assay.monitoring.present import watch_report
+from assay.monitoring.watch import WatchResult, watch
+from assay.monitoring.window import window_of_log, window_of_scores
+from assay.progress import say
+from assay.registry import open_model
+from assay.report import write_html
+from assay.storage import digest_folder, require_folder, staged_file
+
+
+@dataclass(frozen=True)
+class WatchRequest:
+    """What `assay watch` is asked for."""
+
+    model: str
+    """Model folder, or version or alias of the registry."""
+    registry: str
+    output: Path
+    """The result, .json; a page comes to lie beside it."""
+    log: str = ""
+    """Score log of the service; this or `scores`."""
+    scores: str = ""
+    """Scores of a corpus."""
+    since: datetime.datetime | None = None
+    """Begin of the window of the log."""
+    until: datetime.datetime | None = None
+    """Its end, which is not in it."""
+    reference: str = ""
+    """Scores of a corpus to compare with; empty: the calibration part, kept with the model."""
+    looks: str = ""
+    """Folder or URL of the log of looks; empty: none is kept."""
+    config: WatchConfig = field(default_factory=WatchConfig)
+
+
+def look_at_window(request: WatchRequest) -> WatchResult:
+    """Compare, and write result and page. The look is not yet in the log of looks: that is for whoever acts on it,
+    last, so that an alarm is rather told twice than never.
+
+    Raises InputError for what cannot be read or written, and for too small a window.
+    """
+    if request.output.suffix != ".json" or request.output.is_dir():  # the page beside it would take its place
+        raise InputError(
+            "the result is a file of JSON", where=str(request.output), fix="Give a name that ends in .json"
+        )
+    for place in filter(None, (request.log, request.looks)):
+        require_folder(place)
+    with open_model(request.model, request.registry) as model:
+        info, digest = calibrated_info(model), digest_folder(model)
+        if request.reference:
+            other = window_of_scores(request.reference, digest, info)
+            reference, called = other.profile, other.words
+        else:
+            reference, called = Profile.read(model), "the calibration part"
+    if request.scores:
+        window = window_of_scores(request.scores, digest, info)
+    elif request.since and request.until:
+        window = window_of_log(request.log, digest[:12], info, request.since, request.until)
+    else:
+        raise InputError("a score log is looked at from one time to another", fix="Give both")
+    looks = LookLog(request.looks) if request.looks else None
+    result = watch(digest[:12], reference, window, request.config, called=called, about=info.rubric.name, looks=looks)
+    with staged_file(request.output) as file:
+        file.write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
+    unread: list[str] = []
+    former = looks.history(skipped=unread) if looks else []
+    for message in unread:
+        say(f"! {message}")
+    shown = [*(look for look in former if look.version == result.version), result.look(len(former) + 1)]
+    report = watch_report(result, reference, window.profile, info.rubric, shown)
+    write_html(report, request.output.with_suffix(".html"))
+    return result

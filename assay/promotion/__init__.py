@@ -1,0 +1,20 @@
+"""A challenger beside the champion: evidence, rules, limits, judgement, and the wear of the test set."""
+
+from assay.promotion.judgement import Judgement
+from assay.promotion.limits import PromotionLimits, read_promotion_limits
+from assay.promotion.report import promotion_report, rules_table
+from assay.promotion.run import JudgeRequest, judge_challenger, model_to_beat
+from assay.promotion.test_set import Use, decisions
+
+__all__ = [
+    "JudgeRequest",
+    "Judgement",
+    "PromotionLimits",
+    "Use",
+    "decisions",
+    "judge_challenger",
+    "model_to_beat",
+    "promotion_report",
+    "read_promotion_limits",
+    "rules_table",
+]

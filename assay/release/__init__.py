@@ -1,0 +1,29 @@
+"""Put another version in service: judge, deploy, check, promote, put back, and report the decision."""
+
+from assay.release.change import (
+    Change,
+    Served,
+    conclude,
+    deploy,
+    judge_change,
+    move_champion,
+    plan_change,
+    plan_rollback,
+    prove,
+    restore,
+)
+from assay.release.report import decision_report
+
+__all__ = [
+    "Change",
+    "Served",
+    "conclude",
+    "decision_report",
+    "deploy",
+    "judge_change",
+    "move_champion",
+    "plan_change",
+    "plan_rollback",
+    "prove",
+    "restore",
+]

@@ -1,0 +1,170 @@
+"""From a source to a snapshot, with the columns under Assay's names."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assay.dedup import text_digest
+from assay.errors import InputError
+from assay.progress import counter, say
+from assay.sources.period import Period
+from assay.sources.source import Source
+from assay.sources.utf8 import is_text, valid_utf8
+from assay.storage import Snapshot, write_snapshot
+
+RESERVED = ("id", "text", "label", "group", "label_weight")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of a source are called; an empty name means there is none."""
+
+    text: str = "text"
+    """The document."""
+    label: str = ""
+    """What a judge or person said of it: a number."""
+    group: str = ""
+    """Documents that share a value never straddle the split: a site, an article, an author."""
+    weight: str = ""
+    """How much a label counts in training, above 0: a judge's confidence, how many raters agreed."""
+    id: str = ""
+    """A stable name. Without one: `id` where the source has it, else the digest of the normalised text."""
+
+    def __post_init__(self) -> None:
+        named = [name for name in asdict(self).values() if name]
+        if len(set(named)) < len(named):
+            raise InputError(f"one column is named twice: {', '.join(named)}", fix="Give each role its own column")
+
+
+def _strings(column: pa.Array, name: str, uri: str) -> pa.Array:
+    """Ids and groups as text, whatever they are made of. Raises InputError for lists and the like."""
+    try:
+        return pc.cast(column, pa.string())
+    except pa.ArrowException as error:
+        raise InputError(
+            f"column {name!r} holds {column.type}, not names", where=uri, fix="Name a column of text or numbers"
+        ) from error
+
+
+def _numbers(column: pa.Array) -> pa.Array:
+    """Labels as float64; what is no number becomes null, and validation says so."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if is_text(column.type):
+        cells = []
+        for value in column.to_pylist():
+            try:
+                cells.append(None if value is None else float(value))
+            except ValueError:
+                cells.append(None)
+        return pa.array(cells, pa.float64())
+    return pc.cast(column, pa.float64())
+
+
+def text_of(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.Array:
+    """The documents of a batch that has a column for them, as valid UTF-8. Raises InputError where it holds no text."""
+    text = batch[columns.text]
+    if not is_text(text.type):
+        raise InputError(
+            f"column {columns.text!r} holds {text.type}, not text",
+            where=uri,
+            fix="Name the column of the documents",
+        )
+    return valid_utf8(text)
+
+
+def canonical(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.RecordBatch:
+    """A batch of a source with its columns under Assay's names: `id`, `text`, and where named the others.
+
+    All others keep their names. Text is valid UTF-8, with U+FFFD for what is not. Raises InputError for a column
+    that is missing, ambiguous, or holds no text.
+    """
+    names = batch.schema.names
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise InputError(f"column {repeated.pop()!r} occurs twice", where=uri, fix="Rename one of them")
+    for role, name in asdict(columns).items():
+        if name and name not in names:
+            pages = role == "text" and "html" in names
+            raise InputError(
+                "these are web pages, not texts" if pages else f"no column {name!r} for the {role}",
+                where=uri,
+                fix="Make a snapshot of their texts first: assay snapshot build"
+                if pages
+                else f"Name one of: {', '.join(sorted(names))}",
+            )
+    given = {name: valid_utf8(batch[name]) for name in names}
+    text = text_of(batch, columns, uri)
+    fields: dict[str, pa.Array] = {}
+    id_column = columns.id or ("id" if "id" in names else "")
+    if id_column:
+        fields["id"] = _strings(given[id_column], id_column, uri)
+    else:
+        fields["id"] = pa.array([text_digest(value or "") for value in text.to_pylist()], pa.string())
+    fields["text"] = pc.cast(text, pa.large_string())
+    for field, name in (("label", columns.label), ("label_weight", columns.weight)):
+        if not name:
+            continue
+        try:
+            fields[field] = _numbers(given[name])
+        except pa.ArrowException as error:
+            raise InputError(
+                f"column {name!r} holds {given[name].type}, not numbers",
+                where=uri,
+                fix="Name the column of the labels" if field == "label" else "Name the column of their weights",
+            ) from error
+    if columns.group:
+        fields["group"] = _strings(given[columns.group], columns.group, uri)
+    used = {id_column, columns.text, columns.label, columns.weight, columns.group}
+    for name in names:
+        if name not in used:
+            # A column that happens to bear one of our names is kept under another, not lost.
+            fields[f"source_{name}" if name in RESERVED else name] = given[name]
+    return pa.record_batch(list(fields.values()), names=list(fields))
+
+
+def acquire(
+    source: Source,
+    columns: Columns,
+    place: str | Path,
+    *,
+    period: Period | None = None,
+    replace: bool = False,
+    keep: bool = False,
+) -> Snapshot:
+    """Copy all rows of a source, or those of a period, valid or not, into a new snapshot at a path or URL.
+
+    Columns come out as `id`, `text`, and where named `label`, `label_weight` and `group`; all others keep their names.
+    Raises InputError for a missing column, a text column that holds no text, files of different schemas, no rows.
+    `replace`, `keep`: as in `write_snapshot`.
+    """
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        seen = taken = timeless = 0
+        with counter(unit=" rows", what="rows") as progress:
+            for batch in source.batches():
+                seen += batch.num_rows
+                if period:
+                    batch, unread = period.taken(batch, source.uri)
+                    timeless += unread
+                taken += batch.num_rows
+                if batch.num_rows or not period:
+                    yield canonical(batch, columns, source.uri)
+                progress.update(batch.num_rows)
+        if period:
+            bounds = f"from {period.since or 'the beginning'} to {period.until or 'the end'}"
+            say(f"{taken:,} of {seen:,} rows are {bounds}" + (f"; {timeless:,} have no time" if timeless else ""))
+            if seen and not taken:
+                raise InputError(
+                    f"none of {seen:,} rows is {bounds}, by {period.column!r}",
+                    where=source.uri,
+                    fix="Give another period, or wait for newer rows",
+                )
+
+    provenance = {
+        "sources": [{"uri": source.uri, "revision": source.revision}],
+        "config": {"columns": asdict(columns), **({"period": asdict(period)} if period else {})},
+    }
+    return write_snapshot(place, batches(), provenance=provenance, replace=replace, keep=keep)

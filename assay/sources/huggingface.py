@@ -1,0 +1,96 @@
+"""A dataset of the Hugging Face hub, streamed, at a pinned revision."""
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+
+from assay.errors import InputError
+from assay.sources.damage import Tell
+from assay.sources.schemas import conformed
+
+PREFIX = "hf://datasets/"
+ROWS = 1_000
+
+
+@dataclass(frozen=True)
+class HubSource:
+    """`hf://datasets/OWNER/NAME@REVISION[/SPLIT]`."""
+
+    uri: str
+    name: str
+    revision: str
+    split: str
+
+    @cached_property
+    def _stream(self) -> Any:
+        import datasets  # slow to import, and needed for this source only
+
+        return datasets.load_dataset(self.name, revision=self.revision, split=self.split, streaming=True)
+
+    @contextmanager
+    def _clear_errors(self) -> Iterator[None]:
+        import datasets
+
+        try:
+            yield
+        except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+            raise InputError(
+                f"the dataset cannot be read: {str(error).splitlines()[0]}",
+                where=self.uri,
+                fix="Check name, revision and split, and that the hub can be reached",
+            ) from error
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        with self._clear_errors():
+            yield from _batches(self._stream, None)
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The files of the split, by number."""
+        with self._clear_errors():
+            count = self._stream.num_shards
+        return tuple(f"{self.split}-{number:05d}-of-{count:05d}" for number in range(count))
+
+    @cached_property
+    def readable_schema(self) -> pa.Schema:
+        """What the dataset says of itself, else what its first rows hold."""
+        with self._clear_errors():
+            if self._stream.features:
+                return self._stream.features.arrow_schema.remove_metadata()
+            return next(_batches(self._stream, None)).schema
+
+    def read(self, member: str, schema: pa.Schema, _damaged: Tell, /) -> Iterator[pa.RecordBatch]:
+        """Never tells of damage: what a network does not give now, it may give later."""
+        number, count = (int(word) for word in member.rsplit("-", 3)[1::2])
+        with self._clear_errors():
+            for batch in _batches(self._stream.shard(num_shards=count, index=number), schema):
+                yield conformed(batch, schema, member)
+
+
+def _batches(stream: Any, schema: pa.Schema | None) -> Iterator[pa.RecordBatch]:
+    rows = iter(stream)
+    if schema is None and stream.features:
+        schema = stream.features.arrow_schema.remove_metadata()
+    while chunk := list(itertools.islice(rows, ROWS)):
+        batch = pa.RecordBatch.from_pylist(chunk, schema=schema)
+        schema = schema or batch.schema
+        yield batch
+
+
+def parse(uri: str) -> HubSource:
+    """Raises InputError unless a revision is pinned: a moving branch would be another dataset tomorrow."""
+    owner, _, rest = uri.removeprefix(PREFIX).partition("/")
+    name, _, split = rest.partition("/")
+    name, _, revision = name.partition("@")
+    if not owner or not name or not revision:
+        raise InputError(
+            "a hub dataset needs owner, name and a pinned revision",
+            where=uri,
+            fix=f"Write {PREFIX}OWNER/NAME@REVISION or {PREFIX}OWNER/NAME@REVISION/SPLIT",
+        )
+    return HubSource(uri, f"{owner}/{name}", revision, split or "train")

@@ -1,0 +1,156 @@
+"""`assay watch` as people call it: a trained model, a real log or real scores, and what comes out."""
+
+import datetime
+import json
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from assay.cli.main import main
+from assay.inference import Scorer, assess
+from assay.model import Profile
+from assay.scorelog.files import write_rows
+from assay.storage import digest_folder
+
+NOON = datetime.datetime(2026, 1, 31, 12, tzinfo=datetime.UTC)
+GERMAN = "Zwei Brüche werden addiert, indem man sie auf denselben Nenner bringt und dann die Zähler addiert. "
+
+
+@pytest.fixture(scope="module")
+def answers(tiny_model: Path, sample: list[dict]) -> pd.DataFrame:
+    """To documents that the model was not calibrated with, but of their kind."""
+    return assess(Scorer.load(tiny_model), [row["text"] for row in sample[240:]]).table()
+
+
+@pytest.fixture
+def log(tiny_model: Path, answers: pd.DataFrame, tmp_path: Path) -> str:
+    """A day of the service: in its first half such documents, in its second all in German."""
+    version, place = digest_folder(tiny_model)[:12], str(tmp_path / "log")
+    foreign = assess(Scorer.load(tiny_model), [GERMAN * (1 + n % 40) for n in range(210)]).table()
+    for hour, table in ((0, answers), (6, foreign)):
+        fields = json.loads(table.to_json(orient="records"))
+        time = NOON + datetime.timedelta(hours=hour)
+        write_rows(place, [{**row, "time": time, "version": version} for row in fields])
+    return place
+
+
+@pytest.fixture
+def command(tiny_model: Path, log: str, tmp_path: Path) -> Callable[..., int]:
+    def run(*more: str) -> int:
+        given = [] if "--scores" in more else ["--log", log]
+        output = str(tmp_path / "watch.json")
+        # The tiny model's calibration part is small, and so is what it is to be told apart from.
+        return main(
+            ["watch", "--model", str(tiny_model), *given, "--output", output, "--least-documents", "100", *more]
+        )
+
+    return run
+
+
+def since(hours: int) -> list[str]:
+    start = NOON + datetime.timedelta(hours=hours)
+    return ["--since", start.isoformat(), "--until", f"{start + datetime.timedelta(hours=6):%Y-%m-%dT%H:%M}"]
+
+
+def test_the_reference_is_the_calibration_part(tiny_model: Path) -> None:
+    reference = Profile.read(tiny_model)
+    info = json.loads((tiny_model / "assay.json").read_text())
+
+    assert reference.documents == info["calibration"]["documents"]
+    assert reference.languages["en"] > 0.9 * reference.documents
+    assert 0 < reference.kept < reference.documents
+    assert reference.truncated > 0
+
+
+def test_a_calm_window_and_one_that_has_changed(
+    command: Callable[..., int], tiny_model: Path, sample: list[dict], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    corpus, scores = tmp_path / "corpus.parquet", tmp_path / "scores"
+    pd.DataFrame(sample[:240]).drop(columns="label").to_parquet(corpus, index=False)
+    assert main(["score", str(corpus), "--model", str(tiny_model), "--output", str(scores)]) == 0
+    looks = ["--looks", str(tmp_path / "looks"), "--reference", str(scores)]
+
+    assert command(*since(0), *looks) == 0
+    result = json.loads((tmp_path / "watch.json").read_text())
+    assert (result["alarm"], result["act"], result["looks"]) == (False, False, 1)
+    assert (result["documents"], result["reference_documents"]) == (210, 240)
+
+    told: list[Any] = []
+    with hook(told) as url:
+        assert command(*since(6), *looks, "--webhook", url) == 1
+        result = json.loads((tmp_path / "watch.json").read_text())
+        assert (result["act"], result["looks"]) == (True, 2)
+        assert "language" in result["alarms"]
+        assert "Something has changed" in capsys.readouterr().out
+        assert "Former looks" in (tmp_path / "watch.html").read_text()
+
+        assert command(*since(6), *looks, "--webhook", url) == 1
+        assert json.loads((tmp_path / "watch.json").read_text())["act"] is False
+    assert [each["alarms"] for each in told] == [result["alarms"]], "told once while it cools down"
+
+    assert command("--scores", str(scores), "--reference", str(scores)) == 0
+
+
+class hook:  # noqa: N801
+    """A webhook that takes everything."""
+
+    def __init__(self, told: list[Any]) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None: ...
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+
+    def __enter__(self) -> str:
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+        return f"http://127.0.0.1:{self.server.server_port}/"
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ([*since(48)], "the window has 0 scored documents, and needs 100. Take a longer window"),
+        (["--since", "yesterday"], "'yesterday' is no time. Give one as 2026-01-31T12:00"),
+        (["--since", "2026-02-02", "--until", "2026-02-01"], "the window ends at 2026-02-01 00:00"),
+        ([*since(0), "--least-documents", "0"], "least_documents is 0"),
+        ([*since(0), "--every-hours", "nan"], "every_hours is nan"),
+        ([*since(0), "--webhook", "secret"], "this is no URL of a webhook"),
+        ([*since(0), "--log", "nowhere"], "there is no score log (nowhere). Start the service with ASSAY_SERVE_LOG"),
+        (["--scores", "nowhere"], "no complete scores by the model"),
+        (["--scores", "nowhere", *since(0)], "scores of a corpus have no times"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_looked_at_is_refused(
+    options: list[str], says: str, command: Callable[..., int], capsys: pytest.CaptureFixture, tmp_path: Path
+) -> None:
+    assert command(*options) == 2
+
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("assay watch: ") and says in last
+    assert not (tmp_path / "watch.json").exists()
+
+
+def test_a_model_without_a_reference_says_what_to_do(
+    tiny_model: Path, log: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    import shutil
+
+    old = shutil.copytree(tiny_model, tmp_path / "old")
+    (old / "reference.json").unlink()
+
+    assert main(["watch", "--model", str(old), "--log", log, "--output", str(tmp_path / "w.json")]) == 2
+    assert "no reference is kept with this model: reference.json is missing" in capsys.readouterr().err

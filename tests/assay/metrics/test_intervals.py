@@ -1,0 +1,145 @@
+"""Intervals cover what they promise, clusters are respected, and what is planted is said."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from assay.errors import InputError
+from assay.evaluation import Evaluation
+from assay.evaluation.evaluate import evaluate
+from assay.metrics import Outcomes, Predictions, measure, paired_bootstrap
+from assay.metrics.bootstrap import bootstrap
+from assay.rubric import load_rubric
+
+RUBRIC = load_rubric("education")
+
+
+def predictions_of(
+    generator: np.random.Generator, clusters: int, *, size: int = 1, noise: float = 1.0, score: np.ndarray | None = None
+) -> pd.DataFrame:
+    """`size` near-copies a cluster, which share label and nearly the score."""
+    n = clusters * size
+    cluster = np.repeat(np.arange(clusters), size)
+    label = generator.integers(0, 6, clusters)[cluster].astype(float)
+    if score is None:
+        score = label + generator.normal(0, noise, clusters)[cluster] + generator.normal(0, 1e-3, n)
+    return Predictions.validate(
+        pd.DataFrame(
+            {
+                "id": [f"d{i}" for i in range(n)],
+                "cluster": cluster,
+                "label": label,
+                "score": score,
+                "calibrated": np.clip(score, 0, 5),
+                "p_keep": 1 / (1 + np.exp(-(score - 2.5))),
+                "grade": np.clip(np.round(score), 0, 5).astype(int),
+                "keep": score >= 2.5,
+            }
+        )
+    )
+
+
+def test_a_95_percent_interval_covers_the_truth_about_as_often_also_with_clusters() -> None:
+    truth = bootstrap(predictions_of(np.random.default_rng(99), 60_000), RUBRIC, resamples=2)
+    names = ("precision", "recall", "f1", "spearman", "mae")
+    covered, blind = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
+    runs = 120
+    for seed in range(runs):
+        table = predictions_of(np.random.default_rng(seed), 60, size=4)
+        respected = bootstrap(table, RUBRIC, resamples=200, seed=seed)
+        ignored = bootstrap(table.assign(cluster=range(len(table))), RUBRIC, resamples=200, seed=seed)
+        for name in names:
+            covered[name] += respected[name].low <= truth[name].value <= respected[name].high
+            blind[name] += ignored[name].low <= truth[name].value <= ignored[name].high
+
+    for name in names:
+        assert 0.87 <= covered[name] / runs <= 1.0, name
+        assert blind[name] / runs <= 0.8, name
+
+
+def test_with_200_clusters_a_95_percent_interval_covers_the_truth_in_90_to_98_percent_of_samples() -> None:
+    large = Outcomes.of(predictions_of(np.random.default_rng(99), 300_000), RUBRIC)
+    truth, runs = measure(large), 200
+    covered = dict.fromkeys(("precision", "recall", "f1", "spearman", "mae"), 0)
+    for run in range(runs):
+        table = predictions_of(np.random.default_rng(20_000 + run), 200, size=2)
+        intervals = bootstrap(table, RUBRIC, resamples=200, seed=run)
+        for name in covered:
+            covered[name] += intervals[name].low <= truth[name] <= intervals[name].high
+
+    for name, count in covered.items():
+        assert 0.90 <= count / runs <= 0.98, name
+
+
+def test_a_paired_comparison_sees_what_two_intervals_cannot() -> None:
+    generator = np.random.default_rng(0)
+    better = predictions_of(generator, 300, noise=1.2)
+    worse = better.assign(score=better["score"] + generator.normal(0, 0.6, 300))
+
+    difference = paired_bootstrap(better, worse, RUBRIC)["spearman"]
+    one, other = bootstrap(better, RUBRIC)["spearman"], bootstrap(worse, RUBRIC)["spearman"]
+
+    assert difference.low > 0
+    assert difference.p_better > 0.99
+    assert other.high > one.low
+    backwards = paired_bootstrap(worse, better, RUBRIC)["spearman"]
+    assert backwards.value == pytest.approx(-difference.value)
+
+
+def test_an_error_that_falls_is_a_gain_and_equal_models_are_a_coin() -> None:
+    table = predictions_of(np.random.default_rng(0), 100)
+    wrong = table.assign(calibrated=5 - table["calibrated"])
+
+    assert paired_bootstrap(table, wrong, RUBRIC)["mae"].low > 0
+    same = paired_bootstrap(table, table, RUBRIC)["f1"]
+    assert (same.value, same.p_better) == (0, 0.5)
+
+
+def test_other_documents_cannot_be_compared() -> None:
+    table = predictions_of(np.random.default_rng(0), 50)
+    with pytest.raises(InputError, match="same documents"):
+        paired_bootstrap(table, table.assign(label=table["label"][::-1].to_numpy()), RUBRIC)
+    with pytest.raises(InputError, match="same documents"):
+        paired_bootstrap(table, table.iloc[1:], RUBRIC)
+
+
+def test_too_few_clusters_or_positives_get_no_interval() -> None:
+    few = bootstrap(predictions_of(np.random.default_rng(0), 49, size=10), RUBRIC)
+    assert few["f1"].value is not None
+    assert few["f1"].low is None
+
+    table = predictions_of(np.random.default_rng(0), 100)
+    rare = table.assign(label=np.where(np.arange(100) < 4, 4.0, 1.0))
+    intervals = bootstrap(rare, RUBRIC)
+    assert intervals["recall"].low is None
+    assert intervals["mae"].low is not None
+
+
+def test_a_model_that_only_knows_length_is_said_to_be_no_better_than_length() -> None:
+    generator = np.random.default_rng(0)
+    length = generator.normal(0, 1, 200)
+    table = predictions_of(generator, 200)
+    table["label"] = np.clip(np.round(2.5 + length), 0, 5)
+    by_length = table.assign(score=length, keep=length > 0.5)
+    knows_length = by_length.assign(score=length + generator.normal(0, 0.01, 200))
+
+    found = evaluate(knows_length, RUBRIC, baselines={"length": by_length})
+
+    assert any("than document length" in warning for warning in found.warnings)
+
+    reads = predictions_of(generator, 200, noise=0.3)
+    honest = evaluate(reads, RUBRIC, baselines={"length": reads.assign(score=length, keep=length > 0.5)})
+    assert not any("document length" in warning for warning in honest.warnings)
+
+
+def test_wide_intervals_small_slices_and_unread_text_are_said() -> None:
+    table = predictions_of(np.random.default_rng(0), 90)
+    table["kind"] = ["long"] * 50 + ["rare"] * 10 + [None] * 30
+
+    found = evaluate(table, RUBRIC, slice_columns={"kind": "page kind"}, read=0.4)
+
+    assert any("intervals are wide" in warning and "90 test documents" in warning for warning in found.warnings)
+    assert any("read 40%" in warning for warning in found.warnings)
+    assert {part.value: bool(part.metrics) for part in found.slices} == {"long": True, "rare": False}
+    assert isinstance(found, Evaluation)
+    assert found.flat()["test/f1"] == found.metrics["f1"].value

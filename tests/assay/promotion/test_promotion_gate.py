@@ -1,0 +1,320 @@
+"""Planted challengers: each bad one is refused for its reason, and a better one is not."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from assay.errors import InputError
+from assay.evaluation.compare import SliceDifference
+from assay.gates import Verdict
+from assay.inference import GoldenReport
+from assay.metrics import Interval, Outcomes, measure
+from assay.metrics.bootstrap import Difference, Resampled
+from assay.metrics.cautious import cautious_difference
+from assay.promotion import Judgement, PromotionLimits, promotion_report, read_promotion_limits, rules_table
+from assay.promotion.evidence import Evidence
+from assay.promotion.gate import judge
+from assay.promotion.judgement import Candidate
+from assay.promotion.latency import Latency
+from assay.promotion.rules import calibration, comparison
+from assay.promotion.slices import slice_rule
+from assay.promotion.test_set import Wear
+from assay.report import render_html
+from assay.rubric import load_rubric
+
+RUBRIC = load_rubric("education")
+CHALLENGER, CHAMPION = Candidate("new", "c" * 64), Candidate("champion", "a" * 64)
+PASSED = [Verdict(name, True) for name in ("shortcuts", "counterfactuals", "leak")]
+WEAR = Wear("d" * 64, 400, 3, "2026-01-31T00:00:00+00:00", 40.0)
+
+
+def table_of(label: np.ndarray, noise: np.ndarray) -> pd.DataFrame:
+    """Predictions whose p_keep is calibrated for noise with a standard deviation of 1."""
+    score, n = label + noise, len(label)
+    # P(label >= 3 | score), for labels 0 to 5 that are equally frequent.
+    likely = np.exp(-((score[:, None] - np.arange(6)) ** 2) / 2)
+    return pd.DataFrame(
+        {
+            "id": [f"d{i:05d}" for i in range(n)],
+            "cluster": range(n),
+            "label": label,
+            "score": score,
+            "calibrated": np.clip(score, 0, 5),
+            "p_keep": likely[:, 3:].sum(axis=1) / likely.sum(axis=1),
+            "grade": np.clip(np.round(score), 0, 5).astype(int),
+            "keep": score >= 2.5,
+            "kind": np.where(np.arange(n) % 4 == 0, "forum", "article"),
+        }
+    )
+
+
+def documents(n: int = 400, *, better: float = 0.0, worse_forum: float = 0.0, seed: int = 0) -> Evidence:
+    """A champion with noise of 1, and a challenger with as much less; in the forum with as much more."""
+    generator = np.random.default_rng(seed)
+    label = generator.integers(0, 6, n).astype(float)
+    shared, one, other = (generator.normal(0, np.sqrt(0.5), n) for _ in range(3))
+    champion = table_of(label, shared + one)
+    noise = (shared + other) * (1 - better)
+    noise[champion["kind"] == "forum"] *= 1 + worse_forum
+    return Evidence(
+        rubric=RUBRIC,
+        challenger=CHALLENGER,
+        predictions=table_of(label, noise),
+        seen=0,
+        champion=CHAMPION,
+        champion_predictions=champion,
+        slice_columns={"kind": "page kind"},
+        gates=PASSED,
+        golden=GoldenReport(12, 1e-6, 5e-3),
+        latency=Latency(20.0, 35.0, 24, 5),
+        megabytes=90.0,
+        data_days=10.0,
+        wear=WEAR,
+    )
+
+
+BUDGETS = PromotionLimits(calibration_error=0.06, latency_ms=50, megabytes=100, data_days=30)
+BETTER = documents(better=0.4)
+
+
+def outcome(judgement: Judgement, rule: str) -> str:
+    return next(found.outcome for found in judgement.rules if found.name == rule)
+
+
+def test_a_truly_better_challenger_is_promoted_and_everything_goes_through_json() -> None:
+    judgement = judge(BETTER, BUDGETS)
+
+    assert judgement.verdict == "promoted", judgement.sentence()
+    assert judgement.sentence().startswith(
+        "new, judged against champion: promoted. It is better: average precision differs from the champion's by +0.0"
+    )
+    assert {rule.outcome for rule in judgement.rules} == {"kept"}
+    fields = json.loads(json.dumps(judgement.to_json(), allow_nan=False))
+    assert Judgement.from_json(fields) == judgement
+    assert (fields["verdict"], fields["challenger"]["digest"]) == ("promoted", "c" * 64)
+
+
+SHUFFLED = np.random.default_rng(1).permutation(400)
+
+
+def shuffled(evidence: Evidence) -> Evidence:
+    table = evidence.predictions
+    columns = ["score", "calibrated", "p_keep", "grade", "keep"]
+    return replace(evidence, predictions=table.assign(**table.loc[SHUFFLED, columns].reset_index(drop=True)))
+
+
+def raised(evidence: Evidence, power: int) -> Evidence:
+    """With a p_keep that is too low everywhere."""
+    return replace(evidence, predictions=evidence.predictions.assign(p_keep=evidence.predictions["p_keep"] ** power))
+
+
+@pytest.mark.parametrize(
+    ("challenger", "rule", "sentence"),
+    [
+        (shuffled(BETTER), "comparison", "It is worse than the champion: average precision differs"),
+        (shuffled(BETTER), "ranking", "Its score does not follow the label: Spearman"),
+        (
+            replace(BETTER, gates=[*PASSED[:2], Verdict("leak", False, ["12 test documents are copies."])]),
+            "leak",
+            "Gate leak: refused. 12 test documents are copies.",
+        ),
+        (replace(BETTER, seen=7), "unseen", "7 of 400 documents that measure it have fitted it"),
+        (replace(BETTER, data_days=31.0), "age", "age of its newest data is 31.0 days, and at most 30 are allowed"),
+        (
+            replace(BETTER, latency=Latency(20.0, 51.0, 24, 5)),
+            "latency",
+            "95th percentile of its latency is 51.0 ms, and at most 50 are allowed",
+        ),
+        (replace(BETTER, megabytes=438.0), "size", "size of its folder is 438.0 MB, and at most 100 are allowed"),
+        (raised(BETTER, 2), "calibration", "Its p_keep does not mean what it says: calibration error 0.1"),
+        (replace(BETTER, golden=GoldenReport(12, 0.2, 5e-3)), "golden", "does not repeat its recorded scores"),
+    ],
+    ids=["shuffled", "shuffled ranks", "leaky", "seen", "stale", "slow", "too big", "miscalibrated", "golden"],
+)
+def test_a_planted_challenger_is_refused_for_its_reason(challenger: Evidence, rule: str, sentence: str) -> None:
+    judgement = judge(challenger, BUDGETS)
+
+    assert judgement.verdict == "refused"
+    assert outcome(judgement, rule) == "broken"
+    assert sentence in judgement.sentence()
+    if not sentence.startswith(("It is worse", "Its score")):  # shuffled scores are bad in every way
+        assert [found.name for found in judgement.rules if found.outcome == "broken"] == [rule]
+    page = render_html(promotion_report(judgement))
+    assert "refuses" in page
+    assert rules_table(judgement).iloc[0]["rule"] in {rule, "comparison"}
+
+
+def test_the_level_that_is_told_is_the_one_that_was_measured_at() -> None:
+    """A slice without a document that reaches the threshold has no figure, and has cost the others some level."""
+    without = SliceDifference("genre", "a", 90, 0, {"f1": Difference(None, None, None, None)})
+    good = SliceDifference("genre", "b", 90, 40, {"f1": Difference(0.0, -0.1, 0.1, 0.5)})
+    small = SliceDifference("genre", "c", 9, 4)
+
+    said = slice_rule([without, good, small], "f1", PromotionLimits()).sentence
+
+    assert "+0.000, 97.5 % interval -0.100 to +0.100." in said
+    assert "In none of 1 slices" in said and "2 are too small" in said
+
+
+def test_a_challenger_that_is_worse_in_one_slice_is_refused_though_better_over_all() -> None:
+    # Better than the champion wherever there are articles, and no use at all in forums.
+    evidence = documents(1200, better=0.6, worse_forum=9.0)
+    label, forum = evidence.predictions["label"], evidence.predictions["kind"] == "forum"
+    assert forum.sum() == 300
+
+    judgement = judge(evidence, PromotionLimits(mode="not_worse", margin=0.2))
+
+    assert outcome(judgement, "comparison") == "kept"
+    assert outcome(judgement, "slices") == "broken"
+    assert "worse than the champion by more than 0.05 in average precision in: page kind forum: -0." in (
+        judgement.sentence()
+    )
+    assert "article" not in judgement.sentence()
+    assert {part.value: part.documents for part in judgement.slices} == {"forum": 300, "article": 900}
+    assert len(label) == 1200
+    assert outcome(judge(evidence, PromotionLimits(slice_documents=301)), "slices") == "kept"
+
+
+def test_an_equal_one_is_not_better_and_with_enough_documents_not_worse() -> None:
+    equal, many = documents(400), documents(3000)
+    same = replace(equal, predictions=equal.champion_predictions)
+
+    refused = judge(equal, BUDGETS)
+
+    assert refused.verdict == "refused"
+    assert "It is not better beyond doubt: average precision differs" in refused.sentence()
+    assert judge(same, BUDGETS).verdict == "refused"
+    assert judge(many, replace(BUDGETS, mode="not_worse", margin=0.02)).verdict == "promoted"
+    few = judge(documents(120), replace(BUDGETS, mode="not_worse", margin=0.002))
+    assert few.verdict == "refused"
+    assert "It may be worse by more than 0.002" in few.sentence()
+
+
+def test_too_few_clusters_leave_it_undecided_however_good_it_is() -> None:
+    evidence = BETTER  # which is promoted, with as many clusters as documents
+    clusters = np.arange(400) % 40
+    few = replace(
+        evidence,
+        predictions=evidence.predictions.assign(cluster=clusters),
+        champion_predictions=evidence.champion_predictions.assign(cluster=clusters),
+    )
+
+    judgement = judge(few, BUDGETS)
+
+    assert judgement.verdict == "undecided"
+    assert "Too few to decide: 400 documents in 40 clusters" in judgement.sentence()
+    assert "at least 50 clusters are needed" in judgement.sentence()
+    assert judge(replace(few, seen=1), BUDGETS).verdict == "refused"
+
+
+def test_without_a_champion_absolute_limits_judge_alone_and_it_says_so() -> None:
+    first = replace(documents(400), champion=None, champion_predictions=None)
+
+    passed, refused = judge(first, BUDGETS), judge(shuffled(first), BUDGETS)
+
+    assert passed.verdict == "promoted"
+    assert "There is no champion yet: it is judged by absolute limits alone." in passed.sentence()
+    assert passed.differences == {}
+    assert refused.verdict == "refused"
+    assert "Its score does not follow the label" in refused.sentence()
+    assert Judgement.from_json(json.loads(json.dumps(passed.to_json()))) == passed
+    assert "champion is better" not in render_html(promotion_report(passed))
+
+
+@pytest.mark.parametrize(
+    ("missing", "sentence"),
+    [
+        ({"gates": PASSED[:2]}, "Gate leak was not asked."),
+        ({"golden": None}, "golden documents were not scored again"),
+        ({"latency": None}, "latency is not known, and at most 50 ms"),
+        ({"data_days": None}, "Say when they end."),
+    ],
+)
+def test_what_was_not_measured_leaves_it_undecided(missing: dict, sentence: str) -> None:
+    judgement = judge(replace(BETTER, **missing), BUDGETS)
+
+    assert judgement.verdict == "undecided"
+    assert sentence in judgement.sentence()
+
+
+def test_a_gate_without_a_verdict_is_told_and_refuses_nothing() -> None:
+    judgement = judge(replace(BETTER, gates=[Verdict("shortcuts", None, ["Too few."]), *PASSED[1:]]), BUDGETS)
+
+    assert judgement.verdict == "promoted"
+    assert outcome(judgement, "shortcuts") == "note"
+
+
+def test_a_worn_out_test_set_warns_or_refuses_as_configured() -> None:
+    worn = replace(BETTER, wear=replace(WEAR, uses=21))
+
+    warned, refused = judge(worn, BUDGETS), judge(worn, replace(BUDGETS, worn_out="refuse"))
+
+    assert (warned.verdict, outcome(warned, "test set")) == ("promoted", "note")
+    assert "Label a new one" in render_html(promotion_report(warned))
+    assert refused.verdict == "refused"
+    assert "it has served 21 decisions, and 20 are allowed" in refused.sentence()
+    old = judge(replace(BETTER, wear=replace(WEAR, days=400.0)), replace(BUDGETS, worn_out="refuse"))
+    assert "it has served for 400 days, and 365 are allowed" in old.sentence()
+
+
+def test_a_calibrated_model_is_not_refused_for_having_few_documents() -> None:
+    strict = PromotionLimits(calibration_error=0.03)
+
+    def word(evidence: Evidence, limits: PromotionLimits = strict) -> str:
+        outcomes = Outcomes.of(evidence.predictions, RUBRIC)
+        metrics = {name: Interval(value, None, None) for name, value in measure(outcomes).items()}
+        return calibration(outcomes, metrics, limits, seed=0).outcome
+
+    assert sum(word(documents(100, seed=seed)) == "kept" for seed in range(200)) >= 180
+    assert sum(word(raised(documents(100, seed=seed), 4)) == "broken" for seed in range(200)) >= 160
+    assert word(documents(100), replace(strict, brier=0.01)) == "broken"
+
+
+def test_a_verdict_that_was_edited_is_not_read() -> None:
+    fields = judge(replace(BETTER, seen=7), BUDGETS).to_json()
+
+    with pytest.raises(InputError, match="says 'promoted', and its rules say 'refused'"):
+        Judgement.from_json(fields | {"verdict": "promoted"})
+    with pytest.raises(InputError, match="cannot be read"):
+        Judgement.from_json({"verdict": "promoted"})
+    with pytest.raises(InputError, match="given together"):
+        judge(replace(BETTER, champion=None), BUDGETS)
+
+
+def test_limits_are_read_as_people_write_them() -> None:
+    limits = read_promotion_limits(["mode=not_worse", " margin = 0.02", "test_uses=5", "latency_ms=40", "margin=0.03"])
+
+    assert limits == PromotionLimits(mode="not_worse", margin=0.03, test_uses=5, latency_ms=40.0)
+    for given, complaint in (
+        ("speed=3", "no limit 'speed'"),
+        ("mode=equal", "mode is 'equal'"),
+        ("margin=much", "'margin=much' is no limit"),
+        ("margin=0", "margin 0 must be above 0"),
+        ("margin=nan", "margin nan"),
+        ("test_uses=1.5", "a whole number"),
+        ("latency_ms=-1", "latency_ms -1.0 must be above 0"),
+        ("slice_documents=5", "at least 20"),
+    ):
+        with pytest.raises(InputError, match=complaint):
+            read_promotion_limits([given])
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("n", [60, 150])
+def test_one_that_is_no_better_passes_as_better_no_more_often_than_stated(n: int) -> None:
+    """Two models with errors from the same distribution, 400 test sets: at most 2.5 % in either direction."""
+    passed = 0
+    for seed in range(400):
+        evidence = documents(n, seed=seed)
+        tables = (evidence.predictions, evidence.champion_predictions)
+        one, other = (Resampled.of(t, RUBRIC, resamples=300, seed=seed, metrics=["average_precision"]) for t in tables)
+        for difference in (
+            cautious_difference(one, other, "average_precision"),
+            cautious_difference(other, one, "average_precision"),
+        ):
+            passed += comparison(difference, "average_precision", PromotionLimits()).outcome == "kept"
+
+    assert passed / 800 <= 0.025
