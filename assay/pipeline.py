@@ -90,7 +90,7 @@ class Labels:
 
 
 @dataclass(frozen=True)
-class Request:
+class TrainingRequest:
     """What `assay train` is asked for."""
 
     source: str
@@ -120,7 +120,7 @@ class Request:
         return [Labels(self.source, self.rubric, self.threshold), *self.also]
 
 
-def train_and_evaluate(request: Request) -> dict[str, Evaluation]:
+def train_and_evaluate(request: TrainingRequest) -> dict[str, Evaluation]:
     """Write the new model folder `request.output`, with card, evaluation and report of every rubric inside; returns the
     evaluations by the rubrics' names, the main one's first.
 
@@ -226,7 +226,7 @@ def train_and_evaluate(request: Request) -> dict[str, Evaluation]:
 
 def _measure(
     model: Path,
-    request: Request,
+    request: TrainingRequest,
     of: SplitSet,
     checked: Validation,
     split: PreparedSplit,

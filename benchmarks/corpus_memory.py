@@ -42,7 +42,7 @@ def write_corpus(folder: Path, documents: int) -> None:
 
 
 def plan(source: str, root: str) -> None:
-    """Look at the source."""
+    """Resolve the source."""
     PieceFolder.create(root, BuildPlan.of(open_source(source), BuildConfig()))
 
 

@@ -93,9 +93,9 @@ def plan_pieces(
     workers: int,
     pieces: str,
 ) -> PlannedPieces:
-    """Look at the source and deal out what is missing; never cached, since sources change and pieces get lost."""
+    """Resolve the source and deal out what is missing; never cached, since sources change and pieces get lost."""
     started = time.time()
-    with recorded("Look at the source") as stage:
+    with recorded("Resolve the source") as stage:
         config = BuildConfig(
             Columns(text=text_column, id=id_column),
             preset(preset_name),

@@ -1,4 +1,4 @@
-"""Look at what a filtering run is given. Never cached: aliases move, and sources change."""
+"""Resolve what a filtering run is given. Never cached: aliases move, and sources change."""
 
 import time
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from assay.inference import token_counter
 from assay.progress import say
 from assay.registry import Registry
 from assay.scoring import ScoringConfig
-from assay.selection import Request
+from assay.selection import SelectionRequest
 from assay.sources import Columns, Period, corpus_revision
 from tasks.support.resources import light
 from tasks.support.settings import lasting, source_location
@@ -29,12 +29,12 @@ class GivenCorpus:
     """Of the model, by whatever name it was asked for."""
     scores: str
     config: ScoringConfig
-    request: Request
+    request: SelectionRequest
     started: float
 
 
 @task(**light())
-def look_at_corpus(
+def resolve_filtering(
     source: str,
     model: str,
     text_column: str,
@@ -55,11 +55,11 @@ def look_at_corpus(
 ) -> GivenCorpus:
     """Resolve source, model and tokenizer; a mistake in any of them ends the run here."""
     started = time.time()
-    with recorded("Look at the corpus"):
+    with recorded("Resolve the corpus"):
         place = source_location(source)
         shelf = lasting(registry, "ASSAY_REGISTRY", "registry")
         version = Registry(shelf).get(model)
-        request = Request(token_budget, share, threshold, keep_duplicates, keep or None)
+        request = SelectionRequest(token_budget, share, threshold, keep_duplicates, keep or None)
         config = ScoringConfig(rows_per_part, tokenizer, slice_by)
         counted_by = token_counter(tokenizer).name
         revision = corpus_revision(place)

@@ -1,4 +1,4 @@
-"""Look at what a run is given. Never cached: its outputs are what the caches of all other stages are keyed by."""
+"""Resolve what a run is given. Never cached: its outputs are what the caches of all other stages are keyed by."""
 
 import time
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class Given:
 
 
 @task(**light())
-def look(
+def resolve_training(
     source: str,
     text_column: str,
     label_column: str,
@@ -85,7 +85,7 @@ def look(
 ) -> Given:
     """Resolve source, rubric, recipe and encoder; a mistake in any of them ends the run here."""
     started = time.time()
-    with recorded("Look at the source"):
+    with recorded("Resolve the source"):
         place = source_location(source)
         revision = open_source(place).revision
         say(f"{source}, revision {revision[:12]}; everything lasting goes below {work_folder()}")

@@ -10,7 +10,7 @@ from assay.progress import say
 from assay.registry import Registry
 from assay.report import render_fragment
 from assay.scoring import PartFolder, Scores
-from assay.selection import Request, choose, ranked, selection_report, write_selection
+from assay.selection import SelectionRequest, choose, ranked, selection_report, write_selection
 from assay.storage import Snapshot
 from tasks.support.caching import by_content
 from tasks.support.resources import heavy
@@ -30,7 +30,7 @@ def select_documents(
     plan: str,
     registry: str,
     version: str,
-    request: Request,
+    request: SelectionRequest,
     scored: list[Stage],
 ) -> Selected:
     """Merge what the parts counted, cut, and write. `scored` says that the parts are there; `plan` keys the cache."""

@@ -27,7 +27,7 @@ def look_at_port(port: int) -> int:
     """
     if port == 0 or on_cluster():
         return 0
-    with stage("Look at the port"):
+    with stage("Check the port"):
         if _target("", port).status().state in ("serving", "degraded"):
             return port
         with socket.socket() as probe:

@@ -33,7 +33,7 @@ def _shelf(registry: str) -> str:
 @task(**light())
 def plan_champion(registry: str, target: str) -> Change:
     """The champion, and what serves now."""
-    with stage("Look at what serves"):
+    with stage("Check what serves"):
         why = "It is the champion."
         return release.plan_change(_shelf(registry), CHAMPION, _target(target), move="none", who=_who(), why=why)
 
@@ -41,7 +41,7 @@ def plan_champion(registry: str, target: str) -> Change:
 @task(**light())
 def plan_rollback(registry: str, target: str, why: str) -> Change:
     """The version before the champion."""
-    with stage("Look at what serves"):
+    with stage("Check what serves"):
         return release.plan_rollback(_shelf(registry), _target(target), who=_who(), why=why)
 
 
@@ -63,11 +63,11 @@ def judge_version(
     """What the promotion gate says of a version of the registry; measured anew, since the champion moves."""
     rules, gates = read_promotion_limits(split_names(limits)), read_limits(split_names(gate_limits))
     shelf, until = _shelf(registry), read_date(data_until)
-    with stage("Look at what serves"):
+    with stage("Check what serves"):
         change = release.plan_change(
             shelf, challenger, _target(target), move="promote", who=_who(), why="", in_spite=in_spite
         )
-    return release.judge_change(
+    return release.challenge_with(
         change,
         source_location(data),
         Columns(text=text_column, label=label_column, group=group_by),

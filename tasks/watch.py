@@ -10,14 +10,14 @@ from typing import NamedTuple
 from flytekit import Deck, current_context, task
 
 from assay.monitoring import (
-    Look,
-    LookLog,
+    DriftLook,
+    DriftLookLog,
     TooFewError,
     WatchConfig,
     WatchRequest,
     WebhookConfig,
-    look_at_window,
     notify,
+    take_drift_look,
 )
 from assay.overview import page_of_state
 from assay.progress import say, stage
@@ -32,14 +32,14 @@ STATE_DAYS = 2
 
 
 @dataclass
-class Looked:
+class DriftLooked:
     """What a look found."""
 
     sentence: str
     registry: str
     log: str
     looks: str
-    look: Look | None = None
+    look: DriftLook | None = None
     """None where there was too little to look at."""
     message: str = ""
     """For the webhook, as JSON; empty where there is nothing to act upon."""
@@ -48,7 +48,7 @@ class Looked:
 class Watched(NamedTuple):
     """A condition compares outputs alone: flytekit 1.16 takes no field of a dataclass."""
 
-    looked: Looked
+    looked: DriftLooked
     act: bool
     """Whether to retrain: an alarm, and none cools down."""
 
@@ -85,21 +85,21 @@ def look_at_service(
     )
     with stage("Watch"):
         try:
-            result = look_at_window(request)
+            result = take_drift_look(request)
         except TooFewError as error:
             say(f"no look: {error}")
-            return Watched(Looked(f"No look: {error}", request.registry, request.log, kept), False)
+            return Watched(DriftLooked(f"No look: {error}", request.registry, request.log, kept), False)
         for sentence in result.sentences:
             say(sentence)
     Deck("Watch", fragment_of(page.with_suffix(".html").read_text(encoding="utf-8")))
     message = json.dumps(result.message()) if result.act else ""
     return Watched(
-        Looked(result.sentences[0], request.registry, request.log, kept, result.look(0), message), result.act
+        DriftLooked(result.sentences[0], request.registry, request.log, kept, result.look(0), message), result.act
     )
 
 
 @task(**light())
-def tell_people(looked: Looked) -> str:
+def tell_people(looked: DriftLooked) -> str:
     """One POST to the URL of ASSAY_WEBHOOK where there is something to act upon; what went wrong, if anything."""
     url = os.environ.get("ASSAY_WEBHOOK", "")
     if not looked.message or not url:
@@ -110,14 +110,14 @@ def tell_people(looked: Looked) -> str:
 
 
 @task(enable_deck=True, **light())
-def record_look(looked: Looked, told: str) -> int:
+def record_look(looked: DriftLooked, told: str) -> int:
     """Into the log of looks, which makes an alarm cool down; its number, 0 where there was none. Shows the state.
 
     It comes after people were told: who is stopped between the two tells them twice rather than never.
     """
     look, number = looked.look, 0
     if look is not None:
-        number = LookLog(looked.looks).append(lambda number: replace(look, number=number)).number
+        number = DriftLookLog(looked.looks).append(lambda number: replace(look, number=number)).number
     page = Path(current_context().working_directory) / "state.html"
     page_of_state(looked.registry, page, looks=looked.looks, log=looked.log, days=STATE_DAYS)
     Deck("State", fragment_of(page.read_text(encoding="utf-8")))
@@ -125,7 +125,7 @@ def record_look(looked: Looked, told: str) -> int:
 
 
 @task(**light())
-def stay(looked: Looked) -> Decision:
+def stay(looked: DriftLooked) -> Decision:
     """Nothing to do. Not kept among the decisions: the log of looks has it."""
     say(looked.sentence)
     return Decision("", "kept", "", "", looked.sentence)

@@ -6,7 +6,7 @@ from flytekit import map_task, workflow
 
 from tasks.corpus import acquire_corpus
 from tasks.filter_summary import Selection, summarise_filtering
-from tasks.resolve_filtering import look_at_corpus
+from tasks.resolve_filtering import resolve_filtering
 from tasks.score import plan_parts, score_share
 from tasks.select import select_documents
 
@@ -54,7 +54,7 @@ def filter_corpus(
         registry: where the model is; without one, the work folder
         scores: where scores go and are looked for; without one, the work folder
     """
-    given = look_at_corpus(
+    given = resolve_filtering(
         source=source,
         model=model,
         text_column=text_column,

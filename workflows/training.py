@@ -11,7 +11,7 @@ from tasks.evaluate import evaluate
 from tasks.evaluate_further import evaluate_further
 from tasks.further import prepare_further
 from tasks.register import Registration, register
-from tasks.resolve_training import look
+from tasks.resolve_training import resolve_training
 from tasks.seeds import try_seed
 from tasks.split import split_labels
 from tasks.summary import summarise
@@ -87,7 +87,7 @@ def train_quality_classifier(
         tracking: mlflow, neptune or none
         promote_refused: why a model that a gate refuses may be the first champion all the same; without a reason, not
     """
-    given = look(
+    given = resolve_training(
         source=source,
         text_column=text_column,
         label_column=label_column,

@@ -46,7 +46,7 @@ def watch_service(
     tracking: str = "mlflow",
     target: str = "",
 ) -> Decision:
-    """Look at the last hours of the score log; on an alarm that does not cool down, tell people and retrain.
+    """Check the last hours of the score log; on an alarm that does not cool down, tell people and retrain.
 
     Args:
         kickoff: the scheduled moment, where the window ends

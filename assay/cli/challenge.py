@@ -1,4 +1,4 @@
-"""`assay judge`: whether a challenger should become champion, as a verdict that `assay registry promote` takes."""
+"""`assay challenge`: whether a challenger should become champion, as a verdict that `assay registry promote` takes."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -10,9 +10,11 @@ NOT_PASSED = 1
 """Exit status where the verdict is refused or undecided."""
 
 
-def add_judge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
+def add_challenge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
     """Add the command, without the options that others share."""
-    judge = commands.add_parser("judge", help="whether a challenger should become champion; status 1 where it does not")
+    judge = commands.add_parser(
+        "challenge", help="whether a challenger should become champion; status 1 where it does not"
+    )
     judge.add_argument("challenger", help="model folder, or version or alias of the registry")
     judge.add_argument(
         "--against", default="champion", help="folder, version or alias it has to beat (default: champion)"
@@ -33,7 +35,7 @@ def add_judge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 def run(options: argparse.Namespace, columns: "Columns", registry: str) -> int:
     """Exit status. Raises InputError for what cannot be judged."""
     from assay.gates import read_limits
-    from assay.promotion import JudgeRequest, judge_challenger, model_to_beat, read_promotion_limits, rules_table
+    from assay.promotion import ChallengeRequest, challenge_champion, model_to_beat, read_promotion_limits, rules_table
     from assay.registry import open_model
     from assay.report import print_table
     from assay.sources import read_date
@@ -41,8 +43,8 @@ def run(options: argparse.Namespace, columns: "Columns", registry: str) -> int:
     limits, gates = read_promotion_limits(options.limit), read_limits(options.gate_limit)
     until = read_date(options.data_until, "--data-until")
     with open_model(options.challenger, registry) as challenger, model_to_beat(options.against, registry) as champion:
-        judgement = judge_challenger(
-            JudgeRequest(
+        judgement = challenge_champion(
+            ChallengeRequest(
                 challenger,
                 champion,
                 (options.challenger, options.against),

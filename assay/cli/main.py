@@ -110,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     _column_options(compare)
     _slice_option(compare)
 
-    judge = cli_challenge.add_judge(commands)
+    judge = cli_challenge.add_challenge(commands)
     judge.add_argument("--output", required=True, type=_local, help="the verdict, .json (and .html beside it)")
     judge.add_argument("--registry", default="", help="(default: ASSAY_REGISTRY, else work/registry)")
     _column_options(judge)
@@ -204,7 +204,7 @@ def _gate_option(parser: argparse.ArgumentParser) -> None:
 def _train(options: argparse.Namespace) -> None:
     from assay.gates import read_limits
     from assay.model import KeepTarget
-    from assay.pipeline import Labels, Request, train_and_evaluate
+    from assay.pipeline import Labels, TrainingRequest, train_and_evaluate
     from assay.training import recipe
 
     config = recipe(
@@ -220,7 +220,7 @@ def _train(options: argparse.Namespace) -> None:
         window_count=options.window_count,
         seed=options.seed,
     )
-    request = Request(
+    request = TrainingRequest(
         source=options.data,
         columns=replace(_columns(options), weight=options.weight_column),
         output=options.output,
@@ -310,9 +310,9 @@ def _score(options: argparse.Namespace) -> None:
 def _select(options: argparse.Namespace) -> None:
     from assay.registry import open_model
     from assay.report import print_table
-    from assay.selection import Request, funnel_table, promise, select_corpus
+    from assay.selection import SelectionRequest, funnel_table, promise, select_corpus
 
-    request = Request(
+    request = SelectionRequest(
         options.token_budget,
         options.share,
         options.threshold,
@@ -370,7 +370,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return cli_snapshot.run(options)
         if options.command == "registry":
             return cli_registry.run(options, _registry(options))
-        if options.command == "judge":
+        if options.command == "challenge":
             return cli_challenge.run(options, _columns(options), _registry(options))
         if options.command in ("deploy", "deployment"):
             return cli_deploy.run(options)

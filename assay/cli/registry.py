@@ -25,7 +25,9 @@ def add_registry(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
     promote = actions.add_parser("promote", help="make a version the champion")
     promote.add_argument("version", help="version, its first six characters or more, or alias")
-    promote.add_argument("--verdict", default="", metavar="FILE", help="what `assay judge --output` wrote, and passed")
+    promote.add_argument(
+        "--verdict", default="", metavar="FILE", help="what `assay challenge --output` wrote, and passed"
+    )
     promote.add_argument(
         "--in-spite-of-gate", default="", metavar="REASON", help="promote without a passed verdict, for this reason"
     )
@@ -169,7 +171,7 @@ def _read(file: str) -> bytes:
         return read_bytes(file)
     except OSError as error:
         raise InputError(
-            f"the verdict cannot be read: {error}", where=file, fix="Give a file that `assay judge` wrote"
+            f"the verdict cannot be read: {error}", where=file, fix="Give a file that `assay challenge` wrote"
         ) from error
 
 

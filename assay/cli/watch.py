@@ -46,7 +46,7 @@ def add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", *
 
 def run(options: argparse.Namespace) -> int:
     """Exit status. Raises InputError for what cannot be read or written, and for too small a window."""
-    from assay.monitoring import LookLog, WatchConfig, WatchRequest, WebhookConfig, look_at_window, notify
+    from assay.monitoring import DriftLookLog, WatchConfig, WatchRequest, WebhookConfig, notify, take_drift_look
 
     config = WatchConfig(
         every_hours=options.every_hours,
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     url = options.webhook or os.environ.get("ASSAY_WEBHOOK", "")
     webhook = WebhookConfig(url, options.webhook_form) if url else None
     since, until = _times(options)
-    result = look_at_window(
+    result = take_drift_look(
         WatchRequest(
             model=options.model,
             registry=options.registry or os.environ.get("ASSAY_REGISTRY", "work/registry"),
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
         notify(result.message(), webhook)
     # Last: who is killed before looks again, and an alarm is rather told twice than never.
     if options.looks:
-        LookLog(options.looks).append(result.look)
+        DriftLookLog(options.looks).append(result.look)
     return ALARM if result.alarm else 0
 
 

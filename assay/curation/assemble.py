@@ -18,7 +18,7 @@ from assay.curation.make import Counts, broken
 from assay.curation.pieces import ABOUT, mark_types, piece_schema
 from assay.curation.plan import FORMAT, BuildPlan, PieceFolder
 from assay.curation.present import build_report
-from assay.curation.samples import Look
+from assay.curation.samples import DriftLook
 from assay.errors import InputError
 from assay.progress import counter
 from assay.report import render_html
@@ -132,9 +132,9 @@ class _Assembly:
                 yield kept
                 shown.update(kept.num_rows)
 
-    def write_tables(self, folder: Path) -> Look:
+    def write_tables(self, folder: Path) -> DriftLook:
         """DROPPED and CLUSTERS; returns what the report shows."""
-        look = Look()
+        look = DriftLook()
         columns = ["id", "text", "language", "contamination", "contaminated_by", *ABOUT]
         with (
             pq.ParquetWriter(folder / DROPPED, DROPPED_SCHEMA, compression="zstd") as dropped,

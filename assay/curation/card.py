@@ -1,12 +1,12 @@
 """The data card of a built snapshot, in the format of Hugging Face data sets."""
 
 from assay.curation.funnel import Funnel
-from assay.curation.samples import Look
+from assay.curation.samples import DriftLook
 from assay.report import Prose, Report, Section, Table, render_markdown
 from assay.storage import Snapshot
 
 
-def build_card(snapshot: Snapshot, funnel: Funnel, look: Look) -> str:
+def build_card(snapshot: Snapshot, funnel: Funnel, look: DriftLook) -> str:
     """Markdown below a YAML head, by which `datasets` finds the shards."""
     manifest = snapshot.manifest
     (source,) = manifest.provenance["sources"]

@@ -17,7 +17,7 @@ class BuildConfig:
     clean: CleanConfig = field(default_factory=CleanConfig)
     dedup: DedupConfig = field(default_factory=DedupConfig)
     keep_duplicates: bool = False
-    """Look for none, and keep them all."""
+    """Search for none, and keep them all."""
     page_seconds: float = PAGE_SECONDS
     """For the extraction of one page."""
 

@@ -9,7 +9,7 @@ import pandas as pd
 from assay.curation.duplicates import Clusters
 from assay.curation.funnel import EXACT_REASON, NEAR_REASON, Funnel
 from assay.curation.pieces import EXTRACTION, UNREADABLE
-from assay.curation.samples import PLACES, Look
+from assay.curation.samples import PLACES, DriftLook
 from assay.report import (
     Block,
     Callout,
@@ -30,7 +30,7 @@ MOST_DROPPED = 0.9
 """Share of the documents from which the reader is told that little is left."""
 
 
-def build_report(snapshot: Snapshot, funnel: Funnel, clusters: Clusters, look: Look) -> Report:
+def build_report(snapshot: Snapshot, funnel: Funnel, clusters: Clusters, look: DriftLook) -> Report:
     """The report that is both page and Deck; its bytes depend on the pieces alone."""
     manifest = snapshot.manifest
     (source,) = manifest.provenance["sources"]
@@ -101,7 +101,7 @@ def _reasons(funnel: Funnel) -> list[Block]:
     return [Table(funnel.reasons(), "Every one of them stands in _dropped.parquet, with what was measured.")]
 
 
-def _length_chart(look: Look) -> Block:
+def _length_chart(look: DriftLook) -> Block:
     both = look.kept_lengths + look.dropped_lengths
     last = int(np.flatnonzero(both).max()) + 1 if both.any() else 1
     amounts = {"kept": look.kept_lengths[:last].astype(float), "dropped": look.dropped_lengths[:last].astype(float)}
@@ -118,7 +118,7 @@ def _length_chart(look: Look) -> Block:
     )
 
 
-def _languages(look: Look) -> list[Block]:
+def _languages(look: DriftLook) -> list[Block]:
     every = look.languages + look.dropped_languages
     rows = [
         {"language": code, "kept": look.languages[code], "dropped": look.dropped_languages[code]}
@@ -156,7 +156,7 @@ def _duplicates(snapshot: Snapshot, funnel: Funnel, clusters: Clusters) -> list[
     ]
 
 
-def _contamination(snapshot: Snapshot, look: Look) -> list[Section]:
+def _contamination(snapshot: Snapshot, look: DriftLook) -> list[Section]:
     if not snapshot.manifest.provenance["config"]["benchmarks"]:
         return []
     if not look.contaminated:
@@ -169,7 +169,7 @@ def _contamination(snapshot: Snapshot, look: Look) -> list[Section]:
     return [Section("Benchmarks", [Callout(words, "warn"), Table(pd.DataFrame(rows, dtype=object))])]
 
 
-def _unreadable(funnel: Funnel, look: Look) -> list[Section]:
+def _unreadable(funnel: Funnel, look: DriftLook) -> list[Section]:
     if not look.unreadable:
         return []
     rows = [{"in": member, "what": what} for member, what in look.unreadable]
@@ -179,7 +179,7 @@ def _unreadable(funnel: Funnel, look: Look) -> list[Section]:
     return [Section("What could not be read", [Table(pd.DataFrame(rows, dtype=object), caption)])]
 
 
-def _samples(funnel: Funnel, look: Look) -> list[Section]:
+def _samples(funnel: Funnel, look: DriftLook) -> list[Section]:
     sections = []
     for reason, amount in funnel.dropped.items():
         rows = look.samples(reason)

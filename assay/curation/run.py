@@ -26,7 +26,7 @@ def build_snapshot(
     Raises InputError for a source, setting or place that cannot be used.
     """
     require_processes(processes)
-    with stage("Look at the source"):
+    with stage("Resolve the source"):
         plan = BuildPlan.of(open_source(source), config, benchmarks)
         say(f"{sum(map(len, plan.members)):,} members in {len(plan.members):,} pieces, key {plan.key}")
         provenance = provenance_of(plan, shard_megabytes)

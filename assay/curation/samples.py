@@ -25,7 +25,7 @@ def _no_lengths() -> NDArray[np.int64]:
 
 
 @dataclass
-class Look:
+class DriftLook:
     """Adds up what it is shown."""
 
     kept_lengths: NDArray[np.int64] = field(default_factory=_no_lengths)

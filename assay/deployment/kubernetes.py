@@ -130,7 +130,7 @@ class KubernetesTarget:
                 raise InputError(
                     f"{version} was waited for, and somebody else asked for {now.history.wanted or 'none'} meanwhile",
                     where=self._cluster.where,
-                    fix="Look at what is there now, and decide again",
+                    fix="Check what is there now, and decide again",
                 )
             if (words := now.in_words()) != told:
                 log.tell(words)

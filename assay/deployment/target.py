@@ -55,7 +55,7 @@ class Target(Protocol):
         ...
 
     def status(self) -> Status:
-        """Look, and change nothing."""
+        """DriftLook, and change nothing."""
         ...
 
     def rollback(self) -> Deployed:

@@ -27,7 +27,7 @@ class SliceDifference:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ModelComparison:
     """How much better model `a` is than model `b`.
 
     Estimand: differences of the metrics of these very models on documents like these. Method: paired bootstrap over
@@ -83,7 +83,7 @@ def compare(
     slice_columns: Mapping[str, str] | None = None,
     lineage: Mapping[str, str] | None = None,
     seed: int = 0,
-) -> Comparison:
+) -> ModelComparison:
     """Compare two Predictions tables of the same documents.
 
     `slice_columns`: column of the tables -> its name for people; missing values belong to no slice. Raises InputError
@@ -95,7 +95,7 @@ def compare(
     distance = (mine["calibrated"] - theirs["calibrated"]).abs()
     apart = distance[distance > 0].sort_values(ascending=False, kind="stable").index[:MOST_DISAGREED]
     positive = mine["label"] >= rubric.threshold
-    return Comparison(
+    return ModelComparison(
         rubric=rubric,
         documents=len(mine),
         clusters=int(mine["cluster"].nunique()),

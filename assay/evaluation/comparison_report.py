@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from assay.evaluation.compare import Comparison
+from assay.evaluation.compare import ModelComparison
 from assay.evaluation.figures import describe, in_words
 from assay.metrics import METRICS, Difference, told_apart
 from assay.report import Block, Callout, Facts, Prose, Report, Section, Table, TextItem, Texts
@@ -11,7 +11,7 @@ from assay.storage import Snapshot
 MOST_SLICES = 60
 
 
-def comparison_table(comparison: Comparison) -> pd.DataFrame:
+def comparison_table(comparison: ModelComparison) -> pd.DataFrame:
     """One row a metric, the primary one first, for the terminal."""
     primary = comparison.rubric.primary_metric
     order = [primary, *(name for name in METRICS if name != primary)]
@@ -39,7 +39,7 @@ def gain_in_words(found: Difference) -> str:
 
 
 def comparison_report(
-    comparison: Comparison, a: pd.DataFrame, b: pd.DataFrame, snapshot: Snapshot, names: tuple[str, str]
+    comparison: ModelComparison, a: pd.DataFrame, b: pd.DataFrame, snapshot: Snapshot, names: tuple[str, str]
 ) -> Report:
     """The page: `a` and `b` are the Predictions compared, with `row`; `names` what the user called the models."""
     primary = comparison.rubric.primary_metric
@@ -84,7 +84,7 @@ def comparison_report(
     )
 
 
-def _slices(comparison: Comparison) -> list[Block]:
+def _slices(comparison: ModelComparison) -> list[Block]:
     primary = comparison.rubric.primary_metric
     columns = list(dict.fromkeys(part.column for part in comparison.slices))
     ordered = sorted(comparison.slices, key=lambda part: (columns.index(part.column), not part.differences))
@@ -104,7 +104,7 @@ def _slices(comparison: Comparison) -> list[Block]:
     return [Table(pd.DataFrame(rows), caption)]
 
 
-def _disagreed(comparison: Comparison, a: pd.DataFrame, b: pd.DataFrame, snapshot: Snapshot) -> list[Block]:
+def _disagreed(comparison: ModelComparison, a: pd.DataFrame, b: pd.DataFrame, snapshot: Snapshot) -> list[Block]:
     if not comparison.disagreed:
         return [Prose("Nowhere: both expect the same label of every document.")]
     mine, theirs = (table.set_index("id", drop=False).loc[comparison.disagreed] for table in (a, b))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from assay.errors import InputError
-from assay.evaluation.compare import Comparison, compare
+from assay.evaluation.compare import ModelComparison, compare
 from assay.evaluation.comparison_report import comparison_report
 from assay.evaluation.evaluate import Evaluation, with_gates
 from assay.evaluation.report import evaluation_report
@@ -32,7 +32,7 @@ def compare_models(
     output: Path,
     names: tuple[str, str],
     slice_by: Sequence[str] = (),
-) -> Comparison:
+) -> ModelComparison:
     """Compare two model folders on a labelled source; write the comparison as JSON, and a page beside it.
 
     Documents that fitted either are left out, and counted. `names`: what people call the two. Raises InputError where

@@ -2,8 +2,8 @@
 
 from assay.monitoring.compare import TooFewError, compare
 from assay.monitoring.config import STATISTICS, WatchConfig
-from assay.monitoring.looks import Look, LookLog
-from assay.monitoring.run import WatchRequest, look_at_window
+from assay.monitoring.looks import DriftLook, DriftLookLog
+from assay.monitoring.run import WatchRequest, take_drift_look
 from assay.monitoring.statistics import ks_seen_from
 from assay.monitoring.watch import TITLES
 from assay.monitoring.webhook import WebhookConfig, notify
@@ -11,14 +11,14 @@ from assay.monitoring.webhook import WebhookConfig, notify
 __all__ = [
     "STATISTICS",
     "TITLES",
-    "Look",
-    "LookLog",
+    "DriftLook",
+    "DriftLookLog",
     "TooFewError",
     "WatchConfig",
     "WatchRequest",
     "WebhookConfig",
     "compare",
     "ks_seen_from",
-    "look_at_window",
     "notify",
+    "take_drift_look",
 ]

@@ -66,7 +66,7 @@ class Statistic:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class WindowComparison:
     """All statistics of one look."""
 
     documents: int
@@ -102,7 +102,7 @@ class TooFewError(InputError):
     """A window of too few documents: nothing was looked at."""
 
 
-def compare(reference: Profile, window: Profile, config: WatchConfig) -> Comparison:
+def compare(reference: Profile, window: Profile, config: WatchConfig) -> WindowComparison:
     """Raises TooFewError, InputError where the reference has too few documents or the scales differ."""
     for name, profile, least in (
         ("window", window, config.least_documents),
@@ -140,7 +140,7 @@ def compare(reference: Profile, window: Profile, config: WatchConfig) -> Compari
     for name, (before, now) in shares.items():
         p = share_p(getattr(reference, name), m, getattr(window, name), n)
         statistics.append(Statistic(f"share_{name}", now - before, 0.0, config.share, p, level))
-    return Comparison(n, m, tuple(statistics), ks_seen_from(m, n, level), {**shares, **common})
+    return WindowComparison(n, m, tuple(statistics), ks_seen_from(m, n, level), {**shares, **common})
 
 
 def _distribution(name: str, counts: tuple[IntArray, IntArray], config: WatchConfig) -> list[Statistic]:

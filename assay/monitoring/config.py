@@ -50,7 +50,7 @@ class WatchConfig:
             raise InputError(
                 f"{self.false_alarms_a_year:g} false alarms in {self.looks_a_year:,.0f} looks a year cannot be kept to",
                 where="watch",
-                fix="Look more seldom, or allow more of them",
+                fix="DriftLook more seldom, or allow more of them",
             )
 
     @property

@@ -14,7 +14,7 @@ TRIES = 20
 
 
 @dataclass(frozen=True)
-class Look:
+class DriftLook:
     """One entry."""
 
     number: int
@@ -37,12 +37,12 @@ class Look:
 
 
 @dataclass(frozen=True)
-class LookLog:
+class DriftLookLog:
     """`00000001.json`, `00000002.json`, … below a folder or URL; it may be one for several models."""
 
     url: str
 
-    def history(self, most: int = 1_000, skipped: list[str] | None = None) -> list[Look]:
+    def history(self, most: int = 1_000, skipped: list[str] | None = None) -> list[DriftLook]:
         """The last looks, the oldest first. Raises InputError where an entry cannot be read; with `skipped`, its
         message is added there instead, and the others are given all the same."""
         looks = []
@@ -55,7 +55,7 @@ class LookLog:
                 skipped.append(str(error))
         return looks
 
-    def last_act(self, version: str, since: datetime.datetime) -> Look | None:
+    def last_act(self, version: str, since: datetime.datetime) -> DriftLook | None:
         """The last look of a version, since then, whose alarm was to be acted upon.
 
         Raises InputError where one since then cannot be read: it may have been the one.
@@ -83,7 +83,7 @@ class LookLog:
                 high = middle
         return len(numbers) - low
 
-    def append(self, look: Callable[[int], Look]) -> Look:
+    def append(self, look: Callable[[int], DriftLook]) -> DriftLook:
         """Add what `look` makes of the next free number. Raises InputError where there is none for long."""
         for _ in range(TRIES):
             made = look(max(self._numbers(), default=0) + 1)
@@ -108,12 +108,12 @@ class LookLog:
     def _entry(self, number: int) -> str:
         return join(self.url, f"{number:08d}.json")
 
-    def _read(self, number: int) -> Look:
+    def _read(self, number: int) -> DriftLook:
         try:
             fields = json.loads(read_bytes(self._entry(number)))
             if datetime.datetime.fromisoformat(fields["when"]).tzinfo is None:
                 raise ValueError("its time has no time zone")
-            return Look(
+            return DriftLook(
                 number=number, **{**fields, "alarms": tuple(fields["alarms"]), "shares": dict(fields["shares"])}
             )
         except (FileNotFoundError, ValueError, TypeError, KeyError) as error:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from assay.model import Profile
-from assay.monitoring.looks import Look
+from assay.monitoring.looks import DriftLook
 from assay.monitoring.statistics import IntArray
 from assay.monitoring.watch import TITLES, WatchResult
 from assay.report import Block, Callout, Facts, Figure, Prose, Report, Section, Table, chart_lines
@@ -16,7 +16,7 @@ CURVE_BINS = 40
 
 
 def watch_report(
-    result: WatchResult, reference: Profile, window: Profile, rubric: Rubric, history: Sequence[Look] = ()
+    result: WatchResult, reference: Profile, window: Profile, rubric: Rubric, history: Sequence[DriftLook] = ()
 ) -> Report:
     """The page: `reference` and `window` as compared, `history` looks at the same model, the oldest first."""
     first, *others = result.sentences
@@ -113,7 +113,7 @@ def _curves(a: Mapping[int, int], b: Mapping[int, int], edge: Callable[[int], fl
     return chart_lines(series, x=x, y="share of the documents", name=f"distribution of {x}: reference and window")
 
 
-def _history(looks: Sequence[Look]) -> Section:
+def _history(looks: Sequence[DriftLook]) -> Section:
     numbers = np.array([look.number for look in looks])
     kept = [look.shares.get("kept", np.nan) for look in looks]
     rows = [

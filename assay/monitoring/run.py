@@ -8,7 +8,7 @@ from pathlib import Path
 from assay.errors import InputError
 from assay.model import Profile, calibrated_info
 from assay.monitoring.config import WatchConfig
-from assay.monitoring.looks import LookLog
+from assay.monitoring.looks import DriftLookLog
 from assay.monitoring.present import watch_report
 from assay.monitoring.watch import WatchResult, watch
 from assay.monitoring.window import window_of_log, window_of_scores
@@ -42,7 +42,7 @@ class WatchRequest:
     config: WatchConfig = field(default_factory=WatchConfig)
 
 
-def look_at_window(request: WatchRequest) -> WatchResult:
+def take_drift_look(request: WatchRequest) -> WatchResult:
     """Compare, and write result and page. The look is not yet in the log of looks: that is for whoever acts on it,
     last, so that an alarm is rather told twice than never.
 
@@ -67,7 +67,7 @@ def look_at_window(request: WatchRequest) -> WatchResult:
         window = window_of_log(request.log, digest[:12], info, request.since, request.until)
     else:
         raise InputError("a score log is looked at from one time to another", fix="Give both")
-    looks = LookLog(request.looks) if request.looks else None
+    looks = DriftLookLog(request.looks) if request.looks else None
     result = watch(digest[:12], reference, window, request.config, called=called, about=info.rubric.name, looks=looks)
     with staged_file(request.output) as file:
         file.write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")

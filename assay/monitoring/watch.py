@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.model import Profile
-from assay.monitoring.compare import Comparison, Statistic, compare
+from assay.monitoring.compare import Statistic, WindowComparison, compare
 from assay.monitoring.config import WatchConfig
-from assay.monitoring.looks import Look, LookLog
+from assay.monitoring.looks import DriftLook, DriftLookLog
 from assay.monitoring.window import Window
 
 TITLES = {
@@ -31,7 +31,7 @@ class WatchResult:
     """ISO 8601, UTC."""
     window: str
     reference: str
-    comparison: Comparison
+    comparison: WindowComparison
     config: WatchConfig
     looks: int
     """In the year before, this one counted; 1 where none are kept."""
@@ -78,13 +78,13 @@ class WatchResult:
             f"statistics: p at most {config.level:.2g}); {self.looks:,} in the past year."
         )
         if self.looks > config.looks_a_year * 1.01:
-            said.append("There were more looks than planned: that promise does not hold. Look less often, or say so.")
+            said.append("There were more looks than planned: that promise does not hold. Check less often, or say so.")
         return tuple(said)
 
-    def look(self, number: int) -> Look:
+    def look(self, number: int) -> DriftLook:
         """As an entry of the log of looks."""
         found = self.comparison
-        return Look(
+        return DriftLook(
             number=number,
             when=self.when,
             version=self.version,
@@ -126,17 +126,17 @@ def watch(
     *,
     called: str = "the calibration part",
     about: str = "",
-    looks: LookLog | None = None,
+    looks: DriftLookLog | None = None,
     now: datetime.datetime | None = None,
 ) -> WatchResult:
-    """Look at a window, knowing the looks before; `LookLog.append` adds this one once it was told and acted upon.
+    """Check a window, knowing the looks before; `DriftLookLog.append` adds this one once it was acted upon.
 
     `called`: what the reference is; `about`: name of the rubric. Raises InputError where either has too few documents,
     which counts as no look.
     """
     now = now or datetime.datetime.now(datetime.UTC)
     comparison = compare(reference, window.profile, config)
-    last: Look | None = None
+    last: DriftLook | None = None
     count = 1
     if looks:
         last = looks.last_act(version, now - datetime.timedelta(hours=config.cool_down_hours))

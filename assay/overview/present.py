@@ -4,7 +4,7 @@ import itertools
 
 import pandas as pd
 
-from assay.monitoring import TITLES, Look
+from assay.monitoring import TITLES, DriftLook
 from assay.overview.cost import cost_blocks
 from assay.overview.decisions import ROWS, decision_blocks, evidence_in_words, version_blocks
 from assay.overview.series import log_blocks, look_blocks
@@ -100,5 +100,5 @@ def alarm_blocks(state: State) -> list[Block]:
     return blocks
 
 
-def _titles(look: Look) -> str:
+def _titles(look: DriftLook) -> str:
     return "; ".join(TITLES.get(name, name) for name in look.alarms)

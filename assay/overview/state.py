@@ -9,7 +9,7 @@ from typing import Any
 
 from assay.errors import InputError
 from assay.gates import Verdict
-from assay.monitoring import Look, LookLog
+from assay.monitoring import DriftLook, DriftLookLog
 from assay.promotion import Use, decisions
 from assay.registry import CHAMPION, PREVIOUS, AliasMove, Decision, DecisionLog, Registry, Version, served_before
 from assay.scorelog import read_log
@@ -82,7 +82,7 @@ class State:
     """Digest of a test set, and a decision that it served; the oldest first."""
     decisions: tuple[Decision, ...]
     """Of the workflows, the oldest first."""
-    looks: tuple[Look, ...]
+    looks: tuple[DriftLook, ...]
     """The last thousand, the oldest first."""
     days: tuple[Day, ...]
     """Those with answers, the oldest first."""
@@ -107,11 +107,11 @@ def gather_state(asked: Asked, *, now: datetime.datetime | None = None) -> State
     decided: list[Decision] = []
     with _told(asked.registry, skipped):
         decided = DecisionLog(asked.registry).history(skipped=skipped)
-    looks: list[Look] = []
+    looks: list[DriftLook] = []
     days: list[Day] = []
     if asked.looks:
         with _told(asked.looks, skipped):
-            looks = LookLog(asked.looks).history(skipped=skipped)
+            looks = DriftLookLog(asked.looks).history(skipped=skipped)
     if asked.log:
         with _told(asked.log, skipped):
             days = _days(asked, now, skipped)

@@ -3,16 +3,16 @@
 from assay.promotion.judgement import Judgement
 from assay.promotion.limits import PromotionLimits, read_promotion_limits
 from assay.promotion.report import promotion_report, rules_table
-from assay.promotion.run import JudgeRequest, judge_challenger, model_to_beat
+from assay.promotion.run import ChallengeRequest, challenge_champion, model_to_beat
 from assay.promotion.test_set import Use, decisions
 
 __all__ = [
-    "JudgeRequest",
+    "ChallengeRequest",
     "Judgement",
     "PromotionLimits",
     "Use",
+    "challenge_champion",
     "decisions",
-    "judge_challenger",
     "model_to_beat",
     "promotion_report",
     "read_promotion_limits",

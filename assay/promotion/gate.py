@@ -12,7 +12,7 @@ from assay.promotion.limits import PromotionLimits
 from assay.promotion.slices import compare_slices, slice_rule
 
 
-def judge(evidence: Evidence, limits: PromotionLimits, *, seed: int = 0) -> Judgement:
+def apply_rules(evidence: Evidence, limits: PromotionLimits, *, seed: int = 0) -> Judgement:
     """Whether a challenger should become champion.
 
     Without a champion absolute limits alone judge: that the score follows the label, calibration, budgets, golden

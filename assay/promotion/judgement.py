@@ -121,7 +121,7 @@ class Judgement:
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(
-                f"this verdict cannot be read: {error!r}", fix="Give a file that `assay judge` wrote"
+                f"this verdict cannot be read: {error!r}", fix="Give a file that `assay challenge` wrote"
             ) from error
         if made.verdict != given.get("verdict"):
             raise InputError(f"this verdict says {given.get('verdict')!r}, and its rules say {made.verdict!r}")

@@ -16,7 +16,7 @@ from assay.labels import find_unseen, validate
 from assay.model import ModelInfo
 from assay.progress import say, stage
 from assay.promotion.evidence import Evidence
-from assay.promotion.gate import judge
+from assay.promotion.gate import apply_rules
 from assay.promotion.judgement import Candidate, Judgement
 from assay.promotion.latency import latency_sample, measure_latency
 from assay.promotion.limits import PromotionLimits
@@ -33,8 +33,8 @@ EVALUATION = "evaluation.json"
 
 
 @dataclass(frozen=True)
-class JudgeRequest:
-    """What `assay judge` is asked for."""
+class ChallengeRequest:
+    """What `assay challenge` is asked for."""
 
     challenger: Path
     """A model folder."""
@@ -64,7 +64,7 @@ def model_to_beat(name: str, registry: str) -> Iterator[Path | None]:
         yield None if none else opened.enter_context(open_model(name, registry))
 
 
-def judge_challenger(request: JudgeRequest) -> Judgement:
+def challenge_champion(request: ChallengeRequest) -> Judgement:
     """Measure a challenger beside the champion on documents that neither has seen; write verdict and page.
 
     Shortcuts and counterfactuals are asked here; what the leak gate said stands in the model folder since it was
@@ -96,7 +96,7 @@ def judge_challenger(request: JudgeRequest) -> Judgement:
 
 
 def _judged(
-    request: JudgeRequest,
+    request: ChallengeRequest,
     rubric: Rubric,
     models: Sequence[Path],
     challenger: Candidate,
@@ -150,7 +150,7 @@ def _judged(
         },
     )
     with stage("Judge"):
-        return judge(evidence, request.limits)
+        return apply_rules(evidence, request.limits)
 
 
 def _leak(model: Path) -> list[Verdict]:

@@ -75,7 +75,7 @@ class AliasLog:
             raise InputError(
                 f"{last.who} moved it to {last.version} meanwhile ({last.why})",
                 where=self.url,
-                fix="Look at what is there now, and decide again",
+                fix="Check what is there now, and decide again",
             ) from error
         return move
 

@@ -16,7 +16,7 @@ from assay.storage import create, join
 
 @dataclass(frozen=True)
 class KeptVerdict:
-    """What a promotion reads of a verdict file, which `assay judge` writes."""
+    """What a promotion reads of a verdict file, which `assay challenge` writes."""
 
     said: str
     """`promoted`, `refused` or `undecided`."""
@@ -43,7 +43,7 @@ class KeptVerdict:
             )
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
-                f"this is no verdict: {error!r}", where=where, fix="Give a file that `assay judge` wrote"
+                f"this is no verdict: {error!r}", where=where, fix="Give a file that `assay challenge` wrote"
             ) from error
 
 
@@ -77,7 +77,7 @@ def promote_judged(
         raise InputError(
             f"the gate has not let {found.name} pass: {judged.sentence if judged else 'it was not asked'}",
             where=where,
-            fix="Give a verdict of `assay judge` that passed, or a reason to promote in spite of it",
+            fix="Give a verdict of `assay challenge` that passed, or a reason to promote in spite of it",
         )
     evidence: dict[str, Any] = {"in spite of the gate": reason} if reason else {}
     if judged and verdict is not None:

@@ -3,9 +3,9 @@
 from assay.release.change import (
     Change,
     Served,
+    challenge_with,
     conclude,
     deploy,
-    judge_change,
     move_champion,
     plan_change,
     plan_rollback,
@@ -17,10 +17,10 @@ from assay.release.report import decision_report
 __all__ = [
     "Change",
     "Served",
+    "challenge_with",
     "conclude",
     "decision_report",
     "deploy",
-    "judge_change",
     "move_champion",
     "plan_change",
     "plan_rollback",

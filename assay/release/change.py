@@ -13,7 +13,7 @@ from assay.deployment import Status, open_target, smoke_test
 from assay.errors import InputError
 from assay.gates import GateLimits
 from assay.progress import say
-from assay.promotion import JudgeRequest, PromotionLimits, judge_challenger, model_to_beat
+from assay.promotion import ChallengeRequest, PromotionLimits, challenge_champion, model_to_beat
 from assay.registry import CHAMPION, Decision, Outcome, Registry, promote, promote_judged, rollback, served_before
 from assay.release.report import keep_decision
 from assay.sources import Columns
@@ -39,7 +39,7 @@ class Change:
     who: str
     why: str
     verdict: str = ""
-    """What the gate said, as the JSON that `assay judge` writes; empty where it was not asked."""
+    """What the gate said, as the JSON that `assay challenge` writes; empty where it was not asked."""
     in_spite: str = ""
     """Why a challenger becomes champion that the gate did not let pass."""
 
@@ -87,7 +87,7 @@ def plan_rollback(registry: str, target: dict[str, str], *, who: str, why: str) 
     return change
 
 
-def judge_change(
+def challenge_with(
     change: Change,
     source: str,
     columns: Columns,
@@ -109,7 +109,7 @@ def judge_change(
         Registry(change.registry).open(change.version) as challenger,
         model_to_beat(CHAMPION, change.registry) as champion,
     ):
-        request = JudgeRequest(
+        request = ChallengeRequest(
             challenger,
             champion,
             (change.version, change.champion or CHAMPION),
@@ -122,7 +122,7 @@ def judge_change(
             limits or PromotionLimits(),
             gates or GateLimits(),
         )
-        judgement = judge_challenger(request)
+        judgement = challenge_champion(request)
         verdict = request.output.read_text(encoding="utf-8")
     why, reason = judgement.sentence(), change.in_spite.strip()
     passed = judgement.verdict == "promoted"
@@ -229,7 +229,7 @@ def _require_same(wanted: str, champion: str, registry: str) -> None:
         raise InputError(
             f"another became champion meanwhile: {champion or 'none'}",
             where=registry,
-            fix="Look at what serves now, and decide again",
+            fix="Check what serves now, and decide again",
         )
 
 

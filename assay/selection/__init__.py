@@ -2,12 +2,12 @@
 
 from assay.selection.choose import choose
 from assay.selection.present import funnel_table, promise, selection_report
-from assay.selection.request import Request
+from assay.selection.request import SelectionRequest
 from assay.selection.run import ranked, select_corpus
 from assay.selection.write import write_selection
 
 __all__ = [
-    "Request",
+    "SelectionRequest",
     "choose",
     "funnel_table",
     "promise",

@@ -6,7 +6,7 @@ import pandas as pd
 
 from assay.report import Prose, Report, Section, Table, TextItem, Texts, render_markdown
 from assay.selection.present import funnel_table, promise
-from assay.selection.request import Request
+from assay.selection.request import SelectionRequest
 from assay.storage import Snapshot
 
 EXAMPLES, CHARACTERS = 2, 600
@@ -53,7 +53,7 @@ def licences(selection: Snapshot) -> pd.DataFrame | None:
     return pd.DataFrame(counts.most_common(20), columns=["licence", "documents"])
 
 
-def data_card(selection: Snapshot, corpus: Snapshot, request: Request) -> str:
+def data_card(selection: Snapshot, corpus: Snapshot, request: SelectionRequest) -> str:
     """Markdown below a YAML head."""
     manifest, stated = selection.manifest, licences(selection)
     sources = ", ".join(str(source.get("uri", "")) for source in manifest.provenance["sources"]) or "not recorded"

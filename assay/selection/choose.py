@@ -12,7 +12,7 @@ from assay.errors import InputError
 from assay.model import Calibration
 from assay.progress import say
 from assay.scoring import Scores
-from assay.selection.request import Request, score_at
+from assay.selection.request import SelectionRequest, score_at
 from assay.selection.texts import texts_on_disk
 from assay.storage import Snapshot
 
@@ -48,7 +48,7 @@ class Choice:
     """`id` of every near-duplicate that fell out, and `kept_id` of the document that stands for it."""
 
 
-def choose(scores: Scores, snapshot: Snapshot, calibration: Calibration, request: Request) -> Choice:
+def choose(scores: Scores, snapshot: Snapshot, calibration: Calibration, request: SelectionRequest) -> Choice:
     """Take the best documents, those of equal scores by id.
 
     A budget is filled by the longest run of the ranking, without near-duplicates, that does not exceed it. A share
@@ -101,7 +101,7 @@ def ranking(scores: Scores, lowest_bin: int) -> pd.DataFrame:
     return order.reset_index(drop=True)
 
 
-def _above(scores: Scores, calibration: Calibration, request: Request) -> pd.DataFrame:
+def _above(scores: Scores, calibration: Calibration, request: SelectionRequest) -> pd.DataFrame:
     """The ranking down to the cut of a share, a threshold or a target."""
     if request.share is not None:
         count = math.ceil(request.share * scores.totals.in_scope)
@@ -121,7 +121,7 @@ def _above(scores: Scores, calibration: Calibration, request: Request) -> pd.Dat
     return found
 
 
-def _filling(scores: Scores, snapshot: Snapshot, request: Request, budget: int) -> pd.DataFrame:
+def _filling(scores: Scores, snapshot: Snapshot, request: SelectionRequest, budget: int) -> pd.DataFrame:
     """The ranking as far down as it takes to fill the budget without near-duplicates, or all of it."""
     aim = budget if request.keep_duplicates else math.ceil(budget * SPARE)
     while True:
@@ -138,7 +138,7 @@ def _filling(scores: Scores, snapshot: Snapshot, request: Request, budget: int) 
         aim += math.ceil(missing / max(share, 0.1) * SPARE)
 
 
-def _represented(found: pd.DataFrame, snapshot: Snapshot, request: Request) -> pd.DataFrame:
+def _represented(found: pd.DataFrame, snapshot: Snapshot, request: SelectionRequest) -> pd.DataFrame:
     """A ranking with `stays`, and `kept_id`: the document that stands for each one's cluster, the best of it."""
     found = found.reset_index(drop=True)
     if request.keep_duplicates:

@@ -22,7 +22,7 @@ from assay.report import (
     chart_distribution,
 )
 from assay.scoring import Scores
-from assay.selection.request import Request
+from assay.selection.request import SelectionRequest
 from assay.storage import Snapshot, join, open_binary
 
 DUPLICATES = "_duplicates.parquet"
@@ -158,7 +158,7 @@ def _duplicates(selection: Snapshot) -> pd.DataFrame:
         return pq.read_table(file).to_pandas()
 
 
-def selection_report(selection: Snapshot, scores: Scores, corpus: Snapshot, request: Request) -> Report:
+def selection_report(selection: Snapshot, scores: Scores, corpus: Snapshot, request: SelectionRequest) -> Report:
     """The report that is both page and Deck; its bytes depend on the selection alone."""
     given, manifest = selection.manifest.provenance, selection.manifest
     taken = np.concatenate([batch[0].to_numpy() for batch in selection.batches(["corpus_row"])])

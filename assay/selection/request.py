@@ -9,7 +9,7 @@ from assay.model import Calibration, KeepTarget
 
 
 @dataclass(frozen=True)
-class Request:
+class SelectionRequest:
     """At most one of four; with none, what the model keeps at its own threshold."""
 
     token_budget: int | None = None

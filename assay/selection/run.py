@@ -7,20 +7,22 @@ from assay.model import Calibration, ModelInfo, calibrated_info
 from assay.progress import say, stage
 from assay.scoring import Scores, find_scores
 from assay.selection.choose import choose
-from assay.selection.request import Request
+from assay.selection.request import SelectionRequest
 from assay.selection.write import provenance_of, write_selection
 from assay.sources import Columns, open_corpus
 from assay.storage import Snapshot, digest_folder, exists, find_made
 
 
-def ranked(scores: Scores, info: ModelInfo, request: Request) -> tuple[Scores, Calibration]:
+def ranked(scores: Scores, info: ModelInfo, request: SelectionRequest) -> tuple[Scores, Calibration]:
     """Scores by the rubric that a request names, and what they mean. Raises InputError where the model has none."""
     aspect = info.aspects[info.output_of(request.by or info.rubric.name)]
     assert aspect.calibration is not None  # they are all fitted at once
     return (scores.by(aspect.rubric) if aspect in info.others else scores), aspect.calibration
 
 
-def select_corpus(source: str, model: Path, columns: Columns, root: str, request: Request, output: str) -> Snapshot:
+def select_corpus(
+    source: str, model: Path, columns: Columns, root: str, request: SelectionRequest, output: str
+) -> Snapshot:
     """Select from the scores that `score_corpus` left below `root`, unless this very selection is there already.
 
     Raises InputError where the corpus is not scored to its end, nothing would be taken, or something else lies at

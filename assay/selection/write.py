@@ -14,7 +14,7 @@ from assay.scoring import Scores
 from assay.selection.card import data_card
 from assay.selection.choose import Choice
 from assay.selection.present import DUPLICATES, selection_report
-from assay.selection.request import Request
+from assay.selection.request import SelectionRequest
 from assay.selection.texts import batches_with
 from assay.storage import Snapshot, find_made, join, write_bytes, write_snapshot
 
@@ -30,7 +30,7 @@ ADDED = {
 """Columns that a selection has beyond those of its corpus; `tokens` are those of the budget."""
 
 
-def provenance_of(scores: Scores, snapshot: Snapshot, request: Request) -> dict[str, Any]:
+def provenance_of(scores: Scores, snapshot: Snapshot, request: SelectionRequest) -> dict[str, Any]:
     """What a selection is made of, all of it content: the same for the same work."""
     plan = scores.folder.plan
     return {
@@ -42,7 +42,9 @@ def provenance_of(scores: Scores, snapshot: Snapshot, request: Request) -> dict[
     }
 
 
-def write_selection(scores: Scores, snapshot: Snapshot, request: Request, choice: Choice, place: str) -> Snapshot:
+def write_selection(
+    scores: Scores, snapshot: Snapshot, request: SelectionRequest, choice: Choice, place: str
+) -> Snapshot:
     """Write the chosen documents, in the order of the corpus and with all its columns, as a new snapshot.
 
     A column of the corpus that bears the name of one of ours is kept as `source_…`. The same choice gives the

@@ -42,7 +42,7 @@ class Assayer:
                 raise InputError(
                     f"the golden documents score differently here: off by {golden.worst:.3g} labels, where "
                     f"{golden.tolerance:g} are allowed",
-                    fix="Look at the weights, and at the versions of the libraries",
+                    fix="Check the weights, and at the versions of the libraries",
                 )
             assess(scorer, ["One text goes all the way before anybody waits."])
         except InputError as error:

@@ -179,7 +179,7 @@ async def _nothing() -> Message:
 
 
 def _forget(task: "asyncio.Task[None]") -> None:
-    """Look at how it ended, which asyncio complains about otherwise; the client has its answer."""
+    """Check how it ended, which asyncio complains about otherwise; the client has its answer."""
     if not task.cancelled() and (error := task.exception()) and not isinstance(error, RefusedError):
         log_error("error after the time was over", error)
 

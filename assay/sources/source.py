@@ -109,7 +109,7 @@ def _look_into_all(path: str) -> None:
 
 
 def open_source(uri: str) -> Source:
-    """Look at a path, folder or fsspec URL, `hf://datasets/OWNER/NAME@REVISION[/SPLIT]`, or `installed-docs[:NAME,…]`.
+    """Open a path, folder or fsspec URL, `hf://datasets/OWNER/NAME@REVISION[/SPLIT]`, or `installed-docs[:NAME,…]`.
 
     Raises InputError where nothing is there, nothing of a known kind is there, a hub revision is not pinned, or a
     distribution is not installed.

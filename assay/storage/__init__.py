@@ -16,6 +16,7 @@ from assay.storage.objects import (
     write_bytes,
 )
 from assay.storage.reading import clear_permission_errors
+from assay.storage.records import only_known_fields, parse_json, parse_record
 from assay.storage.snapshot import MANIFEST, TOKEN_ESTIMATE, Snapshot, find_made, write_snapshot
 from assay.storage.staging import clear_disk_errors, staged_file, staged_folder
 from assay.storage.versions import Change, difference, without
@@ -38,7 +39,10 @@ __all__ = [
     "join",
     "list_names",
     "localize",
+    "only_known_fields",
     "open_binary",
+    "parse_json",
+    "parse_record",
     "published_file",
     "read_bytes",
     "require_folder",

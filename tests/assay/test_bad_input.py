@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ASSAY = Path(sys.executable).with_name("assay")
 READERS = ("train", "evaluate", "score", "select", "build")
 """Commands that read a source."""
-LABELLED = ("train", "evaluate", "compare", "judge")
+LABELLED = ("train", "evaluate", "compare", "challenge")
 HOLDERS = ("show", "diff", "verify", "delete")
 """Commands that read a snapshot."""
 
@@ -71,7 +71,7 @@ class Good:
         test_set = ["--data", source or str(self.few), "--output", str(out / "verdict.json"), *registry]
         return {
             "compare": ["compare", model, str(self.other), *test_set],
-            "judge": ["judge", model, "--against", str(self.other), *test_set],
+            "challenge": ["challenge", model, "--against", str(self.other), *test_set],
             "watch": ["watch", "--model", model, *WINDOW, *registry, "--output", str(out / "watch.json")],
             "state": ["state", *registry, "--output", str(out / "state.html")],
             "list": ["registry", "list", *registry],
@@ -884,7 +884,9 @@ WATCHED = [
     ),
 ]
 JUDGED = [
-    setting("verdict of another kind", "judge", "--output {out}/v.html", "a file of JSON", "/v.html)", "ends in .json"),
+    setting(
+        "verdict of another kind", "challenge", "--output {out}/v.html", "a file of JSON", "/v.html)", "ends in .json"
+    ),
     setting(
         "comparison of another kind", "compare", "--output {out}/v.html", "a file of JSON", "/v.html)", "ends in .js"
     ),
@@ -892,15 +894,19 @@ JUDGED = [
         setting("missing slice", name, "--slice-by no", "no column 'no' to slice by", "Name one")
         for name in LABELLED[2:]
     ),
-    setting("unknown champion", "judge", "--against no", "no version 'no'", "/registry)", "Name one of"),
-    setting("against itself", "judge", "--against {model}", "are the same model", "Name another challenger"),
-    setting("unknown limit", "judge", "--limit x=1", "no limit 'x'", "Name one of: mode, margin"),
-    setting("limit in words", "judge", "--limit margin=x", "'margin=x' is no limit", "and a number"),
-    setting("negative margin", "judge", "--limit margin=-1", "margin -1 must be above 0", "(limits of a promotion)"),
-    setting("no number of megabytes", "judge", "--limit megabytes=nan", "megabytes nan must be above 0"),
-    setting("unknown mode", "judge", "--limit mode=best", "mode is 'best'", "give better or not_worse"),
-    setting("day in words", "judge", "--data-until monday", "'monday' is no date", "(--data-until)", "Give it like"),
-    setting("day to come", "judge", "--data-until 2999-01-01", "still to come", "Give the day they end"),
+    setting("unknown champion", "challenge", "--against no", "no version 'no'", "/registry)", "Name one of"),
+    setting("against itself", "challenge", "--against {model}", "are the same model", "Name another challenger"),
+    setting("unknown limit", "challenge", "--limit x=1", "no limit 'x'", "Name one of: mode, margin"),
+    setting("limit in words", "challenge", "--limit margin=x", "'margin=x' is no limit", "and a number"),
+    setting(
+        "negative margin", "challenge", "--limit margin=-1", "margin -1 must be above 0", "(limits of a promotion)"
+    ),
+    setting("no number of megabytes", "challenge", "--limit megabytes=nan", "megabytes nan must be above 0"),
+    setting("unknown mode", "challenge", "--limit mode=best", "mode is 'best'", "give better or not_worse"),
+    setting(
+        "day in words", "challenge", "--data-until monday", "'monday' is no date", "(--data-until)", "Give it like"
+    ),
+    setting("day to come", "challenge", "--data-until 2999-01-01", "still to come", "Give the day they end"),
 ]
 DEPLOYED = [
     *(
@@ -970,7 +976,7 @@ PAIRS = [
         "damaged evaluation",
         ("evaluation.json cannot be read", "/model)", "Get it again"),
         lambda path: write(path / "evaluation.json", "{"),
-        "judge",
+        "challenge",
     ),
     model_row(
         "damaged reference",
@@ -986,7 +992,7 @@ BELOW_A_FILE = [
     )
     for name, end, more in [
         *((name, "", {}) for name in ("train", "score", "select", "delete")),
-        *((name, ".json", {}) for name in ("evaluate", "compare", "judge")),
+        *((name, ".json", {}) for name in ("evaluate", "compare", "challenge")),
         ("state", ".html", {}),
         ("build", "", {"leaves": PIECES}),
     ]

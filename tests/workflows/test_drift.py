@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tiny_versions import Versions
 
-from assay.monitoring import LookLog
+from assay.monitoring import DriftLookLog
 from assay.scorelog.files import write_rows
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +39,7 @@ def test_an_hour_in_which_little_was_asked_is_no_look_and_starts_nothing(
 
     assert decision.outcome == "kept"
     assert "No look: the window has 30 scored documents, and needs 200" in decision.sentence
-    assert LookLog(str(tmp_path / "looks")).history() == []
+    assert DriftLookLog(str(tmp_path / "looks")).history() == []
     assert not (tmp_path / "registry" / "decisions").exists()
 
 

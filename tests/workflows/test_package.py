@@ -31,9 +31,9 @@ STAGES = {
     "write_curated",
 }
 NEVER_CACHED = {
-    "look",
+    "resolve_training",
     "summarise",
-    "look_at_corpus",
+    "resolve_filtering",
     "plan_parts",
     "score_share",
     "summarise_filtering",

@@ -12,7 +12,7 @@ import pytest
 
 from assay.errors import InputError
 from assay.model import Profile
-from assay.monitoring import STATISTICS, LookLog, WatchConfig, compare
+from assay.monitoring import STATISTICS, DriftLookLog, WatchConfig, compare
 from assay.monitoring.watch import watch
 from assay.monitoring.window import Window
 from assay.rubric import load_rubric
@@ -145,7 +145,7 @@ def test_profiles_add_up_in_any_order_and_come_back_as_they_were_written(tmp_pat
 def test_an_alarm_is_acted_upon_once_while_it_cools_down(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    looks = LookLog(str(tmp_path / "looks") if kind == "disk" else f"{request.getfixturevalue('s3')}/looks")
+    looks = DriftLookLog(str(tmp_path / "looks") if kind == "disk" else f"{request.getfixturevalue('s3')}/looks")
     reference, calm = profile(population(1_000)), window(population(800, 3))
     shifted = window(population(800, 7, german=0.4))
 
@@ -169,7 +169,7 @@ def test_an_alarm_is_acted_upon_once_while_it_cools_down(
 
 
 def test_looks_at_once_all_count(tmp_path: Path) -> None:
-    looks = LookLog(str(tmp_path))
+    looks = DriftLookLog(str(tmp_path))
     found = watch("a", profile(population(500)), window(population(300, 1)), WatchConfig(), looks=looks)
 
     with ThreadPoolExecutor(8) as pool:
@@ -188,7 +188,7 @@ def test_more_looks_than_planned_are_told() -> None:
 
 
 def test_an_old_look_that_is_damaged_does_not_end_the_watch(tmp_path: Path) -> None:
-    log, reference = LookLog(str(tmp_path)), profile(population(400))
+    log, reference = DriftLookLog(str(tmp_path)), profile(population(400))
     for hours in (50, 40, 30, 2):
         then = NOW - datetime.timedelta(hours=hours)
         log.append(watch("v", reference, window(population(400, 1)), WatchConfig(), looks=log, now=then).look)

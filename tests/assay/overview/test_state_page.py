@@ -14,7 +14,7 @@ import pytest
 
 from assay.cli.main import main
 from assay.model import Profile
-from assay.monitoring import LookLog, WatchConfig
+from assay.monitoring import DriftLookLog, WatchConfig
 from assay.monitoring.watch import watch
 from assay.monitoring.window import Window
 from assay.overview import page_of_state
@@ -45,7 +45,7 @@ def answers(count: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
     )
 
 
-def look(log: LookLog, version: str, when: datetime.datetime, seed: int, shift: float = 0.0) -> None:
+def look(log: DriftLookLog, version: str, when: datetime.datetime, seed: int, shift: float = 0.0) -> None:
     """What `assay watch` does with a window."""
     reference, window = (Profile.of(RUBRIC, answers(400, of, by)) for of, by in ((0, 0.0), (seed, shift)))
     log.append(watch(version, reference, Window(window, "an hour"), WatchConfig(), looks=log, now=when).look)
@@ -56,7 +56,7 @@ class Place:
 
     def __init__(self, folder: Path, model: Path) -> None:
         self.folder, self.registry = folder, Registry(str(folder / "registry"))
-        self.looks, self.log = LookLog(str(folder / "looks")), str(folder / "log")
+        self.looks, self.log = DriftLookLog(str(folder / "looks")), str(folder / "log")
         names = []
         for seconds in (60.0, 5_400.0, 7_200.0):
             made = shutil.copytree(model, folder / f"model{seconds:g}")
@@ -112,7 +112,7 @@ def place(made: Place, tmp_path: Path) -> Place:
     shutil.copytree(made.folder, tmp_path / "place")
     copied = copy.copy(made)
     copied.folder, copied.registry = tmp_path / "place", Registry(str(tmp_path / "place/registry"))
-    copied.looks, copied.log = LookLog(str(tmp_path / "place/looks")), str(tmp_path / "place/log")
+    copied.looks, copied.log = DriftLookLog(str(tmp_path / "place/looks")), str(tmp_path / "place/log")
     return copied
 
 
@@ -317,7 +317,7 @@ def test_in_a_store_as_on_a_disk(s3: str, tmp_path: Path) -> None:
     registry = Registry(f"{s3}/{tmp_path.name}/registry")
     name = registry.register(tmp_path / "m", {}).name
     promote_first(registry, name, [], who="x")
-    look(LookLog(f"{s3}/{tmp_path.name}/looks"), name, datetime.datetime.now(datetime.UTC) - HOUR, 1)
+    look(DriftLookLog(f"{s3}/{tmp_path.name}/looks"), name, datetime.datetime.now(datetime.UTC) - HOUR, 1)
 
     page = page_of_state(registry.url, tmp_path / "s.html", looks=f"{s3}/{tmp_path.name}/looks").read_text()
 

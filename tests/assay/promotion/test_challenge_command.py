@@ -1,4 +1,4 @@
-"""`assay judge` and what follows it, as people call them, on real models: tiny ones."""
+"""`assay challenge` and what follows it, as people call them, on real models: tiny ones."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ def place(tmp_path: Path, sample: list[dict]) -> Path:
 
 
 def judged(place: Path, challenger: str | Path, name: str, *more: str) -> tuple[int, dict]:
-    given = ["judge", str(challenger), "--data", str(place / "test.parquet"), "--registry", str(place / "registry")]
+    given = ["challenge", str(challenger), "--data", str(place / "test.parquet"), "--registry", str(place / "registry")]
     code = main([*given, "--output", str(place / name), *more])
     return code, json.loads((place / name).read_text()) if (place / name).exists() else {}
 
@@ -125,7 +125,7 @@ def test_what_cannot_be_judged_or_moved_says_why_and_leaves_nothing(
         return capsys.readouterr().err.strip().splitlines()[-1]
 
     assert judged(place, version, "x.txt") == (2, {})
-    assert said().startswith("assay judge: the verdict is a file of JSON")
+    assert said().startswith("assay challenge: the verdict is a file of JSON")
     assert judged(place, version, "x.json", "--against", str(tiny_model)) == (2, {})
     assert "are the same model" in said()
     assert judged(place, version, "x.json", "--against", "nothing") == (2, {})

@@ -16,7 +16,7 @@ from assay.metrics.bootstrap import Difference, Resampled
 from assay.metrics.cautious import cautious_difference
 from assay.promotion import Judgement, PromotionLimits, promotion_report, read_promotion_limits, rules_table
 from assay.promotion.evidence import Evidence
-from assay.promotion.gate import judge
+from assay.promotion.gate import apply_rules
 from assay.promotion.judgement import Candidate
 from assay.promotion.latency import Latency
 from assay.promotion.rules import calibration, comparison
@@ -85,7 +85,7 @@ def outcome(judgement: Judgement, rule: str) -> str:
 
 
 def test_a_truly_better_challenger_is_promoted_and_everything_goes_through_json() -> None:
-    judgement = judge(BETTER, BUDGETS)
+    judgement = apply_rules(BETTER, BUDGETS)
 
     assert judgement.verdict == "promoted", judgement.sentence()
     assert judgement.sentence().startswith(
@@ -135,7 +135,7 @@ def raised(evidence: Evidence, power: int) -> Evidence:
     ids=["shuffled", "shuffled ranks", "leaky", "seen", "stale", "slow", "too big", "miscalibrated", "golden"],
 )
 def test_a_planted_challenger_is_refused_for_its_reason(challenger: Evidence, rule: str, sentence: str) -> None:
-    judgement = judge(challenger, BUDGETS)
+    judgement = apply_rules(challenger, BUDGETS)
 
     assert judgement.verdict == "refused"
     assert outcome(judgement, rule) == "broken"
@@ -165,7 +165,7 @@ def test_a_challenger_that_is_worse_in_one_slice_is_refused_though_better_over_a
     label, forum = evidence.predictions["label"], evidence.predictions["kind"] == "forum"
     assert forum.sum() == 300
 
-    judgement = judge(evidence, PromotionLimits(mode="not_worse", margin=0.2))
+    judgement = apply_rules(evidence, PromotionLimits(mode="not_worse", margin=0.2))
 
     assert outcome(judgement, "comparison") == "kept"
     assert outcome(judgement, "slices") == "broken"
@@ -175,20 +175,20 @@ def test_a_challenger_that_is_worse_in_one_slice_is_refused_though_better_over_a
     assert "article" not in judgement.sentence()
     assert {part.value: part.documents for part in judgement.slices} == {"forum": 300, "article": 900}
     assert len(label) == 1200
-    assert outcome(judge(evidence, PromotionLimits(slice_documents=301)), "slices") == "kept"
+    assert outcome(apply_rules(evidence, PromotionLimits(slice_documents=301)), "slices") == "kept"
 
 
 def test_an_equal_one_is_not_better_and_with_enough_documents_not_worse() -> None:
     equal, many = documents(400), documents(3000)
     same = replace(equal, predictions=equal.champion_predictions)
 
-    refused = judge(equal, BUDGETS)
+    refused = apply_rules(equal, BUDGETS)
 
     assert refused.verdict == "refused"
     assert "It is not better beyond doubt: average precision differs" in refused.sentence()
-    assert judge(same, BUDGETS).verdict == "refused"
-    assert judge(many, replace(BUDGETS, mode="not_worse", margin=0.02)).verdict == "promoted"
-    few = judge(documents(120), replace(BUDGETS, mode="not_worse", margin=0.002))
+    assert apply_rules(same, BUDGETS).verdict == "refused"
+    assert apply_rules(many, replace(BUDGETS, mode="not_worse", margin=0.02)).verdict == "promoted"
+    few = apply_rules(documents(120), replace(BUDGETS, mode="not_worse", margin=0.002))
     assert few.verdict == "refused"
     assert "It may be worse by more than 0.002" in few.sentence()
 
@@ -202,18 +202,18 @@ def test_too_few_clusters_leave_it_undecided_however_good_it_is() -> None:
         champion_predictions=evidence.champion_predictions.assign(cluster=clusters),
     )
 
-    judgement = judge(few, BUDGETS)
+    judgement = apply_rules(few, BUDGETS)
 
     assert judgement.verdict == "undecided"
     assert "Too few to decide: 400 documents in 40 clusters" in judgement.sentence()
     assert "at least 50 clusters are needed" in judgement.sentence()
-    assert judge(replace(few, seen=1), BUDGETS).verdict == "refused"
+    assert apply_rules(replace(few, seen=1), BUDGETS).verdict == "refused"
 
 
 def test_without_a_champion_absolute_limits_judge_alone_and_it_says_so() -> None:
     first = replace(documents(400), champion=None, champion_predictions=None)
 
-    passed, refused = judge(first, BUDGETS), judge(shuffled(first), BUDGETS)
+    passed, refused = apply_rules(first, BUDGETS), apply_rules(shuffled(first), BUDGETS)
 
     assert passed.verdict == "promoted"
     assert "There is no champion yet: it is judged by absolute limits alone." in passed.sentence()
@@ -234,14 +234,14 @@ def test_without_a_champion_absolute_limits_judge_alone_and_it_says_so() -> None
     ],
 )
 def test_what_was_not_measured_leaves_it_undecided(missing: dict, sentence: str) -> None:
-    judgement = judge(replace(BETTER, **missing), BUDGETS)
+    judgement = apply_rules(replace(BETTER, **missing), BUDGETS)
 
     assert judgement.verdict == "undecided"
     assert sentence in judgement.sentence()
 
 
 def test_a_gate_without_a_verdict_is_told_and_refuses_nothing() -> None:
-    judgement = judge(replace(BETTER, gates=[Verdict("shortcuts", None, ["Too few."]), *PASSED[1:]]), BUDGETS)
+    judgement = apply_rules(replace(BETTER, gates=[Verdict("shortcuts", None, ["Too few."]), *PASSED[1:]]), BUDGETS)
 
     assert judgement.verdict == "promoted"
     assert outcome(judgement, "shortcuts") == "note"
@@ -250,13 +250,13 @@ def test_a_gate_without_a_verdict_is_told_and_refuses_nothing() -> None:
 def test_a_worn_out_test_set_warns_or_refuses_as_configured() -> None:
     worn = replace(BETTER, wear=replace(WEAR, uses=21))
 
-    warned, refused = judge(worn, BUDGETS), judge(worn, replace(BUDGETS, worn_out="refuse"))
+    warned, refused = apply_rules(worn, BUDGETS), apply_rules(worn, replace(BUDGETS, worn_out="refuse"))
 
     assert (warned.verdict, outcome(warned, "test set")) == ("promoted", "note")
     assert "Label a new one" in render_html(promotion_report(warned))
     assert refused.verdict == "refused"
     assert "it has served 21 decisions, and 20 are allowed" in refused.sentence()
-    old = judge(replace(BETTER, wear=replace(WEAR, days=400.0)), replace(BUDGETS, worn_out="refuse"))
+    old = apply_rules(replace(BETTER, wear=replace(WEAR, days=400.0)), replace(BUDGETS, worn_out="refuse"))
     assert "it has served for 400 days, and 365 are allowed" in old.sentence()
 
 
@@ -274,14 +274,14 @@ def test_a_calibrated_model_is_not_refused_for_having_few_documents() -> None:
 
 
 def test_a_verdict_that_was_edited_is_not_read() -> None:
-    fields = judge(replace(BETTER, seen=7), BUDGETS).to_json()
+    fields = apply_rules(replace(BETTER, seen=7), BUDGETS).to_json()
 
     with pytest.raises(InputError, match="says 'promoted', and its rules say 'refused'"):
         Judgement.from_json(fields | {"verdict": "promoted"})
     with pytest.raises(InputError, match="cannot be read"):
         Judgement.from_json({"verdict": "promoted"})
     with pytest.raises(InputError, match="given together"):
-        judge(replace(BETTER, champion=None), BUDGETS)
+        apply_rules(replace(BETTER, champion=None), BUDGETS)
 
 
 def test_limits_are_read_as_people_write_them() -> None:

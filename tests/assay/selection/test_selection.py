@@ -17,7 +17,7 @@ from assay.scoring import PartFolder, Scores, ScoringConfig
 from assay.scoring.histogram import Bins
 from assay.scoring.plan import Plan
 from assay.scoring.sidecar import Sidecar, part_bytes
-from assay.selection import Request, choose, write_selection
+from assay.selection import SelectionRequest, choose, write_selection
 from assay.selection.write import provenance_of
 from assay.storage import Snapshot, find_made, join, write_bytes, write_snapshot
 
@@ -101,15 +101,15 @@ def test_the_best_are_taken_and_ties_go_by_id(
 
     within = order[: int((sums <= budget).sum())]
     if within:
-        choice = choose(scores, corpus, calibration(), Request(token_budget=budget))
+        choice = choose(scores, corpus, calibration(), SelectionRequest(token_budget=budget))
         assert choice.rows.tolist() == sorted(within)
         assert choice.realised == sum(rows[row]["tokens"] for row in within) <= choice.promised == budget
         assert choice.cut == rows[within[-1]]["score"]
     else:
         with pytest.raises(InputError, match="more than the budget"):
-            choose(scores, corpus, calibration(), Request(token_budget=budget))
+            choose(scores, corpus, calibration(), SelectionRequest(token_budget=budget))
 
-    choice = choose(scores, corpus, calibration(), Request(share=share))
+    choice = choose(scores, corpus, calibration(), SelectionRequest(share=share))
     assert choice.rows.tolist() == sorted(order[: int(np.ceil(share * len(rows)))])
 
 
@@ -133,13 +133,13 @@ def test_of_near_duplicates_one_is_taken_and_the_budget_is_filled_without_them(
 
     if not expected:
         return
-    choice = choose(scores, corpus, calibration(), Request(token_budget=budget))
+    choice = choose(scores, corpus, calibration(), SelectionRequest(token_budget=budget))
 
     assert choice.rows.tolist() == expected
     lowest = max(order.index(row) for row in expected)
     fallen = {rows[row]["id"]: rows[first[rows[row]["text"]]]["id"] for row in order[:lowest] if row not in survivors}
     assert dict(choice.duplicates.itertuples(index=False)) == fallen
-    kept = choose(scores, corpus, calibration(), Request(share=1.0, keep_duplicates=True))
+    kept = choose(scores, corpus, calibration(), SelectionRequest(share=1.0, keep_duplicates=True))
     assert len(kept.rows) == len(rows)
 
 
@@ -149,7 +149,7 @@ def test_what_has_no_score_or_is_out_of_scope_is_never_taken(tmp_path: Path) -> 
     rows[3] |= {"in_scope": False}
     scores, corpus = scored(tmp_path, rows)
 
-    choice = choose(scores, corpus, calibration(), Request(share=1.0))
+    choice = choose(scores, corpus, calibration(), SelectionRequest(share=1.0))
 
     assert choice.rows.tolist() == [0, 2, 4, 5]
     assert [(step.documents, step.tokens) for step in choice.funnel] == [
@@ -168,17 +168,17 @@ def test_a_threshold_cuts_where_as_many_labels_reach_the_grade(tmp_path: Path) -
     of = {row: rows[row]["score"] for row in range(40)}
 
     assert made.keep_cut is not None
-    own = choose(scores, corpus, made, Request())
+    own = choose(scores, corpus, made, SelectionRequest())
     assert own.rows.tolist() == [row for row in of if of[row] >= made.keep_cut]
-    assert choose(scores, corpus, made, Request(threshold=3)).rows.tolist() == own.rows.tolist()
+    assert choose(scores, corpus, made, SelectionRequest(threshold=3)).rows.tolist() == own.rows.tolist()
     for grade in (1, 2, 4, 5):
         cut = made.grade_cuts[grade - 1]
         assert cut is not None
-        chosen = choose(scores, corpus, made, Request(threshold=grade))
+        chosen = choose(scores, corpus, made, SelectionRequest(threshold=grade))
         assert chosen.rows.tolist() == [row for row in of if of[row] >= cut]
     for wrong in (0, 2.5, 6, -1):
         with pytest.raises(InputError, match="no grade to select by"):
-            choose(scores, corpus, made, Request(threshold=wrong))
+            choose(scores, corpus, made, SelectionRequest(threshold=wrong))
 
 
 def test_a_target_cuts_where_the_curve_of_the_model_says(tmp_path: Path) -> None:
@@ -191,13 +191,13 @@ def test_a_target_cuts_where_the_curve_of_the_model_says(tmp_path: Path) -> None
     for keep in ("recall=0.9", "recall~0.9", "f1", "precision~0.95"):
         cut = made.curve.choose(KeepTarget.parse(keep)).score
         assert cut is not None
-        choice = choose(scores, corpus, made, Request(keep=keep))
+        choice = choose(scores, corpus, made, SelectionRequest(keep=keep))
         assert choice.rows.tolist() == [row for row in range(40) if rows[row]["score"] >= cut]
         taken[keep] = len(choice.rows)
 
     assert taken["recall=0.9"] >= taken["recall~0.9"] >= taken["precision~0.95"]
     with pytest.raises(InputError, match="Train it again"):
-        choose(scores, corpus, replace(made, curve=None), Request(keep="f1"))
+        choose(scores, corpus, replace(made, curve=None), SelectionRequest(keep="f1"))
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_a_target_cuts_where_the_curve_of_the_model_says(tmp_path: Path) -> None
 )
 def test_nonsense_requests_are_refused(asked: dict, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
-        Request(**asked)
+        SelectionRequest(**asked)
 
 
 def test_a_selection_is_a_snapshot_with_all_columns_its_card_and_report(tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_a_selection_is_a_snapshot_with_all_columns_its_card_and_report(tmp_path
     rows[4]["text"] = rows[0]["text"].upper() + "  "
     rows[2]["text"] = "<script>alert(1)</script> " + rows[2]["text"]
     scores, corpus = scored(tmp_path, rows, score=list(range(30)))
-    request = Request(token_budget=100)
+    request = SelectionRequest(token_budget=100)
     provenance = provenance_of(scores, corpus, request)
     assert find_made(str(tmp_path / "out"), provenance) is None
 
@@ -261,7 +261,7 @@ def test_a_selection_is_a_snapshot_with_all_columns_its_card_and_report(tmp_path
     assert found is not None
     assert found.manifest == selection.manifest
     with pytest.raises(InputError, match="exists already"):
-        find_made(str(tmp_path / "out"), provenance_of(scores, corpus, Request(token_budget=99)))
+        find_made(str(tmp_path / "out"), provenance_of(scores, corpus, SelectionRequest(token_budget=99)))
     again = write_selection(scores, corpus, request, choice, str(tmp_path / "again"))
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     for name in names:

@@ -9,7 +9,7 @@ from assay.errors import InputError
 from assay.model import Windows
 from assay.rubric import load_rubric
 from assay.training import recipe
-from tasks.resolve_training import Given, look
+from tasks.resolve_training import Given, resolve_training
 
 PLAIN = {
     "text_column": "text",
@@ -37,7 +37,7 @@ def labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def given(labels: Path, **asked: object) -> Given:
     nothing = dict.fromkeys((*EMPTY, "gate_limits", "also", "ledger", "registry"), "")
-    return look.task_function(**{**nothing, **PLAIN, "source": str(labels), **asked})
+    return resolve_training.task_function(**{**nothing, **PLAIN, "source": str(labels), **asked})
 
 
 def test_further_labels_are_known_by_name_rubric_and_revision(labels: Path) -> None:
