@@ -1,10 +1,10 @@
-"""Raw documents in: sources of every kind, read as they are, and plain snapshots of them."""
+"""Read raw documents from sources of every kind, and copy them into plain snapshots."""
 
 from assay.sources.acquire import Columns, acquire, canonical, text_of
+from assay.sources.corpus import corpus_revision, existing_snapshot, open_corpus
 from assay.sources.damage import Damage
 from assay.sources.files import KINDS, kind_of, read_batches, read_schema
 from assay.sources.installed import installed
-from assay.sources.open import corpus_revision, existing_snapshot, open_corpus
 from assay.sources.period import Period, read_date, read_time
 from assay.sources.source import Source, open_source
 from assay.sources.utf8 import is_text, without_surrogates

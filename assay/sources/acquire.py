@@ -1,4 +1,4 @@
-"""From a source to a snapshot, with the columns under Assay's names."""
+"""Copy a source into a snapshot, with its columns renamed to Assay's names."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -20,18 +20,18 @@ RESERVED = ("id", "text", "label", "group", "label_weight")
 
 @dataclass(frozen=True)
 class Columns:
-    """What the columns of a source are called; an empty name means there is none."""
+    """Names of the columns of a source. An empty name means that the source has no such column."""
 
     text: str = "text"
-    """The document."""
+    """Column of the documents."""
     label: str = ""
-    """What a judge or person said of it: a number."""
+    """Column of the labels: numbers from a judge or a person."""
     group: str = ""
-    """Documents that share a value never straddle the split: a site, an article, an author."""
+    """Column of the groups: a site, an article, an author. Documents of one group stay in one part of the split."""
     weight: str = ""
-    """How much a label counts in training, above 0: a judge's confidence, how many raters agreed."""
+    """Column of the label weights in training, above 0: a judge's confidence, or the number of raters who agreed."""
     id: str = ""
-    """A stable name. Without one: `id` where the source has it, else the digest of the normalised text."""
+    """Column of stable ids. If empty: `id` if the source has it, otherwise the digest of the normalised text."""
 
     def __post_init__(self) -> None:
         named = [name for name in asdict(self).values() if name]
@@ -40,17 +40,19 @@ class Columns:
 
 
 def _strings(column: pa.Array, name: str, uri: str) -> pa.Array:
-    """Ids and groups as text, whatever they are made of. Raises InputError for lists and the like."""
+    """Return a column of ids or groups as text. Raise InputError for types without one text per row, such as lists."""
     try:
         return pc.cast(column, pa.string())
     except pa.ArrowException as error:
         raise InputError(
-            f"column {name!r} holds {column.type}, not names", where=uri, fix="Name a column of text or numbers"
+            f"column {name!r} holds {column.type}, not text or numbers",
+            where=uri,
+            fix="Name a column of text or numbers",
         ) from error
 
 
 def _numbers(column: pa.Array) -> pa.Array:
-    """Labels as float64; what is no number becomes null, and validation says so."""
+    """Return a column of labels as float64. Text that is not a number becomes null, which validation reports."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if is_text(column.type):
@@ -65,7 +67,7 @@ def _numbers(column: pa.Array) -> pa.Array:
 
 
 def text_of(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.Array:
-    """The documents of a batch that has a column for them, as valid UTF-8. Raises InputError where it holds no text."""
+    """Return the documents of a batch as valid UTF-8. Raise InputError if their column does not hold text."""
     text = batch[columns.text]
     if not is_text(text.type):
         raise InputError(
@@ -77,10 +79,10 @@ def text_of(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.Array:
 
 
 def canonical(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.RecordBatch:
-    """A batch of a source with its columns under Assay's names: `id`, `text`, and where named the others.
+    """Return a batch with its columns renamed to `id`, `text`, and `label`, `label_weight`, `group` if given.
 
-    All others keep their names. Text is valid UTF-8, with U+FFFD for what is not. Raises InputError for a column
-    that is missing, ambiguous, or holds no text.
+    All other columns keep their names. Invalid UTF-8 becomes U+FFFD. Raise InputError if a column is missing, occurs
+    twice, or holds the wrong type.
     """
     names = batch.schema.names
     if repeated := {name for name in names if names.count(name) > 1}:
@@ -120,7 +122,7 @@ def canonical(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.RecordBat
     used = {id_column, columns.text, columns.label, columns.weight, columns.group}
     for name in names:
         if name not in used:
-            # A column that happens to bear one of our names is kept under another, not lost.
+            # A column that has one of the reserved names by chance is kept, under another name.
             fields[f"source_{name}" if name in RESERVED else name] = given[name]
     return pa.record_batch(list(fields.values()), names=list(fields))
 
@@ -136,9 +138,8 @@ def acquire(
 ) -> Snapshot:
     """Copy all rows of a source, or those of a period, valid or not, into a new snapshot at a path or URL.
 
-    Columns come out as `id`, `text`, and where named `label`, `label_weight` and `group`; all others keep their names.
-    Raises InputError for a missing column, a text column that holds no text, files of different schemas, no rows.
-    `replace`, `keep`: as in `write_snapshot`.
+    Columns are renamed as by `canonical`. `replace` and `keep` are those of `write_snapshot`. Raise InputError if a
+    column is missing or holds the wrong type, if the files have different schemas, or if no row is left.
     """
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -150,6 +151,7 @@ def acquire(
                     batch, unread = period.taken(batch, source.uri)
                     timeless += unread
                 taken += batch.num_rows
+                # An empty batch of the source still passes, so that `canonical` checks its columns.
                 if batch.num_rows or not period:
                     yield canonical(batch, columns, source.uri)
                 progress.update(batch.num_rows)

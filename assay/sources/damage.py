@@ -1,4 +1,4 @@
-"""What could not be read of a file, and who is told: reading goes on behind it where that is possible."""
+"""Report the parts of a file that cannot be read. Reading continues behind them if the format allows it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,11 +7,13 @@ from typing import TypeAlias
 
 @dataclass(frozen=True)
 class Damage:
-    """A place in a file from which nothing could be had."""
+    """A part of a file that cannot be read."""
 
     place: str
-    """`line 7` or `byte 4096`; empty where it is the whole file, or all the rest of it."""
+    """`line 7` or `byte 4096`; empty if it is the whole file, or all the rest of it."""
     what: str
+    """The reason, as a predicate: `is truncated`."""
 
 
-Tell: TypeAlias = Callable[[Damage], None]
+DamageHandler: TypeAlias = Callable[[Damage], None]
+"""Function that is called once for each damaged part."""

@@ -1,4 +1,4 @@
-"""Docstrings of Python source, read from its syntax tree: nothing is imported and nothing runs."""
+"""Extract docstrings from Python source by its syntax tree. No code is imported or run."""
 
 import ast
 import gc
@@ -12,20 +12,20 @@ COMPOUND = (
     *(ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.ExceptHandler),
     *(ast.Match, ast.match_case),
 )
-"""All in which a statement can stand. Expressions, which are most of a tree, hold no definition with a docstring."""
+"""Nodes that contain statements. Expressions are most of a tree and hold no definition with a docstring."""
 BLOCKS = ("body", "cases", "handlers", "orelse", "finalbody")
 
 
 def docstrings(source: str) -> list[tuple[str, str]]:
-    """(qualified name, docstring) of the module, its classes and its functions, in the order of the source.
+    """Return (qualified name, docstring) of the module, its classes and its functions, in source order.
 
-    Names are those of `__qualname__`; the module's is empty. Docstrings are cleaned as by `inspect.cleandoc`.
-    Raises SyntaxError or ValueError for what is no Python of this interpreter, and RecursionError or MemoryError,
-    the parser's own words, for what is nested too deeply.
+    Names are those of `__qualname__`; the name of the module is empty. Docstrings are cleaned as by
+    `inspect.cleandoc`. Raise SyntaxError or ValueError if the source is not valid Python for this interpreter, and
+    RecursionError or MemoryError, from the parser, if it is nested too deeply.
     """
     found = []
     with _quietly():
-        # A stack of our own: a chain of a thousand `elif` is a thousand levels deep.
+        # An explicit stack instead of recursion: a chain of a thousand `elif` is a thousand levels deep.
         pending: list[tuple[ast.AST, str]] = [(ast.parse(source), "")]
         while pending:
             node, inside = pending.pop()
@@ -36,15 +36,16 @@ def docstrings(source: str) -> list[tuple[str, str]]:
             if isinstance(node, (ast.Module, *DEFINITIONS)) and (text := ast.get_docstring(node)):
                 found.append((name, text))
             parts = [part for block in BLOCKS for part in getattr(node, block, ()) if isinstance(part, COMPOUND)]
+            # Reversed, since the stack pops the last one first: the order of the source is kept.
             pending.extend((part, inside) for part in reversed(parts))
     return found
 
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Without warnings of other people's invalid escapes, and without the collector, which took a third of the time.
+    """Suppress the warnings about invalid escapes in the source, and pause the garbage collector.
 
-    A tree has no cycle, so it is freed by its reference counts.
+    The collector took a third of the time. A syntax tree has no cycle, so reference counts free it.
     """
     collecting = gc.isenabled()
     gc.disable()

@@ -1,4 +1,4 @@
-"""A dataset of the Hugging Face hub, streamed, at a pinned revision."""
+"""Stream a dataset of the Hugging Face hub at a pinned revision."""
 
 import itertools
 from collections.abc import Iterator
@@ -10,16 +10,17 @@ from typing import Any
 import pyarrow as pa
 
 from assay.errors import InputError
-from assay.sources.damage import Tell
+from assay.sources.damage import DamageHandler
 from assay.sources.schemas import conformed
 
 PREFIX = "hf://datasets/"
 ROWS = 1_000
+"""Largest number of rows in a batch."""
 
 
 @dataclass(frozen=True)
 class HubSource:
-    """`hf://datasets/OWNER/NAME@REVISION[/SPLIT]`."""
+    """One split of a dataset: `hf://datasets/OWNER/NAME@REVISION[/SPLIT]`."""
 
     uri: str
     name: str
@@ -28,7 +29,7 @@ class HubSource:
 
     @cached_property
     def _stream(self) -> Any:
-        import datasets  # slow to import, and needed for this source only
+        import datasets  # slow to import, and needed by this source only
 
         return datasets.load_dataset(self.name, revision=self.revision, split=self.split, streaming=True)
 
@@ -51,21 +52,21 @@ class HubSource:
 
     @property
     def members(self) -> tuple[str, ...]:
-        """The files of the split, by number."""
+        """Names of the files of the split, by number."""
         with self._clear_errors():
             count = self._stream.num_shards
         return tuple(f"{self.split}-{number:05d}-of-{count:05d}" for number in range(count))
 
     @cached_property
     def readable_schema(self) -> pa.Schema:
-        """What the dataset says of itself, else what its first rows hold."""
+        """Columns that the dataset declares, otherwise those of its first rows."""
         with self._clear_errors():
             if self._stream.features:
                 return self._stream.features.arrow_schema.remove_metadata()
             return next(_batches(self._stream, None)).schema
 
-    def read(self, member: str, schema: pa.Schema, _damaged: Tell, /) -> Iterator[pa.RecordBatch]:
-        """Never tells of damage: what a network does not give now, it may give later."""
+    def read(self, member: str, schema: pa.Schema, _on_damage: DamageHandler, /) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of one file. Never report damage: what the network fails to deliver now may arrive later."""
         number, count = (int(word) for word in member.rsplit("-", 3)[1::2])
         with self._clear_errors():
             for batch in _batches(self._stream.shard(num_shards=count, index=number), schema):
@@ -83,7 +84,7 @@ def _batches(stream: Any, schema: pa.Schema | None) -> Iterator[pa.RecordBatch]:
 
 
 def parse(uri: str) -> HubSource:
-    """Raises InputError unless a revision is pinned: a moving branch would be another dataset tomorrow."""
+    """Return the source of a URL. Raise InputError if no revision is pinned: a branch changes with time."""
     owner, _, rest = uri.removeprefix(PREFIX).partition("/")
     name, _, split = rest.partition("/")
     name, _, revision = name.partition("@")

@@ -1,6 +1,7 @@
-"""The documentation inside the installed Python packages: thousands of real documents on any machine, without network.
+"""Read the documentation in the installed Python packages: thousands of real documents, without a network.
 
-Docstrings, package descriptions and licences, found through the list of files that each installer leaves.
+The documents are docstrings, package descriptions and licences. They are found through the list of files that each
+installer writes.
 """
 
 import csv
@@ -21,19 +22,20 @@ import pyarrow as pa
 
 from assay.errors import InputError
 from assay.progress import say
-from assay.sources.damage import Tell
+from assay.sources.damage import DamageHandler
 from assay.sources.docstrings import docstrings
 from assay.sources.utf8 import without_surrogates
 from assay.storage import digest_json
 
 NAME = "installed-docs"
 EXTRACTION = 1
-"""Part of the revision: raise it with every change after which the same packages give other rows."""
+"""Part of the revision. Raise it with every change after which the same packages give other rows."""
 SHORTEST = 200
-"""Characters from which a text is a document: three lines, more than a summary line with a `:param` or two below it."""
+"""Smallest document in characters: three lines, more than a summary line with a `:param` or two below it."""
 LARGEST = 2 * 2**20
-"""Bytes up to which a file is read. Beyond lies generated code; a syntax tree takes up to 76 times its source."""
+"""Largest file in bytes. Larger ones are generated code, and a syntax tree takes up to 76 times its source."""
 ROWS = 2_000
+"""Largest number of rows in a batch."""
 SCHEMA = pa.schema({name: pa.string() for name in ("id", "text", "url", "license", "package", "kind")})
 
 _TESTS = re.compile(r"(^|/)tests?/|(^|/)(test_[^/]*|[^/]*_test|conftest)\.py$")
@@ -42,11 +44,11 @@ _NO_PROSE = (".py", ".pyc", ".pyi", ".json", ".html", ".js")
 
 
 class _LeftOutError(Exception):
-    """Why a file gives no document."""
+    """A file that gives no document. The message is the reason, as part of a progress line."""
 
 
 def _normal(name: str) -> str:
-    """The normal form of package indexes (PEP 503): lower case, hyphens."""
+    """Return the normal form of a package name (PEP 503): lower case, hyphens."""
     return re.sub(r"[-_.]+", "-", name.strip()).lower()
 
 
@@ -55,23 +57,23 @@ class Package:
     """One installed distribution."""
 
     name: str
-    """In normal form."""
+    """Name in normal form (PEP 503)."""
     version: str
     distribution: Distribution
 
     def paths(self) -> list[str]:
-        """Its files, relative to where it is installed, sorted; empty where the installer left no list of them."""
+        """Return the files relative to where they are installed, sorted. Empty if the installer wrote no list."""
         try:
             files = self.distribution.files or []
         except (csv.Error, OSError, ValueError):
             return []
-        # A file that is gone is none of them. Where the backport importlib_metadata was imported it leaves these out
-        # by itself, and the documents must not depend on that.
+        # Files that no longer exist are left out. The backport importlib_metadata, once imported, does the same by
+        # itself, and the documents must not depend on whether it was imported.
         there = (file for file in files if ".." not in file.parts and not file.is_absolute())
         return sorted({file.as_posix() for file in there if os.path.exists(file.locate())})  # noqa: PTH110
 
     def read(self, path: str) -> str:
-        """Raises _LeftOutError for a file that cannot be opened, is too large, or not UTF-8."""
+        """Return a file as text. Raise _LeftOutError if it cannot be opened, is too large, or is not UTF-8."""
         place = self.distribution.locate_file(path)
         try:
             with place.open("rb") as file:  # type: ignore[attr-defined]
@@ -86,14 +88,14 @@ class Package:
             raise _LeftOutError("not UTF-8") from error
 
     def documents(self, path: str) -> Iterator[tuple[str, str, str]]:
-        """(kind, qualified name, text) of all documents in a file, in its order."""
+        """Yield (kind, qualified name, text) of all documents in a file, in file order."""
         name = path.rsplit("/", 1)[-1]
         if name.endswith(".py"):
             if _TESTS.search(path):
-                return  # 1 % of the documents, for a fifth of the time
+                return  # tests hold 1 % of the documents and take a fifth of the time
             source = self.read(path)
             if '"""' not in source and "'''" not in source:
-                return  # 2 s for what held no document in 6,000 files
+                return  # parsing these took 2 s and gave no document in 6,000 files
             try:
                 found = docstrings(source)
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -108,10 +110,11 @@ def _field(metadata: PackageMetadata, name: str) -> str:
 
 
 def _licence(metadata: PackageMetadata) -> str | None:
-    """SPDX expression, else the name of a licence, else what classifiers say; never the licence's whole text."""
+    """Return the SPDX expression, else the name of the licence, else its classifiers; never the whole licence text."""
     if expression := _field(metadata, "License-Expression"):
         return expression
     named = _field(metadata, "License")
+    # Some packages put the whole text of the licence into this field.
     if named and named != "UNKNOWN" and len(named) <= 100 and "\n" not in named:
         return named
     classifiers = [name for name in metadata.get_all("Classifier") or [] if name.startswith("License ::")]
@@ -120,12 +123,12 @@ def _licence(metadata: PackageMetadata) -> str | None:
 
 @dataclass(frozen=True)
 class InstalledDocs:
-    """`installed-docs`, or `installed-docs:NAME,NAME` for these distributions alone.
+    """The source `installed-docs`, or `installed-docs:NAME,NAME` for these distributions only.
 
-    Columns: `id`, `text`, `url` (`pypi:NAME==VERSION/PATH#QUALIFIED.NAME`, unique and without any place on this
-    machine), `license`, `package`, `kind` (docstring, description, licence). Rows are in the order of packages, each
-    with its description first, of paths and of places in the file, whatever the file system says. The same text in
-    two places is two documents.
+    Columns: `id`, `text`, `url` (`pypi:NAME==VERSION/PATH#QUALIFIED.NAME`, unique and without any local path),
+    `license`, `package`, `kind` (docstring, description, licence). Rows are ordered by package, path and place in the
+    file, with the description of a package first; the order does not depend on the file system. The same text in two
+    places is two documents.
     """
 
     uri: str
@@ -134,7 +137,7 @@ class InstalledDocs:
 
     @property
     def revision(self) -> str:
-        """Digest of names and versions, of the Python version (whose grammar reads them), and of the extraction's."""
+        """Digest of names and versions, of EXTRACTION, and of the Python version, whose grammar parses the files."""
         found = [(package.name, package.version) for package in self.packages]
         return digest_json([found, platform.python_version(), EXTRACTION])
 
@@ -142,13 +145,13 @@ class InstalledDocs:
 
     @property
     def members(self) -> tuple[str, ...]:
-        """The names of the distributions."""
+        """Names of the distributions."""
         return tuple(package.name for package in self.packages)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         yield from self._batches(self.packages)
 
-    def read(self, member: str, _schema: pa.Schema, _damaged: Tell, /) -> Iterator[pa.RecordBatch]:
+    def read(self, member: str, _schema: pa.Schema, _on_damage: DamageHandler, /) -> Iterator[pa.RecordBatch]:
         yield from self._batches([package for package in self.packages if package.name == member])
 
     def _batches(self, packages: Iterable[Package]) -> Iterator[pa.RecordBatch]:
@@ -157,8 +160,8 @@ class InstalledDocs:
         while chunk := list(itertools.islice(rows, ROWS)):
             yield pa.RecordBatch.from_pylist(chunk, schema=SCHEMA)
         if left_out:
-            said = ", ".join(f"{len(paths)} {reason} ({paths[0]})" for reason, paths in sorted(left_out.items()))
-            say(f"{self.uri} left out {sum(map(len, left_out.values()))} files: {said}")
+            reasons = ", ".join(f"{len(paths)} {reason} ({paths[0]})" for reason, paths in sorted(left_out.items()))
+            say(f"{self.uri} left out {sum(map(len, left_out.values()))} files: {reasons}")
 
 
 def _rows(package: Package, left_out: dict[str, list[str]]) -> Iterator[dict[str, str | None]]:
@@ -185,7 +188,7 @@ def _rows(package: Package, left_out: dict[str, list[str]]) -> Iterator[dict[str
         try:
             for kind, name, text in package.documents(path):
                 if len(text) >= SHORTEST:
-                    # A property and its setter bear one name, and so do the branches of an `if`.
+                    # A property and its setter share a name, and so do definitions in the branches of an `if`.
                     seen[name] += 1
                     yield row(path, kind, name if seen[name] == 1 else f"{name}~{seen[name]}", text)
         except _LeftOutError as reason:
@@ -193,7 +196,7 @@ def _rows(package: Package, left_out: dict[str, list[str]]) -> Iterator[dict[str
 
 
 def installed(path: Sequence[str]) -> dict[str, Package]:
-    """Normal name -> distribution, as an import would find them: the first on the search path."""
+    """Return normal name -> distribution, the first one on the search path, as for an import."""
     found: dict[str, Package] = {}
     for entry in path:
         here: dict[str, Package] = {}
@@ -202,28 +205,28 @@ def installed(path: Sequence[str]) -> dict[str, Package]:
                 metadata = distribution.metadata
                 name, version = _field(metadata, "Name"), _field(metadata, "Version")
             except (OSError, TypeError, ValueError):
-                continue  # the remains of a package that was not removed whole
+                continue  # the remains of a package that was removed in part
             if name and version:
                 package = Package(_normal(name), version, distribution)
-                # Two versions in one folder, after a broken upgrade: which one is listed first is up to the disk.
+                # A broken upgrade leaves two versions in one folder, and the file system decides which is listed first.
                 here[package.name] = max(here.get(package.name, package), package, key=lambda each: each.version)
         found = here | found
     return found
 
 
 def parse(uri: str, path: Sequence[str] | None = None) -> InstalledDocs:
-    """Find the distributions on a search path, by default that of this interpreter.
+    """Return the source of a URI. `path` is the search path; by default, that of this interpreter.
 
-    Raises InputError for a name of which no distribution is installed.
+    Raise InputError if a named distribution is not installed.
     """
     found = installed(sys.path if path is None else path)
     _, colon, listed = uri.partition(":")
     wanted = {_normal(name) for name in listed.split(",")} if colon else set(found)
     for name in sorted(wanted - set(found)):
-        near = ", ".join(difflib.get_close_matches(name, sorted(found))) or "nothing of a similar name"
+        near = ", ".join(difflib.get_close_matches(name, sorted(found))) or "none"
         raise InputError(
             f"no distribution {name!r} is installed",
             where=uri,
-            fix=f"Installed is {near}; `pip list` names all",
+            fix=f"Similar names that are installed: {near}. `pip list` shows all",
         )
     return InstalledDocs(uri, tuple(found[name] for name in sorted(wanted)))

@@ -1,4 +1,4 @@
-"""Gzip files of many members, as web archives are: each member by itself, so that damage costs one of them."""
+"""Unpack gzip files member by member, as web archives are packed, so that damage costs only one member."""
 
 import zlib
 from collections.abc import Iterator
@@ -9,15 +9,15 @@ from assay.sources.damage import Damage
 MAGIC = b"\x1f\x8b\x08"
 CHUNK = 2**20
 LARGEST = 64 * 2**20
-"""Bytes of a member, unpacked; a larger one counts as damaged. Common Crawl cuts pages at 1 MiB (5 since 2025)."""
+"""Largest unpacked member in bytes; a larger one counts as damaged. Common Crawl cuts pages at 1 MiB (5 since 2025)."""
 
 
 def members(file: Any, begins: bytes) -> Iterator[tuple[int, bytes] | Damage]:
-    """Offset and content of every member of a binary file, one in memory at a time.
+    """Yield the offset and content of every member of a binary file, one in memory at a time.
 
-    A member is good if it can be unpacked, its checksum is right and it begins with `begins`. After one that is not,
-    the search goes on at the next place where one could begin; what lies between is one Damage. A file that ends
-    within a member ends with a Damage.
+    A member is valid if it can be unpacked, its checksum is right and it begins with `begins`. After an invalid
+    member, the search continues at the next place where a member could begin; everything before it is one Damage. A
+    file that ends within a member ends with a Damage.
     """
     raw = bytearray(file.read(CHUNK))
     offset = 0
@@ -27,6 +27,7 @@ def members(file: Any, begins: bytes) -> Iterator[tuple[int, bytes] | Damage]:
         if not what and not content.startswith(begins):
             what = f"does not begin with {begins.decode('ascii')}"
         if what:
+            # Only the first place of a run of damage is reported: the magic bytes also occur inside compressed data.
             damage = damage or Damage(f"byte {offset}", what)
             length = _next_magic(raw, file)
         else:
@@ -43,11 +44,11 @@ def members(file: Any, begins: bytes) -> Iterator[tuple[int, bytes] | Damage]:
 
 
 def _unpack(raw: bytearray, file: Any) -> tuple[bytes, int, str]:
-    """Content of the member at the beginning of `raw`, its length there, and what is wrong with it, if anything.
+    """Return the content of the member at the start of `raw`, its packed length, and its fault or an empty text.
 
-    Reads on in `file` as far as the member goes.
+    Appends to `raw` from `file` until the member ends.
     """
-    unpacker = zlib.decompressobj(wbits=31)  # a gzip header, and its checksum at the end
+    unpacker = zlib.decompressobj(wbits=31)  # 31: expect a gzip header, and verify the checksum at the end
     parts: list[bytes] = []
     size, at = 0, 0
     try:
@@ -57,10 +58,11 @@ def _unpack(raw: bytearray, file: Any) -> tuple[bytes, int, str]:
                 if at == len(raw):
                     more = file.read(CHUNK)
                     if not more:
-                        return b"", 0, "is cut off"
+                        return b"", 0, "is truncated"
                     raw += more
                 piece = bytes(raw[at : at + CHUNK])
                 at += len(piece)
+            # Without a limit, a small member that unpacks to gigabytes would fill the memory before it is refused.
             part = unpacker.decompress(piece, CHUNK)
             size += len(part)
             if size > LARGEST:
@@ -72,14 +74,15 @@ def _unpack(raw: bytearray, file: Any) -> tuple[bytes, int, str]:
 
 
 def _next_magic(raw: bytearray, file: Any) -> int:
-    """Bytes from the beginning of `raw` to the next place where a member could begin, or to where that is unknown yet.
+    """Return the number of bytes of `raw` before the next place where a member could begin.
 
-    Stops after a chunk without one, so that damage of any length needs little memory.
+    If there is none within a chunk, return the number of bytes that were searched, so that damage of any length needs
+    little memory.
     """
     at = raw.find(MAGIC, 1)
     if at > 0:
         return at
     raw += file.read(CHUNK)
     at = raw.find(MAGIC, 1)
-    # The last two bytes may be the beginning of one.
+    # The last two bytes may be the start of the magic bytes.
     return at if at > 0 else max(1, len(raw) - 2)

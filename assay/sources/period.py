@@ -1,4 +1,4 @@
-"""Only what is of a stretch of time: the newest labels, the documents of one night."""
+"""Select the rows of a period: the newest labels, the documents of one night."""
 
 import datetime
 from dataclasses import dataclass
@@ -10,34 +10,34 @@ from assay.errors import InputError
 
 
 def read_time(given: str, where: str = "") -> datetime.datetime:
-    """ISO 8601; without a time zone, UTC. Raises InputError for anything else."""
+    """Return a time given in ISO 8601; UTC if it names no time zone. Raise InputError for anything else."""
     try:
         time = datetime.datetime.fromisoformat(given)
     except ValueError as error:
         raise InputError(
-            f"{given!r} is no time", where=where, fix="Give one as 2026-01-31T12:00, or with a time zone"
+            f"{given!r} is not a time", where=where, fix="Give one as 2026-01-31T12:00, or with a time zone"
         ) from error
     return time if time.tzinfo else time.replace(tzinfo=datetime.UTC)
 
 
 def read_date(given: str, where: str = "") -> datetime.date | None:
-    """ISO 8601; None where nothing is given. Raises InputError for anything else."""
+    """Return a date given in ISO 8601, or None for an empty string. Raise InputError for anything else."""
     try:
         return datetime.date.fromisoformat(given) if given else None
     except ValueError as error:
-        raise InputError(f"{given!r} is no date", where=where, fix="Give it like 2026-01-31") from error
+        raise InputError(f"{given!r} is not a date", where=where, fix="Give it like 2026-01-31") from error
 
 
 @dataclass(frozen=True)
 class Period:
-    """Rows from `since` to before `until`, by the times in a column."""
+    """Rows whose time in a column is at or after `since` and before `until`."""
 
     column: str
-    """Of the source: timestamps, dates, or text as ISO 8601; without a time zone, UTC."""
+    """Column of the times in the source: timestamps, dates, or ISO 8601 text. UTC if it names no time zone."""
     since: str = ""
-    """ISO 8601; empty: from the beginning."""
+    """Start of the period in ISO 8601, included. Empty: from the beginning."""
     until: str = ""
-    """ISO 8601; empty: to the end."""
+    """End of the period in ISO 8601, excluded. Empty: to the end."""
 
     def __post_init__(self) -> None:
         bounds = [read_time(given, "the period of the documents") for given in (self.since, self.until) if given]
@@ -48,13 +48,13 @@ class Period:
 
     @classmethod
     def of(cls, column: str, since: str, until: str) -> "Period | None":
-        """None where neither a column nor a bound is given: everything is taken."""
+        """Return a period, or None if neither a column nor a bound is given: then all rows count."""
         return cls(column, since, until) if column or since or until else None
 
     def taken(self, batch: pa.RecordBatch, uri: str) -> tuple[pa.RecordBatch, int]:
-        """The rows within, and the number of those left out because their time cannot be read.
+        """Return the rows of the period, and the number of rows whose time cannot be read, which are left out.
 
-        Raises InputError where the column is missing, or holds neither times nor text.
+        Raise InputError if the column is missing or holds neither times nor text.
         """
         if self.column not in batch.schema.names:
             raise InputError(

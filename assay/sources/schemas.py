@@ -1,4 +1,4 @@
-"""One schema over the files of a source, so that a column which one file never fills stops nothing."""
+"""Join the schemas of the files of a source. A column that one file never fills is no conflict."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from assay.sources.utf8 import is_text
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
-    """A type without its encoding: dictionaries and views hold the same values."""
+    """Return a type without its encoding. Dictionaries and views hold the same values as plain types."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     if pa.types.is_string_view(kind):
@@ -18,9 +18,10 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 
 def _merged(one: pa.DataType, two: pa.DataType) -> pa.DataType | None:
-    """The type that holds the values of both, if any: the other one where one is null, else the wider of a kind."""
+    """Return the type that holds the values of both, or None. Null gives the other type; numbers give the wider one."""
     if pa.types.is_null(one) or pa.types.is_null(two):
         return two if pa.types.is_null(one) else one
+    # Arrow's permissive promotion also joins text with binary; text stays apart from every other kind here.
     if is_text(one) != is_text(two):
         return None
     try:
@@ -31,10 +32,10 @@ def _merged(one: pa.DataType, two: pa.DataType) -> pa.DataType | None:
 
 
 def unified(schemas: Iterable[tuple[str, pa.Schema]], *, gaps: frozenset[str]) -> pa.Schema:
-    """The columns of all files, (path, schema) each; a column that is null in all of them is text.
+    """Return the columns of all files, given as (path, schema). A column that is null in all files becomes text.
 
-    Only the files in `gaps` may lack a column of another file. Raises InputError naming two files where they differ
-    in more, and one where it has a column twice.
+    Only the files in `gaps` may lack a column of another file. Raise InputError with the names of two files if their
+    columns conflict, and with one name if that file has a column twice.
     """
     kinds: dict[str, tuple[pa.DataType, str]] = {}
     names: dict[str, set[str]] = {}
@@ -63,7 +64,7 @@ def _change(what: str, one: str, two: str) -> InputError:
 
 
 def conformed(batch: pa.RecordBatch, schema: pa.Schema, path: str) -> pa.RecordBatch:
-    """A batch with exactly these columns. Raises InputError for a value that the wider type cannot hold exactly."""
+    """Return a batch with exactly these columns. Raise InputError if the wider type cannot hold a value exactly."""
     columns = []
     for field in schema:
         column = batch[field.name]

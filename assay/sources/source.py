@@ -1,4 +1,4 @@
-"""Where rows come from: one interface over files of every kind, on a disk, in an object store, or on a hub."""
+"""Open sources of rows: one interface over files on a disk, in an object store, or on a hub."""
 
 import os
 from collections.abc import Iterator
@@ -14,47 +14,51 @@ from fsspec.implementations.local import LocalFileSystem
 from assay.errors import InputError
 from assay.progress import bar
 from assay.sources import files, huggingface, installed
-from assay.sources.damage import Tell
+from assay.sources.damage import DamageHandler
 from assay.sources.schemas import unified
 from assay.storage import digest_file, digest_json
 
 
 class Source(Protocol):
-    """Rows from one place, at one revision."""
+    """A source of rows at one revision."""
 
     @property
     def uri(self) -> str:
-        """The place, as the user named it."""
+        """Path or URL as the user wrote it."""
 
     @property
     def revision(self) -> str:
-        """Changes whenever the content may have changed; costs a look at the source, not a parse."""
+        """Text that changes whenever the content may have changed. Computed without parsing the content."""
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows in a fixed order. Raises InputError naming file and row where one cannot be read."""
+        """Yield the rows in a fixed order. Raise InputError with the file and row that cannot be read."""
 
     @property
     def members(self) -> tuple[str, ...]:
-        """Names of what can be read apart, files for one, in the order of `batches`."""
+        """Names of the parts that can be read separately, such as files, in the order of `batches`."""
 
     @property
     def readable_schema(self) -> pa.Schema:
-        """The columns of all members together; a file or line that cannot be read has no say."""
+        """Columns of all members together. Files and lines that cannot be read do not count."""
 
-    def read(self, member: str, schema: pa.Schema, damaged: Tell, /) -> Iterator[pa.RecordBatch]:
-        """The rows of one member as far as they can be read, with the columns of `schema`, the readable one."""
+    def read(self, member: str, schema: pa.Schema, on_damage: DamageHandler, /) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of one member that can be read, with the columns of `schema`, which is `readable_schema`.
+
+        Call `on_damage` for each part that cannot be read.
+        """
 
 
 @dataclass(frozen=True)
 class FileSource:
-    """Files of the kinds that `files` reads: one, or all such files below a folder, in the order of their names."""
+    """A file, or all files of a known kind below a folder, in the order of their names."""
 
     uri: str
     root: str
-    """What all paths begin with."""
+    """Common start of all paths."""
     members: tuple[str, ...]
-    """Paths below the folder, or the file's name."""
+    """Paths below the folder, or the name of the file."""
     fs: Any
+    """fsspec file system that holds the files."""
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -72,10 +76,10 @@ class FileSource:
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """The columns of all files together, found before the first row is read.
+        """Columns of all files together, known before the first row is read.
 
-        Costs a look at every footer of Parquet, and one reading of JSONL. Raises InputError naming two files
-        whose columns differ in more than what one of them never fills.
+        Reads the footer of every Parquet file, and all rows of JSONL. Raise InputError with the names of two files
+        whose columns conflict.
         """
         return self._unified(tolerant=False)
 
@@ -83,12 +87,13 @@ class FileSource:
     def readable_schema(self) -> pa.Schema:
         return self._unified(tolerant=True)
 
-    def read(self, member: str, schema: pa.Schema, damaged: Tell | None, /) -> Iterator[pa.RecordBatch]:
-        return files.read_batches(self.fs, self.root + member, schema, name=member, damaged=damaged)
+    def read(self, member: str, schema: pa.Schema, on_damage: DamageHandler | None, /) -> Iterator[pa.RecordBatch]:
+        return files.read_batches(self.fs, self.root + member, schema, name=member, on_damage=on_damage)
 
     def _unified(self, *, tolerant: bool) -> pa.Schema:
-        looked_at = bar(self.paths, unit=" files", what="columns")
-        schemas = ((path, files.read_schema(self.fs, path, tolerant=tolerant)) for path in looked_at)
+        paths = bar(self.paths, unit=" files", what="columns")
+        schemas = ((path, files.read_schema(self.fs, path, tolerant=tolerant)) for path in paths)
+        # A row of JSONL may leave a field out, so a file may, too. Files of other kinds declare their columns.
         gaps = frozenset(path for path in self.paths if files.kind_of(path) == ".jsonl")
         return unified(((path, schema) for path, schema in schemas if schema.names or not tolerant), gaps=gaps)
 
@@ -97,8 +102,9 @@ class FileSource:
             yield from self.read(member, self.schema, None)
 
 
-def _look_into_all(path: str) -> None:
-    """Raises PermissionError for a folder that fsspec would take for an empty one, its documents missing unnoticed."""
+def _check_permissions(path: str) -> None:
+    """Raise PermissionError if a folder below `path` cannot be listed."""
+    # fsspec treats such a folder as empty, so that its documents would be missing without an error.
 
     def refuse(error: OSError) -> None:
         if isinstance(error, PermissionError):
@@ -111,7 +117,7 @@ def _look_into_all(path: str) -> None:
 def open_source(uri: str) -> Source:
     """Open a path, folder or fsspec URL, `hf://datasets/OWNER/NAME@REVISION[/SPLIT]`, or `installed-docs[:NAME,…]`.
 
-    Raises InputError where nothing is there, nothing of a known kind is there, a hub revision is not pinned, or a
+    Raise InputError if the source is missing or has no file of a known kind, if a hub revision is not pinned, or if a
     distribution is not installed.
     """
     if uri.partition(":")[0] == installed.NAME:
@@ -123,7 +129,7 @@ def open_source(uri: str) -> Source:
         if not fs.exists(path):
             raise InputError("no such file or folder", where=uri, fix="Check the path, or the store's credentials")
         if isinstance(fs, LocalFileSystem):
-            _look_into_all(path)
+            _check_permissions(path)
         found = [path] if fs.isfile(path) else sorted(name for name in fs.find(path) if files.kind_of(name))
     except (ImportError, PermissionError, ValueError) as error:
         if isinstance(error, InputError):

@@ -123,7 +123,7 @@ class hook:  # noqa: N801
     ("options", "says"),
     [
         ([*since(48)], "the window has 0 scored documents, and needs 100. Take a longer window"),
-        (["--since", "yesterday"], "'yesterday' is no time. Give one as 2026-01-31T12:00"),
+        (["--since", "yesterday"], "'yesterday' is not a time. Give one as 2026-01-31T12:00"),
         (["--since", "2026-02-02", "--until", "2026-02-01"], "the window ends at 2026-02-01 00:00"),
         ([*since(0), "--least-documents", "0"], "least_documents is 0"),
         ([*since(0), "--every-hours", "nan"], "every_hours is nan"),

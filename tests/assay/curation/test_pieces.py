@@ -84,7 +84,7 @@ def test_damage_is_a_row_of_its_own(tmp_path: Path) -> None:
 
     assert table["n"].to_pylist() == [1, 3, None]
     assert table["_reason"].to_pylist() == ["", "", "unreadable"]
-    assert table["_detail"].to_pylist()[2] == "line 3 has 3 cells where there are 2 columns"
+    assert table["_detail"].to_pylist()[2] == "line 3 has 3 cells instead of 2"
 
 
 def test_documents_with_pieces_of_benchmarks_are_marked_and_kept(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_what_cannot_be_judged_or_moved_says_why_and_leaves_nothing(
     assert judged(place, version, "x.json", "--limit", "speed=1") == (2, {})
     assert "no limit 'speed'" in said()
     assert judged(place, version, "x.json", "--data-until", "yesterday") == (2, {})
-    assert "'yesterday' is no date" in said()
+    assert "'yesterday' is not a date" in said()
     assert main(["registry", "promote", version, "--why", "y", *there]) == 2
     assert "it was not asked" in said()
     assert main(["registry", "promote", version, "--why", "y", "--verdict", str(place / "no.json"), *there]) == 2

@@ -1,4 +1,4 @@
-"""Web archives: pages come out as they went in, and damage costs the record that it hits and no other."""
+"""Web archives: pages are read unchanged, and damage costs only the record that it hits."""
 
 import gzip
 import io
@@ -18,7 +18,7 @@ BEGINS = b"WARC/"
 
 
 def record(kind: str, payload: bytes, *, number: int, mime: str = "application/http; msgtype=response") -> bytes:
-    """One WARC record, as ISO 28500 has it."""
+    """Return one WARC record in the format of ISO 28500."""
     head = (
         f"WARC/1.0\r\nWARC-Type: {kind}\r\nWARC-Target-URI: https://example.org/{number}\r\n"
         f"WARC-Date: 2026-01-{number % 28 + 1:02d}T00:00:00Z\r\n"
@@ -45,9 +45,7 @@ def rows(data: bytes, kind: str = ".warc", **options: Any) -> list[dict]:
     length=st.integers(1, 200),
     how=st.sampled_from(["flip", "zero", "cut", "truncate", "insert"]),
 )
-def test_members_that_damage_does_not_touch_come_out_whole(
-    contents: list[bytes], at: float, length: int, how: str
-) -> None:
+def test_members_without_damage_are_read_whole(contents: list[bytes], at: float, length: int, how: str) -> None:
     packed = [gzip.compress(BEGINS + content, mtime=0) for content in contents]
     data = bytearray(b"".join(packed))
     start = int(at * len(data))
@@ -72,7 +70,7 @@ def test_members_that_damage_does_not_touch_come_out_whole(
         if last <= start or first >= stop
     ]
     good = [member[1] for member in found if not isinstance(member, Damage)]
-    # Whole ones all come, in their order, and nothing comes that was not there.
+    # All intact members are found in their order, and no content is invented.
     remaining = iter(good)
     assert all(content in remaining for content in untouched)
     assert all(content in [BEGINS + each for each in contents] for content in good)
@@ -100,7 +98,7 @@ def test_a_member_that_unpacks_to_gigabytes_is_not_unpacked(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("packing", ["by record", "as a whole", "not at all"])
-def test_pages_come_out_however_the_archive_is_packed(packing: str) -> None:
+def test_pages_are_the_same_for_every_packing_of_the_archive(packing: str) -> None:
     records = [
         record("warcinfo", b"software: by hand", number=0, mime="application/warc-fields"),
         record("request", b"GET / HTTP/1.1\r\n\r\n", number=1, mime="application/http; msgtype=request"),
@@ -132,15 +130,15 @@ def test_pages_come_out_however_the_archive_is_packed(packing: str) -> None:
     assert (text["url"], text["text"]) == ("https://example.org/6", "Plain text.")
 
 
-def test_a_damaged_record_is_told_and_costs_one_page() -> None:
+def test_a_damaged_record_is_reported_and_costs_one_page() -> None:
     packed = [gzip.compress(page(n, b"<p>page %d</p>" % n)) for n in range(5)]
     packed[2] = packed[2][:50] + b"\0\0\0\0" + packed[2][54:]
-    told: list[Damage] = []
+    reported: list[Damage] = []
 
-    found = rows(b"".join(packed), damaged=told.append)
+    found = rows(b"".join(packed), on_damage=reported.append)
 
     assert [row["id"][-1] for row in found] == ["0", "1", "3", "4"]
-    assert [damage.place for damage in told] == [f"byte {len(packed[0]) + len(packed[1])}"]
+    assert [damage.place for damage in reported] == [f"byte {len(packed[0]) + len(packed[1])}"]
     with pytest.raises(InputError, match=r"a record of this archive .* \(a.warc.gz, byte \d+\)"):
         rows(b"".join(packed))
 

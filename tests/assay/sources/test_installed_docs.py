@@ -1,4 +1,4 @@
-"""The documentation in installed packages: all of it, in one order, by reading and never by importing."""
+"""The documentation in installed packages: complete, in a fixed order, and without importing any package."""
 
 import inspect
 import sys
@@ -19,7 +19,7 @@ HEAD = "Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
 def install(
     site: Path, name: str, version: str, files: dict[str, str | bytes], *, head: str = "", description: str = ""
 ) -> None:
-    """What an installer leaves: the files, and a dist-info folder that lists them."""
+    """Write what an installer leaves: the files, and a dist-info folder that lists them."""
     info = f"{name}-{version}.dist-info"
     metadata = HEAD.format(name=name, version=version) + head + f"\n{description}"
     everything = {f"{info}/METADATA": metadata, **files}
@@ -88,7 +88,7 @@ def test_every_docstring_is_found_under_its_qualified_name(tmp_path: Path) -> No
     assert len({row["id"] for row in rows}) == len(rows)
 
 
-def test_what_cannot_be_read_is_left_out_and_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unreadable_files_are_left_out_and_reported_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files: dict[str, str | bytes] = {
         "p/good.py": documented("def good()"),
         "p/syntax.py": documented("def broken()") + "def (:\n",
@@ -120,10 +120,10 @@ def test_what_cannot_be_read_is_left_out_and_said_once(tmp_path: Path, capsys: p
         "p==1/p/surrogate.py#damaged",
     ]
     assert rows[-1]["text"].startswith("\ufffdWhat")
-    said = capsys.readouterr().err
-    assert said.count("left out") == 1
-    assert "5 files: 1 not UTF-8 (p/latin.py), 1 over 2 MiB (p/huge.py), 3 that cannot be parsed (p/deep.py)" in said
-    assert "gone.py" not in said
+    printed = capsys.readouterr().err
+    assert printed.count("left out") == 1
+    assert "5 files: 1 not UTF-8 (p/latin.py), 1 over 2 MiB (p/huge.py), 3 that cannot be parsed (p/deep.py)" in printed
+    assert "gone.py" not in printed
 
 
 def test_nothing_is_imported(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_the_revision_follows_names_and_versions(tmp_path: Path) -> None:
     assert parse("installed-docs:P", [str(tmp_path / "more")]).revision == one
 
 
-def test_the_first_on_the_search_path_is_the_one_that_counts(tmp_path: Path) -> None:
+def test_the_first_package_on_the_search_path_counts(tmp_path: Path) -> None:
     install(tmp_path / "first", "p", "1", {"p.py": documented("def one()")})
     install(tmp_path / "second", "p", "2", {"p.py": documented("def two()")})
     (tmp_path / "second" / "remains-3.dist-info").mkdir()
@@ -196,14 +196,14 @@ def test_the_licence_is_named_and_not_quoted(tmp_path: Path, head: str, licence:
     assert [(row["kind"], row["license"]) for row in rows_of(tmp_path)] == [("licence", licence)]
 
 
-def test_many_documents_come_in_batches(tmp_path: Path) -> None:
+def test_many_documents_are_read_in_batches(tmp_path: Path) -> None:
     install(tmp_path, "p", "1", {"p.py": "".join(documented(f"def f{number}()") for number in range(ROWS + 100))})
 
     assert [batch.num_rows for batch in parse("installed-docs", [str(tmp_path)]).batches()] == [ROWS, 100]
 
 
-def test_a_package_that_is_not_installed_is_refused_with_what_is_near() -> None:
-    with pytest.raises(InputError, match=r"'plugy' is installed.*Installed is pluggy"):
+def test_a_missing_package_is_refused_with_similar_names() -> None:
+    with pytest.raises(InputError, match=r"'plugy' is installed.*Similar names that are installed: pluggy"):
         open_source("installed-docs:iniconfig,plugy")
     with pytest.raises(InputError, match="no distribution ''"):
         open_source("installed-docs:")

@@ -1,4 +1,4 @@
-"""What a line of JSON holds is what the standard library's json finds in it, faster: nothing is rounded or refused."""
+"""A line of JSON gives the same value as the json module: no number is rounded and no line is refused."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ ODD = st.sampled_from(
 
 
 def same(one: Any, two: Any) -> bool:
-    """Equal in types, digits and order, too."""
+    """Return True if both are equal, also in types, digits and order."""
     if type(one) is not type(two):
         return False
     if isinstance(one, dict):
@@ -50,12 +50,12 @@ def outcome(read: Any, line: bytes) -> Any:
 
 @settings(max_examples=500, deadline=None)
 @given(VALUES, st.booleans())
-def test_any_value_is_read_as_it_is(value: Any, escaped: bool) -> None:
+def test_any_value_is_read_unchanged(value: Any, escaped: bool) -> None:
     line = json.dumps(value, ensure_ascii=escaped).encode("utf-8", "surrogatepass")
     assert same(_value(line), by_json(line))
 
 
 @settings(max_examples=500, deadline=None)
 @given(NUMBERS | ODD)
-def test_numbers_of_any_length_and_what_is_no_json(line: bytes) -> None:
+def test_numbers_of_any_length_and_invalid_json(line: bytes) -> None:
     assert same(outcome(_value, line), outcome(by_json, line))

@@ -1,4 +1,4 @@
-"""Only what is of a period: each row in exactly one of consecutive periods, whatever its time is written as."""
+"""Rows of a period: each row is in exactly one of consecutive periods, in any notation of its time."""
 
 import datetime
 import itertools
@@ -20,7 +20,7 @@ TIMES = st.datetimes(datetime.datetime(2026, 1, 1), datetime.datetime(2026, 3, 1
 
 
 @given(st.lists(TIMES, max_size=30), st.lists(TIMES, min_size=1, max_size=4, unique=True), st.booleans())
-def test_consecutive_periods_take_each_row_once(
+def test_each_row_is_in_one_of_consecutive_periods(
     times: list[datetime.datetime], cuts: list[datetime.datetime], as_text: bool
 ) -> None:
     cells = [time.isoformat() for time in times] if as_text else times
@@ -34,7 +34,7 @@ def test_consecutive_periods_take_each_row_once(
     assert all(unread == 0 for _, unread in taken)
 
 
-def test_times_may_be_dates_zones_and_text_of_several_forms() -> None:
+def test_times_may_be_dates_or_text_with_and_without_zones() -> None:
     cells = ["2026-01-31", "2026-01-31T23:30:00-02:00", "2026-02-01 00:00:00+00:00", "yesterday", None]
     batch = pa.record_batch([pa.array(cells)], names=["when"])
     period = Period("when", since="2026-02-01")
@@ -47,9 +47,7 @@ def test_times_may_be_dates_zones_and_text_of_several_forms() -> None:
     assert period.taken(dates, "here")[0].num_rows == 1
 
 
-def test_a_snapshot_of_a_period_says_so_and_what_was_left_out(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_snapshot_of_a_period_reports_the_rows_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = pd.DataFrame({"text": [f"text {n}" for n in range(10)], "day": [f"2026-01-{1 + n:02d}" for n in range(10)]})
     rows.loc[9, "day"] = "soon"
     rows.to_json(tmp_path / "rows.jsonl", orient="records", lines=True)
@@ -65,20 +63,20 @@ def test_a_snapshot_of_a_period_says_so_and_what_was_left_out(
     assert not (tmp_path / "none").exists()
 
 
-def test_what_is_no_period_is_refused() -> None:
+def test_an_invalid_period_is_refused() -> None:
     batch = pa.record_batch([pa.array([1.5])], names=["label"])
 
     with pytest.raises(InputError, match="without a column of times"):
         Period.of("", "2026-01-01", "")
     with pytest.raises(InputError, match="nothing lies between"):
         Period("when", "2026-02-01", "2026-01-01")
-    with pytest.raises(InputError, match="'soon' is no time"):
+    with pytest.raises(InputError, match="'soon' is not a time"):
         Period("when", "soon")
     with pytest.raises(InputError, match="no column 'when' for the time"):
         Period("when").taken(batch, "here")
     with pytest.raises(InputError, match="holds double, not times"):
         Period("label").taken(batch, "here")
-    with pytest.raises(InputError, match="'tomorrow' is no date"):
+    with pytest.raises(InputError, match="'tomorrow' is not a date"):
         read_date("tomorrow")
     assert Period.of("", "", "") is None
     assert read_date("") is None

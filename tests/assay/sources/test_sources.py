@@ -1,4 +1,4 @@
-"""Every kind of file gives the same rows, and every broken one says what is wrong and where."""
+"""Every kind of file gives the same rows, and every broken file gives a message with the fault and its place."""
 
 import gzip
 import json
@@ -91,7 +91,7 @@ def test_revision_follows_content(tmp_path: Path) -> None:
     assert open_source(str(path)).revision != before
 
 
-def test_ids_are_made_from_text_where_there_are_none(tmp_path: Path) -> None:
+def test_missing_ids_are_made_from_the_text(tmp_path: Path) -> None:
     pd.DataFrame({"body": ["One text", "one  TEXT", "another"]}).to_parquet(tmp_path / "d.parquet")
 
     snapshot = acquire(open_source(str(tmp_path / "d.parquet")), Columns(text="body"), tmp_path / "s")
@@ -100,7 +100,7 @@ def test_ids_are_made_from_text_where_there_are_none(tmp_path: Path) -> None:
     assert ids[0] == ids[1] != ids[2]
 
 
-def test_a_column_with_one_of_our_names_is_kept_under_another(tmp_path: Path) -> None:
+def test_a_column_with_a_reserved_name_is_kept_under_another(tmp_path: Path) -> None:
     pd.DataFrame({"text": ["title"], "body": ["document"], "score": [2]}).to_parquet(tmp_path / "d.parquet")
 
     snapshot = acquire(open_source(str(tmp_path)), Columns(text="body", label="score"), tmp_path / "s")
@@ -113,7 +113,7 @@ def test_a_column_with_one_of_our_names_is_kept_under_another(tmp_path: Path) ->
     }
 
 
-def test_labels_that_are_no_numbers_become_null_not_an_error(tmp_path: Path) -> None:
+def test_labels_that_are_not_numbers_become_null_not_an_error(tmp_path: Path) -> None:
     lines = [{"text": "a", "label": "3"}, {"text": "b", "label": "good"}, {"text": "c", "label": None}]
     (tmp_path / "d.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
@@ -138,7 +138,7 @@ def test_labels_that_are_no_numbers_become_null_not_an_error(tmp_path: Path) -> 
         ("d.txt", b"a text", "no file of a known kind"),
     ],
 )
-def test_broken_sources_say_what_and_where_and_leave_nothing(
+def test_broken_sources_give_a_clear_message_and_leave_no_files(
     tmp_path: Path, name: str, content: bytes, complaint: str
 ) -> None:
     (tmp_path / name).write_bytes(content)

@@ -1,4 +1,4 @@
-"""Whatever is in the rows, a source of files gives them all, or says which file is at fault."""
+"""Odd rows: a source of files gives all of them, or names the file at fault."""
 
 import gzip
 import itertools
@@ -31,12 +31,12 @@ def write_lines(path: Path, rows: list[Any]) -> Path:
 
 
 def column(cells: list[bytes | None], kind: pa.DataType) -> pa.Array:
-    """Text as a careless writer makes it: bytes under the name of a string, unchecked."""
+    """Return text as a careless writer makes it: unchecked bytes in a column of strings."""
     plain = pa.array(cells, pa.binary()).view(pa.string())
     return plain.dictionary_encode() if pa.types.is_dictionary(kind) else plain.cast(kind)
 
 
-def test_jsonl_damage_is_shown_by_the_replacement_character(tmp_path: Path) -> None:
+def test_invalid_text_in_jsonl_becomes_the_replacement_character(tmp_path: Path) -> None:
     (tmp_path / "d.jsonl").write_bytes(
         b'\xef\xbb\xbf{"id": "a", "text": "lone \\ud800 and a pair \\ud83d\\ude00"}\n'
         b'{"id": "b", "text": "bytes \xff in \xc3\xa9", "more": {"inside": "\\udfff"}}\n'
@@ -51,7 +51,7 @@ def test_jsonl_damage_is_shown_by_the_replacement_character(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("kind", TEXT_LAYOUTS, ids=str)
-def test_parquet_text_of_any_layout_is_repaired_where_it_is_no_utf8(tmp_path: Path, kind: pa.DataType) -> None:
+def test_invalid_utf8_in_parquet_is_replaced_in_any_layout(tmp_path: Path, kind: pa.DataType) -> None:
     text = column([b"good", b"bad \xff\xfe end", None, "NUL \0 é".encode()], kind)
     table = pa.table({"text": text, "id": column([b"1", b"\xff2", b"3", b"4"], kind), "url": text, "site": text})
     pq.write_table(table, tmp_path / "d.parquet")
@@ -75,7 +75,7 @@ def test_texts_of_thirty_megabytes_pass(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["d.jsonl", "d.parquet"])
-def test_large_documents_come_a_few_at_a_time(tmp_path: Path, name: str) -> None:
+def test_batches_of_large_documents_are_small(tmp_path: Path, name: str) -> None:
     rows = [{"text": f"{number}" * 10_000_000} for number in range(10)]
     if name == "d.jsonl":
         write_lines(tmp_path / name, rows)
@@ -88,7 +88,7 @@ def test_large_documents_come_a_few_at_a_time(tmp_path: Path, name: str) -> None
     assert max(sizes) == 6
 
 
-def test_a_field_that_a_file_or_its_first_rows_never_fill_is_null_there(tmp_path: Path) -> None:
+def test_a_field_that_a_file_or_its_first_rows_leave_empty_is_null_there(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": ["p"], "url": pa.nulls(1), "n": [1]}), tmp_path / "1.parquet")
     pq.write_table(
         pa.table({"n": [2.5], "url": pa.array(["u"], pa.large_string()), "text": ["q"]}), tmp_path / "2.parquet"
@@ -116,7 +116,7 @@ def test_a_field_that_a_file_or_its_first_rows_never_fill_is_null_there(tmp_path
     assert len(rows) == 6_004
 
 
-def test_files_that_differ_in_more_are_both_named_before_anything_is_read(tmp_path: Path) -> None:
+def test_files_with_conflicting_columns_are_both_named_before_anything_is_read(tmp_path: Path) -> None:
     write_lines(tmp_path / "1.jsonl", [{"text": "a", "n": None}])
     write_lines(tmp_path / "2.jsonl", [{"text": "a", "n": 1}])
     write_lines(tmp_path / "3.jsonl", [{"text": "a", "n": "one"}])
@@ -161,7 +161,7 @@ JSON = st.recursive(
     rows=st.lists(st.dictionaries(st.sampled_from(["id", "more", "\ud800", "é"]), JSON), min_size=1, max_size=5),
     data=st.data(),
 )
-def test_any_json_beside_a_text_is_a_row(
+def test_a_text_with_any_other_json_fields_is_a_row(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict], data: st.DataObject
 ) -> None:
     texts = [data.draw(st.text(st.characters(), max_size=5)) for _ in rows]
@@ -190,7 +190,7 @@ def test_any_bytes_are_rows_or_a_clear_message(
 
 
 @pytest.mark.parametrize("line", ['{"text": ' + "[" * 100_000 + "}", '{"text": 1' + "0" * 5_000 + "}"])
-def test_json_beyond_the_limits_of_a_parser_is_named_by_its_line(tmp_path: Path, line: str) -> None:
+def test_json_beyond_the_limits_of_a_parser_is_reported_with_its_line(tmp_path: Path, line: str) -> None:
     (tmp_path / "d.jsonl").write_text('{"text": "a"}\n' + line)
 
     with pytest.raises(InputError, match=r"not valid JSON.*d\.jsonl, line 2"):
@@ -200,5 +200,5 @@ def test_json_beyond_the_limits_of_a_parser_is_named_by_its_line(tmp_path: Path,
 def test_ids_that_are_lists_are_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": ["a"], "id": [["a", "b"]]}), tmp_path / "d.parquet")
 
-    with pytest.raises(InputError, match=r"'id' holds list.*not names"):
+    with pytest.raises(InputError, match=r"'id' holds list.*not text or numbers"):
         rows_of(tmp_path)

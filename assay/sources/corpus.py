@@ -1,0 +1,44 @@
+"""Open a corpus by its name: a snapshot is used as it is, any other source is copied once for each revision."""
+
+from dataclasses import asdict
+
+from assay.progress import say, stage
+from assay.sources.acquire import Columns, acquire
+from assay.sources.source import open_source
+from assay.storage import MANIFEST, Snapshot, digest_json, exists, join
+
+
+def existing_snapshot(source: str) -> Snapshot | None:
+    """Return the snapshot at a path or URL, or None if the source is not a snapshot."""
+    # `exists` goes through fsspec, but only the datasets library reads names of a hub.
+    if source.startswith("hf://") or not exists(join(source, MANIFEST)):
+        return None
+    return Snapshot.open(source)
+
+
+def corpus_revision(source: str) -> str:
+    """Return a text that changes whenever the documents may have changed.
+
+    It is the version of a snapshot, or the revision of any other source. Raise InputError if the source is missing.
+    """
+    snapshot = existing_snapshot(source)
+    return snapshot.manifest.version if snapshot else open_source(source).revision
+
+
+def open_corpus(source: str, columns: Columns, root: str) -> Snapshot:
+    """Return the documents of a source as a snapshot.
+
+    A snapshot is returned as it is; `columns` does not apply to it. Any other source is copied below `root`, once for
+    each revision and choice of columns. Raise InputError if the source cannot be read; then nothing is written.
+    """
+    if snapshot := existing_snapshot(source):
+        return snapshot
+    opened = open_source(source)
+    place = join(root, "corpora", digest_json([opened.revision, asdict(columns)])[:16])
+    if exists(join(place, MANIFEST)):
+        return Snapshot.open(place)
+    with stage("Acquire"):
+        # Another process may finish the same copy meanwhile: `keep` then returns that one.
+        snapshot = acquire(opened, columns, place, keep=True)
+        say(f"{snapshot.manifest.rows:,} documents, version {snapshot.manifest.version[:12]}")
+    return snapshot
