@@ -16,7 +16,14 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
 LONG = tuple(
     f"tests/{place}"
-    for place in ("workflows/", "assay/deployment/", "assay/serving/", "assay/training/", "assay/test_")
+    for place in (
+        "workflows/",
+        "assay/deployment/",
+        "assay/serving/",
+        "assay/training/",
+        "assay/bad_input/",
+        "assay/test_",
+    )
 )
 
 
@@ -71,7 +78,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, sam
     """A model folder made of the tiny encoder and 240 documents of the sample by `assay train`."""
     import pandas as pd
 
-    from assay.cli.main import main
+    from assay.cli import main
 
     folder = tmp_path_factory.mktemp("trained")
     pd.DataFrame(sample[:240]).to_parquet(folder / "labels.parquet", index=False)

@@ -105,8 +105,9 @@ class Forker:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def forker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forker]:
+    # One for the whole session: a start imports torch and takes five seconds.
     made = Forker(tmp_path_factory.mktemp("forker"))
     yield made
     assert made.process.stdin is not None

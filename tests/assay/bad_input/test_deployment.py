@@ -1,0 +1,47 @@
+"""Deployment."""
+
+from pathlib import Path
+from typing import Any
+
+from bad_input.table import Bad, Good, check_row, rows, setting
+
+DEPLOYMENT = {"leaves": dict.fromkeys(("deploy", "back", "stop"), "deployment")}
+DEPLOYED = [
+    *(
+        setting(
+            "unknown target", name, f"{version} --target moon", "there is no target 'moon'", "(--target)", "Give local"
+        )
+        for name, version in (("deploy", "{one}"), ("status", ""), ("back", ""), ("stop", ""))
+    ),
+    *(
+        setting("port in words", name, f"{version} --port http", "--port is 'http'", "Give a whole number")
+        for name, version in (("deploy", "{one}"), ("status", ""), ("back", ""), ("stop", ""))
+    ),
+    setting("port that there is not", "deploy", "{one} --port 99999", "there is no port 99999", "from 1 to 65535"),
+    setting("negative port", "deploy", "{one} --port=-1", "there is no port -1", "from 1 to 65535"),
+    setting("port in use", "deploy", "{one}", "nothing is served", "cannot be had", "Name another", **DEPLOYMENT),
+    setting("no time", "deploy", "{one} --within 0", "limits of 0", "Give seconds above 0"),
+    setting("time that is no number", "deploy", "{one} --within nan", "limits of nan", "Give seconds above 0"),
+    setting("time in words", "deploy", "{one} --within long", "--within is 'long'", "Give a number"),
+    setting("state on a URL", "deploy", "{one} --folder s3://a", "s3://a is a URL", "(--folder)", "Name a folder of"),
+    setting("state that is a file", "deploy", "{one} --folder {labels}", "this is a file", "/d.parquet)", "Name"),
+    setting("state that is a file", "status", "--folder {labels}", "this is a file", "/d.parquet)", "Name the folder"),
+    setting("corrupt state", "status", "--folder {kept}/bad", "cannot be read", "/bad/serving.json)", "deploy again"),
+    setting("nothing to go back to", "back", "", "there is no version to go back to", "Deploy one", **DEPLOYMENT),
+    setting("a cluster", "stop", "--target kubernetes", "a cluster is not stopped from here", "`kubectl delete -k`"),
+    *(
+        setting(
+            "unknown context", name, f"{version} --target kubernetes --context moon", "no way to a cluster", "Name a"
+        )
+        for name, version in (("deploy", "{one}"), ("status", ""), ("back", ""))
+    ),
+    setting("no time", "status", "--target kubernetes --within -1", "within is -1", "Give a number above 0"),
+    setting("time that is no number", "status", "--target kubernetes --within nan", "within is nan", "Give a number"),
+]
+
+
+@rows(DEPLOYED)
+def test_a_deployment_that_cannot_be_made_is_refused_in_one_line(
+    bad: Bad, command: str, good: Good, forker: Any, tmp_path: Path
+) -> None:
+    check_row(bad, command, good, forker, tmp_path)
