@@ -1,4 +1,7 @@
-"""The one place that tokenizes or runs an encoder: windows -> tokens -> batches -> scores, and the golden check."""
+"""Tokenize and run the encoder: windows -> tokens -> batches -> scores, and the golden check.
+
+No other room does it, so that training, evaluation and service cannot differ.
+"""
 
 from assay.inference.assess import REASONS, Assessed, Assessment, Limits, assess
 from assay.inference.encode import EncodedText, encode

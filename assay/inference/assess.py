@@ -1,6 +1,6 @@
-"""What is said of any document, whatever it holds: its score and meaning, or the reason why there is none.
+"""Assess any text: its score and calibrated outputs, or the reason why it has no score.
 
-Corpora and the service go through here, so that both refuse the same documents for the same reasons.
+Corpora and the service both use it, so that they refuse the same documents for the same reasons.
 """
 
 import re
@@ -21,28 +21,29 @@ from assay.language import identify_language
 from assay.model import MEANING, CalibratedScores
 
 DAMAGE = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff\ufffd]")
-"""Control characters but white space, lone surrogates, and U+FFFD, which stands where something was lost."""
+"""Control characters except white space, lone surrogates, and U+FFFD, which replaces bytes that were lost."""
 CHUNK_DOCUMENTS, CHUNK_CHARACTERS = 1_024, 4_000_000
-"""Documents encoded at once: enough to sort them by length, few enough for the memory."""
+"""Largest chunk of documents that is encoded at once: enough to sort by length, few enough for the memory."""
 
 
 class Assessment(pa.DataFrameModel):
-    """One row a document. A document that cannot be scored says why, and has no score.
+    """One row a document. A document that cannot be scored has a `reason` and no score.
 
-    Of a model with several rubrics these are the main one's columns; those of the others (`legal_score`, …) stand
-    behind them.
+    These columns are those of the main rubric. Columns of further rubrics (`legal_score`, …) follow.
     """
 
-    score: Series[float] = pa.Field(nullable=True, description="the model's raw output")
+    score: Series[float] = pa.Field(nullable=True, description="raw output of the model")
     calibrated: Series[float] = pa.Field(nullable=True, description="expected label")
     p_keep: Series[float] = pa.Field(nullable=True, ge=0, le=1, description="probability of reaching the threshold")
     grade: Series[pd.Int64Dtype] = pa.Field(nullable=True)
     keep: Series[pd.BooleanDtype] = pa.Field(nullable=True)
-    tokens: Series[int] = pa.Field(ge=0, description="of the whole document, by the model's tokenizer; 0 if unscored")
+    tokens: Series[int] = pa.Field(
+        ge=0, description="tokens of the whole document, by the model's tokenizer; 0 if unscored"
+    )
     read: Series[float] = pa.Field(ge=0, le=1, description="share of the tokens that the model read")
-    language: Series[str] = pa.Field(description="ISO 639; empty where nothing was read")
-    in_scope: Series[bool] = pa.Field(description="not, beyond doubt, in a language the model was not made for")
-    reason: Series[str] = pa.Field(nullable=True, description="why there is no score, one of REASONS")
+    language: Series[str] = pa.Field(description="ISO 639; empty if refused or not recognised")
+    in_scope: Series[bool] = pa.Field(description="false if beyond doubt in a language that the model was not made for")
+    reason: Series[str] = pa.Field(nullable=True, description="reason why the document has no score, one of REASONS")
 
     class Config:
         strict = True
@@ -51,14 +52,14 @@ class Assessment(pa.DataFrameModel):
 
 @dataclass(frozen=True)
 class Limits:
-    """What counts as a document. What lies beyond gets no score: the score would be about something else."""
+    """Limits of a document. Texts beyond them get no score, because the score would mean something else."""
 
     characters: int = 1_000_000
-    """Longest text that is scored: of a longer one, a dump or a concatenation, windows say nothing."""
+    """Longest text that is scored. Windows cannot represent a longer one, which is a dump or a concatenation."""
     damaged: float = 0.01
-    """Largest share of characters that no text has: controls, lone surrogates, U+FFFD."""
+    """Largest share of damaged characters: controls, lone surrogates, U+FFFD."""
     repetition: float = 50.0
-    """Largest ratio of a text's length to its zlib-compressed one; prose has 2 to 3, tables up to 20."""
+    """Largest ratio of a text's bytes to its zlib-compressed bytes. Prose has 2 to 3, tables up to 20."""
 
     def __post_init__(self) -> None:
         checks = {
@@ -72,7 +73,7 @@ class Limits:
 
 
 REPETITION_FROM = 10_000
-"""Characters from which repetition is looked for; a shorter text is read by the model, which can judge it."""
+"""Characters from which repetition is checked. The model reads and scores a shorter text as it is."""
 REASONS = {
     "no text": "it is empty, or nothing but white space",
     "too long": "it is longer than what counts as one document",
@@ -83,7 +84,7 @@ REASONS = {
 
 
 def refusal(text: str | None, limits: Limits) -> str | None:
-    """Why a text is not scored, one of REASONS; None for one that is."""
+    """Return the reason why a text is not scored, one of REASONS. None if it is scored."""
     if text is None or not text.strip():
         return "no text"
     if len(text) > limits.characters:
@@ -99,20 +100,20 @@ def refusal(text: str | None, limits: Limits) -> str | None:
 
 @dataclass(frozen=True)
 class Opinion:
-    """What is said of n documents by one further rubric."""
+    """Scores of n documents by one further rubric; arrays of shape (n,)."""
 
     columns: tuple[str, ...]
-    """What it is called in tables, in the order of MEANING."""
+    """Names of its columns in tables, in the order of MEANING."""
     score: FloatArray
     meaning: CalibratedScores
 
 
 @dataclass(frozen=True)
 class Assessed:
-    """What is said of n documents; the same columns as Assessment, as arrays of shape (n,) and lists."""
+    """Assessment of n documents: the same columns as Assessment, as arrays of shape (n,) and lists."""
 
     scored: NDArray[np.bool_]
-    """Where there is a score; elsewhere the meaning is that of any number."""
+    """True for documents with a score. The other documents have arbitrary values in `meaning`."""
     score: FloatArray
     meaning: CalibratedScores
     tokens: NDArray[np.int64]
@@ -121,10 +122,10 @@ class Assessed:
     in_scope: list[bool]
     reason: list[str | None]
     others: Mapping[str, Opinion] = field(default_factory=dict)
-    """By the name of each further rubric."""
+    """Scores by each further rubric, by its name."""
 
     def table(self) -> pd.DataFrame:
-        """As Assessment, with the columns of further rubrics behind."""
+        """Return a table Assessment, followed by the columns of further rubrics."""
         table = pd.DataFrame(
             {
                 **self._columns(MEANING, self.score, self.meaning),
@@ -140,21 +141,21 @@ class Assessed:
         return table
 
     def _columns(self, names: Sequence[str], score: FloatArray, meaning: CalibratedScores) -> dict[str, Any]:
-        """Under these names, in the order of MEANING, with nothing where there is no score."""
+        """Return the columns under these names, in the order of MEANING, missing for documents without a score."""
         missing = np.where(self.scored, 0.0, np.nan)
-        said = (
+        columns = (
             score,
             meaning.calibrated + missing,
             meaning.p_keep + missing,
             pd.arrays.IntegerArray(meaning.grade.astype(np.int64), ~self.scored),
             pd.arrays.BooleanArray(meaning.keep, ~self.scored),
         )
-        return dict(zip(names, said, strict=True))
+        return dict(zip(names, columns, strict=True))
 
     def rows(self) -> list[dict[str, Any]]:
-        """The same as JSON values, a document each; for a few documents far quicker than a table.
+        """Return the same as JSON values, one dictionary a document. For few documents it is far quicker than `table`.
 
-        What further rubrics say stands under `rubrics` by their names, where there are any.
+        Values of further rubrics are in the field `rubrics`, by their names. Without further rubrics it is missing.
         """
         main = self._values(self.score, self.meaning)
         others = {name: self._values(other.score, other.meaning) for name, other in self.others.items()}
@@ -166,13 +167,13 @@ class Assessed:
                 "language": self.language[row],
                 "in_scope": self.in_scope[row],
                 "reason": self.reason[row],
-                **({"rubrics": {name: said[row] for name, said in others.items()}} if others else {}),
+                **({"rubrics": {name: values[row] for name, values in others.items()}} if others else {}),
             }
             for row in range(len(self.scored))
         ]
 
     def _values(self, score: FloatArray, meaning: CalibratedScores) -> list[dict[str, Any]]:
-        """Of each document, under the names of MEANING; None where there is no score."""
+        """Return the values of each document, under the names of MEANING. None for documents without a score."""
         columns = (score, meaning.calibrated, meaning.p_keep, meaning.grade, meaning.keep)
         rows = zip(*(column.tolist() for column in columns), strict=True)
         return [
@@ -188,12 +189,11 @@ def assess(
     *,
     update: Callable[[int], object] | None = None,
 ) -> Assessed:
-    """Assess texts, in their order. Never raises because of what a text holds.
+    """Assess texts, in their order. No content of a text raises an error.
 
-    `update` is told, as the work goes on, how many more documents are done.
-
-    The same texts in the same order give the same bytes on the same machine. Raises InputError for a model
-    that was never calibrated; an error that all of several documents cause is the model's, and is raised too.
+    `update` is called with the number of documents just finished. The same texts in the same order give the same bytes
+    on the same machine. Raise InputError for a model without calibration. Raise the error of the network if each of
+    several documents causes it: then the model is at fault, not a document.
     """
     aspects = scorer.model.info.aspects
     calibrations = [aspect.calibration for aspect in aspects if aspect.calibration]
@@ -203,12 +203,13 @@ def assess(
     tokens, read = np.zeros(len(texts), np.int64), np.zeros(len(texts))
     score_DR = np.full((len(texts), len(aspects)), np.nan)
     for rows in _chunks([len(text or "") if not reason else 0 for text, reason in zip(texts, reasons, strict=True)]):
-        wanted = [row for row in rows if reasons[row] is None]
-        found = _read(scorer, [str(texts[row]) for row in wanted], update)
+        accepted = [row for row in rows if reasons[row] is None]
+        found = _read(scorer, [str(texts[row]) for row in accepted], update)
         if update:
-            update(len(rows) - len(wanted))
-        score_DR[wanted], tokens[wanted], read[wanted] = found.scores, found.tokens, found.read
+            update(len(rows) - len(accepted))
+        score_DR[accepted], tokens[accepted], read[accepted] = found.scores, found.tokens, found.read
     scored = np.isfinite(score_DR).all(axis=1)
+    # A missing score is calibrated as 0, because grade and keep have no missing values. `scored` masks it.
     meanings = [
         calibration.apply(np.where(scored, score_D, 0.0))
         for calibration, score_D in zip(calibrations, score_DR.T, strict=True)
@@ -236,7 +237,7 @@ def assess(
 
 
 def _chunks(characters: Sequence[int]) -> Iterator[range]:
-    """Row numbers in runs of as many documents as are encoded at once."""
+    """Yield the rows of each chunk that is encoded at once."""
     start = total = 0
     for row, count in enumerate(characters):
         if row > start and (row - start == CHUNK_DOCUMENTS or total + count > CHUNK_CHARACTERS):
@@ -248,11 +249,11 @@ def _chunks(characters: Sequence[int]) -> Iterator[range]:
 
 
 def _read(scorer: Scorer, texts: Sequence[str], update: Callable[[int], object] | None) -> Readings:
-    """Readings of a chunk; where one document breaks it, of the others, and no number for that one."""
+    """Return the readings of a chunk. If some documents cause an error, those have no score, and the others do."""
     try:
         return scorer.read(texts, update=update)
     except Exception:
-        # Whatever a tokenizer or a network does on one document, the others must get their scores.
+        # One document that a tokenizer or network fails on must not cost the others their scores.
         tokens, read = np.zeros(len(texts), np.int64), np.zeros(len(texts))
         score_DR = np.full((len(texts), len(scorer.outputs)), np.nan)
         broken = 0
@@ -263,5 +264,5 @@ def _read(scorer: Scorer, texts: Sequence[str], update: Callable[[int], object] 
             except Exception:
                 broken += 1
         if broken == len(texts) > 1:
-            raise
+            raise  # a fault of the model or the machine: nothing here is specific to a document
         return Readings(score_DR, tokens, read)

@@ -1,4 +1,4 @@
-"""From a text to the windows of tokens that the model reads."""
+"""Cut a text into the windows of tokens that the model reads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,25 +12,23 @@ from assay.model import Windows
 
 @dataclass(frozen=True)
 class EncodedText:
-    """One document as the model sees it."""
+    """One document as token ids."""
 
     windows: tuple[tuple[int, ...], ...]
-    """Token ids of each window, special tokens included; at least one window, even for an empty text."""
+    """Token ids of each window, with special tokens. At least one window, even for an empty text."""
     tokens: int
-    """Tokens of the whole document, without special ones."""
+    """Tokens of the whole document, without special tokens."""
     read: int
-    """Tokens of the document that lie in some window."""
+    """Tokens of the document that are in at least one window."""
 
 
 def window_starts(tokens: int, size: int, count: int) -> list[int]:
-    """Where windows of `size` tokens begin in a document of `tokens`, at most `count` of them.
+    """Return the first token of each window of `size` tokens in a document of `tokens`; at most `count` windows.
 
-    A document that they can cover is cut end to end; of a longer one they take the beginning, the end, and
-    places evenly spread between (the beginning alone where `count` is 1).
+    If the windows can cover the document, they are consecutive. Otherwise they are at the beginning, at the end, and
+    evenly spaced between; a single window is at the beginning.
     """
-    if tokens <= size:
-        return [0]
-    if count == 1:
+    if tokens <= size or count == 1:
         return [0]
     if tokens <= size * count:
         return list(range(0, tokens, size))
@@ -38,7 +36,8 @@ def window_starts(tokens: int, size: int, count: int) -> list[int]:
 
 
 def _special(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """Ids that the tokenizer puts before and after a text; read off an example, which works for every family."""
+    """Return the ids that the tokenizer puts before and after a text."""
+    # Read off an example: families of tokenizers configure their special tokens in different ways.
     bare = tokenizer("a", add_special_tokens=False)["input_ids"]
     whole = tokenizer("a")["input_ids"]
     at = next(i for i in range(len(whole)) if whole[i : i + len(bare)] == bare)
@@ -46,22 +45,23 @@ def _special(tokenizer: Any) -> tuple[list[int], list[int]]:
 
 
 def _clean(text: str) -> str:
-    """One `?` for each lone surrogate, as UTF-8 has no place for them: positions stay what they were."""
+    """Replace each lone surrogate, which UTF-8 cannot encode, by one `?`. Positions of characters do not change."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def encode(tokenizer: Any, texts: Sequence[str], windows: Windows) -> list[EncodedText]:
-    """Tokenize texts and cut them into windows. Lone surrogates are read as `?`, as UTF-8 has no place for them."""
+    """Tokenize texts and cut them into windows. Lone surrogates are read as `?`."""
     if not texts:
         return []
     before, after = _special(tokenizer)
     size = windows.tokens - len(before) - len(after)
     clean = [_clean(text) for text in texts]
     encoded = []
-    # verbose=False: a text longer than the encoder is what windows are for, not a reason to warn.
+    # verbose=False: the tokenizer warns of texts longer than the encoder reads, which windows take care of.
     for ids in tokenizer(clean, add_special_tokens=False, verbose=False)["input_ids"]:
         starts = window_starts(len(ids), size, windows.count)
         pieces = [ids[start : start + size] for start in starts]
+        # Windows of a document that they cannot cover may overlap: count each position once.
         read = len(
             {
                 position
@@ -74,12 +74,12 @@ def encode(tokenizer: Any, texts: Sequence[str], windows: Windows) -> list[Encod
 
 
 def window_spans(tokenizer: Any, text: str, windows: Windows) -> list[tuple[int, int]]:
-    """First character and the one after the last of each window that `encode` cuts this text into.
+    """Return (first character, character after the last) of each window that `encode` cuts this text into.
 
-    Raises InputError for a tokenizer without offsets (one not written in Rust).
+    Raise InputError for a tokenizer without offsets (one not written in Rust).
     """
     if not tokenizer.is_fast:
-        raise InputError("this encoder's tokenizer does not tell which characters it read", fix="Use a fast tokenizer")
+        raise InputError("this encoder's tokenizer gives no character offsets", fix="Use a fast tokenizer")
     before, after = _special(tokenizer)
     size = windows.tokens - len(before) - len(after)
     given = tokenizer(_clean(text), add_special_tokens=False, verbose=False, return_offsets_mapping=True)

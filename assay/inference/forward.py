@@ -1,4 +1,4 @@
-"""Batches of windows through the network, and their scores back to documents. Training runs through here too."""
+"""Run batches of windows through the network, and average their scores by document. Training uses it too."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,13 +12,13 @@ from assay.inference.encode import EncodedText
 from assay.model import output_layer
 
 FIRST_TOKEN_POOLED = {"bert", "camembert", "electra", "roberta", "xlm-roberta"}
-"""Types of encoder whose classification head reads the first token; a config does not say it."""
+"""Model types whose classification head reads the first token alone. The config does not contain it."""
 
 
 def token_budget_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Indices in batches whose padded size (longest × number) stays within `budget` tokens, longest first.
+    """Return batches of indices, longest items first, with at most `budget` padded tokens (longest × number) each.
 
-    Sorted by length, so that little is padding; one item longer than the budget is a batch of its own.
+    Items are sorted by length, which keeps padding low. An item longer than the budget is a batch of its own.
     """
     batches: list[list[int]] = []
     for index in np.argsort(-np.asarray(lengths), kind="stable").tolist():
@@ -30,7 +30,7 @@ def token_budget_batches(lengths: Sequence[int], budget: int) -> list[list[int]]
 
 
 def pad(windows: Sequence[Sequence[int]], padding: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and attention mask, both int64 of shape (windows, longest)."""
+    """Return token ids and attention mask, both int64 of shape (windows, longest)."""
     longest = max(len(window) for window in windows)
     ids_WT = np.full((len(windows), longest), padding, dtype=np.int64)
     mask_WT = np.zeros((len(windows), longest), dtype=np.int64)
@@ -42,10 +42,11 @@ def pad(windows: Sequence[Sequence[int]], padding: int, device: torch.device) ->
 
 @contextmanager
 def scoring_only(network: Any) -> Iterator[None]:
-    """Inside, the last layer computes its output for the first token only, where that is all that the head reads.
+    """Compute the last layer for the first token only, inside the block, if the head reads no other token.
 
-    In BERT, RoBERTa and their kin the pooler takes the first token; the output projection and feed-forward of all
-    others, a tenth of the arithmetic of six layers, go nowhere. Scores are the same. Elsewhere nothing changes.
+    The pooler of BERT, RoBERTa and similar encoders reads the first token. The output projection and feed-forward of
+    the other tokens, a tenth of the arithmetic of six layers, are not needed. Scores are the same. Other encoders are
+    not changed.
     """
     if network.config.model_type not in FIRST_TOKEN_POOLED:
         yield
@@ -60,9 +61,10 @@ def scoring_only(network: Any) -> Iterator[None]:
 
 @contextmanager
 def in_bf16(network: Any, device: torch.device) -> Iterator[None]:
-    """Inside, the encoder computes in bf16 and the output layer in fp32: bf16 has no score between 2 and 2 + 1/64."""
+    """Compute the encoder in bf16 and the output layer in fp32, inside the block."""
     head = output_layer(network)
 
+    # The output layer stays in fp32: bf16 has no number between 2 and 2 + 1/64, so that many scores would be equal.
     def exact(x_WH: torch.Tensor) -> torch.Tensor:
         with torch.autocast(device.type, enabled=False):
             return nn.functional.linear(x_WH.float(), head.weight, head.bias)
@@ -72,11 +74,14 @@ def in_bf16(network: Any, device: torch.device) -> Iterator[None]:
         with torch.autocast(device.type, dtype=torch.bfloat16):
             yield
     finally:
-        del head.forward
+        del head.forward  # the instance attribute; the method of the class is visible again
 
 
 def document_scores(network: Any, documents: Sequence[EncodedText], padding: int, device: torch.device) -> torch.Tensor:
-    """Scores of shape (documents, rubrics): means over each document's windows, in one padded batch; differentiable."""
+    """Return scores of shape (documents, rubrics): means over the windows of each document. Differentiable.
+
+    All windows are one padded batch.
+    """
     windows = [window for document in documents for window in document.windows]
     owner_W = torch.tensor(
         [row for row, document in enumerate(documents) for _ in document.windows],

@@ -1,4 +1,4 @@
-"""Texts in, scores and what they mean out."""
+"""Score texts: raw scores, calibrated outputs, scores of single windows, and embeddings."""
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -21,63 +21,64 @@ from assay.progress import counter
 FloatArray = NDArray[np.float64]
 
 CPU_TOKENS, GPU_TOKENS = 1_024, 8_192
-"""Of one forward pass: on a CPU few, so that activations stay in its caches and little is padded."""
+"""Padded tokens of one forward pass. Few on a CPU, so that activations stay in its caches and padding is low."""
 
 
 class ScoredDocument(pa.DataFrameModel):
-    """What the model says of one document. Uncalibrated models give `score` and what was read only.
+    """One row a document. An uncalibrated model gives `score`, `tokens` and `read` only.
 
-    Of a model with several rubrics these are the main one's; behind them come the same five of each further one, with
-    its name before them: `legal_score`, `legal_calibrated`, `legal_p_keep`, `legal_grade`, `legal_keep`.
+    These columns are those of the main rubric. Each further rubric adds five, with its name as a prefix:
+    `legal_score`, `legal_calibrated`, `legal_p_keep`, `legal_grade`, `legal_keep`.
     """
 
-    score: Series[float] = pa.Field(description="the model's raw output; on the scale of the labels, uncalibrated")
-    tokens: Series[int] = pa.Field(ge=0, description="of the whole document, by the model's tokenizer")
+    score: Series[float] = pa.Field(description="raw output of the model, on the scale of the labels, not calibrated")
+    tokens: Series[int] = pa.Field(ge=0, description="tokens of the whole document, by the model's tokenizer")
     read: Series[float] = pa.Field(ge=0, le=1, description="share of these tokens that the model read")
     calibrated: Series[float] | None = pa.Field(description="expected label")
     p_keep: Series[float] | None = pa.Field(ge=0, le=1, description="probability that the label reaches the threshold")
     grade: Series[int] | None = pa.Field(description="whole number shown to people")
-    keep: Series[bool] | None = pa.Field(description="whether the score reaches the cut at the threshold")
+    keep: Series[bool] | None = pa.Field(description="true if the score reaches the cut")
 
 
 @dataclass(frozen=True)
 class Readings:
-    """The network's word on n texts."""
+    """Raw outputs of the network for n texts."""
 
     scores: FloatArray
-    """Shape (n, rubrics)."""
+    """Scores by each rubric, shape (n, rubrics)."""
     tokens: NDArray[np.int64]
-    """Of the whole text, by the model's tokenizer; shape (n,)."""
+    """Tokens of the whole text, by the model's tokenizer; shape (n,)."""
     read: FloatArray
-    """Share of these that lay in some window; shape (n,)."""
+    """Share of these tokens that is in at least one window; shape (n,)."""
 
     @property
     def score(self) -> FloatArray:
-        """By the main rubric, shape (n,)."""
+        """Scores by the main rubric, shape (n,)."""
         return self.scores[:, 0]
 
 
 @dataclass(frozen=True)
 class WindowScore:
-    """A piece of a text that the model read at once."""
+    """Score of one window of a text."""
 
     start: int
     """First character."""
     end: int
-    """The character after its last."""
+    """Character after the last."""
     score: float
+    """Score of this window alone."""
 
 
 class Scorer:
-    """A model made ready to score; every score that Assay shows or acts upon comes from here."""
+    """A model ready to score. Every score that Assay shows or acts upon comes from here."""
 
     def __init__(
         self, model: QualityModel, *, rubric: str = "", device: str | None = None, batch_tokens: int | None = None
     ) -> None:
-        """`rubric`: of a model with several, the name of the one to score by, as if there were no other; without it,
-        all. `batch_tokens`: padded tokens of one forward pass; without it, as many as suit the device.
+        """Move the network to the device.
 
-        Raises InputError where the model has no such rubric.
+        `rubric`: name of the only rubric to score by; without it, all rubrics of the model. `batch_tokens`: padded
+        tokens of one forward pass; without it, the default of the device. Raise InputError for an unknown rubric.
         """
         info = model.info
         self.outputs = [info.output_of(rubric)] if rubric else list(range(len(info.aspects)))
@@ -88,14 +89,14 @@ class Scorer:
 
     @classmethod
     def load(cls, folder: Path, *, rubric: str = "") -> "Scorer":
-        """Raises InputError where the folder holds no model, or one without this rubric."""
+        """Load a model folder. Raise InputError if it holds no model, or a model without this rubric."""
         return cls(load_model(folder), rubric=rubric)
 
     def read(self, texts: Sequence[str], *, update: Callable[[int], object] | None = None) -> Readings:
-        """Scores and what was read of n texts, in their order. `update` is told how many more are done."""
+        """Return the readings of n texts, in their order. `update` is called with the number of texts just finished."""
         documents = encode(self.model.tokenizer, texts, self.model.info.windows)
         score_DR = np.zeros((len(texts), len(self.outputs)))
-        # A document's windows stay in one batch: their mean is taken there.
+        # All windows of a document are in one batch, because their mean is computed there.
         sizes = [len(document.windows) * max(len(window) for window in document.windows) for document in documents]
         for batch in token_budget_batches(sizes, self.batch_tokens):
             score_DR[batch] = self._forward([documents[i] for i in batch])
@@ -103,10 +104,11 @@ class Scorer:
                 update(len(batch))
         tokens = np.array([document.tokens for document in documents], dtype=np.int64)
         seen = np.array([document.read for document in documents], dtype=float)
+        # An empty text has 0 tokens, and counts as read.
         return Readings(score_DR, tokens, np.where(tokens > 0, seen / np.maximum(tokens, 1), 1.0))
 
     def score(self, texts: Sequence[str], *, progress: str = "") -> pd.DataFrame:
-        """ScoredDocument, one row a text, in their order. `progress` names a bar to show."""
+        """Return a table ScoredDocument, one row a text, in their order. `progress`: name of the progress bar."""
         with counter(total=len(texts), unit=" documents", what=progress) if progress else _NoBar() as shown:
             readings = self.read(texts, update=shown.update)
         table = pd.DataFrame({"score": readings.score, "tokens": readings.tokens, "read": readings.read})
@@ -121,9 +123,9 @@ class Scorer:
         return table
 
     def windows(self, text: str) -> list[WindowScore]:
-        """What the model read of one text, in order; the text's score by the main rubric is the mean of these.
+        """Return the windows of one text, in order. Their mean score is the text's score by the main rubric.
 
-        Raises InputError where the encoder's tokenizer does not know which characters a token stands for.
+        Raise InputError for a tokenizer that does not give the characters of its tokens.
         """
         (document,) = encode(self.model.tokenizer, [text], self.model.info.windows)
         spans = window_spans(self.model.tokenizer, text, self.model.info.windows)
@@ -134,7 +136,7 @@ class Scorer:
         return [WindowScore(*span, score) for span, score in zip(spans, scores, strict=True)]
 
     def embed(self, texts: Sequence[str], *, progress: str = "") -> np.ndarray:
-        """Mean-pooled last hidden states, shape (texts, hidden), float32: features of the encoder as it is."""
+        """Return mean-pooled last hidden states of the encoder, shape (texts, hidden), float32."""
         documents = encode(self.model.tokenizer, texts, self.model.info.windows)
         windows = [window for document in documents for window in document.windows]
         owner_W = np.array([row for row, document in enumerate(documents) for _ in document.windows])
@@ -157,7 +159,7 @@ class Scorer:
         return feature_DH / np.bincount(owner_W, minlength=len(texts))[:, None]
 
     def _forward(self, documents: Sequence[EncodedText]) -> np.ndarray:
-        """Scores of one batch, shape (documents, rubrics), in the model's precision."""
+        """Return the scores of one batch, shape (documents, rubrics), computed in the model's precision."""
         network = self.model.network
         fast = in_bf16(network, self.device) if self.model.info.precision == "bf16" else nullcontext()
         with torch.inference_mode(), scoring_only(network), fast:
@@ -170,11 +172,13 @@ class Scorer:
 
 
 class _NoBar:
+    """Stand-in for a progress bar that shows nothing."""
+
     def update(self, n: int) -> None:
-        """Nothing is shown."""
+        """Show nothing."""
 
     def __enter__(self) -> "_NoBar":
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Nothing to close."""
+        """Close nothing."""

@@ -1,4 +1,4 @@
-"""How long a document is for a budget: in tokens of a named tokenizer, or by an estimate that says it is one."""
+"""Count the tokens of documents for a budget: by a named tokenizer, or by an estimate that is named as one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,14 +15,16 @@ from assay.storage import TOKEN_ESTIMATE, digest_file
 
 @dataclass(frozen=True)
 class TokenCounter:
-    """Counts the tokens that a language model would be trained on."""
+    """Count the tokens that a language model would be trained on."""
 
     name: str
-    """What counts, for manifests: the tokenizer with its revision or digest, or that it is an estimate."""
+    """Name for manifests: the tokenizer with its revision or digest, or the name of the estimate."""
     tokenizer: Any = None
+    """transformers tokenizer. None for the estimate."""
 
     def count(self, texts: Sequence[str]) -> NDArray[np.int64]:
-        """Tokens of every text, shape (n,), without special ones."""
+        """Return the tokens of each text, shape (n,), without special tokens."""
+        # Tokenizers refuse lone surrogates, which UTF-8 cannot encode.
         clean = [text.encode("utf-8", "replace") for text in texts]
         if self.tokenizer is None:
             return np.array([(len(data) + 3) // 4 for data in clean], dtype=np.int64)
@@ -33,9 +35,9 @@ class TokenCounter:
 
 
 def token_counter(name: str = "") -> TokenCounter:
-    """The tokenizer of a folder or of `OWNER/NAME@REVISION`; without a name the estimate of UTF-8 bytes / 4.
+    """Return the tokenizer of a folder or of `OWNER/NAME@REVISION`. Without a name: the estimate of UTF-8 bytes / 4.
 
-    Raises InputError where there is none, or a hub's revision is not pinned.
+    Raise InputError if the tokenizer does not exist, or if the revision of a hub is not pinned.
     """
     if not name:
         return TokenCounter(TOKEN_ESTIMATE)

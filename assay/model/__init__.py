@@ -1,4 +1,4 @@
-"""A model folder: encoder and head, its purpose, the maps from score to meaning, and what answers look like."""
+"""A model folder: encoder and head, `assay.json`, the calibration of its scores, and the profile of its answers."""
 
 from assay.model.calibration import CalibratedScores, Calibration
 from assay.model.encoder import PACKAGED, locate_encoder, quiet_transformers

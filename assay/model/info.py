@@ -1,4 +1,4 @@
-"""`assay.json`: what a model folder says of itself beyond weights and tokenizer."""
+"""`assay.json`: the metadata of a model folder beyond weights and tokenizer."""
 
 import json
 import re
@@ -9,23 +9,27 @@ from typing import Any, Literal, get_args
 
 from assay.errors import InputError
 from assay.model.calibration import Calibration
+from assay.options import named
 from assay.rubric import Rubric
+from assay.storage import only_known_fields, parse_json, parse_record
 
 NAME = "assay.json"
 Precision = Literal["fp32", "bf16"]
 FORMAT = 1
 MEANING = ("score", "calibrated", "p_keep", "grade", "keep")
-"""What is said of a document by one rubric; the columns of a further rubric bear its name before these."""
+"""Columns of a document's scores by the main rubric. Columns of a further rubric have its name as a prefix."""
+GET_AGAIN = "Get the model again"
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class Windows:
-    """How much of a document the model reads."""
+    """Windows of a document that the model reads."""
 
-    tokens: int = 512
-    """Tokens a window, with the tokenizer's special ones."""
-    count: int = 1
-    """Most windows a document: 1 reads its beginning, 3 its beginning, middle and end. Their scores are averaged."""
+    tokens: int = field(default=512, metadata=named("window_tokens"))
+    """Tokens in a window, with the special tokens of the tokenizer."""
+    count: int = field(default=1, metadata=named("window_count"))
+    """Most windows of a document: 1 reads its beginning, 3 its beginning, middle and end. Their scores are averaged."""
 
     def __post_init__(self) -> None:
         if self.tokens < 8 or self.count < 1:
@@ -37,7 +41,7 @@ class Windows:
 
 @dataclass(frozen=True)
 class Aspect:
-    """A rubric that the model scores by, and what its scores mean."""
+    """A rubric that the model scores by, with the calibration of its scores."""
 
     rubric: Rubric
     calibration: Calibration | None = None
@@ -45,43 +49,46 @@ class Aspect:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Of tables, where it is not the main rubric: `legal_score` and so on, in the order of MEANING."""
+        """Columns of a further rubric in tables: `legal_score` and so on, in the order of MEANING."""
         return tuple(f"{self.rubric.name}_{name}" for name in MEANING)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values. `parse_record(Aspect, …)` is the inverse."""
         return {
             "rubric": asdict(self.rubric),
             "calibration": self.calibration.to_json() if self.calibration else None,
         }
 
-    @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> "Aspect":
-        """The inverse of `to_json`; raises KeyError or TypeError for anything else."""
-        calibration = fields["calibration"]
-        return cls(Rubric(**fields["rubric"]), Calibration.from_json(calibration) if calibration else None)
-
 
 @dataclass(frozen=True)
+class _Header:
+    """Field that every version of `assay.json` has."""
+
+    format: int
+
+
+@only_known_fields
+@dataclass(frozen=True)
 class ModelInfo:
-    """Everything that scoring needs to know of a model."""
+    """Metadata that scoring needs."""
 
     encoder: str
     """Name of the pretrained encoder."""
     rubric: Rubric
+    """Main rubric: output 0 of the network."""
     windows: Windows
+    """Windows of a document that the model reads."""
     languages: tuple[str, ...] = ("en",)
-    """Languages the labels were in; documents in others are marked, not guessed."""
+    """Languages of the labelled documents, as ISO 639. Documents in other languages are marked as out of scope."""
     precision: Precision = "fp32"
-    """Of the arithmetic, wherever it scores: calibration, evaluation, corpora and service. bf16 is faster where the
-    processor has it, and off from fp32 by some thousandths of the scale; which is why it belongs to the model."""
+    """Arithmetic of all scoring: calibration, evaluation, corpora and service. bf16 is faster if the processor has it,
+    and differs from fp32 by some thousandths of the scale. So it belongs to the model, not to a machine."""
     calibration: Calibration | None = None
-    """Score -> expected label, probability, grade; None until fitted."""
+    """Map from score to expected label, probability and grade. None until fitted."""
     lineage: dict[str, Any] = field(default_factory=dict)
-    """From which data, with which settings: digests and figures."""
+    """Digests of the data, settings and sizes of the training run."""
     others: tuple[Aspect, ...] = ()
-    """Further rubrics that the same network scores by: of its outputs 1, 2, … `rubric` and `calibration` are the main
-    one's, of output 0."""
+    """Further rubrics of the same network: outputs 1, 2, …"""
 
     def __post_init__(self) -> None:
         if self.precision not in get_args(Precision):
@@ -93,6 +100,7 @@ class ModelInfo:
         for name in names[1:]:
             if not re.fullmatch(r"[A-Za-z0-9_-]+", name):  # it names columns and files
                 raise InputError(f"{name!r} is no name for a further rubric", fix="Use letters, digits, _ and -")
+        # Two names can clash after joining: rubric `a` with column `p_keep`, rubric `a_p` with column `keep`.
         columns = [*MEANING, *(column for aspect in self.others for column in aspect.columns)]
         if len(set(columns)) < len(columns):
             clash = next(column for column in columns if columns.count(column) > 1)
@@ -100,23 +108,23 @@ class ModelInfo:
 
     @property
     def aspects(self) -> tuple[Aspect, ...]:
-        """One for each output of the network, in their order: the main rubric's first."""
+        """One aspect for each output of the network, in their order; the main rubric is the first."""
         return (Aspect(self.rubric, self.calibration), *self.others)
 
     def output_of(self, rubric: str) -> int:
-        """Which of the network's outputs scores by a rubric. Raises InputError where the model has none of the name."""
+        """Return the number of the network's output for a rubric. Raise InputError for an unknown rubric."""
         names = [aspect.rubric.name for aspect in self.aspects]
         if rubric not in names:
             raise InputError(f"this model has no rubric {rubric!r}", fix=f"Name one of: {', '.join(names)}")
         return names.index(rubric)
 
     def view(self, rubric: str) -> "ModelInfo":
-        """As if one of the rubrics were the only one. Raises InputError where the model has none of the name."""
+        """Return the metadata with one rubric as the only one. Raise InputError for an unknown rubric."""
         aspect = self.aspects[self.output_of(rubric)]
         return replace(self, rubric=aspect.rubric, calibration=aspect.calibration, others=())
 
     def calibrated(self, calibrations: Sequence[Calibration]) -> "ModelInfo":
-        """With a calibration for each rubric, in the order of the outputs."""
+        """Return the metadata with a calibration for each rubric, in the order of the outputs."""
         first, *rest = calibrations
         others = [
             replace(aspect, calibration=calibration) for aspect, calibration in zip(self.others, rest, strict=True)
@@ -124,8 +132,9 @@ class ModelInfo:
         return replace(self, calibration=first, others=tuple(others))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; nothing of further rubrics where there are none."""
+        """Return plain JSON values. A model with one rubric has no field `others`."""
         fields = asdict(replace(self, others=()))
+        # Releases that knew one rubric refuse unknown fields, and must still read a model with one rubric.
         del fields["others"]
         fields["calibration"] = self.calibration.to_json() if self.calibration else None
         others = {"others": [aspect.to_json() for aspect in self.others]} if self.others else {}
@@ -133,35 +142,27 @@ class ModelInfo:
 
     @classmethod
     def read(cls, folder: Path) -> "ModelInfo":
-        """Raises InputError where the folder is no model of ours or of a later format."""
+        """Return the metadata of a model folder. Raise InputError if Assay did not write it, or a later release did."""
+        where = str(folder)
         try:
-            fields = json.loads((folder / NAME).read_text(encoding="utf-8"))
-            version = fields.pop("format")
-            if version != FORMAT:
-                raise InputError(
-                    f"model format {version}, this release reads {FORMAT}",
-                    where=str(folder),
-                    fix="Install the release that wrote it, or train it again",
-                )
-            calibration = fields.pop("calibration")
-            return cls(
-                rubric=Rubric(**fields.pop("rubric")),
-                windows=Windows(**fields.pop("windows")),
-                languages=tuple(fields.pop("languages")),
-                calibration=Calibration.from_json(calibration) if calibration else None,
-                others=tuple(Aspect.from_json(aspect) for aspect in fields.pop("others", ())),
-                **fields,
-            )
+            content = (folder / NAME).read_bytes()
         except (FileNotFoundError, NotADirectoryError) as error:
             raise InputError(
-                f"no Assay model: {NAME} is missing",
-                where=str(folder),
-                fix="Name a folder that `assay train` wrote",
+                f"no Assay model: {NAME} is missing", where=where, fix="Name a folder that `assay train` wrote"
             ) from error
-        except (OSError, KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        except OSError as error:
+            raise InputError(f"{NAME} cannot be read: {error}", where=where, fix=GET_AGAIN) from error
+        fields = parse_json(dict[str, Any], content, what=NAME, where=where, fix=GET_AGAIN)
+        # Check the format before the fields: a later release may have other fields.
+        version = parse_record(_Header, fields, what=NAME, where=where, fix=GET_AGAIN).format
+        if version != FORMAT:
             raise InputError(
-                f"{NAME} cannot be read: {error!r}", where=str(folder), fix="Get the model again"
-            ) from error
+                f"model format {version}, this release reads {FORMAT}",
+                where=where,
+                fix="Install the release that wrote it, or train it again",
+            )
+        del fields["format"]
+        return parse_record(cls, fields, what=NAME, where=where, fix=GET_AGAIN)
 
     def write(self, folder: Path) -> None:
         """Write `assay.json` into a folder being staged."""
@@ -170,12 +171,15 @@ class ModelInfo:
 
 
 def require_distinct(rubrics: Sequence[Rubric]) -> None:
-    """Raises InputError where one model cannot score by all of these, the main one first: names clash, or are none."""
+    """Raise InputError if one model cannot score by all of these rubrics: a name is invalid, or two names clash.
+
+    The main rubric is the first.
+    """
     ModelInfo("", rubrics[0], Windows(), others=tuple(Aspect(rubric) for rubric in rubrics[1:]))
 
 
 def calibrated_info(model: Path) -> ModelInfo:
-    """What a model folder says of itself. Raises InputError where its scores have no meaning yet."""
+    """Return the metadata of a model folder. Raise InputError if the model is not calibrated."""
     info = ModelInfo.read(model)
     if info.calibration is None:
         raise InputError("this model was never calibrated", where=str(model), fix="Train it with `assay train`")

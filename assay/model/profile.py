@@ -1,6 +1,7 @@
-"""What a model's answers look like in bulk: counts of score, length, language and decisions, on grids fixed beforehand.
+"""Profile of a model's answers: counts of scores, lengths, languages and decisions, on fixed grids.
 
-The profile of the calibration part is kept in the model folder, as `reference.json`, to compare later answers with.
+The profile of the calibration part is stored in the model folder as `reference.json`. The watch compares later answers
+with it.
 """
 
 import json
@@ -16,40 +17,59 @@ from numpy.typing import NDArray
 
 from assay.errors import InputError
 from assay.rubric import Rubric
+from assay.storage import only_known_fields, parse_json, parse_record
 
 REFERENCE = "reference.json"
 FORMAT = 1
 CELLS_A_SCALE = 1_024
-"""Cells of the score grid over the scale of the rubric. Half a scale beyond each end is on the grid; what lies further
-out is counted in its outermost cells."""
+"""Cells of the score grid over the scale of the rubric. The grid extends half a scale beyond each end; scores further
+out are counted in its outermost cells."""
 CELLS_AN_OCTAVE = 8
 """Cells of the length grid from one length to its double."""
 PROFILED = ("score", "tokens", "read", "keep", "language", "reason")
-"""What a profile is made of: columns of an Assessment."""
+"""Columns of an Assessment that a profile counts."""
+GET_AGAIN = "Get the model again"
 
 
 @dataclass(frozen=True)
+class _Header:
+    """Fields that tell whether the counts are on the grids of this release."""
+
+    format: int
+    cells: tuple[int, int]
+
+
+@only_known_fields
+@dataclass(frozen=True)
 class Profile:
-    """Exact counts of the scored documents of one population. Grids depend on no data, so that counts add up."""
+    """Exact counts of the scored documents of one population.
+
+    The grids do not depend on the data, so that profiles can be added.
+    """
 
     low: float
-    """Ends of the scale of labels."""
+    """Lowest grade of the rubric."""
     high: float
+    """Highest grade of the rubric."""
     documents: int = 0
-    """With a score; others are not counted."""
+    """Documents with a score. Documents without one are not counted."""
     scores: Mapping[int, int] = field(default_factory=dict)
     """Cell of the score -> documents."""
     lengths: Mapping[int, int] = field(default_factory=dict)
     """Cell of the length in tokens of the model's tokenizer -> documents."""
     languages: Mapping[str, int] = field(default_factory=dict)
-    """ISO 639 -> documents; empty where none was recognised."""
+    """Language as ISO 639 -> documents. The empty text counts documents in no recognised language."""
     truncated: int = 0
-    """Read in part."""
+    """Documents of which the model read a part."""
     kept: int = 0
+    """Documents whose score reaches the cut."""
 
     @classmethod
     def of(cls, rubric: Rubric, table: pd.DataFrame) -> "Profile":
-        """Of rows with PROFILED, where `reason` is empty for those that have a score; `reason` may be missing."""
+        """Count the rows of a table with the columns PROFILED.
+
+        Rows with a `reason` have no score and are left out. The column `reason` may be missing.
+        """
         scored = table[table["reason"].isna()] if "reason" in table else table
         return cls(
             float(rubric.low),
@@ -64,7 +84,7 @@ class Profile:
 
     @classmethod
     def sum(cls, rubric: Rubric, parts: Iterable["Profile"]) -> "Profile":
-        """Of all parts together."""
+        """Add profiles of one rubric."""
         scores: Counter[int] = Counter()
         lengths: Counter[int] = Counter()
         languages: Counter[str] = Counter()
@@ -78,32 +98,17 @@ class Profile:
         return cls(float(rubric.low), float(rubric.high), documents, *counts, truncated=truncated, kept=kept)
 
     def score_at(self, cell: int) -> float:
-        """Lower edge of a cell of the score grid."""
+        """Return the lower edge of a cell of the score grid."""
         return self.low + cell / CELLS_A_SCALE * (self.high - self.low)
 
     @staticmethod
     def length_at(cell: int) -> float:
-        """Lower edge of a cell of the length grid, in tokens."""
+        """Return the lower edge of a cell of the length grid, in tokens."""
         return float(2 ** (cell / CELLS_AN_OCTAVE) - 1)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, the same for equal profiles."""
+        """Return plain JSON values, equal for equal profiles."""
         return {"format": FORMAT, "cells": [CELLS_A_SCALE, CELLS_AN_OCTAVE], **asdict(self)}
-
-    @classmethod
-    def from_json(cls, fields: Mapping[str, Any]) -> "Profile":
-        """The inverse of `to_json`; raises KeyError, TypeError or ValueError for anything else."""
-        given = dict(fields)
-        if (given.pop("format"), given.pop("cells")) != (FORMAT, [CELLS_A_SCALE, CELLS_AN_OCTAVE]):
-            raise ValueError("another format")
-        for name, key in (("scores", int), ("lengths", int), ("languages", str)):
-            given[name] = {key(cell): int(count) for cell, count in given[name].items()}
-            if min(given[name].values(), default=0) < 0 or sum(given[name].values()) != given["documents"]:
-                raise ValueError(f"{name} do not add up to {given['documents']} documents")
-        for name in ("truncated", "kept"):
-            if not 0 <= given[name] <= given["documents"]:
-                raise ValueError(f"{name} is {given[name]} of {given['documents']} documents")
-        return cls(**given)
 
     def write(self, folder: Path) -> None:
         """Write `reference.json` into a model folder being staged."""
@@ -111,30 +116,55 @@ class Profile:
 
     @classmethod
     def read(cls, folder: Path) -> "Profile":
-        """Of a model folder. Raises InputError where there is none, as in models of earlier releases."""
+        """Return the profile of a model folder.
+
+        Raise InputError if the file is missing, as in models of earlier releases, or damaged.
+        """
+        where = str(folder)
         try:
-            return cls.from_json(json.loads((folder / REFERENCE).read_text(encoding="utf-8")))
+            content = (folder / REFERENCE).read_bytes()
         except FileNotFoundError as error:
             raise InputError(
                 f"no reference is kept with this model: {REFERENCE} is missing",
-                where=str(folder),
+                where=where,
                 fix="Name scores of a corpus to compare with, or calibrate it with this release",
             ) from error
-        except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(
-                f"{REFERENCE} cannot be read: {error!r}", where=str(folder), fix="Get the model again"
-            ) from error
+        except OSError as error:
+            raise InputError(f"{REFERENCE} cannot be read: {error}", where=where, fix=GET_AGAIN) from error
+        fields = parse_json(dict[str, Any], content, what=REFERENCE, where=where, fix=GET_AGAIN)
+        header = parse_record(_Header, fields, what=REFERENCE, where=where, fix=GET_AGAIN)
+        if header != _Header(FORMAT, (CELLS_A_SCALE, CELLS_AN_OCTAVE)):
+            raise InputError(f"{REFERENCE} cannot be read: it has another format", where=where, fix=GET_AGAIN)
+        del fields["format"], fields["cells"]
+        profile = parse_record(cls, fields, what=REFERENCE, where=where, fix=GET_AGAIN)
+        if fault := profile._fault():
+            raise InputError(f"{REFERENCE} cannot be read: {fault}", where=where, fix=GET_AGAIN)
+        return profile
+
+    def _fault(self) -> str:
+        """Return the first contradiction between the counts. Empty if they agree."""
+        for name, counts in (("scores", self.scores), ("lengths", self.lengths), ("languages", self.languages)):
+            if min(counts.values(), default=0) < 0 or sum(counts.values()) != self.documents:
+                return f"{name} do not add up to {self.documents} documents"
+        for name, count in (("truncated", self.truncated), ("kept", self.kept)):
+            if not 0 <= count <= self.documents:
+                return f"{name} is {count} of {self.documents} documents"
+        return ""
 
 
 def _score_cells(scores: NDArray[np.float64], low: float, high: float) -> NDArray[np.int64]:
+    """Return the cell of each score on the linear grid."""
     cells = np.floor((scores - low) / (high - low) * CELLS_A_SCALE)
     return np.clip(cells, -CELLS_A_SCALE // 2, 3 * CELLS_A_SCALE // 2).astype(np.int64)
 
 
 def _length_cells(tokens: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the cell of each length on the logarithmic grid."""
+    # + 1, because an empty document has 0 tokens and 0 has no logarithm.
     return np.floor(CELLS_AN_OCTAVE * np.log2(tokens + 1)).astype(np.int64)
 
 
 def _counts(cells: NDArray[np.int64]) -> dict[int, int]:
+    """Return the documents in each cell that is not empty."""
     values, counts = np.unique(cells, return_counts=True)
     return dict(zip(values.tolist(), counts.tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""A quality model: network, tokenizer and what they mean, from a new encoder or from a model folder."""
+"""A quality model: network, tokenizer and `assay.json`, from a new encoder or from a model folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,27 +14,29 @@ from assay.model.info import ModelInfo
 
 @dataclass
 class QualityModel:
-    """The three parts that a score needs."""
+    """Network, tokenizer and metadata: all that scoring needs."""
 
     network: Any
-    """A transformers sequence classifier with one output for each rubric."""
+    """transformers sequence classifier with one output for each rubric."""
     tokenizer: Any
+    """transformers tokenizer of the encoder."""
     info: ModelInfo
     trained_head: bool = False
-    """Whether the head came with the encoder: its outputs mean something, on a scale of labels."""
+    """True if the head was loaded with the encoder: its outputs are scores on the scale of the labels."""
 
 
 def new_model(info: ModelInfo, *, seed: int) -> QualityModel:
-    """The pretrained encoder under a new head, equal for equal seeds; a classifier of one output keeps its own.
+    """Return the pretrained encoder with a new head, whose weights depend on `seed`.
 
-    Raises InputError for an unknown encoder, and for windows longer than it reads.
+    A classifier with one output keeps its own head. Raise InputError for an unknown encoder, and for windows longer
+    than the encoder reads.
     """
-    torch.manual_seed(seed)  # the head's initial weights
+    torch.manual_seed(seed)  # the initial weights of the head
     return _open(*locate_encoder(info.encoder), info, new_head=True)
 
 
 def load_model(folder: Path) -> QualityModel:
-    """A saved model, ready to score. Raises InputError where the folder is not one, or is damaged."""
+    """Return a saved model, ready to score. Raise InputError if the folder holds no model or a damaged one."""
     return _open(str(folder), None, ModelInfo.read(folder), new_head=False)
 
 
@@ -62,7 +64,7 @@ def _open(path: str, revision: str | None, info: ModelInfo, *, new_head: bool) -
             fix="Check the name; a folder needs config.json, model.safetensors and a tokenizer",
         ) from error
     if not new_head and (report["missing_keys"] or report["unexpected_keys"]):
-        # transformers would fill the gaps with random weights and go on.
+        # transformers would fill the gaps with random weights, without an error.
         odd = sorted([*report["missing_keys"], *report["unexpected_keys"]])
         raise InputError(
             f"the weights do not fit the network: {', '.join(odd[:3])}", where=path, fix="Get the model again"
@@ -75,6 +77,7 @@ def _open(path: str, revision: str | None, info: ModelInfo, *, new_head: bool) -
             fix="Shorten them",
         )
     if new_head and info.others:
+        # A saved classifier with the same number of outputs would keep its head, which was trained for something else.
         _reset(output_layer(network), network)
     lacking = {*report["missing_keys"], *(entry[0] for entry in report["mismatched_keys"])}
     head = next(name for name, module in network.named_modules() if module is output_layer(network))
@@ -82,7 +85,7 @@ def _open(path: str, revision: str | None, info: ModelInfo, *, new_head: bool) -
 
 
 def _outputs(info: ModelInfo) -> dict[str, Any]:
-    """How many outputs there are; several bear the names of their rubrics, for whoever loads the folder without us."""
+    """Return the config of the outputs. Several are named by their rubrics, for users of plain transformers."""
     if not info.others:
         return {"num_labels": 1}
     names = [aspect.rubric.name for aspect in info.aspects]
@@ -90,7 +93,7 @@ def _outputs(info: ModelInfo) -> dict[str, Any]:
 
 
 def _reset(layer: nn.Linear, network: Any) -> None:
-    """New weights: an encoder that was saved with a head of just so many outputs would keep it."""
+    """Give the layer new random weights."""
     nn.init.normal_(layer.weight, std=getattr(network.config, "initializer_range", 0.02))
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
@@ -102,12 +105,15 @@ def save_model(model: QualityModel, folder: Path) -> None:
         model.network.save_pretrained(folder)
         model.tokenizer.save_pretrained(folder)
     for weights in folder.glob("*.safetensors"):
-        weights.chmod(0o644)  # safetensors writes for the owner alone, and a server runs as somebody else
+        weights.chmod(0o644)  # safetensors writes with mode 0600, and a server runs as another user
     model.info.write(folder)
 
 
 def output_layer(network: Any) -> nn.Linear:
-    """The linear layer whose outputs are the scores: the last one with as many outputs as the network has."""
+    """Return the linear layer whose outputs are the scores: the last one with as many outputs as the network.
+
+    Raise InputError if the network has no such layer.
+    """
     count = network.config.num_labels
     layers = [module for module in network.modules() if isinstance(module, nn.Linear) and module.out_features == count]
     if not layers:

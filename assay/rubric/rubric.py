@@ -8,13 +8,14 @@ from pathlib import Path
 import yaml
 
 from assay.errors import InputError
-from assay.storage import clear_permission_errors
+from assay.storage import clear_permission_errors, only_known_fields
 
 DOMAINS = Path(__file__).parent / "domains"
 MOST_GRADES = 1_000
 """Of a scale; a column with more is hardly one of labels, but of ids or of times."""
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class Rubric:
     """Labels lie between `low` and `high`; a document is kept from `threshold` on."""

@@ -26,17 +26,17 @@ MODELS = [
     ),
     model_row(
         "assay.json of another program",
-        ("assay.json cannot be read: KeyError('format')", "/model)", MODEL_AGAIN),
+        ("assay.json cannot be read: format: field required", "/model)", MODEL_AGAIN),
         lambda path: write(path / "assay.json", "{}"),
     ),
     model_row(
         "assay.json that is no JSON",
-        ("assay.json cannot be read: JSONDecodeError", "/model)", MODEL_AGAIN),
+        ("assay.json cannot be read: Expecting property name", "/model)", MODEL_AGAIN),
         lambda path: write(path / "assay.json", "{"),
     ),
     model_row(
         "assay.json that is no UTF-8",
-        ("assay.json cannot be read: UnicodeDecodeError", "/model)", MODEL_AGAIN),
+        ("assay.json cannot be read: Expecting value", "/model)", MODEL_AGAIN),
         lambda path: write(path / "assay.json", b"\xff\xfe"),
     ),
     model_row(
@@ -46,7 +46,7 @@ MODELS = [
     ),
     model_row(
         "model of an unknown precision",
-        ("precision is 'fp99'", "assay.json)", "Give fp32 or bf16"),
+        ("assay.json cannot be read: precision: input should be 'fp32' or 'bf16'", "/model)", MODEL_AGAIN),
         lambda path: change_info(path, precision="fp99"),
     ),
     model_row(

@@ -1,4 +1,4 @@
-"""Assessment: any text at all gets a score, or one of a few reasons why there is none."""
+"""Assessment: any text gets a score, or one of a few reasons why it has no score."""
 
 import json
 from pathlib import Path
@@ -32,7 +32,7 @@ def scorer(tiny_model: Path) -> Scorer:
     return Scorer.load(tiny_model)
 
 
-def test_poison_gets_a_reason_and_its_neighbours_the_scores_they_have_alone(scorer: Scorer, sample: list[dict]) -> None:
+def test_refused_texts_do_not_change_the_scores_of_their_neighbours(scorer: Scorer, sample: list[dict]) -> None:
     good = [row["text"] for row in sample[: len(POISON) + 1]]
     mixed: list[str | None] = [None]
     for text, poison in zip(good, POISON, strict=False):
@@ -73,7 +73,9 @@ def test_the_same_texts_give_the_same_bytes(scorer: Scorer, sample: list[dict]) 
     assert sum(done) == 150
 
 
-def test_a_document_that_breaks_the_network_costs_only_itself(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_document_that_breaks_the_network_is_the_only_one_without_a_score(
+    scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     texts, whole = [f"a lesson about number {n}" for n in range(6)], scorer.read
 
     def fragile(some: list[str], **options: object) -> object:
@@ -105,7 +107,7 @@ def test_a_language_is_out_of_scope_only_beyond_doubt(scorer: Scorer) -> None:
     assert identify_language("\ud800\x00").probability <= 1
 
 
-def test_windows_say_which_characters_made_the_score(scorer: Scorer, sample: list[dict]) -> None:
+def test_windows_have_their_characters_and_their_mean_is_the_score(scorer: Scorer, sample: list[dict]) -> None:
     text = "\ud800 " + " ".join(row["text"] for row in sample[:5])
 
     windows = scorer.windows(text)
@@ -120,7 +122,7 @@ def test_windows_say_which_characters_made_the_score(scorer: Scorer, sample: lis
     assert [(each.start, each.end) for each in scorer.windows("")] == [(0, 0)]
 
 
-def test_a_model_without_calibration_has_nothing_to_say(scorer: Scorer) -> None:
+def test_a_model_without_calibration_is_refused(scorer: Scorer) -> None:
     from dataclasses import replace
 
     bare = Scorer(replace(scorer.model, info=replace(scorer.model.info, calibration=None)))
@@ -130,9 +132,7 @@ def test_a_model_without_calibration_has_nothing_to_say(scorer: Scorer) -> None:
         Limits(characters=0)
 
 
-def test_a_model_of_bf16_scores_in_bf16_wherever_it_scores(
-    tiny_model: Path, sample: list[dict], tmp_path: Path
-) -> None:
+def test_a_model_of_bf16_always_scores_in_bf16(tiny_model: Path, sample: list[dict], tmp_path: Path) -> None:
     from dataclasses import replace
 
     import torch
@@ -141,7 +141,7 @@ def test_a_model_of_bf16_scores_in_bf16_wherever_it_scores(
     from assay.model import save_model
 
     scorer = Scorer.load(tiny_model)
-    with torch.no_grad():  # as it is, it says nearly the same of every text, and fp32 itself makes some of it equal
+    with torch.no_grad():  # as it is, its scores are nearly equal, and some are equal in fp32 itself
         for weights in scorer.model.network.base_model.parameters():
             weights.mul_(4 if weights.ndim == 2 else 1)
     texts = [row["text"] for row in sample[:60]]
@@ -157,7 +157,7 @@ def test_a_model_of_bf16_scores_in_bf16_wherever_it_scores(
     assert 0 < np.abs(rounded - exact).max() < 0.05
     assert len(set(rounded)) > 55, "the output layer is not rounded"
     assert check_golden(loaded, tmp_path).passed
-    np.testing.assert_array_equal(scorer.score(texts)["score"], exact)  # nothing of it stays in the network
+    np.testing.assert_array_equal(scorer.score(texts)["score"], exact)  # the network computes in fp32 again
 
 
 def test_the_last_layer_for_one_token_gives_the_same_scores(scorer: Scorer, sample: list[dict]) -> None:

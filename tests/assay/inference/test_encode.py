@@ -1,4 +1,4 @@
-"""Windows: what is read of a document, and that it is read as plain transformers would."""
+"""Windows: the tokens that are read, equal to those of plain transformers."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def test_batches_hold_every_item_once_within_the_budget(lengths: list[int], budg
         assert len(batch) == 1 or max(lengths[i] for i in batch) * len(batch) <= budget
 
 
-def test_one_window_is_what_plain_transformers_reads(tiny_encoder: Path, sample: list[dict]) -> None:
+def test_one_window_has_the_tokens_of_plain_transformers(tiny_encoder: Path, sample: list[dict]) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_encoder)
     texts = [row["text"] for row in sample[:50]]
 
@@ -46,7 +46,7 @@ def test_one_window_is_what_plain_transformers_reads(tiny_encoder: Path, sample:
     assert [list(document.windows[0]) for document in ours] == plain
 
 
-def test_what_was_read_is_counted(tiny_encoder: Path, sample: list[dict]) -> None:
+def test_the_tokens_in_windows_are_counted(tiny_encoder: Path, sample: list[dict]) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_encoder)
     long = " ".join(row["text"] for row in sample[:5])
 
@@ -59,7 +59,7 @@ def test_what_was_read_is_counted(tiny_encoder: Path, sample: list[dict]) -> Non
 
 
 @pytest.mark.parametrize("text", ["", " ", "\x00\x01", "\ud800 half a pair", "\u200b", "a" * 100_000])
-def test_no_text_stops_it(tiny_encoder: Path, text: str) -> None:
+def test_every_text_can_be_encoded(tiny_encoder: Path, text: str) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_encoder)
 
     (document,) = encode(tokenizer, [text], Windows(tokens=16, count=2))

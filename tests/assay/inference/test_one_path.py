@@ -1,4 +1,4 @@
-"""Train/serve skew is impossible where there is one place that tokenizes and runs an encoder."""
+"""Only assay/inference tokenizes and runs an encoder, so that training and service cannot differ."""
 
 import ast
 import traceback
@@ -15,7 +15,7 @@ from assay.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[3]
 ALLOWED = {"assay/inference", "assay/model"}
-"""model/ opens networks and tokenizers and never calls them, which the second test sees by running."""
+"""model/ loads networks and tokenizers but never calls them; the last test checks that by running."""
 
 RUNS_AN_ENCODER = {
     "logits",
@@ -69,14 +69,14 @@ def test_no_other_module_tokenizes_or_runs_an_encoder() -> None:
     assert found == []
 
 
-def test_the_check_itself_sees_an_offence(tmp_path: Path) -> None:
+def test_the_check_itself_finds_an_offence(tmp_path: Path) -> None:
     bad = ROOT / "assay" / "inference" / "scorer.py"
     assert any("last_hidden_state" in offence for offence in offences(bad))
 
 
 @pytest.fixture
 def callers(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
-    """Which file of ours was nearest on the stack at every call of a tokenizer and of a network."""
+    """Files of Assay that were innermost on the stack when a tokenizer or a network was called."""
     seen: dict[str, set[str]] = {"tokenizer": set(), "network": set()}
 
     def watched(kind: str, original: Callable) -> Callable:

@@ -1,4 +1,4 @@
-"""One pass for all rubrics: each says what it would say alone, bit for bit."""
+"""One pass for all rubrics gives the scores that each rubric gives alone, bit for bit."""
 
 import json
 from dataclasses import replace
@@ -25,12 +25,12 @@ def texts(sample: list[dict]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def scorer(tiny_encoder: Path, texts: list[str]) -> Scorer:
-    """Untrained, of three outputs, each calibrated to labels that it ranks."""
+    """An untrained model with three outputs, each calibrated to labels in the order of its scores."""
     info = ModelInfo(
         str(tiny_encoder), RUBRICS[0], Windows(24, 3), others=tuple(Aspect(rubric) for rubric in RUBRICS[1:])
     )
     bare = Scorer(new_model(info, seed=0))
-    with torch.no_grad():  # as it comes, it says nearly the same of every text
+    with torch.no_grad():  # as it is, its scores are nearly equal
         for weights in bare.model.network.parameters():
             weights.mul_(8 if weights.ndim == 2 else 1)
     fitted = []
@@ -40,7 +40,7 @@ def scorer(tiny_encoder: Path, texts: list[str]) -> Scorer:
     return Scorer(replace(bare.model, info=info.calibrated(fitted)))
 
 
-def test_one_pass_says_what_each_rubric_says_alone_bit_for_bit(scorer: Scorer, texts: list[str]) -> None:
+def test_one_pass_gives_the_scores_of_each_rubric_alone_bit_for_bit(scorer: Scorer, texts: list[str]) -> None:
     together = scorer.score(texts)
 
     assert together.columns.tolist()[:7] == ["score", "tokens", "read", "calibrated", "p_keep", "grade", "keep"]
@@ -55,7 +55,7 @@ def test_one_pass_says_what_each_rubric_says_alone_bit_for_bit(scorer: Scorer, t
     assert not np.allclose(together["score"], together["legal_score"])
 
 
-def test_an_output_is_that_of_plain_transformers(scorer: Scorer, texts: list[str]) -> None:
+def test_outputs_equal_those_of_plain_transformers(scorer: Scorer, texts: list[str]) -> None:
     network, tokenizer = scorer.model.network, scorer.model.tokenizer
     short = [text[:20] for text in texts[:10]]  # of one window
     batch = tokenizer(short, truncation=True, max_length=24, padding=True, return_tensors="pt")
@@ -65,14 +65,14 @@ def test_an_output_is_that_of_plain_transformers(scorer: Scorer, texts: list[str
     np.testing.assert_allclose(scorer.read(short).scores, plain, atol=1e-4)
 
 
-def test_bf16_leaves_no_output_rounded(scorer: Scorer, texts: list[str]) -> None:
+def test_bf16_rounds_no_output(scorer: Scorer, texts: list[str]) -> None:
     fast = Scorer(replace(scorer.model, info=replace(scorer.model.info, precision="bf16")))
 
     for scores in fast.read(texts).scores.T:
         assert len(set(scores)) > 55
 
 
-def test_every_rubric_says_something_of_every_document_or_none_does(scorer: Scorer, texts: list[str]) -> None:
+def test_a_document_has_scores_by_every_rubric_or_by_none(scorer: Scorer, texts: list[str]) -> None:
     mixed = [texts[0], "", None, texts[1]]
     found = assess(scorer, mixed)
 
@@ -95,7 +95,7 @@ def test_every_rubric_says_something_of_every_document_or_none_does(scorer: Scor
     assert "rubrics" not in assess(Scorer(scorer.model, rubric="legal"), mixed).rows()[0]
 
 
-def test_a_model_with_one_rubric_that_was_never_calibrated_has_nothing_to_say(scorer: Scorer) -> None:
+def test_a_model_with_one_uncalibrated_rubric_is_refused(scorer: Scorer) -> None:
     info = scorer.model.info
     bare = replace(info, others=(info.others[0], Aspect(RUBRICS[2])))
 
@@ -115,10 +115,36 @@ def test_the_golden_documents_cover_every_output(scorer: Scorer, texts: list[str
 
     loaded, rubric = Scorer.load(tmp_path), RUBRICS[output]
     tolerance = 1e-3 * (rubric.high - rubric.low)
-    for off, passes in ((0.9, True), (1.1, False)):  # planted: one output says something else
+    for off, passes in ((0.9, True), (1.1, False)):  # planted: one output is shifted
         with torch.no_grad():
             output_layer(loaded.model.network).bias.copy_(output_layer(scorer.model.network).bias)
             output_layer(loaded.model.network).bias[output] += off * tolerance
         report = check_golden(loaded, tmp_path)
         assert report.passed == passes
         assert report.worst == pytest.approx(off * report.tolerance, rel=0.05)
+
+
+def test_golden_texts_with_unicode_line_separators_are_read_again(
+    scorer: Scorer, texts: list[str], tmp_path: Path
+) -> None:
+    odd = [f"{text}\u2028and\x85more" for text in texts]
+
+    write_golden(scorer, [str(n) for n in range(len(odd))], odd, tmp_path)
+
+    assert {row["text"] for row in read_golden(tmp_path)} <= set(odd)
+    assert check_golden(scorer, tmp_path).passed
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("{", "Expecting property name"),
+        ("3", "valid dictionary"),
+        ('{"id": "a", "text": "b"}', "score: field required"),
+    ],
+)
+def test_damaged_golden_documents_are_refused_with_their_line(tmp_path: Path, line: str, fault: str) -> None:
+    (tmp_path / "golden.jsonl").write_text('{"id": "a", "text": "b", "score": 1}\n' + line + "\n")
+
+    with pytest.raises(InputError, match=rf"golden\.jsonl cannot be read: .*{fault}.*line 2"):
+        read_golden(tmp_path)

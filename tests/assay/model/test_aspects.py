@@ -1,4 +1,4 @@
-"""Several rubrics of one model: written, read again, looked at one by one; and a model of one rubric as it ever was."""
+"""Models of several rubrics: write, read, and view one by one. Models of one rubric are unchanged."""
 
 import json
 from dataclasses import replace
@@ -37,7 +37,7 @@ def test_what_is_written_is_read_again(info: ModelInfo, tmp_path: Path) -> None:
     assert ModelInfo.read(tmp_path) == info
 
 
-def test_a_folder_of_one_rubric_says_nothing_of_others_and_an_old_one_is_read(info: ModelInfo, tmp_path: Path) -> None:
+def test_a_model_of_one_rubric_is_written_and_read_as_in_earlier_releases(info: ModelInfo, tmp_path: Path) -> None:
     alone = replace(info, others=())
     alone.write(tmp_path)
 
@@ -47,15 +47,43 @@ def test_a_folder_of_one_rubric_says_nothing_of_others_and_an_old_one_is_read(in
     assert ModelInfo.read(tmp_path) == alone
 
 
-@pytest.mark.parametrize("damage", [{"rubric": {}}, {"calibration": None}, {"rubric": {"name": "x"}, "calibration": 3}])
-def test_a_damaged_further_rubric_is_refused(info: ModelInfo, tmp_path: Path, damage: dict) -> None:
+def test_assay_json_of_earlier_releases_opens(info: ModelInfo, tmp_path: Path) -> None:
+    """The first releases wrote neither `precision` nor `others`, and calibrations without `target` and `curve`."""
+    alone = replace(info, calibration=calibration(info.rubric), others=())
+    fields = alone.to_json()
+    del fields["precision"], fields["calibration"]["target"], fields["calibration"]["curve"]
+    (tmp_path / "assay.json").write_text(json.dumps(fields))
+
+    assert alone.calibration is not None
+    assert ModelInfo.read(tmp_path) == replace(alone, calibration=replace(alone.calibration, curve=None))
+
+
+@pytest.mark.parametrize(
+    ("damage", "fault"),
+    [
+        ({"rubric": {}}, r"others\.0\.rubric\.name: field required"),
+        ({"calibration": None}, r"others\.0\.rubric: field required"),
+        ({"rubric": {"name": "x"}, "calibration": 3}, r"others\.0\.rubric\.low: field required"),
+    ],
+)
+def test_a_damaged_further_rubric_is_refused(info: ModelInfo, tmp_path: Path, damage: dict, fault: str) -> None:
     (tmp_path / "assay.json").write_text(json.dumps({**info.to_json(), "others": [damage]}))
 
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match=f"assay.json cannot be read: {fault}"):
         ModelInfo.read(tmp_path)
 
 
-def test_one_rubric_is_looked_at_as_if_it_were_the_only_one(info: ModelInfo) -> None:
+@pytest.mark.parametrize("place", ["", "rubric", "windows", "calibration"])
+def test_an_unknown_field_is_refused(info: ModelInfo, tmp_path: Path, place: str) -> None:
+    fields = replace(info, calibration=calibration(info.rubric)).to_json()
+    (fields[place] if place else fields)["new"] = 1
+    (tmp_path / "assay.json").write_text(json.dumps(fields))
+
+    with pytest.raises(InputError, match=r"assay\.json cannot be read: .*new: unexpected keyword argument"):
+        ModelInfo.read(tmp_path)
+
+
+def test_a_view_has_one_rubric_as_the_only_one(info: ModelInfo) -> None:
     legal = info.view("legal")
 
     assert (legal.rubric, legal.calibration, legal.others) == (LEGAL, calibration(LEGAL), ())
@@ -94,7 +122,7 @@ def test_a_network_has_an_output_for_each_rubric_under_a_new_head(
     layer = output_layer(first.network)
     assert layer.weight.shape == (1 + len(others), 32)
     assert torch.equal(layer.weight, output_layer(again.network).weight)
-    # The tiny encoder was saved with a head of two outputs, which say something else.
+    # The tiny encoder was saved with a head of two outputs, which must not be kept.
     assert not torch.equal(layer.weight, output_layer(another.network).weight)
     assert len(layer.weight.unique(dim=0)) == 1 + len(others)
 

@@ -1,4 +1,4 @@
-"""Calibration: monotone, exact in its margins, finite where labels are separated, and refused where it cannot hold."""
+"""Calibration: monotone, exact in its margins, finite for separated labels, and refused for unusable data."""
 
 import json
 
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from assay.errors import InputError
 from assay.model import Calibration
+from assay.storage import parse_json
 
 FINITE = st.floats(-1e4, 1e4, allow_nan=False)
 
@@ -28,7 +29,7 @@ def tables(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 
 @settings(max_examples=60, deadline=None)
 @given(tables(), st.lists(FINITE, min_size=2, max_size=30), st.sampled_from([1, 2.25, 3, 5]))
-def test_everything_rises_with_the_score(
+def test_every_output_is_non_decreasing_in_the_score(
     table: tuple[np.ndarray, np.ndarray], scores: list[float], threshold: float
 ) -> None:
     calibration = fitted(*table, threshold)
@@ -48,10 +49,10 @@ def test_everything_rises_with_the_score(
 
 @settings(max_examples=40, deadline=None)
 @given(tables())
-def test_json_gives_the_same_back(table: tuple[np.ndarray, np.ndarray]) -> None:
+def test_a_calibration_written_as_json_is_read_back_equal(table: tuple[np.ndarray, np.ndarray]) -> None:
     calibration = fitted(*table)
 
-    assert Calibration.from_json(json.loads(json.dumps(calibration.to_json(), allow_nan=False))) == calibration
+    assert parse_json(Calibration, json.dumps(calibration.to_json(), allow_nan=False), what="it") == calibration
 
 
 def planted(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -91,7 +92,7 @@ def test_a_threshold_between_levels_and_fractional_labels_are_exact() -> None:
     assert meaning.calibrated.mean() == pytest.approx(labels.mean(), abs=2e-3)
 
 
-def test_a_grade_is_given_as_often_as_labels_round_to_it() -> None:
+def test_each_grade_is_as_frequent_as_labels_that_round_to_it() -> None:
     """Means of two raters lie between the grades; cut points for labels that reach a grade would grade too low."""
     scores, first = planted(2000)
     labels = (first + np.clip(first + np.random.default_rng(1).integers(-1, 2, len(first)), 0, 5)) / 2
@@ -103,7 +104,7 @@ def test_a_grade_is_given_as_often_as_labels_round_to_it() -> None:
     assert meaning.keep.sum() == (labels >= 3).sum()
 
 
-def test_rare_grades_are_given_where_a_rounded_expectation_would_give_none() -> None:
+def test_rare_grades_occur_that_a_rounded_expectation_would_never_give() -> None:
     generator = np.random.default_rng(0)
     labels = generator.choice(6, 2000, p=[0.12, 0.58, 0.22, 0.05, 0.02, 0.01]).astype(float)
     scores = labels + generator.normal(0, 2, len(labels))
@@ -129,7 +130,7 @@ def test_perfect_separation_and_equal_scores_stay_finite() -> None:
     assert meaning.keep.tolist() == [True, True, True]
 
 
-def test_a_score_that_points_the_wrong_way_gets_no_slope() -> None:
+def test_a_score_that_falls_with_the_label_gets_slope_0() -> None:
     scores, labels = planted(500)
 
     assert fitted(-scores, labels).slope == 0
@@ -168,9 +169,9 @@ def test_binned_labels_keep_their_mean_and_their_threshold() -> None:
         (np.arange(10.0), np.arange(10.0) % 6, "too few"),
         (np.arange(40.0), np.zeros(40), "no labels reach"),
         (np.arange(40.0), np.full(40, 5.0), "all labels reach"),
-        (np.full(40, np.nan), np.arange(40.0) % 6, "no numbers"),
+        (np.full(40, np.nan), np.arange(40.0) % 6, "not finite"),
     ],
 )
-def test_what_cannot_be_calibrated_is_refused(scores: np.ndarray, labels: np.ndarray, complaint: str) -> None:
+def test_unusable_calibration_sets_are_refused(scores: np.ndarray, labels: np.ndarray, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         fitted(scores, labels)

@@ -1,4 +1,4 @@
-"""Cuts for a target: exact counts, promises that hold in simulation, and refusals where data cannot promise."""
+"""Cuts for a target: exact counts, promises that hold in simulation, and refusals if the data cannot promise."""
 
 import json
 
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from assay.errors import InputError
 from assay.model import Calibration, KeepTarget
 from assay.model.thresholds import ThresholdCurve
+from assay.storage import parse_json
 
 
 def drawn(generator: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -38,12 +39,12 @@ def test_every_point_counts_what_its_cut_keeps(table: tuple[np.ndarray, np.ndarr
         assert (reaches & (scores >= cut)).sum() == right
     assert len(curve.cuts) == len(np.unique(scores))
     assert curve.kept[-1] == curve.documents
-    assert ThresholdCurve.from_json(json.loads(json.dumps(curve.to_json(), allow_nan=False))) == curve
+    assert parse_json(ThresholdCurve, json.dumps(curve.to_json(), allow_nan=False), what="it") == curve
 
 
 @settings(max_examples=100, deadline=None)
 @given(tables(), st.sampled_from([0.25, 0.5, 0.8, 1.0]))
-def test_measured_targets_are_the_best_there_is(table: tuple[np.ndarray, np.ndarray], value: float) -> None:
+def test_a_measured_target_gives_the_best_cut(table: tuple[np.ndarray, np.ndarray], value: float) -> None:
     scores, reaches = table
     curve = ThresholdCurve.of(scores, reaches)
     points = [curve.at(number) for number in range(len(curve.cuts))]
@@ -75,7 +76,7 @@ def test_a_share_is_met_as_nearly_as_ties_allow() -> None:
     assert curve.choose(KeepTarget("share", 1.0)).share == 1.0
 
 
-def test_of_many_documents_400_points_are_kept_the_rare_top_among_them() -> None:
+def test_a_curve_has_at_most_400_points_with_all_of_the_rare_top() -> None:
     scores, reaches = drawn(np.random.default_rng(0), 50_000)
 
     curve = ThresholdCurve.of(scores, reaches)
@@ -89,7 +90,7 @@ def test_of_many_documents_400_points_are_kept_the_rare_top_among_them() -> None
 @pytest.mark.parametrize(
     ("target", "documents"), [("recall=0.9", 400), ("recall=0.6", 400), ("precision=0.6", 400), ("precision=0.7", 1000)]
 )
-def test_what_is_promised_holds_for_others_in_95_of_100_samples(target: str, documents: int) -> None:
+def test_a_promise_holds_on_other_documents_in_95_of_100_samples(target: str, documents: int) -> None:
     generator = np.random.default_rng(7)
     everybody, truth = drawn(generator, 200_000)
     order = np.argsort(everybody)
@@ -113,7 +114,7 @@ def test_what_is_promised_holds_for_others_in_95_of_100_samples(target: str, doc
     assert refused < samples / 2
 
 
-def test_too_few_documents_promise_nothing_and_say_how_many_would() -> None:
+def test_too_few_documents_are_refused_with_the_number_that_suffices() -> None:
     scores, reaches = drawn(np.random.default_rng(1), 60)
     curve = ThresholdCurve.of(scores, reaches)
 
@@ -125,14 +126,14 @@ def test_too_few_documents_promise_nothing_and_say_how_many_would() -> None:
 
 
 @pytest.mark.parametrize("text", ["labels", "f1", "share=0.1", "precision=0.8", "recall=0.9", "recall~0.9"])
-def test_a_target_is_spelled_as_it_was_read(text: str) -> None:
+def test_a_parsed_target_is_spelled_as_before(text: str) -> None:
     assert str(KeepTarget.parse(text)) == text
 
 
 @pytest.mark.parametrize(
     "text", ["", "best", "f1=0.5", "share", "share=", "recall=x", "share=0", "share=2", "recall=1"]
 )
-def test_what_is_no_target_is_refused(text: str) -> None:
+def test_texts_that_are_no_target_are_refused(text: str) -> None:
     with pytest.raises(InputError):
         KeepTarget.parse(text)
 
@@ -152,4 +153,4 @@ def test_a_calibration_cuts_for_its_target_and_keeps_the_curve() -> None:
     assert few.curve == many.curve
     assert few.grade_cuts == many.grade_cuts
     assert few.curve is not None
-    assert Calibration.from_json(json.loads(json.dumps(few.to_json()))) == few
+    assert parse_json(Calibration, json.dumps(few.to_json()), what="it") == few
