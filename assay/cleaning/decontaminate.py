@@ -1,4 +1,4 @@
-"""Which documents hold pieces of benchmarks: word n-grams in common with a folder of benchmark texts.
+"""Find documents that contain parts of benchmarks: they share word n-grams with a folder of benchmark texts.
 
 Method: Brown et al., "Language Models are Few-Shot Learners" (2020), appendix C: 13-grams of lower-case words without
 punctuation.
@@ -21,17 +21,18 @@ from assay.sources import KINDS, is_text, kind_of, read_batches, read_schema
 from assay.storage import digest_json
 
 WORDS = 13
+"""Words in an n-gram."""
 _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """What a document has in common with benchmarks."""
+    """Overlap of a document with benchmarks."""
 
     share: float
-    """Of its n-grams, those that stand in a benchmark."""
+    """Share of the document's n-grams that also occur in a benchmark, from 0 to 1."""
     benchmarks: tuple[str, ...]
-    """Names of their files, sorted."""
+    """Names of the files of these benchmarks, sorted."""
 
 
 NO_OVERLAP = Overlap(0.0, ())
@@ -39,26 +40,29 @@ NO_OVERLAP = Overlap(0.0, ())
 
 @dataclass(frozen=True)
 class Benchmarks:
-    """The n-grams of all texts of a folder."""
+    """N-grams of all benchmark texts of a folder."""
 
     ngrams: NDArray[np.uint64]
-    """Hashes, shape (k,), rising."""
+    """Hashes of the n-grams, shape (k,), in rising order."""
     owner: NDArray[np.int32]
-    """Number of the file of each, shape (k,); one of them where several have it."""
+    """Number of the file of each n-gram, shape (k,). If several files have it, the first of them."""
     names: tuple[str, ...]
+    """Names of the files."""
     texts: int
+    """Number of texts in all files."""
     too_short: int
-    """Texts of fewer words than an n-gram has, which cannot be found."""
+    """Number of texts with fewer words than an n-gram. They cannot be found."""
 
     @cached_property
     def digest(self) -> str:
-        """Changes whenever another document could be marked."""
+        """Text that changes whenever another document could be marked."""
+        # Fixed byte orders, so that the digest is the same on any machine.
         content = hashlib.sha256(self.ngrams.astype("<u8").tobytes())
         content.update(self.owner.astype("<i4").tobytes())
         return digest_json([WORDS, list(self.names), content.hexdigest()])
 
     def overlap(self, text: str) -> Overlap:
-        """Of one document; any str will do."""
+        """Return the overlap of one document. Any str is accepted, lone surrogates included."""
         grams = word_ngrams(_words(text), WORDS)
         if not len(grams) or not len(self.ngrams):
             return NO_OVERLAP
@@ -71,9 +75,9 @@ class Benchmarks:
 
 
 def read_benchmarks(folder: str) -> Benchmarks:
-    """Read a folder or file: `.txt` (one text a file), and JSONL, Parquet or CSV (one text a cell of a text column).
+    """Read a folder or file: `.txt` (a file is one text), and JSONL, Parquet or CSV (a cell of text is one text).
 
-    Raises InputError where there is none, or no text is long enough to be found.
+    Raise InputError if the path is missing, or if no text has at least WORDS words.
     """
     fs, root = fsspec.core.url_to_fs(folder)
     if not fs.exists(root):
@@ -94,7 +98,7 @@ def read_benchmarks(folder: str) -> Benchmarks:
         raise InputError(
             f"no benchmark text of {WORDS} words or more",
             where=folder,
-            fix=f"Give .txt, {', '.join(KINDS)} files of the benchmarks' questions and answers",
+            fix=f"Give .txt, {', '.join(KINDS)} files with the questions and answers of the benchmarks",
         )
     ngrams, first = np.unique(every, return_index=True)
     names = tuple(path.rsplit("/", 1)[-1] for path in paths)

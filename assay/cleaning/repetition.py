@@ -1,6 +1,6 @@
-"""Gopher's rules about repetition, as datatrove has them; n-grams are counted only where they might decide.
+"""Apply Gopher's rules about repetition with datatrove's results, but count n-grams only if they may exceed a limit.
 
-A bound that is quick to find says of most texts that no n-gram can be too much of them: then datatrove would find so.
+For most texts a bound that is quick to compute shows that no n-gram exceeds its limit. Only the others are counted.
 """
 
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ from assay.dedup import span_hashes
 
 
 class Repetition(GopherRepetitionFilter):
-    """datatrove's filter with the same answers."""
+    """datatrove's filter, with the same results in less time."""
 
     def __init__(self, language: Any) -> None:
         super().__init__(language=language)
         self._of_lines = GopherRepetitionFilter(top_n_grams=(), dup_n_grams=(), language=language)
 
     def filter(self, doc: Any) -> bool | tuple[bool, str]:
-        """Rules about lines and paragraphs come first."""
+        """Return True, or False with the name of the rule that failed. Rules about lines and paragraphs are first."""
         found: Any = self._of_lines.filter(doc)
         if found is not True:
             return found
@@ -34,10 +34,11 @@ class Repetition(GopherRepetitionFilter):
 
 
 def most_repeated(words: Sequence[str], top: Sequence[int], duplicated: Sequence[int]) -> list[int]:
-    """For each n: how many characters the n-grams that Gopher's rules count have at most.
+    """Return an upper bound, for each n, of the characters that Gopher's rules count.
 
-    `top`: of the most frequent n-gram, all its occurrences together. `duplicated`: of n-grams that occurred before;
-    those that overlap count for each. Never fewer than datatrove counts: equal n-grams have equal hashes.
+    For n in `top`, they are those of all occurrences of the most frequent n-gram. For n in `duplicated`, they are those
+    of n-grams that occurred before, with overlaps counted again. The bound is never below datatrove's count, since
+    equal n-grams have equal hashes.
     """
     edges = np.cumsum([0, *map(len, words)])
     spans = [(edges[: max(0, len(edges) - n)], edges[n:]) for n in (*top, *duplicated)]
@@ -53,8 +54,8 @@ def most_repeated(words: Sequence[str], top: Sequence[int], duplicated: Sequence
         begins = np.flatnonzero(np.append(True, mine[order][1:] != mine[order][:-1]))
         if place < len(top):
             times = np.diff(np.append(begins, len(mine)))
-            spaces = top[place] - 1
+            spaces = top[place] - 1  # datatrove counts the spaces within a top n-gram, and not those of duplicated ones
             most.append(int(((np.maximum.reduceat(lengths, begins) + spaces) * times).max()))
         else:
-            most.append(int(lengths.sum() - np.minimum.reduceat(lengths, begins).sum()))  # all but one of each
+            most.append(int(lengths.sum() - np.minimum.reduceat(lengths, begins).sum()))  # all occurrences but one
     return most

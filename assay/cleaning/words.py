@@ -1,8 +1,8 @@
-"""Words and sentences of English texts exactly as datatrove finds them, and many times as fast.
+"""Split English texts into the same words and sentences as datatrove, in a fraction of the time.
 
-datatrove has spaCy's tokenizer forget everything after each document. Here a piece of text between white space is
-tokenized once and remembered. That is the same where no rule of the tokenizer reaches across white space; texts in
-which one might are tokenized whole.
+datatrove clears spaCy's tokenizer after each document. Here each piece of text between white space is tokenized once
+and remembered. The result is the same if no rule of the tokenizer reaches across white space. Texts in which a rule
+might do so are tokenized whole.
 """
 
 import itertools
@@ -17,25 +17,26 @@ from spacy.lang.lex_attrs import is_punct
 from spacy.pipeline import Sentencizer
 
 REMEMBERED = 1_000_000
-"""Characters of pieces, from which all are forgotten: of about 130,000 pieces, which take 80 MB."""
+"""Characters of remembered pieces above which all are forgotten. They are about 130,000 pieces, which take 80 MB."""
 ENDS = frozenset(Sentencizer.default_punct_chars)
 NOTHING: frozenset[str] = frozenset()
 
 
 class _Piece(NamedTuple):
-    """What is known of a run of characters without white space."""
+    """A run of characters without white space."""
 
     words: list[str]
+    """Words of the piece."""
     last: frozenset[str]
-    """What its last word is, with and without the rules, where that could be a word of a rule."""
+    """Last word, with and without the rules of the tokenizer, if a rule of several words may start with it."""
     joins: frozenset[str]
-    """Last words of a piece before it, with which it might make the words of a rule."""
+    """Last words of a preceding piece with which this piece might complete the words of a rule."""
 
 
 class EnglishWords(WordTokenizer):
-    """Takes the place of datatrove's own tokenizer in its filters. What it finds depends on the text alone.
+    """Tokenizer for datatrove's filters, in place of their own. Its result depends on the text only.
 
-    datatrove's own is not as steady: in the second text that has the word IS_ALPHA it does not find it any more.
+    With datatrove's tokenizer it does not: in the second text that has the word IS_ALPHA, that word is not found.
     """
 
     def __init__(self) -> None:
@@ -48,12 +49,13 @@ class EnglishWords(WordTokenizer):
         self._known: dict[str, _Piece] = {}
         self._size = 0
         language: Any = spacy.blank("en")
-        language.vocab.lex_attr_getters = {}  # shape, likeness to a number and so on of every new word: nobody asks
+        # Without this, spaCy computes attributes of every new word (shape, likeness to a number) that are not used.
+        language.vocab.lex_attr_getters = {}
         self._tokenizer: Any = language.tokenizer
         self._plain: Any = _without_rules(self._tokenizer)
 
     def _learn(self, texts: Sequence[str]) -> None:
-        # A line break is a word of its own, across which no rule reaches.
+        # A line break is a word by itself that no rule crosses, so that all pieces are tokenized in one call.
         lines = "\n".join(texts)
         self._size += len(lines)
         plains = _lines(self._plain("\n".join(text for text in texts if not _is_word(text))))
@@ -63,7 +65,7 @@ class EnglishWords(WordTokenizer):
             self._known[text] = _Piece(words, self._heads & {words[-1], plain[-1]}, joins)
 
     def _words(self, texts: Sequence[str]) -> list[list[str]] | None:
-        """Of each of these pieces, one after the other; None where a rule might reach from one into the next."""
+        """Return the words of each piece, or None if a rule might reach from one piece into the next."""
         if self._size > REMEMBERED:
             self._forget()
         known = self._known
@@ -80,7 +82,7 @@ class EnglishWords(WordTokenizer):
         return found
 
     def _placed(self, text: str) -> Iterator[tuple[int, str]]:
-        """Where each word begins, and the word; white space other than single spaces counts as words."""
+        """Yield (start, word). White space other than single spaces counts as words."""
         pieces = text.split(" ")
         found = self._words(pieces) if pieces == text.split() else None
         if found is None:
@@ -94,13 +96,14 @@ class EnglishWords(WordTokenizer):
             at += 1
 
     def word_tokenize(self, text: str) -> list[str]:
+        """Return the words of a text, as datatrove's method of this name."""
         found = self._words(text.split())
         if found is None:
             return [word for token in self._tokenizer(text) if (word := token.text.strip())]
         return list(itertools.chain.from_iterable(found))
 
     def span_tokenize(self, text: str) -> list[tuple[int, int]]:
-        """Where sentences begin and end."""
+        """Return (start, end) of each sentence, as datatrove's method of this name."""
         spans = []
         start = stop = 0
         ended = False
@@ -114,17 +117,18 @@ class EnglishWords(WordTokenizer):
         return [*spans, (start, stop)] if stop else []
 
     def sent_tokenize(self, text: str) -> list[str]:
+        """Return the sentences of a text, as datatrove's method of this name."""
         return [sentence for start, stop in self.span_tokenize(text) if (sentence := text[start:stop].strip())]
 
 
 @lru_cache(maxsize=1)
 def english_words() -> EnglishWords:
-    """One a process: datatrove's caches hold on to every one that they were given."""
+    """Return the tokenizer of this process. There is only one, since datatrove's caches keep every one in memory."""
     return EnglishWords()
 
 
 def _lines(tokens: Any) -> Iterator[list[str]]:
-    """The words of each line."""
+    """Yield the words of each line."""
     words: list[str] = []
     for token in tokens:
         word = token.text
@@ -137,7 +141,7 @@ def _lines(tokens: Any) -> Iterator[list[str]]:
 
 
 def _is_word(text: str) -> bool:
-    """Whether only a rule can divide it (`cannot`)."""
+    """Return True if only a rule of the tokenizer can divide the text, as for `cannot`."""
     return text.isascii() and text.isalpha()
 
 
@@ -153,10 +157,10 @@ def _without_rules(tokenizer: Any) -> Any:
 
 
 def _neighbours(tokenizer: Any, plain: Any) -> dict[str, frozenset[str]]:
-    """By word: which words may stand before it where a rule makes something else of several words.
+    """Return, for each word, the words that may precede it within a rule of several words.
 
-    spaCy looks for the words of a rule (`:` and `)` of a smile) wherever they stand side by side, and only then whether
-    there is a space between. Such a find is no match, but it hides matches that overlap with it.
+    spaCy first searches for the words of a rule next to each other (`:` and `)` of a smile), and then checks for a
+    space between them. A find with a space is no match, but it hides matches that overlap with it.
     """
     before = defaultdict(set)
     for rule in tokenizer.rules:

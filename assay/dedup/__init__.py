@@ -1,4 +1,4 @@
-"""Which documents are the same, or nearly: text digests, clusters of near-duplicates, n-grams in common."""
+"""Find equal and similar documents: text digests, clusters of near-duplicates, shared n-grams."""
 
 from assay.dedup.clusters import near_duplicate_clusters
 from assay.dedup.config import DedupConfig

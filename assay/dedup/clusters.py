@@ -1,4 +1,4 @@
-"""Clusters of near-duplicates: MinHash proposes pairs, exact Jaccard similarity decides.
+"""Find clusters of near-duplicates in memory: MinHash proposes pairs, exact Jaccard similarity decides.
 
 Method: Broder, "On the resemblance and containment of documents" (1997); banding as in Leskovec, Rajaraman
 and Ullman, "Mining of Massive Datasets", chapter 3.
@@ -21,18 +21,18 @@ IntArray: TypeAlias = NDArray[np.int64]
 
 
 def near_duplicate_clusters(texts: Sequence[str], *, config: DedupConfig = DEFAULT, progress: bool) -> IntArray:
-    """Cluster number of every document, shape (n,): the smallest row number in its connected component.
+    """Return the cluster number of every document, shape (n,): the smallest row in its connected component.
 
-    Two documents are joined when their normalised texts are equal, or the Jaccard similarity of their shingle
-    sets is at least `config.threshold`. Pairs that MinHash does not propose are missed (fewer than one in a
-    thousand at the threshold, and fewer the more alike they are); pairs proposed in vain are not joined. The
-    clusters depend on the texts only, not on their order. About 1 ms and 0.5 kB for a web document.
+    Two documents are joined if their normalised texts are equal, or if the Jaccard similarity of their shingle sets
+    is at least `config.threshold`. Pairs that MinHash does not propose are missed: fewer than one in a thousand at the
+    threshold, and fewer at higher similarity. Proposed pairs below the threshold are not joined. The clusters depend
+    on the texts only, not on their order. A web document takes about 1 ms and 0.5 kB.
     """
     first: dict[str, int] = {}
     original = np.array([first.setdefault(text_digest(text), row) for row, text in enumerate(texts)], dtype=np.int64)
     if not first:
         return original
-    rows = np.fromiter(first.values(), np.int64, len(first))  # ascending
+    rows = np.fromiter(first.values(), np.int64, len(first))  # ascending, since dicts keep the order of insertion
     component = _Search(texts, rows, config, progress).components()
     _, smallest = np.unique(component, return_index=True)
     number = np.empty(len(texts), np.int64)
@@ -41,19 +41,21 @@ def near_duplicate_clusters(texts: Sequence[str], *, config: DedupConfig = DEFAU
 
 
 class _Search:
-    """The search among n distinct texts, those at `rows`. Shingles are made again when needed, and texts looked up:
-    all would fill the memory."""
+    """Search among the n distinct texts at `rows`.
+
+    Shingles are computed again when needed, since those of all texts would fill the memory.
+    """
 
     def __init__(self, texts: Sequence[str], rows: IntArray, config: DedupConfig, progress: bool) -> None:
         self.texts, self.rows, self.config, self.progress = texts, rows, config, progress
         self.signer = Signer(config)
         self.edges: list[tuple[int, int]] = []
-        # An estimate this far below the threshold (four standard deviations) is no near-duplicate.
+        # Pairs whose estimate is more than four standard errors below the threshold are not compared exactly.
         error = (config.threshold * (1 - config.threshold) / config.permutations) ** 0.5
         self.least_estimate = config.threshold - 4 * error
 
     def components(self) -> IntArray:
-        """Component number of every text, shape (n,)."""
+        """Return the component number of every text, shape (n,)."""
         signatures = self._signatures()
         width = self.config.band_rows
         bands = range(0, self.config.permutations - width + 1, width)
@@ -61,6 +63,7 @@ class _Search:
         for start in bar(bands, unit="band", what="near-duplicates") if self.progress else bands:
             for bucket in _buckets(signatures[:, start : start + width], component):
                 self._join(bucket, signatures[bucket], component[bucket])
+            # After each band, so that later bands skip documents that are joined already.
             component = self._component()
         return component
 
@@ -70,7 +73,7 @@ class _Search:
         return connected_components(coo_array((np.ones(len(a)), (a, b)), shape=(n, n)), directed=False)[1]
 
     def _signatures(self) -> NDArray[np.uint32]:
-        """MinHash signatures, shape (n, permutations)."""
+        """Return the MinHash signatures, shape (n, permutations)."""
         signatures = np.empty((len(self.rows), self.config.permutations), np.uint32)
         rows = range(len(self.rows))
         for row in bar(rows, unit="doc", what="signatures") if self.progress else rows:
@@ -83,8 +86,8 @@ class _Search:
     def _join(self, bucket: IntArray, signatures: NDArray[np.uint32], component: IntArray) -> None:
         """Add the edges that join the components of a bucket.
 
-        Documents already in one component are not compared: in a bucket of m copies of one text the first is
-        compared with all, and nothing is left to do for the others.
+        Documents of one component are not compared. In a bucket of m near-copies of one text, the first is compared
+        with all others, and no comparison is left: the time is not quadratic in m.
         """
         overlap: _Overlap | None = None
         for i in range(len(bucket) - 1):
@@ -101,7 +104,7 @@ class _Search:
 
 
 class _Overlap:
-    """Exact Jaccard similarities within a bucket: sets as rows of a sparse matrix, one against many."""
+    """Exact Jaccard similarities within a bucket, of one set with many. The sets are rows of a sparse matrix."""
 
     def __init__(self, sets: Sequence[NDArray[np.uint64]]) -> None:
         self.sizes = np.array([len(one) for one in sets])
@@ -112,7 +115,7 @@ class _Overlap:
         self.present = np.zeros(len(vocabulary), np.int32)
 
     def jaccard(self, i: int, others: IntArray) -> NDArray[np.float64]:
-        """Similarity of set `i` to each of `others`, shape (len(others),)."""
+        """Return the similarity of set `i` to each of `others`, shape (len(others),)."""
         columns = self.member.indices[self.member.indptr[i] : self.member.indptr[i + 1]]
         self.present[columns] = 1
         shared = self.member[others] @ self.present
@@ -121,10 +124,10 @@ class _Overlap:
 
 
 def _buckets(band: NDArray[np.uint32], component: IntArray) -> Iterator[IntArray]:
-    """Texts that agree in a band, shape (m,), m >= 2, where they are not all in one component yet."""
+    """Yield the texts that agree in a band, shape (m,), m >= 2, unless they are all in one component already."""
     key = np.zeros(len(band), np.uint64)
     for column in band.T:
-        key = mix(key * np.uint64(31) + column)  # an accidental agreement only proposes a pair in vain
+        key = mix(key * np.uint64(31) + column)  # an accidental agreement only proposes a pair, which is then rejected
     order = np.argsort(key, kind="stable")
     starts = np.flatnonzero(np.append(True, key[order][1:] != key[order][:-1]))
     ends = np.append(starts[1:], len(order))

@@ -1,8 +1,8 @@
-"""Duplicates among more documents than fit into memory: bands are searched apart, then their pairs are joined.
+"""Find duplicates among more documents than fit into memory: each band is searched separately, then pairs are joined.
 
-A band needs the keys of all documents (8 bytes each) and the signatures of those that share one; no text is read.
-Documents take turns by their keys, so that memory does not grow with them.
-Whether two documents are near-duplicates is decided by the similarity that their signatures estimate.
+A band reads the keys of all documents (8 bytes each) and the signatures of the documents that share a key. No text is
+read. Documents are processed in turns by their keys, so that memory does not grow with their number. Two documents are
+near-duplicates if the similarity that their signatures estimate reaches the threshold.
 """
 
 import itertools
@@ -23,32 +23,32 @@ Mark = TypeVar("Mark", np.uint8, np.uint64)
 EXACT = -1
 """Number of the band whose key is the digest of the whole text."""
 AT_ONCE = 100_000
-"""Documents, about, whose keys and signatures are in memory at once; others take their turn,"""
+"""Approximate number of documents of one turn, whose keys and signatures are in memory at once."""
 MOST_TURNS = 32
-"""but no more than these, since each of them reads all keys: 100 bytes a document of a turn are in memory."""
+"""Largest number of turns, since each turn reads all keys. A document of a turn takes 100 bytes of memory."""
 
 
 class MarkedParts(Protocol):
-    """Marks of documents, in parts that are read as they are needed. Rows are numbered through all parts."""
+    """Marks of documents, in parts that are read when needed. Row numbers continue from part to part."""
 
     @property
     def starts(self) -> IntArray:
-        """The first row of every part, and the number of all rows; shape (parts + 1,)."""
+        """First row of every part, and the number of all rows; shape (parts + 1,)."""
 
     def keys(self, part: int, band: int) -> NDArray[np.uint64]:
-        """Keys of one band, shape (rows of the part,); for EXACT the first half of the digest."""
+        """Return the keys of one band, shape (rows of the part,). For EXACT, return the first half of the digests."""
 
     def bits(self, part: int, rows: IntArray) -> NDArray[np.uint8]:
-        """Bytes of signatures at these rows, counted from the part's first; shape (len(rows), permutations)."""
+        """Return `bits` at these rows, counted from the part's first row; shape (len(rows), permutations)."""
 
     def digests(self, part: int, rows: IntArray) -> NDArray[np.uint64]:
-        """Digests at these rows, shape (len(rows), 2)."""
+        """Return the digests at these rows, counted from the part's first row; shape (len(rows), 2)."""
 
 
 def pairs_of_band(parts: MarkedParts, band: int, config: DedupConfig) -> IntArray:
-    """Pairs of rows, shape (m, 2), that join what one band finds to be the same or nearly.
+    """Return pairs of rows, shape (m, 2), that connect the near-duplicates found in one band.
 
-    Not every pair: as many as connect the documents that belong together. For EXACT, documents of equal text.
+    These are not all pairs, but enough to connect each group. For EXACT, they connect documents of equal text.
     """
     turns = min(-(-int(parts.starts[-1]) // AT_ONCE), MOST_TURNS)
     found = [_pairs_among(parts, band, config, turn, turns) for turn in range(turns)]
@@ -56,7 +56,7 @@ def pairs_of_band(parts: MarkedParts, band: int, config: DedupConfig) -> IntArra
 
 
 def _pairs_among(parts: MarkedParts, band: int, config: DedupConfig, turn: int, turns: int) -> IntArray:
-    """The pairs among documents whose keys fall into this turn; documents that share a key are in one turn."""
+    """Return the pairs among the documents of one turn. Documents that share a key are in the same turn."""
     mine, theirs = [], []
     for part in range(len(parts.starts) - 1):
         every = parts.keys(part, band)
@@ -69,10 +69,11 @@ def _pairs_among(parts: MarkedParts, band: int, config: DedupConfig, turn: int, 
     sizes = np.diff(np.append(starts, len(keys)))
     shared = np.repeat(sizes > 1, sizes)
     rows, bucket = np.concatenate(mine)[order[shared]], np.repeat(np.arange(len(sizes)), sizes)[shared]
-    del keys, order
+    del keys, order  # the signatures read next take the most memory
     if not len(rows):
         return np.empty((0, 2), np.int64)
     if band == EXACT:
+        # The key is half of the digest, so the whole digest is compared.
         known = _gathered(rows, parts, parts.digests)
         return _joined(rows, bucket, lambda i, j: (known[i] == known[j]).all(axis=1))
     bits = _gathered(rows, parts, parts.bits)
@@ -80,7 +81,8 @@ def _pairs_among(parts: MarkedParts, band: int, config: DedupConfig, turn: int, 
 
 
 def _gathered(rows: IntArray, parts: MarkedParts, read: Callable[[int, IntArray], NDArray[Mark]]) -> NDArray[Mark]:
-    """What decides about each of these rows, in their order."""
+    """Return the marks of these rows, in their order."""
+    # Each part is read once, with rising rows, whatever the order of `rows`.
     rising = np.sort(rows)
     edges = np.searchsorted(rising, parts.starts)
     pieces = [
@@ -92,10 +94,10 @@ def _gathered(rows: IntArray, parts: MarkedParts, read: Callable[[int, IntArray]
 
 
 def _joined(rows: IntArray, bucket: IntArray, same: "Same") -> IntArray:
-    """Pairs that join documents within their buckets. `bucket` rises; buckets are worked on side by side.
+    """Return pairs that connect documents within their buckets. `bucket` is in rising order.
 
-    In round k the k-th document of each bucket is compared with those after it that are not in its component yet;
-    a bucket of m copies of one text is done after one round.
+    All buckets are processed together. In round k the k-th document of each bucket is compared with the documents after
+    it that are not in its component. A bucket of m copies of one text is finished after one round.
     """
     places = np.arange(len(rows))
     first = np.searchsorted(bucket, bucket)
@@ -113,7 +115,7 @@ def _joined(rows: IntArray, bucket: IntArray, same: "Same") -> IntArray:
             found.append(np.stack([rows[i], rows[j]], axis=1))
             component = _merge(component, i, j)
         turn += 1
-        # Only buckets that have a document left to lead, and are not one component yet.
+        # Keep only buckets that are not one component yet and have a document left to compare with others.
         starts = _starts(bucket[active])
         sizes = np.diff(np.append(starts, len(active)))
         least, most = (each.reduceat(component[active], starts) for each in (np.minimum, np.maximum))
@@ -122,27 +124,28 @@ def _joined(rows: IntArray, bucket: IntArray, same: "Same") -> IntArray:
 
 
 class Same(Protocol):
-    """Whether the pairs at these places belong together."""
+    """Test of pairs, given by their places: True if the two documents belong together."""
 
     def __call__(self, i: IntArray, j: IntArray) -> NDArray[np.bool_]: ...
 
 
 def _starts(values: NDArray[Any]) -> IntArray:
-    """Where a run of equal values begins."""
+    """Return the starts of the runs of equal values."""
     return np.flatnonzero(np.append(True, values[1:] != values[:-1])) if len(values) else np.empty(0, np.int64)
 
 
 def _merge(component: IntArray, i: IntArray, j: IntArray) -> IntArray:
-    """Components after the pairs (i, j) were joined; the leader's name stays, and each leader has one component."""
+    """Return the components after joining the pairs (i, j). Each component of j takes the number of that of i."""
     rename = np.arange(len(component))
     rename[component[j]] = component[i]
     return rename[component]
 
 
 def clusters_of(pairs: Iterable[IntArray]) -> tuple[IntArray, IntArray]:
-    """Rows that have a duplicate, rising, and the cluster of each: the smallest row in it. Both of shape (m,).
+    """Return the rows that have a duplicate, in rising order, and the smallest row of their clusters; shape (m,) each.
 
-    Takes in one array of pairs after the other, since bands find the same ones again and again.
+    Arrays of pairs are joined one after the other, since bands find the same pairs again: all of them at once would
+    take memory for every repetition.
     """
     rows = cluster = np.empty(0, np.int64)
     for each in pairs:

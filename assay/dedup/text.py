@@ -1,4 +1,4 @@
-"""When two texts count as one: the normal form of a text, its digest, and its shingles."""
+"""Compute the normal form of a text, its digest and its shingles, by which texts are compared."""
 
 import hashlib
 import unicodedata
@@ -9,37 +9,38 @@ from numpy.typing import NDArray
 BASE = 0x9E3779B97F4A7C15  # any large odd number: odd, so that it has an inverse modulo 2^64
 INVERSE = pow(BASE, -1, 1 << 64)
 LONG_WORD = 15
-"""Mean characters per word above which a text is taken to be written without spaces between words."""
+"""Mean characters per word above which a text is treated as written without spaces between words."""
 
 
 def normalise(text: str) -> str:
-    """A text without what is no difference: Unicode NFKC, casefolded, each run of white space one space.
+    """Return the normal form of a text: Unicode NFKC, case folded, each run of white space as one space.
 
-    Any str will do, lone surrogates included. Normalising again changes nothing.
+    Any str is accepted, lone surrogates included. Normalising again changes nothing.
     """
     if text.isascii():
         return " ".join(text.casefold().split())
+    # NFKC may give capitals (ϒ becomes Υ), so it comes before case folding, whose result is normalised in turn.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return " ".join(folded.split())
 
 
 def text_digest(text: str) -> str:
-    """First 32 hex digits of the sha256 of the normalised text in UTF-8: the id of a document without one."""
+    """Return the first 32 hex digits of the sha256 of the normalised text in UTF-8. Documents without an id use it."""
     return hashlib.sha256(normalise(text).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def mix(h: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """MurmurHash3's 64-bit finalizer (Appleby): a bijection after which every bit depends on every other."""
+    """Apply MurmurHash3's 64-bit finalizer (Appleby), a bijection after which every bit depends on every other."""
     h = (h ^ (h >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
     h = (h ^ (h >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
     return h ^ (h >> np.uint64(33))
 
 
 def shingles(text: str, *, words: int, characters: int) -> NDArray[np.uint64]:
-    """The set of shingles of a normalised text as 64-bit hashes, sorted; empty for an empty text.
+    """Return the set of shingles of a normalised text as sorted 64-bit hashes. An empty text has none.
 
-    A shingle is `words` consecutive words; or `characters` consecutive characters where the text has fewer
-    than `2 * words` words or no spaces between them. A text shorter than one shingle is one. Two documents of
+    A shingle is `words` consecutive words, or `characters` consecutive characters if the text has fewer than
+    `2 * words` words or no spaces between words. A text shorter than one shingle is one shingle. Two documents of
     2,000 words share a hash by accident with probability 2e-13.
     """
     if not text:
@@ -53,16 +54,16 @@ def shingles(text: str, *, words: int, characters: int) -> NDArray[np.uint64]:
 
 
 def _words(text: str) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64]]:
-    """Code points of a text, and where its words begin and end."""
+    """Return the code points of a text, and the starts and ends of its words."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
     spaces = np.flatnonzero(codes == ord(" "))
     return codes, np.append(0, spaces + 1), np.append(spaces, len(codes))
 
 
 def word_ngrams(text: str, words: int) -> NDArray[np.uint64]:
-    """The set of runs of `words` words of a text in which single spaces part words, as 64-bit hashes, sorted.
+    """Return the set of runs of `words` words as sorted 64-bit hashes. Words are separated by single spaces.
 
-    Empty where the text has fewer words.
+    The set is empty if the text has fewer words.
     """
     codes, starts, ends = _words(text)
     count = len(starts) - words + 1
@@ -72,19 +73,20 @@ def word_ngrams(text: str, words: int) -> NDArray[np.uint64]:
 
 
 def span_hashes(text: str, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """64-bit hashes of text[start:end], in their order; equal pieces have equal ones. Any str will do."""
+    """Return the 64-bit hash of each text[start:end]. Equal pieces have equal hashes. Any str is accepted."""
     return _hash_spans(_words(text)[0], starts, ends)
 
 
 def _hash_spans(codes: NDArray[np.uint32], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Hash of codes[start:end] for every span: polynomials in BASE modulo 2^64, all from one running sum.
+    """Return the hash of codes[start:end] for every span: polynomials in BASE modulo 2^64, from one running sum.
 
-    Karp and Rabin (1987). 2.2 times as fast as joining the words of each shingle and calling xxhash.
+    Method: Karp and Rabin (1987). It is 2.2 times as fast as joining the words of each shingle and calling xxhash.
     """
     powers, inverses = (np.full(len(codes) + 1, base, np.uint64) for base in (BASE, INVERSE))
     powers[0] = inverses[0] = 1
-    np.multiply.accumulate(powers, out=powers)  # wraps modulo 2^64, as wanted
+    np.multiply.accumulate(powers, out=powers)  # overflow is intended: it is the arithmetic modulo 2^64
     np.multiply.accumulate(inverses, out=inverses)
     sums = np.zeros(len(codes) + 1, np.uint64)
     np.cumsum(mix(codes.astype(np.uint64)) * powers[:-1], out=sums[1:])
+    # The inverse power moves each span to position 0, so that equal spans at different places have equal hashes.
     return mix((sums[ends] - sums[starts]) * inverses[starts])

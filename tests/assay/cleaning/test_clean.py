@@ -1,4 +1,4 @@
-"""Cleaning: every rule drops what it is for, says why and by how much, and documents do not meddle with each other."""
+"""Cleaning: every rule drops its documents with a reason and a value, and documents do not affect each other."""
 
 import random
 import re
@@ -53,7 +53,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("reason", CASES)
-def test_what_a_rule_is_for_is_dropped_with_its_reason_and_value(fineweb: Cleaner, reason: str) -> None:
+def test_a_rule_drops_its_documents_with_reason_and_value(fineweb: Cleaner, reason: str) -> None:
     text, least, most = CASES[reason]
 
     found = fineweb.clean(text)
@@ -66,12 +66,12 @@ def test_what_a_rule_is_for_is_dropped_with_its_reason_and_value(fineweb: Cleane
         assert least <= found.value <= most
 
 
-def test_a_good_text_stays_as_it_is(fineweb: Cleaner) -> None:
+def test_a_good_text_is_unchanged(fineweb: Cleaner) -> None:
     found = fineweb.clean(GOOD)
     assert (found.reason, found.text, found.language) == ("", GOOD, "en")
 
 
-def test_every_measured_value_lies_beyond_the_limit_of_its_rule(fineweb: Cleaner) -> None:
+def test_every_measured_value_is_beyond_the_limit_of_its_rule(fineweb: Cleaner) -> None:
     # Given texts broken in many ways
     chance = random.Random(3)
     lines = [*SENTENCES, "Read on...", "- Home", "- Shop", "#river", "12 34 56 78", "More"]
@@ -80,7 +80,7 @@ def test_every_measured_value_lies_beyond_the_limit_of_its_rule(fineweb: Cleaner
 
     found = [fineweb.clean(text) for text in texts]
 
-    # Then whatever was measured is what the rule forbids
+    # Then every measured value breaks its rule
     above = {"dup line frac": 0.3, "dup line char frac": 0.2, "short line ratio": 0.67, "char dup ratio": 0.01}
     below = {"short doc": 50, "line punct ratio": 0.12}
     seen = set()
@@ -98,7 +98,7 @@ def test_every_measured_value_lies_beyond_the_limit_of_its_rule(fineweb: Cleaner
 
 
 def test_reasons_and_texts_are_those_of_the_filters_with_their_own_tokenizer(fineweb: Cleaner) -> None:
-    # Given the filters as datatrove has them
+    # Given the filters of datatrove, unchanged
     from datatrove.data import Document
     from datatrove.pipeline import filters
 
@@ -132,7 +132,7 @@ def test_reasons_and_texts_are_those_of_the_filters_with_their_own_tokenizer(fin
             assert why or found.text == document.text
 
 
-def test_addresses_are_masked_alike_in_every_document(fineweb: Cleaner) -> None:
+def test_addresses_get_the_same_placeholders_in_every_document(fineweb: Cleaner) -> None:
     text = GOOD + "\nWrite to anna.kowalska@uni.edu, or to 8.8.8.8, but not to 10.0.0.1, about the river."
 
     first, second = fineweb.clean(text), fineweb.clean(text)
@@ -143,7 +143,7 @@ def test_addresses_are_masked_alike_in_every_document(fineweb: Cleaner) -> None:
     assert "10.0.0.1" in first.text
 
 
-def test_broken_encodings_are_mended(fineweb: Cleaner) -> None:
+def test_broken_encodings_are_repaired(fineweb: Cleaner) -> None:
     text = GOOD.replace("my mother", "FranÃ§ois").replace("otters", "otters\x00\x07")
     cleaned = fineweb.clean(text).text
     assert "François" in cleaned
@@ -152,7 +152,7 @@ def test_broken_encodings_are_mended(fineweb: Cleaner) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "\x00", "\ud800 lone " * 30, "a" * 300_000, "x\n" * 20_000, "🙂" * 500])
-def test_no_text_breaks_it(fineweb: Cleaner, text: str) -> None:
+def test_any_text_gives_a_result(fineweb: Cleaner, text: str) -> None:
     assert fineweb.clean(text).reason
 
 

@@ -1,4 +1,4 @@
-"""Which documents hold pieces of benchmarks: as a comparison of all runs of words finds them."""
+"""Documents that contain parts of benchmarks, compared with a search of all runs of words."""
 
 import json
 import re
@@ -51,7 +51,7 @@ def test_a_benchmark_is_found_whatever_its_case_and_punctuation(folder: Path) ->
 
 
 @pytest.mark.parametrize("text", ["", "Too short?", " ".join(QUESTION.split()[: WORDS - 1]), "\ud800", "x " * 5_000])
-def test_what_has_no_run_of_words_in_common_is_not_marked(folder: Path, text: str) -> None:
+def test_a_text_without_a_shared_run_of_words_is_not_marked(folder: Path, text: str) -> None:
     assert read_benchmarks(str(folder)).overlap(text).share == 0
 
 
@@ -59,7 +59,7 @@ def test_what_has_no_run_of_words_in_common_is_not_marked(folder: Path, text: st
 @given(
     st.lists(st.sampled_from("abcd"), max_size=40), st.lists(st.sampled_from("abcd"), max_size=40), st.integers(1, 6)
 )
-def test_runs_of_words_are_those_that_lists_of_words_have(one: list[str], two: list[str], n: int) -> None:
+def test_hashed_runs_of_words_are_those_of_lists_of_words(one: list[str], two: list[str], n: int) -> None:
     def runs(words: list[str]) -> set[tuple[str, ...]]:
         return {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
 
@@ -69,7 +69,7 @@ def test_runs_of_words_are_those_that_lists_of_words_have(one: list[str], two: l
     assert len(set(a.tolist()) & set(b.tolist())) == len(runs(one) & runs(two))
 
 
-def test_the_digest_changes_with_the_texts_alone(folder: Path) -> None:
+def test_the_digest_changes_with_the_texts_only(folder: Path) -> None:
     before = read_benchmarks(str(folder)).digest
     (folder / "notes.md").write_text("other notes", encoding="utf-8")
     assert read_benchmarks(str(folder)).digest == before

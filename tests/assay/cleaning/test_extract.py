@@ -1,4 +1,4 @@
-"""Pages to text: any encoding, any damage, and never longer than the limit."""
+"""Extraction of pages: any encoding, any damage, and no page takes longer than the limit."""
 
 import gzip
 import os
@@ -22,7 +22,7 @@ def article(meta: str = "", one: str = ONE * 3, two: str = TWO * 3) -> str:
     return ARTICLE.format(meta=meta, one=one, two=two)
 
 
-def test_the_article_is_kept_and_what_stands_around_it_is_not() -> None:
+def test_the_article_is_kept_without_navigation_and_footer() -> None:
     text = main_text(Page(article().encode()))
 
     assert ONE.strip() in text
@@ -50,21 +50,21 @@ def test_a_page_is_read_in_the_encoding_that_it_states(text: str, encoding: str,
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(["", "utf-8", "utf-16", "latin-1", "gbk", "nonsense", "\0"]))
-def test_no_bytes_break_the_reading(content: bytes, charset: str) -> None:
+def test_any_bytes_give_valid_text(content: bytes, charset: str) -> None:
     page = Page(content, "text/html", charset)
     for text in (decode(page), main_text(page)):
         assert "\0" not in text
         assert text.encode("utf-8").decode("utf-8") == text
 
 
-def test_plain_text_stays_as_it_is() -> None:
+def test_plain_text_is_unchanged() -> None:
     assert (
         main_text(Page(b"  <b> is a tag.\n\nIt makes text bold.\n", "text/plain"))
         == "<b> is a tag.\n\nIt makes text bold."
     )
 
 
-def test_a_page_that_takes_too_long_costs_its_time_and_no_other_page() -> None:
+def test_a_slow_page_is_stopped_and_costs_no_other_page() -> None:
     hostile = Page(b"<div>" * 300_000 + b"x")
     good = Page(article().encode())
 
@@ -94,7 +94,7 @@ def die_on_demand(page: Page) -> str:
 
 
 def test_real_pages_have_the_main_text_that_people_marked(shared_data: Path) -> None:
-    # The whole comparison is benchmarks/extraction.py; here that nothing has gone wrong with it.
+    # The full comparison is benchmarks/extraction.py. Here a part of it guards against regressions.
     import pandas as pd
 
     from benchmarks.extraction import f1

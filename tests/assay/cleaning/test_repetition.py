@@ -1,4 +1,4 @@
-"""The bound is never below what datatrove counts, and the filter answers as datatrove's does."""
+"""The bound is never below datatrove's count, and the filter gives datatrove's results."""
 
 from datatrove.data import Document
 from datatrove.pipeline.filters import GopherRepetitionFilter
@@ -10,14 +10,14 @@ from assay.cleaning.repetition import Repetition, most_repeated
 from assay.cleaning.words import english_words
 
 TOP, DUPLICATED = [2, 3, 4], [5, 6, 7, 8, 9, 10]
-# Few words, some of which are two others written together.
+# A small vocabulary, in which some words are two others joined: such n-grams have equal characters.
 WORDS = st.sampled_from(["a", "b", "ab", "ba", "the", "river", "runs", "🙂", "."])
 TEXTS = st.lists(st.one_of(WORDS, st.sampled_from(["\n", "\n\n"]), st.text("abcdefg", min_size=3)), max_size=80)
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(WORDS, max_size=60))
-def test_no_fewer_characters_than_datatrove_counts(words: list[str]) -> None:
+def test_the_bound_is_never_below_the_count_of_datatrove(words: list[str]) -> None:
     grams = [get_n_grams(words, n) for n in TOP]
     exact = [find_top_duplicate(each) if each else 0 for each in grams]
     exact += [find_all_duplicate(words, n) for n in DUPLICATED]
@@ -27,7 +27,7 @@ def test_no_fewer_characters_than_datatrove_counts(words: list[str]) -> None:
     assert all(most >= count for most, count in zip(found, exact, strict=True))
 
 
-def test_the_bound_is_narrow() -> None:
+def test_the_bound_is_tight() -> None:
     # Given two occurrences of "a river" and nothing else that repeats
     words = ["where", "a", "river", "meets", "the", "other", "one", "there", "is", "a", "river", "of", "both"]
     assert most_repeated(words, TOP, DUPLICATED)[0] == 2 * len("a river")
@@ -36,7 +36,7 @@ def test_the_bound_is_narrow() -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(TEXTS)
-def test_the_filter_answers_as_datatroves(pieces: list[str]) -> None:
+def test_the_filter_gives_the_results_of_datatrove(pieces: list[str]) -> None:
     text = " ".join(pieces)
     same = [one.filter(Document(text=text, id="")) for one in (Repetition(english_words()), GopherRepetitionFilter())]
     assert same[0] == same[1]

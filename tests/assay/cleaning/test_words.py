@@ -1,4 +1,4 @@
-"""Words and sentences are datatrove's own, whatever the text and whatever came before it."""
+"""Words and sentences are those of datatrove, for any text and after any other text."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from assay.cleaning.words import EnglishWords, english_words
 
 SOUP = st.text("(:;-)=8xDPoO|/\\*_^<3[]0 .'’\"abdIcnt\n\t\u00a0", max_size=40)
-"""Signs that smiles, contractions and abbreviations are made of."""
+"""Characters of smiles, contractions and abbreviations."""
 PIECES = [
     ":)",
     ": )",
@@ -47,13 +47,13 @@ def same(words: EnglishWords, text: str) -> bool:
 
 @settings(max_examples=400, deadline=None)
 @given(SOUP)
-def test_signs_in_any_order(text: str) -> None:
+def test_characters_in_any_order(text: str) -> None:
     assert same(english_words(), text)
 
 
 @settings(max_examples=300, deadline=None)
 @given(RULES, SPACES)
-def test_words_that_have_rules_beside_each_other(pieces: list[str], space: str) -> None:
+def test_words_with_rules_next_to_each_other(pieces: list[str], space: str) -> None:
     assert same(english_words(), space.join(pieces))
 
 
@@ -68,14 +68,14 @@ def test_odd_texts(text: str) -> None:
     assert same(EnglishWords(), text)
 
 
-def test_names_within_spacy_are_words_like_others() -> None:
+def test_names_of_spacys_attributes_are_words_like_others() -> None:
     text = "IS_ALPHA, (IS_ALPHA) is one, ORTH is another."
     first = english_words().word_tokenize(text)
     assert first == english_words().word_tokenize(text)
     assert first.count("IS_ALPHA") == 2
 
 
-def test_what_is_forgotten_is_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forgotten_pieces_are_tokenized_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("assay.cleaning.words.REMEMBERED", 30)
     words = EnglishWords()
     texts = ["The river isn't deep here. It is cold.", "Nobody (not me) swims: why?", "It is cold... Isn't it?"]

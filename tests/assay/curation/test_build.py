@@ -287,7 +287,7 @@ def test_settings_and_places_that_cannot_be_are_refused_before_any_work(
         ("--preset", "best"): "no preset 'best' of cleaning. Name one of: none, fineweb",
         ("--text-column", "body"): "no column 'body' for the text",
         ("--text-column", "n"): "column 'n' holds int64, not text",
-        ("--similarity", "1.5"): "threshold 1.5 must lie above 0 and at most at 1",
+        ("--similarity", "1.5"): "threshold 1.5 must be above 0 and at most 1",
         ("--page-seconds", "0"): "page_seconds is 0",
         ("--shard-megabytes", "0"): "shard_megabytes is 0",
         ("--processes", "0"): "0 processes",

@@ -1,4 +1,4 @@
-"""Duplicates found band by band: the same however the documents are dealt into parts, and what brute force finds."""
+"""Duplicates found band by band: independent of the parts of the documents, and compared with brute force."""
 
 import itertools
 import random
@@ -19,7 +19,7 @@ WORDS = [f"word{n}" for n in range(3_000)]
 
 @dataclass
 class InMemory:
-    """Marks in parts, as arrays."""
+    """Marks in parts, held as arrays."""
 
     parts: list[Marks]
 
@@ -52,7 +52,7 @@ def cluster_of_each(parts: InMemory) -> np.ndarray:
 
 
 def corpus(documents: int, seed: int = 0) -> tuple[list[str], np.ndarray]:
-    """Texts, and which original each was made from: a third are copies with up to one word in 25 changed."""
+    """Return texts, and the original of each: a third are copies with up to one word in 25 changed."""
     chance = random.Random(seed)
     texts: list[str] = []
     origin: list[int] = []
@@ -79,14 +79,12 @@ def some() -> tuple[list[str], Marks]:
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(0, 303), max_size=6))
-def test_clusters_do_not_depend_on_how_documents_are_dealt_into_parts(
-    some: tuple[list[str], Marks], cuts: list[int]
-) -> None:
+def test_clusters_do_not_depend_on_the_parts_of_the_documents(some: tuple[list[str], Marks], cuts: list[int]) -> None:
     _, found = some
     assert (cluster_of_each(dealt(found, cuts)) == cluster_of_each(dealt(found, []))).all()
 
 
-def test_equal_texts_are_one_cluster_whatever_their_case_and_spaces(some: tuple[list[str], Marks]) -> None:
+def test_texts_that_differ_in_case_and_spaces_are_one_cluster(some: tuple[list[str], Marks]) -> None:
     texts, found = some
     pairs = pairs_of_band(dealt(found, [100]), EXACT, CONFIG)
     rows, cluster = clusters_of([pairs])
@@ -95,7 +93,7 @@ def test_equal_texts_are_one_cluster_whatever_their_case_and_spaces(some: tuple[
     assert all(normalise(texts[row]) == normalise(texts[first]) for row, first in of_row.items())
 
 
-def test_every_document_is_compared_although_the_first_of_its_bucket_took_another() -> None:
+def test_every_document_is_compared_after_the_first_of_its_bucket_joined_another() -> None:
     # Given a chain in one bucket: 0 is like 1, 1 is like 2, and 0 is not like 2
     width = CONFIG.permutations
     bits = np.zeros((3, width), np.uint8)
@@ -115,7 +113,7 @@ def test_no_documents_and_no_duplicates_give_no_pairs() -> None:
     assert clusters_of([])[0].shape == (0,)
 
 
-def test_recall_and_precision_beside_brute_force() -> None:
+def test_recall_and_precision_against_brute_force() -> None:
     # Given documents with planted near-duplicates, and the similarity of every pair
     texts, _ = corpus(1_500, seed=1)
     sets = [shingles(normalise(t), words=CONFIG.shingle_words, characters=CONFIG.shingle_characters) for t in texts]

@@ -1,4 +1,4 @@
-"""Near-duplicate clusters against the comparison of all pairs."""
+"""Near-duplicate clusters, compared with the similarity of all pairs."""
 
 import itertools
 import random
@@ -18,7 +18,7 @@ from assay.errors import InputError
 
 
 def all_pairs(texts: list[str], threshold: float) -> set[tuple[int, int]]:
-    """Pairs of long texts whose sets of five-word strings are that similar: no hash, no signature."""
+    """Return the pairs of long texts whose sets of five-word strings reach the threshold, without hashes."""
     sets = []
     for text in texts:
         words = normalise(text).split(" ")
@@ -43,7 +43,7 @@ def closure(pairs: set[tuple[int, int]], n: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def planted() -> list[str]:
-    """1,000 texts: 600 apart from all others, 400 made from 100 originals by ever more changes."""
+    """1,000 texts: 600 independent ones, and 400 made from 100 originals with 0, 1, 3 or 6 words changed."""
     draw = random.Random(7)
     vocabulary = [f"word{i}" for i in range(3000)]
     texts = [" ".join(draw.choices(vocabulary, k=draw.randint(60, 250))) for _ in range(600)]
@@ -121,7 +121,7 @@ def test_small_and_odd_inputs(texts: list[str], expected: list[int]) -> None:
     assert near_duplicate_clusters(texts, progress=False).tolist() == expected
 
 
-def test_thousands_of_nearly_equal_pages_do_not_take_a_time_quadratic_in_their_number() -> None:
+def test_the_time_for_thousands_of_similar_pages_is_not_quadratic() -> None:
     draw = random.Random(3)
     page = [f"w{i}" for i in range(120)]
     texts = []
@@ -154,7 +154,7 @@ def test_settings_out_of_range_are_refused(setting: dict[str, float]) -> None:
         DedupConfig(**setting)
 
 
-def test_a_recall_that_the_signature_cannot_keep_is_refused() -> None:
+def test_a_recall_beyond_the_signature_is_refused() -> None:
     with pytest.raises(InputError, match="Raise permutations"):
         DedupConfig(threshold=0.05, permutations=64)
 

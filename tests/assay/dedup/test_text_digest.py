@@ -1,4 +1,4 @@
-"""Normal form, digest and shingles of a text."""
+"""The normal form, digest and shingles of a text."""
 
 import string
 
@@ -14,7 +14,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()))  # lone surrogates too
 
 
 @given(ANY_TEXT)
-def test_any_text_has_a_normal_form_that_stays_when_normalised_again(text: str) -> None:
+def test_normalising_twice_changes_nothing(text: str) -> None:
     once = normalise(text)
 
     assert normalise(once) == once
@@ -29,12 +29,12 @@ def test_case_white_space_and_compatibility_forms_are_no_difference(variant: str
     assert text_digest(variant) == text_digest("Straße und Fluss")
 
 
-def test_a_digest_is_the_sha256_that_anybody_can_compute() -> None:
+def test_a_digest_is_the_sha256_of_the_normal_form() -> None:
     # printf 'hello world' | sha256sum
     assert text_digest("Hello  World") == "b94d27b9934d3e08a52e52d7da7dabfa"
 
 
-def test_other_words_are_another_text() -> None:
+def test_other_words_give_another_digest() -> None:
     assert text_digest("a cat") != text_digest("a dog")
     assert text_digest("ab c") != text_digest("a bc")
     assert text_digest("\ud800") != text_digest("\ud801")
@@ -49,7 +49,7 @@ def test_long_texts_have_one_shingle_for_each_run_of_words() -> None:
     assert (np.diff(found.astype(object)) > 0).all()
 
 
-def test_a_shingle_does_not_depend_on_where_it_stands() -> None:
+def test_a_shingle_does_not_depend_on_its_place() -> None:
     phrase = "one two three four five"
     early = shingles(f"{phrase} {'x ' * 20}".strip(), words=5, characters=5)
     late = shingles(f"{'y ' * 30}{phrase}", words=5, characters=5)
@@ -58,7 +58,7 @@ def test_a_shingle_does_not_depend_on_where_it_stands() -> None:
 
 
 @pytest.mark.parametrize("text", ["abcdefgh", "一二三四五六七八", "\ud800\ud801bcdefg"])
-def test_texts_that_are_short_or_without_spaces_have_shingles_of_characters(text: str) -> None:
+def test_short_texts_and_texts_without_spaces_have_shingles_of_characters(text: str) -> None:
     assert len(shingles(text, words=5, characters=5)) == 4
 
 
@@ -68,7 +68,7 @@ def test_a_text_shorter_than_a_shingle_is_one(text: str, count: int) -> None:
 
 
 @given(st.lists(st.sampled_from(string.ascii_lowercase[:3]), min_size=10, max_size=80))
-def test_hashes_agree_exactly_where_the_words_do(words: list[str]) -> None:
+def test_hashes_are_equal_only_for_equal_words(words: list[str]) -> None:
     runs = {tuple(words[i : i + 3]) for i in range(len(words) - 2)}
 
     assert len(shingles(" ".join(words), words=3, characters=5)) == len(runs)
