@@ -1,4 +1,4 @@
-"""Labelled documents: which can be trusted, which part each belongs to, what a careless split would have leaked."""
+"""Labelled documents: validation, the split into parts, and the leakage that a random split would have had."""
 
 from assay.labels.folds import assign_folds, fitting_part, unseen_parts
 from assay.labels.leakage import Leakage
@@ -9,7 +9,7 @@ from assay.labels.schema import LabelledDocument, Quarantined
 from assay.labels.split import SplitAssignment, SplitConfig, join_units
 from assay.labels.stored import StoredSet
 from assay.labels.together import LabelledSet, SplitSet, split_together
-from assay.labels.unseen import find_unseen
+from assay.labels.unseen import find_unseen, open_unseen
 from assay.labels.validate import Validation, validate
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "fitting_part",
     "join_units",
     "learned_before",
+    "open_unseen",
     "part_of",
     "read_held_out",
     "read_labels",

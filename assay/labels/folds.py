@@ -1,4 +1,4 @@
-"""Cross-fitting: every document is scored by a model that has learned from none of its cluster."""
+"""Cross-fitting: each document is scored by a model that was not trained on any document of its cluster."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,10 @@ from assay.labels.parts import part_of
 
 
 def fitting_part(documents: pd.DataFrame, assignment: pd.DataFrame, *, cross_fitted: bool) -> pd.DataFrame:
-    """The labelled documents that a model learns from, in the order of the source: train, cross-fitted calibration too.
+    """Return the labelled documents that a model is trained on, in the order of the source.
 
-    `documents` is a LabelledDocument table, `assignment` its SplitAssignment.
+    These are the part train and, if `cross_fitted`, the part calibration too. `documents`: a table LabelledDocument;
+    `assignment`: its SplitAssignment.
     """
     parts = [
         part_of(documents, assignment, name) for name in (("train", "calibration") if cross_fitted else ("train",))
@@ -22,7 +23,7 @@ def fitting_part(documents: pd.DataFrame, assignment: pd.DataFrame, *, cross_fit
 
 
 def unseen_parts(*, cross_fitted: bool) -> tuple[str, ...]:
-    """Names of the parts that a model has not learned from."""
+    """Return the names of the parts that a model is not trained on."""
     return ("test",) if cross_fitted else ("calibration", "test")
 
 
@@ -33,10 +34,10 @@ def assign_folds(
     folds: int,
     seed: int,
 ) -> NDArray[np.int64]:
-    """Fold of each of n documents, shape (n,), 0 to folds - 1.
+    """Return the fold of each of n documents, shape (n,), from 0 to folds - 1.
 
-    Whole clusters, in the order of their mean label, are dealt out in random blocks, so that every fold has about
-    the same levels. Raises InputError where fewer clusters than folds lie on one side of the threshold.
+    Whole clusters, sorted by their mean label, are assigned in random blocks, so that the folds have about the same
+    distribution of labels. Raise InputError if fewer clusters than folds are on one side of the threshold.
     """
     label = np.asarray(labels, float)
     cluster = np.asarray(clusters)
@@ -46,12 +47,13 @@ def assign_folds(
         raise InputError(
             f"{folds} folds, but {sides[0]} clusters of documents reach the threshold and {sides[1]} do not",
             where="cross-fitting",
-            fix="Take fewer folds, or label more documents",
+            fix="Choose fewer folds, or label more documents",
         )
     names, number = np.unique(cluster, return_inverse=True)
     mean = np.bincount(number, label) / np.bincount(number)
     generator = np.random.default_rng(seed)
-    order = np.lexsort((generator.random(len(names)), mean))  # neighbours have about the same label
+    order = np.lexsort((generator.random(len(names)), mean))  # random among equal means
+    # One block is a permutation of the folds: clusters with neighbouring means go to different folds.
     blocks = [generator.permutation(folds) for _ in range(-(-len(names) // folds))]
     of_cluster = np.empty(len(names), np.int64)
     of_cluster[order] = np.concatenate(blocks)[: len(names)]

@@ -1,4 +1,4 @@
-"""How much a split of rows at random would have leaked, had nobody looked for duplicates."""
+"""Measure the leakage of a random split: test texts of which training has the same text or a near-duplicate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,64 +8,66 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.errors import InputError
+from assay.storage import only_known_fields
 
 SOME_FROM = 0.01
-"""Leaked share of test rows from which there is some leakage: it can move a metric by about one point."""
+"""Share of leaked test rows from which leakage is `some`: it can change a metric by about one point."""
 SEVERE_FROM = 0.05
-"""Leaked share from which it is severe: more than what usually lies between two models under comparison."""
+"""Share from which leakage is `severe`: more than the usual difference between two models under comparison."""
 
 Severity = Literal["none", "some", "severe"]
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class Share:
-    """A share of the test rows over repeated random splits, 0 to 1."""
+    """Share of the test rows over repeated random splits, 0 to 1."""
 
     mean: float
     low: float
-    """Least of all repeats."""
+    """Lowest share of all repeats."""
     high: float
-    """Greatest of all repeats."""
+    """Highest share of all repeats."""
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class Leakage:
-    """What a random split of the rows would have done."""
+    """Leakage of a random split of the rows."""
 
     exact: Share
-    """Test rows whose own text is in training."""
+    """Test rows whose text is in training."""
     near: Share
-    """Test rows whose own text or a near-duplicate is in training."""
+    """Test rows whose text, or a near-duplicate of it, is in training."""
     units_by_size: dict[int, int]
-    """Rows in a cluster -> how many clusters have so many, by size."""
+    """Rows in a cluster -> number of clusters of that size, sorted by size."""
     rows: int
     documents: int
     """Distinct texts."""
 
     @property
     def severity(self) -> Severity:
-        """`none` below a near share of 1 %, `severe` from 5 % on, on average over the repeats."""
+        """`none` for a mean near share below 1 %, `some` below 5 %, `severe` otherwise."""
         if self.near.mean < SOME_FROM:
             return "none"
         return "some" if self.near.mean < SEVERE_FROM else "severe"
 
     def sentence(self) -> str:
-        """For people: what would have happened."""
+        """Return the result as a text for reports."""
         units = _counted(sum(self.units_by_size.values()), "cluster")
         found = f"{_counted(self.rows, 'row')} with {_counted(self.documents, 'distinct text')} in {units}"
         if self.near.mean == 0:
-            return f"{found}: splitting the rows at random would have put no test text into training."
-        remedy = {
-            "none": "That is too few to matter, and they are kept together all the same.",
-            "some": "That flatters a model a little; here duplicates stay together.",
-            "severe": "A model measured on such a split is measured on what it has learnt by heart; "
-            "here duplicates stay together.",
+            return f"{found}. A random split of the rows would have put no test text into training."
+        effect = {
+            "none": "This is too little to matter. Duplicates stay in one part nevertheless.",
+            "some": "This makes metrics slightly too high. Here duplicates stay in one part.",
+            "severe": "Metrics of such a split measure what a model has memorised. Here duplicates stay in one part.",
         }
         exact, near = _percent(self.exact), _percent(self.near)
-        nearly = "" if exact == near else f", and {near} as they are or nearly"
+        with_near = "" if exact == near else f", or {near} if near-duplicates count too"
         return (
-            f"{found}: splitting the rows at random would have put {exact} of the test texts into training word for "
-            f"word{nearly}. {remedy[self.severity]}"
+            f"{found}. A random split of the rows would have put identical copies of {exact} of the test texts into "
+            f"training{with_near}. {effect[self.severity]}"
         )
 
 
@@ -78,12 +80,12 @@ def measure_leakage(
     repeats: int = 20,
     seed: int = 0,
 ) -> Leakage:
-    """Split the rows at random `repeats` times, and count the test rows that training has seen.
+    """Split the rows at random `repeats` times, and count the test rows that are in training too.
 
-    `clusters` is the cluster number of each of n documents with distinct texts, `copies` how many rows had that
-    text (1 each by default). Estimand: the expected shares for this very table of rows; the simulation's own error
-    is that of a mean of `repeats` splits. Raises InputError for no documents, copies below 1, or shares that
-    leave no row for test or training.
+    `clusters`, of shape (n,): cluster of each document; texts of documents are distinct. `copies`, of shape (n,): rows
+    with that text, by default 1. Estimand: the expected shares for this table of rows; the error of the simulation is
+    that of a mean of `repeats` splits. Raise InputError for no documents, for copies below 1, or for shares that leave
+    no row for test or training.
     """
     cluster_of = np.unique(np.asarray(clusters), return_inverse=True)[1]
     document_of = np.repeat(np.arange(len(cluster_of)), _checked_copies(copies, len(cluster_of)))
@@ -113,6 +115,7 @@ def measure_leakage(
 
 
 def _checked_copies(copies: Sequence[int] | NDArray[np.int64] | None, n: int) -> NDArray[np.int64]:
+    """Return the copies of each document, 1 if none are given. Raise InputError for invalid ones."""
     counts = np.ones(n, np.int64) if copies is None else np.asarray(copies, np.int64)
     if len(counts) != n or (counts < 1).any():
         raise InputError(f"copies must be {n} whole numbers from 1 on", where="leakage of a random split")
@@ -120,7 +123,7 @@ def _checked_copies(copies: Sequence[int] | NDArray[np.int64] | None, n: int) ->
 
 
 def _seen(name_of: NDArray[np.int64], test: NDArray[np.int64], train: NDArray[np.int64]) -> float:
-    """Share of the test rows whose name some training row bears."""
+    """Return the share of the test rows whose name a training row has too."""
     trained = np.zeros(name_of.max() + 1, bool)
     trained[name_of[train]] = True
     return float(trained[name_of[test]].mean())

@@ -1,4 +1,4 @@
-"""The parts of a split as tables, and the record of them that travels with a model."""
+"""The parts of a split as tables, and their record in the model folder."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,23 +14,25 @@ from assay.labels.together import SplitSet
 
 SEEN = "seen.parquet"
 HELD_OUT = "held_out.parquet"
+GET_AGAIN = "Get the model again"
 
 
 def part_of(documents: pd.DataFrame, assignment: pd.DataFrame, part: str) -> pd.DataFrame:
-    """The labelled documents of one part, with their `cluster`, in the order of the source."""
+    """Return the labelled documents of one part, with their `cluster`, in the order of the source."""
     chosen = assignment.loc[assignment["part"] == part, ["id", "cluster"]]
     return documents.merge(chosen, on="id", how="inner", validate="one_to_one").sort_values("row", ignore_index=True)
 
 
 def learned_before(encoder: str) -> dict[str, str]:
-    """What `read_seen` says of an encoder that is a model folder of Assay; empty for all others."""
+    """Return `read_seen` of an encoder that is a model folder of Assay. Empty for other encoders."""
     return read_seen(Path(encoder)) if (Path(encoder) / SEEN).is_file() else {}
 
 
 def write_seen(folder: Path, *sets: SplitSet, before: Mapping[str, str] | None = None) -> None:
-    """Write which texts fitted a model (digests, never texts) by any rubric, into a model folder being staged.
+    """Write the digests of the texts that a model was fitted to, by any rubric, into a model folder being staged.
 
-    `before`: those that fitted the model it goes on from, as `learned_before` says.
+    `before`: those of the model that training continued from, as `learned_before` returns them. Texts themselves are
+    not written.
     """
     earlier = dict(before or {})
     tables = [pd.DataFrame({"digest": list(earlier), "part": list(earlier.values())}, dtype="str")]
@@ -44,28 +46,42 @@ def write_seen(folder: Path, *sets: SplitSet, before: Mapping[str, str] | None =
 
 
 def write_held_out(folder: Path, ids: Sequence[str] | pd.Series, scores: NDArray[np.float64]) -> None:
-    """Write the scores that cross-fitting gave to documents, into a model folder being staged."""
+    """Write the scores of documents from cross-fitting into a model folder being staged."""
     pd.DataFrame({"id": list(ids), "score": scores}).to_parquet(folder / HELD_OUT, index=False)
 
 
 def read_held_out(folder: Path) -> dict[str, float]:
-    """Document -> its score by a model that has not learned from its fold; empty where nothing was cross-fitted."""
+    """Return document -> score by the model that was not trained on its fold. Empty if nothing was cross-fitted.
+
+    Raise InputError if the file is damaged.
+    """
     if not (folder / HELD_OUT).is_file():
         return {}
-    table = pd.read_parquet(folder / HELD_OUT)
+    table = _read(folder, HELD_OUT, ["id", "score"])
     return dict(zip(table["id"], table["score"], strict=True))
 
 
 def read_seen(folder: Path) -> dict[str, str]:
-    """Digest of a text -> part, for the documents that fitted the model in this folder."""
+    """Return digest of a text -> part, for the documents that the model in this folder was fitted to.
+
+    Raise InputError if the file is missing or damaged.
+    """
     try:
-        table = pd.read_parquet(folder / SEEN, columns=["digest", "part"])
+        table = _read(folder, SEEN, ["digest", "part"])
     except FileNotFoundError as error:
         raise InputError(
-            f"{SEEN} is missing: what this model was trained on is not known",
+            f"{SEEN} is missing: the documents that this model was trained on are unknown",
             where=str(folder),
-            fix="Get the model again",
+            fix=GET_AGAIN,
         ) from error
-    except (OSError, KeyError, pa.ArrowException) as error:
-        raise InputError(f"{SEEN} cannot be read: {error}", where=str(folder), fix="Get the model again") from error
     return dict(zip(table["digest"], table["part"], strict=True))
+
+
+def _read(folder: Path, name: str, columns: list[str]) -> pd.DataFrame:
+    """Return columns of a Parquet file of the folder. Raise InputError if the file is damaged."""
+    try:
+        return pd.read_parquet(folder / name, columns=columns)
+    except FileNotFoundError:
+        raise
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise InputError(f"{name} cannot be read: {error}", where=str(folder), fix=GET_AGAIN) from error

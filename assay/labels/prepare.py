@@ -1,4 +1,4 @@
-"""From labelled documents to their split: near-duplicates found, sides assigned and remembered, the leak measured."""
+"""Split labelled documents: find near-duplicates, assign and record the parts, measure the leakage."""
 
 from dataclasses import dataclass
 
@@ -16,29 +16,29 @@ from assay.storage import Snapshot
 
 @dataclass(frozen=True)
 class PreparedSplit:
-    """A split, and what is to be said of it."""
+    """A split, with what reports state about it."""
 
     assignment: pd.DataFrame
     """SplitAssignment."""
     set_aside: pd.DataFrame
-    """`id` and `reason` of documents that belong to no side."""
+    """`id` and `reason` of documents that belong to no part."""
     leakage: Leakage
-    """What a random split of the same rows would have leaked."""
+    """Leakage of a random split of the same rows."""
     kept: int
-    """Documents whose side was known from earlier runs."""
+    """Documents whose part is that of an earlier run."""
 
     def sentences(self) -> list[str]:
-        """For people: the parts, what was kept as it was, what was set aside and why, and the leak."""
+        """Return texts for reports: sizes of the parts, documents kept from the ledger or set aside, and leakage."""
         counts = self.assignment["part"].value_counts()
         parts = ", ".join(f"{part} {counts.get(part, 0)}" for part in ("train", "calibration", "test"))
-        said = [f"{parts}; {self.kept} as the ledger had them"]
+        lines = [f"{parts}; {self.kept} kept from the ledger"]
         for reason, documents in self.set_aside.groupby("reason")["id"]:
-            said.append(f"set aside {len(documents)}: {reason}; first {documents.iloc[0]}")
-        return [*said, self.leakage.sentence()]
+            lines.append(f"set aside {len(documents)}: {reason}; first {documents.iloc[0]}")
+        return [*lines, self.leakage.sentence()]
 
 
 def read_labels(snapshot: Snapshot) -> list[float]:
-    """All labels of a snapshot that are finite numbers."""
+    """Return all labels of a snapshot that are finite. Empty if it has no label column."""
     values = [batch.column(0).to_pandas() for batch in snapshot.batches(["label"])] if _has_labels(snapshot) else []
     labels = pd.concat(values) if values else pd.Series(dtype=float)
     return [float(label) for label in labels[np.isfinite(labels)]]
@@ -59,10 +59,10 @@ def split_documents(
     clusters: NDArray[np.int64] | None = None,
     elsewhere: NDArray[np.bool_] | None = None,
 ) -> PreparedSplit:
-    """Split a LabelledDocument table; new sides are added to the ledger, where there is one.
+    """Split a table LabelledDocument, and add new assignments to the ledger, if one is given.
 
-    `clusters` of near-duplicates are looked for where they are not given; `elsewhere` is what `split` takes. Raises
-    InputError where a part would stay empty or would hold one class only.
+    `clusters`: near-duplicate cluster of each document, computed if not given. `elsewhere`: as for `split`. Raise
+    InputError if a part would be empty or would have one class only.
     """
     if clusters is None:
         clusters = near_duplicate_clusters(snapshot.take(documents["row"]), progress=progress)

@@ -1,16 +1,16 @@
-"""The table of labelled documents: what is known of each, without its text."""
+"""Tables of labelled documents and of rejected rows. Neither contains the texts."""
 
 import pandera.pandas as pa
 from pandera.typing import Series
 
 
 class LabelledDocument(pa.DataFrameModel):
-    """One row a distinct document; its text is row `row` of the snapshot it came from."""
+    """One row a distinct document. Its text is in row `row` of the snapshot."""
 
     id: Series[str] = pa.Field(unique=True)
     row: Series[int] = pa.Field(ge=0, unique=True)
     label: Series[float] = pa.Field()
-    weight: Series[float] = pa.Field(gt=0, description="of its label in training; 1 where none is given")
+    weight: Series[float] = pa.Field(gt=0, description="weight of the label in training; 1 if none is given")
     group: Series[str] = pa.Field(nullable=True)
     copies: Series[int] = pa.Field(ge=1, description="rows of the source with this same text")
 
@@ -20,12 +20,12 @@ class LabelledDocument(pa.DataFrameModel):
 
 
 class Quarantined(pa.DataFrameModel):
-    """A row of the source that cannot be used, and why."""
+    """One row of the source that cannot be used, with the reason."""
 
     row: Series[int] = pa.Field(ge=0)
     id: Series[str] = pa.Field(nullable=True)
     reason: Series[str] = pa.Field()
-    value: Series[str] = pa.Field(description="what was found, at most 80 characters")
+    value: Series[str] = pa.Field(description="value that was found, at most 80 characters")
 
     class Config:
         strict = True

@@ -1,4 +1,4 @@
-"""Train, calibration and test: no near-duplicate and no group in two of them, and a document's side is for ever."""
+"""Split into train, calibration and test: units stay in one part, and a document keeps its part permanently."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -22,14 +22,14 @@ TRAIN = PARTS.index("train")
 
 @dataclass(frozen=True)
 class SplitConfig:
-    """How large the parts are to be."""
+    """Sizes of the parts."""
 
     test: float = 0.2
-    """Share of the documents that only measure the finished model, above 0."""
+    """Share of the documents in test, which only measure the finished model; above 0."""
     calibration: float = 0.2
-    """Share of the documents that fit the calibration map and choose cut points, above 0."""
+    """Share of the documents in calibration, which fit the calibration map and its cut points; above 0."""
     seed: int = 0
-    """Another seed, another split of the documents that no ledger knows."""
+    """Seed of the split of documents that are not in a ledger."""
 
     def __post_init__(self) -> None:
         for name, share in (("test", self.test), ("calibration", self.calibration)):
@@ -44,7 +44,7 @@ class SplitConfig:
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """Wanted shares in the order of PARTS, shape (3,), sum 1."""
+        """Target shares in the order of PARTS, shape (3,), with sum 1."""
         return np.array([1 - self.calibration - self.test, self.calibration, self.test])
 
 
@@ -62,25 +62,25 @@ class SplitAssignment(pa.DataFrameModel):
 
 @dataclass(frozen=True)
 class SplitResult:
-    """A split, and what is to be said of it."""
+    """A split, with what reports state about it."""
 
     assignment: pd.DataFrame
-    """SplitAssignment, in the order of the input."""
+    """Table SplitAssignment, in the order of the input."""
     new: int
-    """Documents assigned for the first time; those set aside are not among them."""
+    """Documents assigned for the first time, without those set aside."""
     kept: int
-    """Documents that stay where they were."""
+    """Documents that keep the part of an earlier run."""
     set_aside: pd.DataFrame
-    """`id` and `reason` of documents that belong to no side."""
+    """`id` and `reason` of documents that belong to no part."""
     balance: pd.DataFrame
-    """`part`, `level`, `documents`, `rows`; `share` of the part's documents that have the level, and `overall`."""
+    """`part`, `level`, `documents`, `rows`; `share` of the level in the part's documents, and `overall` in all."""
 
 
 def join_units(clusters: Sequence[int] | IntArray, groups: Sequence[Any] | None = None) -> IntArray:
-    """Number of each document's unit, shape (n,), from 0 in the order of their first documents.
+    """Return the number of each document's unit, shape (n,), from 0 in the order of their first documents.
 
-    A unit is a connected component: documents of one near-duplicate cluster are together, and documents of one
-    group are. A missing or empty group joins nothing.
+    A unit is a connected component of documents that share a near-duplicate cluster or a group. A missing or empty
+    group connects nothing.
     """
     cluster, names = pd.factorize(np.asarray(clusters))
     if groups is None:
@@ -108,24 +108,24 @@ def split(
 ) -> SplitResult:
     """Assign n documents to parts, whole units at a time.
 
-    `known` is what Ledger.read gave: these documents keep their part, and new members of their unit join them.
-    Where the known documents of a unit lie in more than one part, all new members are set aside: near-duplicates
-    are known by the component only, so none of them can be shown to belong to one side alone. `cluster` then
-    numbers the unit's share of each part on its own. `elsewhere`, of shape (n, parts), says in which parts documents
-    of other sets are known that belong to each one's unit; they count as known documents of it.
+    `known`, as Ledger.read returns it: these documents keep their part, and new members of their unit follow them.
+    If the known documents of a unit have more than one part, all new members are set aside: the unit is known as a
+    component only, so no member can be shown to belong to one part. `cluster` then has a separate number for each
+    part of the unit. `elsewhere`, of shape (n, parts): True for parts that known documents of other sets in the same
+    unit have; they count as known documents of the unit.
 
-    All other units are assigned largest first, ties in an order drawn by the seed, each to the part where it
-    leaves the least squared deviation, relative to what is wanted, from the wanted numbers of documents, in all
-    and of every level. `levels` are the whole numbers that the labels span by default; a label counts as the
-    nearest one, and kept and dropped documents of one level count apart where `keep` is given. A unit larger than
-    a part's whole share goes to training. The result does not depend on the order of the rows.
+    The other units are assigned largest first, with ties in an order drawn by the seed. Each goes to the part with the
+    least sum of squared deviations from the target numbers of documents, relative to these targets, over all documents
+    and over each level. `levels` are by default the whole numbers that the labels span; a label counts as the nearest
+    level. If `keep` is given, kept and dropped documents of a level count as two levels. A unit larger than the whole
+    share of a part goes to train. The result does not depend on the order of the rows.
 
-    Raises InputError for a repeated id, a label that is no number, or columns of unequal length; and where a part
-    would be empty, or lack kept or dropped documents; without `keep`, where calibration or test would hold one
-    level of several.
+    Raise InputError for a repeated id, a label that is not finite, or columns of unequal length. Raise it also if a
+    part would be empty or would lack kept or dropped documents; without `keep`, if calibration or test would have one
+    of several levels.
     """
     table = _table(ids, labels, clusters, groups, keep, copies, levels)
-    by_id = table.sort_values("id", ignore_index=True)  # from here on the order of the rows is not known
+    by_id = table.sort_values("id", ignore_index=True)  # so that the order of the rows cannot matter
     unit = join_units(by_id["cluster"].to_numpy(), None if groups is None else by_id["group"].tolist())
 
     old = by_id["id"].map(dict(known or {})).map({part: code for code, part in enumerate(PARTS)})
@@ -143,8 +143,8 @@ def split(
     placed = ~divided
     code[placed] = _assign(code[placed], unit[placed], stratum[placed], names[placed], config)
 
-    by_id["part"] = np.array([*PARTS, SET_ASIDE])[code]  # -1, set aside, is the last
-    by_id["cluster"] = pd.factorize(unit * (len(PARTS) + 1) + code)[0]  # a number for each unit and code
+    by_id["part"] = np.array([*PARTS, SET_ASIDE])[code]  # code -1 selects the last, which is set aside
+    by_id["cluster"] = pd.factorize(unit * (len(PARTS) + 1) + code)[0]  # one number for each pair of unit and code
     _refuse_one_sided(by_id, with_keep=keep is not None)
     reasons = [" and ".join(np.array(PARTS)[sides[number]]) for number in unit[divided]]
     assignment = by_id.set_index("id").loc[table["id"], ["part", "cluster"]].reset_index()
@@ -160,7 +160,7 @@ def split(
 def _table(
     ids: Sequence[str], labels: Any, clusters: Any, groups: Any, keep: Any, copies: Any, levels: Sequence[float] | None
 ) -> pd.DataFrame:
-    """The columns side by side, checked, with the nearest level of each label."""
+    """Return the columns as one table, with the nearest level of each label. Raise InputError for invalid columns."""
     columns = {"label": labels, "cluster": clusters, "group": groups, "keep": keep, "copies": copies}
     for name, column in columns.items():
         if column is not None and len(column) != len(ids):
@@ -177,7 +177,7 @@ def _table(
         raise InputError(f"id {table['id'][twice].iloc[0]!r} occurs more than once", where="split")
     if not np.isfinite(table["label"]).all():
         row = int((~np.isfinite(table["label"])).to_numpy().argmax())
-        raise InputError(f"label {table['label'][row]} is no number", where=f"split, id {table['id'][row]!r}")
+        raise InputError(f"label {table['label'][row]} is not finite", where=f"split, id {table['id'][row]!r}")
     if levels is None:
         levels = np.arange(np.floor(table["label"].min()), np.ceil(table["label"].max()) + 1).tolist()
     ordered = np.unique(np.asarray(levels, float))
@@ -186,9 +186,9 @@ def _table(
 
 
 def _assign(code: IntArray, unit: IntArray, stratum: IntArray, names: NDArray[Any], config: SplitConfig) -> IntArray:
-    """Part number of every document, shape (n,), where `code` has -1 for those of fresh units; rows sorted by name."""
+    """Return the part number of each document, shape (n,). `code` is -1 for documents of new units; rows are by id."""
     strata = stratum.max(initial=0) + 1
-    # The last column counts all documents of a part, so that errors of rare levels do not add up in one part.
+    # The last column counts all documents of a part, so that deviations of rare levels do not add up in one part.
     counts = np.append(np.bincount(stratum, minlength=strata), len(stratum))
     wanted = np.outer(config.shares, np.maximum(counts, 1)).tolist()
     have = np.zeros((len(PARTS), strata + 1))
@@ -198,6 +198,7 @@ def _assign(code: IntArray, unit: IntArray, stratum: IntArray, names: NDArray[An
 
     fresh = np.flatnonzero(code < 0)
     number, first, size = np.unique(unit[fresh], return_index=True, return_counts=True)
+    # A hash of the seed and the first id, not a random generator: the draw of a unit must not depend on the others.
     draws = [
         hashlib.blake2b(f"{config.seed} {name}".encode("utf-8", "surrogatepass")).digest()
         for name in names[fresh][first]
@@ -209,6 +210,7 @@ def _assign(code: IntArray, unit: IntArray, stratum: IntArray, names: NDArray[An
     for u in sorted(range(len(number)), key=lambda u: (-size[u], draws[u])):
         held = [*((column[i], amount[i]) for i in range(bounds[u], bounds[u + 1])), (strata, int(size[u]))]
         fits = [p for p in range(len(PARTS)) if p == TRAIN or size[u] <= wanted[p][-1]]
+        # The increase of the sum of squares when n documents are added: (d + n)² - d² = n (2 d + n).
         best = min(fits, key=lambda p: sum(n * (2 * (have[p][s] - wanted[p][s]) + n) / wanted[p][s] for s, n in held))
         for s, n in held:
             have[best][s] += n
@@ -217,6 +219,7 @@ def _assign(code: IntArray, unit: IntArray, stratum: IntArray, names: NDArray[An
 
 
 def _refuse_one_sided(table: pd.DataFrame, *, with_keep: bool) -> None:
+    """Raise InputError if a part is empty or has documents of one class only."""
     placed = table[table["part"] != SET_ASIDE]
     counts = placed["part"].value_counts()
     fix = "Label more documents, or loosen the grouping if most are in one unit"
@@ -241,7 +244,7 @@ def _refuse_one_sided(table: pd.DataFrame, *, with_keep: bool) -> None:
 
 
 def _balance(table: pd.DataFrame) -> pd.DataFrame:
-    """Documents and rows of every part and level, also where there are none."""
+    """Return documents and rows of every part and level, with zeros for levels that a part lacks."""
     placed = table[table["part"] != SET_ASIDE]
     cells = pd.MultiIndex.from_product([PARTS, sorted(placed["level"].unique())], names=["part", "level"])
     found = placed.groupby(["part", "level"])["copies"].agg(documents="size", rows="sum")

@@ -1,4 +1,4 @@
-"""Sets of labels by several rubrics, split so that no text is learned from in one that measures in another."""
+"""Split sets of labels by several rubrics together: no text trains in one set and measures in another."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ class LabelledSet:
 
 @dataclass(frozen=True)
 class SplitSet(LabelledSet):
-    """The same, with their parts."""
+    """A labelled set with the parts of its documents."""
 
     assignment: pd.DataFrame
     """SplitAssignment."""
@@ -43,14 +43,14 @@ def split_together(
     learned: Collection[str] = (),
     progress: bool = False,
 ) -> list[PreparedSplit]:
-    """A split for each set, in their order.
+    """Return a split for each set, in their order.
 
-    Near-duplicates and groups are found over all sets at once, and a document follows those of its unit that have a
-    part already: in the ledger, or in an earlier set. So a text that is in several sets has one part in all of them,
-    and each set is as well balanced as the earlier ones leave it. Where ledger entries contradict each other, what
-    would train one rubric and measure another is set aside; the ledger keeps it. One set alone is split as
-    `split_documents` does. `learned`: digests of texts that the encoder has learned labels of; they go to train with
-    all of their unit, and where the ledger has them elsewhere, are set aside. Raises InputError as `split_documents`.
+    Near-duplicates and groups are found over all sets. A document follows documents of its unit that have a part
+    already, in the ledger or in an earlier set. So a text that is in several sets has the same part in all of them, and
+    each set is as balanced as the earlier sets permit. If entries of the ledger contradict each other, documents that
+    would train one rubric and measure another are set aside; the ledger keeps them. A single set is split as by
+    `split_documents`. `learned`: digests of labelled texts that the encoder was trained on. They go to train with all
+    of their unit; if the ledger has them in another part, they are set aside. Raise InputError as `split_documents`.
     """
     if len(sets) == 1 and not learned:
         (only,) = sets
@@ -66,16 +66,17 @@ def split_together(
     units_of = np.split(join_units(clusters, groups), ends)
 
     parts = np.zeros((len(sets), len(texts), len(PARTS)), bool)
-    """Set, unit, part: whether a document of the unit is known to be there."""
+    """Shape (sets, units, parts): True if a document of the unit, in that set, has that part."""
     known = ledger.read() if ledger else {}
     for number, (each, units) in enumerate(zip(sets, units_of, strict=True)):
         _mark(parts[number], units, each.documents["id"].map(known))
     fitted = np.zeros((len(texts), len(PARTS)), bool)
-    """Unit, part: as `parts`, of what the encoder has learned."""
+    """Shape (units, parts): True if the encoder was trained on a text of the unit, in train only."""
     if learned:
         digests = frozenset(learned)
         fitted[np.concatenate(units_of)[[text_digest(text) in digests for text in texts]], TRAIN] = True
     divided = []
+    # One set after the other: each sees the parts that the earlier ones have assigned to shared units.
     for number, (each, units) in enumerate(zip(sets, units_of, strict=True)):
         others = _of_others(parts, number) | fitted
         made = split_documents(
@@ -89,6 +90,7 @@ def split_together(
         )
         _mark(parts[number], units, made.assignment["part"])
         divided.append(made)
+    # Documents are set aside after all sets are split, because a later set can still contradict an earlier one.
     return [
         _without_learned(_without(made, units, _of_others(parts, number)), fitted[units, TRAIN])
         for number, (made, units) in enumerate(zip(divided, units_of, strict=True))
@@ -96,23 +98,25 @@ def split_together(
 
 
 def _mark(parts: NDArray[np.bool_], units: NDArray[np.int64], names: pd.Series) -> None:
-    """Note the parts of documents; names that are none are passed over."""
+    """Mark the parts of documents. Names that are no part are ignored."""
     for code, part in enumerate(PARTS):
         parts[units[(names == part).to_numpy()], code] = True
 
 
 def _of_others(parts: NDArray[np.bool_], number: int) -> NDArray[np.bool_]:
-    """The parts of units, shape (units, parts), as all sets but one have them."""
+    """Return the parts of units in all sets but one, shape (units, parts)."""
     return np.asarray(np.delete(parts, number, axis=0).any(axis=0))
 
 
 def _without_learned(made: PreparedSplit, learned: NDArray[np.bool_]) -> PreparedSplit:
-    """The split with documents set aside that would measure or calibrate what the encoder has learned."""
+    """Set aside documents that would calibrate or measure on texts that the encoder was trained on."""
     out = learned & made.assignment["part"].isin(["calibration", "test"]).to_numpy()
-    return _set_aside(made, out, "the encoder that training goes on from has learned from it or the like of it")
+    reason = "the encoder has learned from it, from a near-duplicate or from a document of its group"
+    return _set_aside(made, out, reason)
 
 
 def _set_aside(made: PreparedSplit, out: NDArray[np.bool_], reason: str) -> PreparedSplit:
+    """Return the split with the documents `out`, of shape (n,), set aside."""
     if not out.any():
         return made
     assignment = made.assignment.copy()
@@ -122,9 +126,8 @@ def _set_aside(made: PreparedSplit, out: NDArray[np.bool_], reason: str) -> Prep
 
 
 def _without(made: PreparedSplit, units: NDArray[np.int64], others: NDArray[np.bool_]) -> PreparedSplit:
-    """The split with training documents set aside that calibrate or measure another rubric."""
+    """Set aside training documents whose unit calibrates or measures another rubric."""
     measuring = np.delete(others, TRAIN, axis=1)[units].any(axis=1)
     out = np.asarray(measuring) & (made.assignment["part"] == "train").to_numpy()
-    return _set_aside(
-        made, out, "the ledger has it in train, and the like of it in calibration or test of another rubric"
-    )
+    reason = "the ledger has it in train, and its near-duplicate or group in calibration or test of another rubric"
+    return _set_aside(made, out, reason)

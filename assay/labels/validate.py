@@ -1,4 +1,4 @@
-"""From rows as they came to labelled documents that can be trusted; what cannot be used is kept with its reason."""
+"""Validate the rows of a source: valid rows become labelled documents, the others are kept with their reason."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,28 +17,28 @@ from assay.rubric import Rubric
 from assay.storage import Snapshot
 
 LONGEST = 1_000_000
-"""Characters of a text; scoring refuses longer ones too (`assay.inference.Limits`), so that nothing is learned or
-measured on what will never get a score."""
+"""Most characters of a text. Scoring refuses longer texts too (`assay.inference.Limits`), so that no model is trained
+or measured on texts that never get a score."""
 
 
 @dataclass(frozen=True)
 class Validation:
-    """What validation made of a snapshot."""
+    """Result of the validation of a snapshot."""
 
     documents: pd.DataFrame
-    """LabelledDocument, in the order of the source."""
+    """Table LabelledDocument, in the order of the source."""
     quarantine: pd.DataFrame
-    """Quarantined, in the order of the source."""
+    """Table Quarantined, in the order of the source."""
     rows: int
     """Rows of the source."""
     merged: int
-    """Rows whose text had been seen before; the document carries their median label and mean weight."""
+    """Rows with the text of an earlier row. Their document has the median label and the mean weight."""
     disagreeing: int
     """Documents whose merged rows had different labels."""
 
 
 def _row_schema(rubric: Rubric) -> pa.DataFrameSchema:
-    """What a row must be. Checks are named by the reason that people read."""
+    """Return the schema of a row. The name of a check is the reason that reports show."""
     scale = f"{rubric.low} to {rubric.high}"
     return pa.DataFrameSchema(
         {
@@ -84,12 +84,12 @@ def _row_schema(rubric: Rubric) -> pa.DataFrameSchema:
 
 
 def _failures(rows: pd.DataFrame, rubric: Rubric) -> pd.DataFrame:
-    """Row -> first reason against it."""
+    """Return `row`, the first `reason` against it, and the `column`, for rows that fail a check."""
     try:
         _row_schema(rubric).validate(rows, lazy=True)
     except SchemaErrors as errors:
         cases = errors.failure_cases
-        broken = cases[cases["index"].isna()]
+        broken = cases[cases["index"].isna()]  # a check of the whole table, such as a missing column
         if len(broken):
             raise InputError(f"the table cannot be checked: {broken.iloc[0]['check']}") from errors
         first = cases.drop_duplicates("index").astype({"index": int}).sort_values("index")
@@ -100,6 +100,7 @@ def _failures(rows: pd.DataFrame, rubric: Rubric) -> pd.DataFrame:
 def _quarantine(
     rows: pd.DataFrame, numbers: Sequence[int], reasons: Sequence[str], columns: Sequence[str]
 ) -> pd.DataFrame:
+    """Return a table Quarantined of rows by their numbers. `columns`: column with the fault, for each row."""
     values = [str(rows[column].iloc[number])[:80] for number, column in zip(numbers, columns, strict=True)]
     return pd.DataFrame(
         {
@@ -112,12 +113,12 @@ def _quarantine(
 
 
 def validate(snapshot: Snapshot, rubric: Rubric, *, max_quarantined: float = 0.05) -> Validation:
-    """Check every row, set aside those that fail, and merge rows of one text into one document.
+    """Check every row, quarantine those that fail, and merge rows with the same text into one document.
 
-    A row fails for a missing id or text, a NUL, a text longer than LONGEST, a label that is no number or lies outside
-    the rubric's scale, a weight that is not above 0, or an id that an earlier row of another text bears. Raises
-    InputError where there is no label column, where more than `max_quarantined` of the rows fail, or where all labels
-    are equal.
+    A row fails for a missing id or text, a NUL, a text longer than LONGEST, a label that is not finite or is outside
+    the scale of the rubric, a weight that is not above 0, or an id that an earlier row with another text has. Raise
+    InputError if the label column is missing, if more than `max_quarantined` (a share, 0 to 1) of the rows fail, or if
+    all labels are equal.
     """
     if not 0 <= max_quarantined <= 1:
         raise InputError(f"max_quarantined is {max_quarantined:g}", fix="Give a share of the rows, 0 to 1")
@@ -175,9 +176,9 @@ def validate(snapshot: Snapshot, rubric: Rubric, *, max_quarantined: float = 0.0
 
 
 def _joined_groups(digests: pd.Series, groups: pd.Series) -> pd.Series:
-    """Group of every row, where groups that share a text are one group under the first of their names.
+    """Return the group of each row. Groups that share a text are joined, with the first of their names.
 
-    A text that stands in two groups would otherwise follow one of them, and leak into the other.
+    Otherwise a text in two groups would follow one of them, and leak into the part of the other.
     """
     known = groups.notna() & (groups != "")
     names = pd.unique(groups[known])
@@ -193,6 +194,7 @@ def _joined_groups(digests: pd.Series, groups: pd.Series) -> pd.Series:
 
 
 def _refuse_if_too_many(quarantine: pd.DataFrame, rows: int, limit: float, snapshot: Snapshot) -> None:
+    """Raise InputError if more than the share `limit` of the rows is quarantined."""
     if len(quarantine) <= limit * rows:
         return
     counts = ", ".join(f"{count} × {reason}" for reason, count in quarantine["reason"].value_counts().items())
@@ -200,5 +202,5 @@ def _refuse_if_too_many(quarantine: pd.DataFrame, rows: int, limit: float, snaps
     raise InputError(
         f"{len(quarantine)} of {rows} rows cannot be used ({counts}), more than the {limit:.0%} allowed",
         where=f"{snapshot.sources}, first at row {first['row']}: {first['reason']}, {first['value']!r}",
-        fix="Mend them, choose another label column or rubric, or raise max_quarantined",
+        fix="Correct them, choose another label column or rubric, or raise max_quarantined",
     )

@@ -97,7 +97,7 @@ def test_a_changed_row_runs_everything_and_keeps_every_other_document_on_its_sid
     cached, out, err = checkout.run()
 
     assert not any(cached.values())
-    assert "450 as the ledger had them" in err
+    assert "450 kept from the ledger" in err
     assert "train 270, calibration 90, test 90" in first
     assert "train 270, calibration 90, test 90" in out
 

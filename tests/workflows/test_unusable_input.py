@@ -16,7 +16,7 @@ TRAIN, FILTER = ("training.py", "train_quality_classifier"), ("filtering.py", "f
 def checkout(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_model: Path) -> Checkout:
     made = Checkout(tmp_path_factory.mktemp("run"), tiny_encoder)
     registry = Registry(str(made.work / "registry"))
-    registry.set_alias("champion", registry.register(tiny_model, {}).name, who="test", why="the only one")
+    registry.ensure_alias("champion", registry.register(tiny_model, {}).name, who="test", why="the only one")
     rows = [json.loads(line) for line in made.source.read_text().splitlines()]
     for name, changed in (
         ("equal", [row | {"label": 3} for row in rows]),
@@ -38,7 +38,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_
         pytest.param(
             TRAIN,
             "--source beyond.jsonl --rubric education",
-            ("rows cannot be used", "label outside the scale 0 to 5", "beyond.jsonl, first at row", "Mend them"),
+            ("rows cannot be used", "label outside the scale 0 to 5", "beyond.jsonl, first at row", "Correct them"),
             id="labels out of range",
             marks=FULL,
         ),

@@ -37,7 +37,7 @@ SETTINGS = [
     setting("target in words", "train", "--keep share=all", "keep is 'share=all'", "Give labels, f1"),
     setting("target beyond promise", "train", "--keep recall=.999", "cannot promise a recall of 0.999", "Label until"),
     setting("missing weights", "train", "--weight-column no", "no column 'no' for the weight", "Name one of: id"),
-    setting("weights of text", "train", "--weight-column id", "no weight above 0", "Mend them"),
+    setting("weights of text", "train", "--weight-column id", "no weight above 0", "Correct them"),
     setting("window too short", "train", "--window-tokens 4", "windows of 4 tokens", "Give at least 8 tokens"),
     setting("no window", "train", "--window-count 0", "windows of 48 tokens, 0 a document", "Give at least 8 tokens"),
     setting("window too long", "train", "--window-tokens 9999", "9999 tokens, but this encoder reads 128", "Shorten"),

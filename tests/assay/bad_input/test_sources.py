@@ -84,13 +84,13 @@ SOURCES = [
     ),
     Bad(
         "labels that are words",
-        ("160 of 160 rows cannot be used (160 × no label that is a number)", "/d.parquet, first at row 0", "Mend them"),
+        ("160 of 160 rows cannot be used (160 × no label that is a number)", "/d.parquet, first at row 0", "Correct them"),
         one("d.parquet", lambda good: with_labels(good, lambda label: f"grade {label}")),
         LABELLED,
     ),
     Bad(
         "labels out of range",
-        ("rows cannot be used", "label outside the scale 0 to 5", "/d.parquet, first at row", "Mend them"),
+        ("rows cannot be used", "label outside the scale 0 to 5", "/d.parquet, first at row", "Correct them"),
         one("d.parquet", lambda good: with_labels(good, lambda label: 10 * label)),
         LABELLED,
     ),

@@ -1,4 +1,4 @@
-"""Cross-fitting: whole clusters, even levels, every document held out once, and refused where it cannot be."""
+"""Cross-fitting: whole clusters, even levels, each document held out once, and refusal of too few clusters."""
 
 import numpy as np
 import pytest

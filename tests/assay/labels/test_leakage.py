@@ -1,4 +1,4 @@
-"""What a random split would have leaked."""
+"""Leakage of a random split."""
 
 from pathlib import Path
 
@@ -11,20 +11,20 @@ from assay.errors import InputError
 from assay.labels.leakage import measure_leakage
 
 
-def test_data_without_duplicates_leak_nothing() -> None:
+def test_data_without_duplicates_have_no_leakage() -> None:
     leakage = measure_leakage(range(500), test_share=0.2, train_share=0.6)
 
     assert leakage.severity == "none"
     assert leakage.exact.mean == leakage.near.high == 0
     assert leakage.units_by_size == {1: 500}
     assert leakage.sentence() == (
-        "500 rows with 500 distinct texts in 500 clusters: splitting the rows at random would have put no test text "
+        "500 rows with 500 distinct texts in 500 clusters. A random split of the rows would have put no test text "
         "into training."
     )
 
 
-def test_pairs_of_rows_leak_as_often_as_the_training_share_says() -> None:
-    # Of a pair of rows, where one is in test the other is in training with probability 0.6.
+def test_pairs_of_rows_leak_in_proportion_to_the_training_share() -> None:
+    # If one row of a pair is in test, the other is in training with probability 0.6.
     leakage = measure_leakage(range(2000), [2] * 2000, test_share=0.2, train_share=0.6, repeats=50)
 
     assert leakage.exact.mean == pytest.approx(0.6, abs=0.01)
@@ -34,14 +34,14 @@ def test_pairs_of_rows_leak_as_often_as_the_training_share_says() -> None:
     assert leakage.severity == "severe"
 
 
-def test_near_duplicates_count_beside_exact_ones() -> None:
+def test_near_duplicates_are_counted_separately() -> None:
     clusters = np.repeat(np.arange(500), 2)
 
     leakage = measure_leakage(clusters, test_share=0.2, train_share=0.6)
 
     assert leakage.exact.mean == 0
     assert leakage.near.mean == pytest.approx(0.6, abs=0.05)
-    assert "nearly" in leakage.sentence()
+    assert "0.0 % of the test texts into training, or 58 % if near-duplicates count too." in leakage.sentence()
 
 
 @pytest.mark.parametrize(("pairs", "severity"), [(0, "none"), (10, "none"), (50, "some"), (150, "severe")])
@@ -71,14 +71,14 @@ def test_the_simulation_can_be_repeated() -> None:
         (0, None, 0.2, 0.6),
     ],
 )
-def test_what_cannot_be_split_is_refused(
+def test_unusable_tables_are_refused(
     documents: int, copies: list[int] | None, test_share: float, train_share: float
 ) -> None:
     with pytest.raises(InputError):
         measure_leakage(range(documents), copies, test_share=test_share, train_share=train_share)
 
 
-def test_a_published_set_of_labels_full_of_copies_is_called_severe(shared_data: Path) -> None:
+def test_a_published_set_full_of_copies_has_severe_leakage(shared_data: Path) -> None:
     texts = pd.read_parquet(shared_data / "fineweb_legal/annotations.parquet", columns=["text"])["text"]
     copies = texts.map(text_digest).value_counts()
 
@@ -87,10 +87,10 @@ def test_a_published_set_of_labels_full_of_copies_is_called_severe(shared_data: 
     assert leakage.rows == len(texts)
     assert 0.75 < leakage.exact.mean < 0.9
     assert leakage.severity == "severe"
-    assert "learnt by heart" in leakage.sentence()
+    assert "what a model has memorised" in leakage.sentence()
 
 
-def test_a_clean_sample_of_web_documents_is_not_called_severe(shared_data: Path) -> None:
+def test_a_clean_sample_of_web_documents_has_no_severe_leakage(shared_data: Path) -> None:
     texts = pd.read_parquet(shared_data / "fineweb_edu", columns=["text"])["text"].drop_duplicates().tolist()[:800]
     clusters = near_duplicate_clusters(texts, progress=False)
 

@@ -1,4 +1,4 @@
-"""The split: whole units, wanted sizes, for ever, whatever the order of the rows."""
+"""The split: whole units, target sizes, permanent parts, independent of the order of the rows."""
 
 from typing import Any
 
@@ -88,13 +88,13 @@ def test_more_data_never_move_a_document(seed: int, n: int, more: list[int]) -> 
         assert result.kept == len(known)
         assert result.kept + result.new + len(result.set_aside) == size
         assert result.set_aside["id"].isin(known).sum() == 0
-        # Seen whole again, no unit of what is used lies in two parts but where it did before.
+        # No unit of the documents in use is in two parts.
         used = result.assignment[result.assignment["part"] != "set_aside"]
         assert (used.groupby("cluster")["part"].nunique() == 1).all()
         known |= {name: part for name, part in now.items() if part != "set_aside"}
 
 
-def test_sizes_and_labels_are_as_wanted_where_units_are_small() -> None:
+def test_sizes_and_labels_meet_their_targets_if_units_are_small() -> None:
     rows = documents(3000, groups=False)
 
     result = divide(rows, config=SplitConfig(test=0.15, calibration=0.25))
@@ -135,7 +135,7 @@ def test_the_seed_draws_another_split() -> None:
     assert parts(divide(rows)) != parts(divide(rows, config=SplitConfig(seed=1)))
 
 
-def test_the_table_is_what_its_schema_says() -> None:
+def test_the_table_conforms_to_its_schema() -> None:
     assignment = divide(documents(100)).assignment
 
     SplitAssignment.validate(assignment)
@@ -165,7 +165,7 @@ def extended(rows: pd.DataFrame, joins: dict[str, list[str]]) -> pd.DataFrame:
     return rows
 
 
-def test_a_new_member_joins_the_side_of_its_unit(grown: Any) -> None:
+def test_a_new_member_follows_the_part_of_its_unit(grown: Any) -> None:
     rows, known, trained, tested = grown
 
     result = divide(extended(rows, {"new-a": [trained], "new-b": [tested]}), known=known)
@@ -174,7 +174,7 @@ def test_a_new_member_joins_the_side_of_its_unit(grown: Any) -> None:
     assert (result.new, result.kept) == (2, 80)
 
 
-def test_a_document_that_links_two_sides_is_set_aside_and_named(grown: Any, tmp_path: Any) -> None:
+def test_a_document_that_links_two_parts_is_set_aside_and_named(grown: Any, tmp_path: Any) -> None:
     rows, known, trained, tested = grown
     rows = extended(rows, {"bridge": [trained, tested]})
 
@@ -227,7 +227,7 @@ def test_units_are_the_components_of_clusters_and_groups() -> None:
     "setting",
     [{"test": 0.0}, {"test": 1.0}, {"calibration": -0.1}, {"test": float("nan")}, {"test": 0.5, "calibration": 0.5}],
 )
-def test_shares_that_make_no_sense_are_refused(setting: dict[str, float]) -> None:
+def test_invalid_shares_are_refused(setting: dict[str, float]) -> None:
     with pytest.raises(InputError, match="split"):
         SplitConfig(**setting)
 
@@ -245,7 +245,7 @@ def test_shares_that_make_no_sense_are_refused(setting: dict[str, float]) -> Non
         ([1, float("nan")], [0, 1], None, "label nan"),
     ],
 )
-def test_what_cannot_be_split_is_refused_in_words(labels: Any, clusters: Any, keep: Any, message: str) -> None:
+def test_unusable_tables_are_refused_with_a_message(labels: Any, clusters: Any, keep: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         split([f"{i:03d}" for i in range(len(labels))], labels, list(clusters), keep=keep)
 
@@ -255,7 +255,7 @@ def test_an_id_that_occurs_twice_is_refused() -> None:
         split(["x", "y", "x"], [1, 2, 3], [0, 1, 2])
 
 
-def test_all_labels_of_one_level_are_a_matter_for_validation() -> None:
+def test_labels_of_one_level_are_split_too() -> None:
     result = split([str(i) for i in range(50)], [2] * 50, range(50))  # nothing to balance, and nothing one-sided
 
     assert result.balance["level"].unique().tolist() == [2.0]

@@ -1,4 +1,4 @@
-"""Sets of several rubrics: what trains in one measures in none."""
+"""Sets of several rubrics: no text trains in one set and measures in another."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ RUBRICS = [Rubric("quality", 0, 5, 3), Rubric("legal", 0, 3, 2), Rubric("fun", 0
 
 
 def text_of(number: int) -> str:
-    """A text of 40 words, unlike all others."""
+    """A text of 40 words that resembles no other."""
     draw = np.random.default_rng(number)
     return " ".join(f"word{number}" for number in draw.integers(0, 100_000, 40))
 
@@ -106,7 +106,7 @@ def test_no_text_near_duplicate_or_group_trains_in_one_set_and_measures_in_anoth
         pd.testing.assert_series_equal(again["part"], table["part"])
 
 
-def test_the_same_texts_in_every_set_have_the_same_parts_and_none_is_lost(tmp_path: Path) -> None:
+def test_the_same_texts_in_every_set_have_the_same_parts(tmp_path: Path) -> None:
     texts = [text_of(n) for n in range(200)]
     sets = [labelled(tmp_path, rubric, texts) for rubric in RUBRICS]
 
@@ -116,7 +116,7 @@ def test_the_same_texts_in_every_set_have_the_same_parts_and_none_is_lost(tmp_pa
     assert set(table["part"]) == {"train", "calibration", "test"}
 
 
-def test_one_set_alone_and_the_first_of_strangers_are_split_as_ever(tmp_path: Path) -> None:
+def test_a_single_set_and_unrelated_sets_are_split_as_by_split_documents(tmp_path: Path) -> None:
     sets = [labelled(tmp_path, rubric, [text_of(1000 * n + m) for m in range(80)]) for n, rubric in enumerate(RUBRICS)]
     alone = [split_documents(s.snapshot, s.documents, s.rubric, ledger=None, config=SplitConfig()) for s in sets]
 
@@ -129,11 +129,11 @@ def test_one_set_alone_and_the_first_of_strangers_are_split_as_ever(tmp_path: Pa
             assert one.leakage == other.leakage
 
 
-def test_where_ledger_entries_contradict_each_other_nothing_trains_that_measures(tmp_path: Path) -> None:
+def test_if_ledger_entries_contradict_each_other_no_text_trains_and_measures(tmp_path: Path) -> None:
     texts = [text_of(n) for n in range(120)]
     first, second = labelled(tmp_path, RUBRICS[0], texts), labelled(tmp_path, RUBRICS[1], texts)
     ledger = Ledger(str(tmp_path / "ledger"))
-    for each, seed in ((first, 1), (second, 2)):  # each by itself, with no thought of the other
+    for each, seed in ((first, 1), (second, 2)):  # each without the other
         split_documents(each.snapshot, each.documents, each.rubric, ledger=ledger, config=SplitConfig(seed=seed))
     before = ledger.read()
 
@@ -149,7 +149,7 @@ def test_where_ledger_entries_contradict_each_other_nothing_trains_that_measures
     assert ledger.read() == before
 
 
-def test_training_is_on_the_union_and_what_fitted_any_rubric_is_known(tmp_path: Path) -> None:
+def test_training_is_on_the_union_and_texts_that_fitted_any_rubric_are_recorded(tmp_path: Path) -> None:
     texts = [text_of(n) for n in range(150)]
     plain = [labelled(tmp_path, RUBRICS[0], texts[:100]), labelled(tmp_path, RUBRICS[1], texts[50:])]
     made = split_together(plain, ledger=None, config=SplitConfig())

@@ -1,4 +1,4 @@
-"""Validation: what cannot be used is quarantined with its reason; what is the same text becomes one document."""
+"""Validation: unusable rows are quarantined with their reason; rows with the same text become one document."""
 
 from pathlib import Path
 
@@ -120,12 +120,12 @@ def test_groups_that_share_a_text_become_one(tmp_path: Path) -> None:
     assert groups.isna().tolist() == [name == "d22" for name in groups.index]
 
 
-def test_without_a_label_column_there_is_a_message(tmp_path: Path) -> None:
+def test_a_missing_label_column_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no label column"):
         validate(snapshot_of(tmp_path, [good(1)], Columns()), EDUCATION)
 
 
-def test_labels_can_be_read_before_there_is_a_rubric(tmp_path: Path) -> None:
+def test_labels_can_be_read_without_a_rubric(tmp_path: Path) -> None:
     rows = [good(number) for number in range(10)]
     rows[2]["label"] = None
     assert sorted(set(read_labels(snapshot_of(tmp_path, rows)))) == [0, 1, 2, 3, 4, 5]
@@ -138,7 +138,7 @@ def _fresh(folder: Path) -> Path:
     return again
 
 
-def test_the_longest_text_is_that_of_scoring() -> None:
+def test_validation_and_scoring_have_the_same_longest_text() -> None:
     from assay.inference import Limits
     from assay.labels.validate import LONGEST
 
