@@ -1,6 +1,7 @@
-"""Where things lie: content digests, files that appear whole or not at all, objects, snapshots."""
+"""Storage: content digests, files that appear complete or not at all, objects, numbered logs, snapshots."""
 
 from assay.storage.hashing import digest_file, digest_folder, digest_json
+from assay.storage.numbered import NumberedFiles, NumberedLog
 from assay.storage.objects import (
     create,
     download_folder,
@@ -15,8 +16,10 @@ from assay.storage.objects import (
     upload_folder,
     write_bytes,
 )
+from assay.storage.places import place_or_default, work_folder
+from assay.storage.planned import PlannedFolder, deal
 from assay.storage.reading import clear_permission_errors
-from assay.storage.records import only_known_fields, parse_json, parse_record
+from assay.storage.records import only_known_fields, parse_json, parse_record, require_time
 from assay.storage.snapshot import MANIFEST, TOKEN_ESTIMATE, Snapshot, find_made, write_snapshot
 from assay.storage.staging import clear_disk_errors, staged_file, staged_folder
 from assay.storage.versions import Change, difference, without
@@ -25,10 +28,14 @@ __all__ = [
     "MANIFEST",
     "TOKEN_ESTIMATE",
     "Change",
+    "NumberedFiles",
+    "NumberedLog",
+    "PlannedFolder",
     "Snapshot",
     "clear_disk_errors",
     "clear_permission_errors",
     "create",
+    "deal",
     "difference",
     "digest_file",
     "digest_folder",
@@ -43,13 +50,16 @@ __all__ = [
     "open_binary",
     "parse_json",
     "parse_record",
+    "place_or_default",
     "published_file",
     "read_bytes",
     "require_folder",
+    "require_time",
     "staged_file",
     "staged_folder",
     "upload_folder",
     "without",
+    "work_folder",
     "write_bytes",
     "write_snapshot",
 ]

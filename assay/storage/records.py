@@ -1,5 +1,6 @@
 """Read JSON into dataclasses through pydantic, so that every damaged record gives the same kind of message."""
 
+import datetime
 import json
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -43,6 +44,15 @@ def parse_json(kind: type[T], text: str | bytes, *, what: str, where: str = "", 
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
         raise InputError(f"{what} cannot be read: {error}", where=where, fix=fix) from error
     return parse_record(kind, fields, what=what, where=where, fix=fix)
+
+
+def require_time(when: str, *, what: str, where: str = "", fix: str = "") -> None:
+    """Raise InputError if a record's field `when` or `created` is not a time in ISO 8601 with a time zone."""
+    try:
+        if datetime.datetime.fromisoformat(when).tzinfo is None:
+            raise ValueError("its time has no time zone")
+    except ValueError as error:
+        raise InputError(f"{what} cannot be read: {error}", where=where, fix=fix) from error
 
 
 def reason(error: ValidationError) -> str:
