@@ -1,10 +1,10 @@
-"""Models that were proved: immutable versions, and aliases that say which one serves, who moved them and why."""
+"""The registry of models: immutable versions, aliases that name the one that serves, and the log of decisions."""
 
 from assay.registry.aliases import AliasMove
 from assay.registry.champion import CHAMPION, PREVIOUS, promote, promote_first, rollback, served_before
 from assay.registry.decisions import Decision, DecisionLog, Outcome
-from assay.registry.judged import promote_judged
 from assay.registry.registry import Registry, Version, open_model
+from assay.registry.verdicts import promote_with_verdict
 
 __all__ = [
     "CHAMPION",
@@ -18,7 +18,7 @@ __all__ = [
     "open_model",
     "promote",
     "promote_first",
-    "promote_judged",
+    "promote_with_verdict",
     "rollback",
     "served_before",
 ]

@@ -1,54 +1,53 @@
-"""An alias is a create-only numbered log: its last entry is where it points, all of them are its history."""
+"""The log of an alias: its last entry is the version that the alias names now, all entries are its history."""
 
 import datetime
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from assay.errors import InputError
-from assay.storage import create, join, list_names, read_bytes
+from assay.storage import NumberedLog, only_known_fields
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class AliasMove:
-    """One entry of the log."""
+    """One entry of the log: the alias was moved to a version."""
 
     number: int
-    """1 for the first."""
+    """Number of the entry, 1 for the first."""
     version: str
+    """Name of the version that the alias names from this move on."""
     who: str
+    """Person or program that moved it."""
     why: str
+    """Reason, a sentence for people."""
     when: str
-    """ISO 8601, UTC."""
+    """Time of the move, ISO 8601, UTC."""
     evidence: dict[str, Any] = field(default_factory=dict)
+    """Figures and files that the move rests on, as plain JSON values."""
     previous: str = ""
-    """In the champion's log: what `previous` stands for from this move on; empty where nothing served before."""
+    """In the champion's log: the version that `previous` names from this move on. Empty if nothing served before."""
 
 
 @dataclass(frozen=True)
 class AliasLog:
-    """The log of one alias, below an fsspec URL: `00000001.json`, `00000002.json`, …"""
+    """The log of one alias in a folder or below an fsspec URL: `00000001.json`, `00000002.json`, …"""
 
     url: str
 
+    @property
+    def entries(self) -> NumberedLog[AliasMove]:
+        """The numbered log below it."""
+        return NumberedLog(self.url, AliasMove)
+
     def history(self, skipped: list[str] | None = None) -> list[AliasMove]:
-        """All moves, the oldest first. Raises InputError where an entry cannot be read; with `skipped`, its message is
-        added there instead, and the others are given all the same."""
-        moves = []
-        for name in self._names():
-            try:
-                moves.append(self._read(name))
-            except InputError as error:
-                if skipped is None:
-                    raise
-                skipped.append(str(error))
-        return moves
+        """Return all moves, the oldest first. Raise InputError or fill `skipped` as `NumberedLog.history`."""
+        return self.entries.history(skipped=skipped)
 
     def last(self) -> AliasMove | None:
-        """The last move, read alone. Raises InputError where it cannot be read, for then nobody knows."""
-        names = self._names()
-        return self._read(names[-1]) if names else None
+        """Return the last move. Raise InputError if it cannot be read: then the version is unknown."""
+        return self.entries.last()
 
     def move(
         self,
@@ -60,35 +59,20 @@ class AliasLog:
         after: AliasMove | None,
         previous: str = "",
     ) -> AliasMove:
-        """Append a move that was decided knowing that `after` is the last one.
+        """Append a move that was decided when `after` was the last one, and return it.
 
-        Of several who decided at once exactly one succeeds. Raises InputError for the others, and where `after`
-        is not the last any more.
+        The number of the move follows from `after`, so that of several moves decided at once exactly one is written.
+        Raise InputError for the others, and if `after` is no longer the last move.
         """
         when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         move = AliasMove((after.number if after else 0) + 1, version, who, why, when, dict(evidence), previous)
-        fields = {key: value for key, value in asdict(move).items() if key != "number"}
         try:
-            create(join(self.url, f"{move.number:08d}.json"), json.dumps(fields, indent=2).encode())
+            self.entries.create(move.number, move)
         except FileExistsError as error:
             last = self.last() or move
             raise InputError(
                 f"{last.who} moved it to {last.version} meanwhile ({last.why})",
                 where=self.url,
-                fix="Check what is there now, and decide again",
+                fix="Check the alias, and decide again",
             ) from error
         return move
-
-    def _names(self) -> list[str]:
-        return [name for name in list_names(self.url) if name.endswith(".json")]
-
-    def _read(self, name: str) -> AliasMove:
-        where = join(self.url, name)
-        try:
-            fields = json.loads(read_bytes(where))
-            if datetime.datetime.fromisoformat(fields["when"]).tzinfo is None:
-                raise ValueError("its time has no time zone")
-            fields["evidence"] = dict(fields.get("evidence", {}))
-            return AliasMove(number=int(name.removesuffix(".json")), **fields)
-        except (ValueError, TypeError, KeyError) as error:
-            raise InputError(f"this entry cannot be read: {error!r}", where=where, fix="Restore it") from error

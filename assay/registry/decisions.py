@@ -1,44 +1,41 @@
-"""What was decided about versions, promotions and refusals alike: a create-only numbered log with a page for each.
+"""The log of decisions about versions, promotions and refusals alike, with a page for each decision.
 
-<registry>/decisions/00000001.json    what, when, why, and what was done
+<registry>/decisions/00000001.json    the decision, its time, its reason, and the steps that were carried out
 <registry>/decisions/00000001.html    the same for people
 """
 
 import datetime
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from assay.errors import InputError
-from assay.storage import create, join, list_names, read_bytes
+from assay.storage import NumberedLog, join, only_known_fields
 
 Outcome = Literal["promoted", "kept", "deployed", "rolled back", "failed"]
-"""`kept`: the champion stays, because the gate did not let the challenger pass or nothing new was learned. `failed`: it
-was to be put in service and was not; what served before serves."""
-TRIES = 20
-"""Numbers that are tried where others decide at the same time."""
+"""`kept`: the champion stays, because the promotion rules did not pass the challenger or nothing new was learned.
+`failed`: the version was to be put in service and was not; the version that served before still serves."""
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class Decision:
-    """One entry."""
+    """One entry of the log."""
 
     version: str
-    """That it is about."""
+    """Name of the version that the decision is about."""
     outcome: Outcome
     champion: str
-    """After it; empty where there is none."""
+    """Name of the champion after the decision. Empty if there is no champion."""
     serving: str
-    """That answers after it, as far as is known; empty where none does."""
+    """Name of the version that serves after the decision, as far as known. Empty if none serves."""
     sentence: str
-    """For people: what was decided, and why."""
+    """The decision and its reason, for people."""
     events: tuple[str, ...] = ()
-    """What was done, in words, in order."""
+    """The steps that were carried out, in order, for people."""
     when: str = ""
-    """ISO 8601, UTC."""
+    """Time of the decision, ISO 8601, UTC. Empty before the decision is in the log."""
     number: int = 0
-    """1 for the first; 0 while it is not in the log."""
+    """Number of the entry, 1 for the first. 0 before the decision is in the log."""
 
     def __str__(self) -> str:
         return f"{self.outcome}: {self.sentence}"
@@ -46,59 +43,42 @@ class Decision:
 
 @dataclass(frozen=True)
 class DecisionLog:
-    """The decisions of a registry, by its folder or URL."""
+    """The decisions of a registry."""
 
     registry: str
+    """Folder or URL of the registry."""
 
     @property
     def url(self) -> str:
-        """Where the log lies."""
+        """Folder or URL of the log."""
         return join(self.registry, "decisions")
 
-    def append(self, decision: Decision, page: Callable[[Decision], str]) -> Decision:
-        """Add an entry at the next free number, with the time of now; `page` makes its HTML of it.
+    @property
+    def entries(self) -> NumberedLog[Decision]:
+        """The numbered log below it."""
+        return NumberedLog(self.url, Decision, what="this decision", ensure_ascii=False)
 
-        Returns it as it stands in the log. Raises InputError where no number is free for long.
+    def append(self, decision: Decision, page: Callable[[Decision], str]) -> Decision:
+        """Add a decision with the next free number and the current time, and return it as it is stored.
+
+        `page` returns the HTML page of a decision. Raise InputError if others write faster for 20 numbers.
         """
         when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        for _ in range(TRIES):
-            entry = replace(decision, when=when, number=max(self._numbers("html"), default=0) + 1)
-            html = page(entry).encode()
-            fields = {name: value for name, value in asdict(entry).items() if name != "number"}
-            try:
-                # The entry comes last: where it is, its page is. A number with a page alone stays unused.
-                create(self._place(entry.number, "html"), html)
-                create(self._place(entry.number, "json"), json.dumps(fields, indent=2, ensure_ascii=False).encode())
-            except FileExistsError:
-                continue
+        entries = self.entries
+
+        def numbered(number: int) -> Decision:
+            entry = replace(decision, when=when, number=number)
+            # The page comes before the entry, so that every entry has its page. If the process dies between the two,
+            # the number has a page alone and stays unused.
+            entries.write(number, page(entry).encode(), "html")
             return entry
-        raise InputError("others decide faster than this one can be kept", where=self.url, fix="Try again")
+
+        return entries.append(numbered)
 
     def history(self, most: int = 1_000, skipped: list[str] | None = None) -> list[Decision]:
-        """The last decisions, the oldest first.
-
-        Raises InputError where an entry cannot be read; with `skipped`, it is left out, and told there.
-        """
-        found = []
-        for number in self._numbers("json")[-most:]:
-            place = self._place(number, "json")
-            try:
-                fields = json.loads(read_bytes(place))
-                found.append(Decision(number=number, **{**fields, "events": tuple(fields["events"])}))
-            except (ValueError, TypeError, KeyError) as error:
-                unread = InputError(f"this decision cannot be read: {error!r}", where=place)
-                if skipped is None:
-                    raise unread from error
-                skipped.append(str(unread))
-        return found
+        """Return the last decisions, the oldest first. Raise InputError or fill `skipped` as `NumberedLog.history`."""
+        return self.entries.history(most, skipped)
 
     def page_of(self, decision: Decision) -> str:
-        """Path or URL of its page."""
-        return self._place(decision.number, "html")
-
-    def _numbers(self, kind: str) -> list[int]:
-        stems = [name.removesuffix(f".{kind}") for name in list_names(self.url) if name.endswith(f".{kind}")]
-        return sorted(int(stem) for stem in stems if stem.isdecimal())
-
-    def _place(self, number: int, kind: str) -> str:
-        return join(self.url, f"{number:08d}.{kind}")
+        """Return the path or URL of the page of a decision."""
+        return self.entries.place(decision.number, "html")

@@ -1,10 +1,10 @@
 """Immutable versions of models in a folder or an object store.
 
     <url>/versions/<version>/model/…        the model folder
-    <url>/versions/<version>/version.json   written last: a version without it is not there
-    <url>/aliases/<name>/00000001.json      who moved the alias where, and why
+    <url>/versions/<version>/version.json   written last: a version without it does not exist
+    <url>/aliases/<name>/00000001.json      a move of the alias: the version, the person, the reason
 
-A version is named by its content, so that registering the same model again gives the same version.
+The name of a version is a digest of its content, so that registering the same model again gives the same version.
 """
 
 import datetime
@@ -28,41 +28,47 @@ from assay.storage import (
     join,
     list_names,
     localize,
+    only_known_fields,
+    parse_json,
     read_bytes,
+    require_time,
     upload_folder,
 )
 
 RECORD = "version.json"
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,40}")
+"""The names that an alias may have."""
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class Version:
-    """A registered model."""
+    """A registered model, as its `version.json` describes it."""
 
     name: str
     """First 12 hex digits of the digest."""
     digest: str
-    """Over names and bytes of all files of the model folder, 64 hex digits."""
+    """Digest over the names and bytes of all files of the model folder, 64 hex digits."""
     created: str
-    """ISO 8601, UTC."""
+    """Time of the registration, ISO 8601, UTC."""
     files: dict[str, str]
-    """Path in the model folder -> sha256."""
+    """Path in the model folder -> sha256 of the file."""
     record: dict[str, Any] = field(default_factory=dict)
-    """What was said at registration: figures, lineage."""
+    """Figures and lineage that were given at registration."""
 
 
 @dataclass(frozen=True)
 class Registry:
-    """Versions and aliases below one fsspec URL; the folder need not exist yet."""
+    """The versions and aliases of one registry."""
 
     url: str
+    """Path or fsspec URL of its folder, which need not exist yet."""
 
     def register(self, model: Path, record: Mapping[str, Any]) -> Version:
-        """Copy a model folder in, unless this very content is there already, whose record then stays.
+        """Copy a model folder into the registry, and return its version.
 
-        An attempt that dies leaves nothing visible, and the next one completes it. Raises InputError for an empty
-        or missing folder.
+        If the same content is registered already, its record stays. If the process dies, the version does not exist,
+        and the next attempt completes it. Raise InputError if the folder is empty or missing.
         """
         files = {
             path.relative_to(model).as_posix(): digest_file(path)
@@ -78,25 +84,24 @@ class Registry:
             when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
             version = Version(name, digest, when, files, dict(record))
             upload_folder(model, join(place, "model"), last=max(files))
-            # Somebody else may be registering the same content: the first record stays.
+            # Another process may register the same content at the same time: the first record stays.
             with suppress(FileExistsError):
                 create(join(place, RECORD), json.dumps(asdict(version), indent=2, ensure_ascii=False).encode())
         return self._read(name)
 
     def _read(self, name: str) -> Version:
         where = join(self.url, "versions", name, RECORD)
-        try:
-            fields = json.loads(read_bytes(where))
-            version = Version(**{**fields, "record": dict(fields.get("record", {}))})
-            if datetime.datetime.fromisoformat(version.created).tzinfo is None:
-                raise ValueError("its time has no time zone")
-            return version
-        except (ValueError, TypeError, AttributeError) as error:
-            raise InputError(f"this version's record cannot be read: {error}", where=where, fix="Restore it") from error
+        about = {"what": "this version's record", "where": where, "fix": "Restore it"}
+        version = parse_json(Version, read_bytes(where), **about)
+        require_time(version.created, **about)
+        return version
 
     def versions(self, skipped: list[str] | None = None) -> list[Version]:
-        """All complete versions, the oldest first. Raises InputError for a record that cannot be read; with `skipped`,
-        its message is added there instead, and the others are given all the same."""
+        """Return all complete versions, the oldest first.
+
+        Raise InputError if a record cannot be read. With `skipped`, its message is added to that list instead, and the
+        other versions are returned.
+        """
         found = []
         for name in list_names(join(self.url, "versions")):
             if not exists(join(self.url, "versions", name, RECORD)):
@@ -110,9 +115,9 @@ class Registry:
         return sorted(found, key=lambda version: (version.created, version.name))
 
     def get(self, name: str) -> Version:
-        """By alias, by name, or by the first six or more characters of one name.
+        """Return the version with this alias, this name, or a name that begins with these six or more characters.
 
-        Raises InputError where there is none, or more than one.
+        Raise InputError if there is none, or more than one.
         """
         if NAME.fullmatch(name) and (move := self.alias(name)):
             return self._read(move.version)
@@ -130,9 +135,9 @@ class Registry:
         return self._read(found[0])
 
     def fetch(self, name: str, folder: Path) -> Version:
-        """Copy a version's model to the new local folder, verified.
+        """Verify a version's model and copy it to a new local folder.
 
-        Raises InputError naming the first file that is not what was registered; then there is no folder.
+        Raise InputError if a file is not what was registered; then no folder is made.
         """
         version = self.get(name)
         with self._verified(version) as model:
@@ -143,7 +148,7 @@ class Registry:
 
     @contextmanager
     def open(self, name: str) -> Iterator[Path]:
-        """A version's model folder as a local path, verified, for the time of the block."""
+        """Verify a version's model, and yield its folder as a local path for the duration of the block."""
         with self._verified(self.get(name)) as model:
             yield model
 
@@ -155,23 +160,19 @@ class Registry:
                 path = model / file
                 if not path.is_file() or digest_file(path) != expected:
                     raise InputError(
-                        f"{file} is missing or not what was registered", where=place, fix="Restore it, or register anew"
+                        f"{file} is missing or not what was registered",
+                        where=place,
+                        fix="Restore it, or register it again",
                     )
             yield model
 
     def alias(self, name: str) -> AliasMove | None:
-        """Where an alias points now, and why. Raises InputError where that entry cannot be read."""
+        """Return the last move of an alias, or None if it was never moved. Raise InputError if it cannot be read."""
         return self._log(name).last()
 
     def history(self, name: str, skipped: list[str] | None = None) -> list[AliasMove]:
-        """All moves of an alias, the oldest first; `skipped` as in `versions`."""
+        """Return all moves of an alias, the oldest first. `skipped` works as in `versions`."""
         return self._log(name).history(skipped)
-
-    def set_alias(
-        self, name: str, version: str, *, who: str, why: str, evidence: Mapping[str, Any] | None = None
-    ) -> AliasMove:
-        """Move an alias to a version. Raises InputError where somebody else moves it at the same time."""
-        return self.move_alias(name, version, who=who, why=why, evidence=evidence or {}, after=self.alias(name))
 
     def move_alias(
         self,
@@ -184,20 +185,24 @@ class Registry:
         after: AliasMove | None,
         previous: str = "",
     ) -> AliasMove:
-        """Move an alias, as was decided when `after` was its last move. Raises InputError where it no longer is."""
+        """Move an alias, as was decided when `after` was its last move, and return the move.
+
+        Raise InputError if `after` is no longer the last move, if the alias has no valid name, or if the version is
+        unknown. `previous` is the version that the alias `previous` names from then on, in the champion's log.
+        """
         return self._log(name).move(
             self.get(version).name, who=who, why=why, evidence=evidence, after=after, previous=previous
         )
 
     def ensure_alias(self, name: str, version: str, *, who: str, why: str) -> AliasMove:
-        """Where the alias points; to `version` where it pointed nowhere yet."""
+        """Return the last move of an alias. If it was never moved, move it to `version` first."""
         current = self.alias(name)
         if current is None:
             try:
                 return self._log(name).move(self.get(version).name, who=who, why=why, evidence={}, after=None)
             except InputError:
                 current = self.alias(name)
-                if current is None:
+                if current is None:  # no other process moved it first: the error is another one
                     raise
         return current
 
@@ -209,9 +214,9 @@ class Registry:
 
 @contextmanager
 def open_model(name: str, registry: str) -> Iterator[Path]:
-    """A model folder by path, or a version or alias of a registry, for the time of the block.
+    """Yield a model folder for the duration of the block. `name` is its path, or a version or alias of a registry.
 
-    Raises InputError where there is neither.
+    Raise InputError if neither exists.
     """
     with clear_permission_errors(name):
         folder = Path(name).exists()

@@ -26,7 +26,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_
     made = Checkout(tmp_path_factory.mktemp("run"), tiny_encoder)
     registry = Registry(str(made.work / "registry"))
     version = registry.register(tiny_model, {})
-    registry.set_alias("champion", version.name, who="test", why="the only one")
+    registry.ensure_alias("champion", version.name, who="test", why="the only one")
     return made
 
 

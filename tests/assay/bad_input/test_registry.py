@@ -38,15 +38,15 @@ CHAMPIONS = [
         setting("registry of an unknown kind", name, "--registry s9://a", "Protocol not known: s9", "(s9://a", "Give a")
         for name in ("list", "rollback", "state")
     ),
-    setting("promotion without a verdict", "promote", "{two}", "has not let", "it was not asked", "Give a verdict"),
+    setting("promotion without a verdict", "promote", "{two}", "no verdict has passed", "no verdict was given", "Give a verdict"),
     setting("missing verdict", "promote", "{two} --verdict {here}/no", "the verdict cannot be read", "/no)", "Give a"),
     setting("verdict that is a folder", "promote", "{two} --verdict {here}", "the verdict cannot be read", "Give a"),
-    setting("verdict of another kind", "promote", "{two} --verdict {labels}", "this is no verdict", "/d.parquet)"),
+    setting("verdict of another kind", "promote", "{two} --verdict {labels}", "this verdict cannot be read", "/d.parquet)"),
     setting(
         "verdict about another model", "promote", "{one} --verdict {kept}/passed.json", "about", "not about", "Judge"
     ),
     setting(
-        "refused", "promote", "{two} --verdict {kept}/refused.json", "has not let", "It is as it is", "refused.json"
+        "refused", "promote", "{two} --verdict {kept}/refused.json", "no verdict has passed", "It is as it is", "refused.json"
     ),
     setting(
         "no reason", "promote", "{two} --verdict {kept}/passed.json --why=", "needs a name and a reason", "Say who"

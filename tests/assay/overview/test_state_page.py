@@ -21,7 +21,7 @@ from assay.overview import page_of_state
 from assay.overview.present import state_report
 from assay.overview.state import Asked, gather_state
 from assay.promotion.test_set import UseLog
-from assay.registry import CHAMPION, Decision, DecisionLog, Registry, promote, promote_first, promote_judged, rollback
+from assay.registry import CHAMPION, Decision, DecisionLog, Registry, promote, promote_first, promote_with_verdict, rollback
 from assay.report import render_markdown
 from assay.rubric import load_rubric
 from assay.scorelog.files import write_rows
@@ -69,7 +69,7 @@ class Place:
         promote_first(self.registry, self.one, [], who="training workflow")
         uses = UseLog(self.registry.url, ["a", "b"])
         uses.record(self.digests[1], self.digests[0])
-        promote_judged(self.registry, self.two, who="anna", why="labels of October", verdict=self._verdict())
+        promote_with_verdict(self.registry, self.two, who="anna", why="labels of October", verdict=self._verdict())
         uses.record(self.digests[2], self.digests[1])
         rollback(self.registry, who="ben", why="it <b>times</b> out", of=self.two)
         self.now = datetime.datetime.now(datetime.UTC).replace(microsecond=0) + 72 * HOUR

@@ -1,6 +1,5 @@
-"""Promoted and rolled back by real processes, on a disk and on a local S3."""
+"""Promotion and rollback by real processes, on a disk and on a local S3."""
 
-import json
 import multiprocessing
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assay.errors import InputError
-from assay.registry import CHAMPION, PREVIOUS, AliasMove, Registry, promote, promote_first, promote_judged, rollback
+from assay.registry import CHAMPION, PREVIOUS, AliasMove, Registry, promote, promote_first, rollback
 
 
 @pytest.fixture(params=["disk", "s3"])
@@ -28,7 +27,7 @@ def registered(registry: Registry, folder: Path, *contents: str) -> list[str]:
     return names
 
 
-def stands(registry: Registry, alias: str) -> str:
+def named_by(registry: Registry, alias: str) -> str:
     move = registry.alias(alias)
     return move.version if move else ""
 
@@ -68,7 +67,7 @@ def test_a_second_rollback_changes_nothing_and_never_brings_the_bad_one_back(url
 
     assert first == second == third
     assert (first.version, first.evidence, first.why) == (good, {"rolled back": bad}, "it times out")
-    assert stands(registry, PREVIOUS) == good
+    assert named_by(registry, PREVIOUS) == good
     promote(registry, bad, against=good, who="x", why="mended the machine")
     assert rollback(registry, who="x", why="again", of=zero).version == bad  # not the one to be rolled back
     assert rollback(registry, who="x", why="again").version == good
@@ -87,7 +86,7 @@ def test_what_was_decided_against_another_champion_does_not_win(tmp_path: Path) 
     with pytest.raises(InputError, match="a name and a reason"):
         promote(registry, three, against=two, who="x", why=" ")
 
-    assert stands(registry, CHAMPION) == two
+    assert named_by(registry, CHAMPION) == two
 
 
 def test_a_process_that_died_between_the_two_logs_is_made_good(tmp_path: Path) -> None:
@@ -98,10 +97,10 @@ def test_a_process_that_died_between_the_two_logs_is_made_good(tmp_path: Path) -
     current = registry.alias(CHAMPION)
     # What `promote` does first, and nothing after it.
     registry.move_alias(CHAMPION, three, who="dead", why="y", evidence={}, after=current, previous=two)
-    assert stands(registry, PREVIOUS) == one
+    assert named_by(registry, PREVIOUS) == one
 
     assert rollback(registry, who="x", why="y").version == two
-    assert stands(registry, PREVIOUS) == two
+    assert named_by(registry, PREVIOUS) == two
     assert registry.history(PREVIOUS)[-1].who == "dead"
 
 
@@ -124,19 +123,6 @@ def test_an_old_entry_that_is_damaged_stops_nobody_and_the_last_one_everybody(tm
             move()
 
 
-def test_a_promotion_without_a_reason_leaves_no_verdict(tmp_path: Path) -> None:
-    registry = Registry(str(tmp_path / "registry"))
-    one, two = registered(registry, tmp_path, "1", "2")
-    promote(registry, one, against="", who="x", why="y")
-    digests = {name: {"digest": registry.get(of).digest} for name, of in (("challenger", two), ("champion", one))}
-    verdict = json.dumps({"verdict": "promoted", "sentence": "It is better.", **digests}).encode()
-
-    with pytest.raises(InputError, match="a name and a reason"):
-        promote_judged(registry, two, who="x", why=" ", verdict=verdict)
-
-    assert not (tmp_path / "registry/verdicts").exists()
-
-
 def _race(url: str, what: str, against: str, start: "multiprocessing.synchronize.Barrier", won: "list") -> None:
     registry = Registry(url)
     start.wait()
@@ -151,7 +137,7 @@ def _race(url: str, what: str, against: str, start: "multiprocessing.synchronize
 
 
 def race(url: str, against: str, *asked: str) -> list[str]:
-    """What succeeded of promotions (by version) and rollbacks that processes try at once."""
+    """Return the promotions (by version) and rollbacks that succeeded, of those that processes tried at once."""
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager:
         won, start = manager.list(), context.Barrier(len(asked))
@@ -189,15 +175,16 @@ def test_rollbacks_at_once_agree_and_a_promotion_beside_them_leaves_no_doubt(url
     if moves[2].version == three:  # then some who rolled back may have come after it, and rolled it back
         assert three in won
         assert [move.version for move in moves[3:]] in ([], [two])
-        assert stands(registry, PREVIOUS) == two
+        assert named_by(registry, PREVIOUS) == two
     else:
         assert set(won) == {one}
         assert [move.version for move in moves[2:]] == [one]
-        assert stands(registry, PREVIOUS) == one
+        assert named_by(registry, PREVIOUS) == one
 
 
 class Interrupted(Registry):
-    """Before its `number`-th look at an alias somebody promotes a third version, and dies before `previous` follows."""
+    """Before its `number`-th reading of an alias a process promotes a third version, and dies before it moves
+    `previous`."""
 
     def __init__(self, url: str, number: int, third: str) -> None:
         super().__init__(url)
@@ -228,7 +215,7 @@ def test_a_promotion_at_any_moment_of_a_rollback_never_brings_back_more_than_one
         assert rollback(registry, who="x", why="bad").version == (two if registry.promoted else one)
     except InputError as error:
         assert "meanwhile" in str(error)
-        assert stands(registry, CHAMPION) == three
+        assert named_by(registry, CHAMPION) == three
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -252,48 +239,4 @@ def test_previous_is_what_served_before_the_last_promotion(
         else:
             with pytest.raises(InputError):
                 rollback(registry, who="x", why="y")
-        assert (stands(registry, CHAMPION), stands(registry, PREVIOUS)) == (champion, previous)
-
-
-def verdict_on(registry: Registry, challenger: str, champion: str, said: str) -> bytes:
-    against = {"name": champion, "digest": registry.get(champion).digest} if champion else None
-    about = {"name": challenger, "digest": registry.get(challenger).digest}
-    fields = {"challenger": about, "champion": against, "verdict": said, "sentence": f"It is {said}."}
-    return json.dumps(fields).encode()
-
-
-def test_a_verdict_promotes_what_it_is_about_and_stays_in_the_registry(url: str, tmp_path: Path) -> None:
-    registry = Registry(url)
-    one, two, three = registered(registry, tmp_path, "1", "2", "3")
-    given_to = {"who": "x", "why": "y"}
-    promote_judged(registry, one, verdict=verdict_on(registry, one, "", "promoted"), **given_to)
-    passed = verdict_on(registry, two, one, "promoted")
-
-    move = promote_judged(registry, two, verdict=passed, **given_to)
-
-    assert (move.version, move.evidence["said"], move.evidence["sentence"]) == (two, "promoted", "It is promoted.")
-    from assay.storage import join, read_bytes
-
-    assert read_bytes(join(url, move.evidence["verdict"])) == passed
-    with pytest.raises(InputError, match=f"this verdict is about {two}, not about {three}"):
-        promote_judged(registry, three, verdict=passed, in_spite="whatever", **given_to)
-    with pytest.raises(InputError, match=f"{two} is champion now, and this was decided against {one}"):
-        promote_judged(registry, three, verdict=verdict_on(registry, three, one, "promoted"), **given_to)
-    with pytest.raises(InputError, match="this is no verdict"):
-        promote_judged(registry, three, verdict=b"[]", **given_to)
-
-
-@pytest.mark.parametrize("said", ["refused", "undecided", ""])
-def test_what_did_not_pass_needs_a_reason(tmp_path: Path, said: str) -> None:
-    registry = Registry(str(tmp_path / "registry"))
-    one, two = registered(registry, tmp_path, "1", "2")
-    promote(registry, one, against="", who="x", why="first")
-    verdict = verdict_on(registry, two, one, said) if said else None
-
-    with pytest.raises(InputError, match=f"has not let {two} pass: {f'It is {said}' if said else 'it was not asked'}"):
-        promote_judged(registry, two, verdict=verdict, who="x", why="y", in_spite=" ")
-    move = promote_judged(registry, two, verdict=verdict, who="x", why="y", in_spite="the old one is broken")
-
-    assert move.evidence["in spite of the gate"] == "the old one is broken"
-    assert move.evidence.get("said", "") == said
-    assert stands(registry, CHAMPION) == two
+        assert (named_by(registry, CHAMPION), named_by(registry, PREVIOUS)) == (champion, previous)

@@ -1,6 +1,8 @@
-"""The log of decisions: each has a page, none is lost where several decide at once, and a torn one is told."""
+"""The log of decisions: each has a page, none is lost if several are written at once, a damaged one is named."""
 
+import json
 import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,7 +31,7 @@ def test_a_decision_is_read_as_it_was_made_and_has_a_page(tmp_path: Path) -> Non
     assert str(kept) == "kept: It was no better."
 
 
-def test_of_several_who_decide_at_once_each_is_kept_with_its_own_page(tmp_path: Path) -> None:
+def test_decisions_written_at_once_are_all_kept_each_with_its_page(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=decide, args=(str(tmp_path), f"worker {n}", 4)) for n in range(4)]
     for worker in workers:
@@ -45,7 +47,7 @@ def test_of_several_who_decide_at_once_each_is_kept_with_its_own_page(tmp_path: 
     assert all(Path(log.page_of(each)).read_text() == f"page of {each.version} {each.sentence}" for each in found)
 
 
-def test_who_was_stopped_between_page_and_entry_hinders_nobody(tmp_path: Path) -> None:
+def test_a_process_that_died_between_page_and_entry_leaves_its_number_unused(tmp_path: Path) -> None:
     log = DecisionLog(str(tmp_path))
     (tmp_path / "decisions").mkdir()
     (tmp_path / "decisions" / "00000001.html").write_text("a page without an entry")
@@ -63,3 +65,19 @@ def test_an_entry_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match=r"this decision cannot be read.*00000001\.json"):
         log.history()
+
+
+def test_the_bytes_of_a_decision(tmp_path: Path) -> None:
+    kept = DecisionLog(str(tmp_path)).append(replace(MADE, sentence="Not better: – 1 %."), lambda entry: "page")
+
+    expected = {
+        "version": "a" * 12,
+        "outcome": "kept",
+        "champion": "b" * 12,
+        "serving": "b" * 12,
+        "sentence": "Not better: – 1 %.",
+        "events": ["judged"],
+        "when": kept.when,
+    }
+    stored = (tmp_path / "decisions" / "00000001.json").read_text(encoding="utf-8")
+    assert stored == json.dumps(expected, indent=2, ensure_ascii=False)

@@ -50,7 +50,8 @@ def test_aliases_remember_who_moved_them_and_why(url: str, tmp_path: Path) -> No
 
     assert registry.ensure_alias("champion", one, who="ci", why="first").version == one
     assert registry.ensure_alias("champion", two, who="ci", why="first").version == one
-    registry.set_alias("champion", two, who="anna", why="better", evidence={"gain": 0.02})
+    after = registry.alias("champion")
+    registry.move_alias("champion", two, who="anna", why="better", evidence={"gain": 0.02}, after=after)
 
     assert registry.get("champion").name == two
     moves = registry.history("champion")
@@ -69,9 +70,9 @@ def test_unknown_names_say_what_there_is(url: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=name):
         registry.get("nothing")
     with pytest.raises(InputError, match="is no alias"):
-        registry.set_alias("No Alias!", name, who="x", why="y")
+        registry.ensure_alias("No Alias!", name, who="x", why="y")
     with pytest.raises(InputError, match="no version"):
-        registry.set_alias("champion", "123456", who="x", why="y")
+        registry.ensure_alias("champion", "123456", who="x", why="y")
     with pytest.raises(InputError, match="no model"):
         registry.register(tmp_path / "nowhere", {})
 
@@ -157,7 +158,7 @@ def test_an_alias_is_its_last_move(tmp_path_factory: pytest.TempPathFactory, mov
     names = [registry.register(model_folder(folder / f"m{n}", str(n)), {}).name for n in range(3)]
 
     for alias, version in moves:
-        registry.set_alias(alias, names[version], who="x", why="y")
+        registry.move_alias(alias, names[version], who="x", why="y", evidence={}, after=registry.alias(alias))
 
     for alias in ("champion", "previous"):
         expected = [names[version] for name, version in moves if name == alias]

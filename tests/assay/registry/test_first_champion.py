@@ -1,4 +1,4 @@
-"""A model that a gate refuses is no champion, unless a person answers for it."""
+"""The first champion of a registry: a version that a gate refuses is not promoted without a reason."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def registered(registry: Registry, folder: Path, content: str) -> str:
     return registry.register(folder, {}).name
 
 
-def test_a_refused_version_is_registered_and_no_champion(tmp_path: Path) -> None:
+def test_a_refused_version_is_registered_and_not_promoted(tmp_path: Path) -> None:
     registry = Registry(str(tmp_path / "registry"))
     version = registered(registry, tmp_path / "a", "fooled")
 
@@ -32,7 +32,7 @@ def test_a_refused_version_is_registered_and_no_champion(tmp_path: Path) -> None
         registry.get("champion")
 
 
-def test_a_person_may_answer_for_it_and_the_log_keeps_the_reason(tmp_path: Path) -> None:
+def test_with_a_reason_it_is_promoted_and_the_log_keeps_the_reason(tmp_path: Path) -> None:
     registry = Registry(str(tmp_path / "registry"))
     version = registered(registry, tmp_path / "a", "fooled")
 
@@ -45,7 +45,7 @@ def test_a_person_may_answer_for_it_and_the_log_keeps_the_reason(tmp_path: Path)
     assert "A list of keywords fools it." in move.why
 
 
-def test_only_the_first_that_passes_is_promoted_by_itself(tmp_path: Path) -> None:
+def test_only_the_first_version_that_passes_is_promoted_without_a_command(tmp_path: Path) -> None:
     registry = Registry(str(tmp_path / "registry"))
     refused, passed, later = (registered(registry, tmp_path / name, name) for name in ("a", "b", "c"))
 
