@@ -1,46 +1,49 @@
-"""Tells people: one POST to a URL, as plain JSON or in Slack's form, tried again for as long as it may take."""
+"""Report a drift look to people: one POST to a URL, as plain JSON or in Slack's form, retried for a bounded time."""
 
-import datetime
-import email.utils
-import http.client
 import json
 import threading
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
 from typing import Any
 
+import urllib3
+from urllib3.exceptions import HTTPError, InvalidHeader
+from urllib3.util import Retry, Timeout, make_headers
+
 from assay.errors import InputError
 from assay.progress import say
 
 FORMS = ("json", "slack")
-AGAIN = (408, 425, 429)
-"""Statuses below 500 after which the same request may succeed."""
+RETRIED = Retry(allowed_methods=None, status_forcelist={408, 425, 429, *range(500, 600)})
+"""Statuses after which the same request may succeed."""
 
 
 @dataclass(frozen=True)
 class WebhookConfig:
-    """Where to, and for how long."""
+    """The URL of a webhook, the form of a message, and the limits in time."""
 
     url: str = field(repr=False)
-    """http or https. It may hold a secret, as Slack's do: only its host is ever said."""
+    """URL, http or https. It may hold a secret, as Slack's do: messages show only its host."""
     form: str = "json"
-    """`json`: what `WatchResult.to_json` gives; `slack`: a message for an incoming webhook, which others take, too."""
+    """`json`: the fields of `WatchResult.to_json`. `slack`: a message for an incoming webhook of Slack, which other
+    services accept too."""
     tries: int = 5
+    """Requests at most, the first one included."""
     seconds: float = 10.0
-    """For one try, from the connection to the end of the answer."""
+    """Seconds for one try, from the connection to the end of the answer."""
     pause: float = 1.0
-    """Seconds before the second try; doubled for each further one. What Retry-After asks for is granted instead."""
+    """Seconds before the second try, doubled before each further one. If the server sends Retry-After, that time is
+    used instead."""
     most_pause: float = 60.0
-    """Longest pause, whatever is asked for."""
+    """Longest pause in seconds, also for Retry-After."""
 
     def __post_init__(self) -> None:
         try:
             parts = urllib.parse.urlsplit(self.url)
             good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:  # a port that is none, half a bracket
+        except ValueError:  # for a port that is no number, and for half a bracket
             good = False
         if not good:
             raise InputError("this is no URL of a webhook", where=self.host, fix="Give one of http:// or https://")
@@ -54,37 +57,55 @@ class WebhookConfig:
 
     @property
     def host(self) -> str:
-        """Or `webhook`, where it names none."""
+        """The host of the URL, or `webhook` if the URL names none."""
         try:
             return urllib.parse.urlsplit(self.url).hostname or "webhook"
         except ValueError:
             return "webhook"
 
 
-def notify(message: dict[str, Any], config: WebhookConfig) -> str:
-    """Post a message; what went wrong at last, in words, or nothing where it arrived. Never raises.
+@dataclass(frozen=True)
+class Answer:
+    """The result of one try."""
 
-    `message` are plain JSON values; Slack's form takes `title`, `sentences` and `version` from them. A try that was
-    answered too late may have arrived all the same: the message may come twice.
+    status: int
+    """HTTP status. 0 if the server did not answer."""
+    error: str = ""
+    """The reason why the message did not arrive, for people. Empty if it arrived."""
+    wanted: float | None = None
+    """Seconds of pause that the server requests in Retry-After."""
+
+
+def notify(message: dict[str, Any], config: WebhookConfig) -> str:
+    """Post a message. Return an empty string, or the reason why it did not arrive. Never raise.
+
+    `message` holds plain JSON values; Slack's form uses its `title`, `sentences`, `version` and `window`. If a server
+    answers too late, the message may have arrived and is sent again.
     """
     body = json.dumps(_slack(message) if config.form == "slack" else message).encode()
-    pause, wrong = config.pause, ""
+    answer = Answer(0)
+    # The loop of `Retry` itself would not do: it makes no pause before the second try, it has no limit for Retry-After
+    # of our own, and a try inside it cannot be given up (see `_bounded_try`).
     for number in range(1, config.tries + 1):
-        status, wrong, wanted = _try(body, config)
-        if 200 <= status < 300:
+        answer = _bounded_try(body, config)
+        if 200 <= answer.status < 300:
             return ""
-        if status and status < 500 and status not in AGAIN:
+        if answer.status and not RETRIED.is_retry("POST", answer.status):
             break
         if number < config.tries:
-            time.sleep(min(config.most_pause, pause if wanted is None else wanted))
-            pause *= 2
-    said = f"the webhook at {config.host} was not told, after {number} tries: {wrong}"
-    say(said)
-    return said
+            doubled = config.pause * 2 ** (number - 1)
+            time.sleep(min(config.most_pause, doubled if answer.wanted is None else answer.wanted))
+    tries = "1 try" if number == 1 else f"{number} tries"
+    wrong = f"the webhook at {config.host} did not accept the message: {answer.error} ({tries})"
+    say(wrong)
+    return wrong
 
 
 def _slack(message: dict[str, Any]) -> dict[str, Any]:
-    """As incoming webhooks take it: `text` for notifications, blocks for the eye."""
+    """Return a message in the form of incoming webhooks: `text` for notifications, blocks for the channel.
+
+    Slack refuses a message with a header over 150 or a section over 3,000 characters.
+    """
     title = str(message.get("title", "Assay"))
     lines = [_escaped(str(sentence)) for sentence in message.get("sentences", ())]
     context = f"model {message.get('version', '')} · {message.get('window', '')}"
@@ -103,49 +124,62 @@ def _slack(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def _escaped(text: str) -> str:
-    """Slack takes these three for its own."""
+    """Return a text with the three characters escaped that mark links and mentions in Slack."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        """A redirected POST would become a GET, and be lost while it seems to arrive."""
-
-
-def _try(body: bytes, config: WebhookConfig) -> tuple[int, str, float | None]:
-    """Status, 0 where there was none; what went wrong; and the seconds that the server wants to be left alone."""
-    found: list[tuple[int, str, float | None]] = []
-
-    def ask() -> None:
-        request = urllib.request.Request(
-            config.url, body, {"Content-Type": "application/json", "User-Agent": "assay"}, method="POST"
-        )
-        try:
-            with urllib.request.build_opener(_NoRedirect).open(request, timeout=config.seconds) as answer:
-                answer.read(65_536)
-                found.append((answer.status, "", None))
-        except urllib.error.HTTPError as error:
-            found.append((error.code, f"it answered {error.code}", _retry_after(error.headers.get("Retry-After"))))
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            reason = error.reason if isinstance(error, urllib.error.URLError) else error
-            found.append((0, f"{type(reason).__name__}", None))
-
-    # A server that sends a byte now and then would outlast every timeout of a socket.
-    thread = threading.Thread(target=ask, name="webhook", daemon=True)
+def _bounded_try(body: bytes, config: WebhookConfig) -> Answer:
+    """Post once, and give up after `config.seconds`."""
+    found: list[Answer] = []
+    # A timeout of a socket starts again with each byte and does not cover the resolution of a name: a server that
+    # sends a byte now and then would outlast it. The thread is left behind; as a daemon it does not hold the process.
+    thread = threading.Thread(target=lambda: found.append(_try(body, config)), name="webhook", daemon=True)
     thread.start()
     thread.join(config.seconds)
-    return found[0] if found else (0, f"no answer within {config.seconds:g} seconds", None)
+    return found[0] if found else Answer(0, f"no answer within {config.seconds:g} seconds")
 
 
-def _retry_after(value: str | None) -> float | None:
-    """Seconds, of a number of them or of a date."""
-    if not value:
-        return None
-    if value.strip().isdecimal():
-        return float(value)
+def _try(body: bytes, config: WebhookConfig) -> Answer:
     try:
-        date = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+        with _pool(config.url) as pool:
+            answer = pool.request(
+                "POST",
+                config.url,
+                body=body,
+                headers={"Content-Type": "application/json", "User-Agent": "assay"},
+                timeout=Timeout(total=config.seconds),
+                retries=False,
+                redirect=False,  # a redirected POST becomes a GET: the message would be lost and seem to arrive
+                preload_content=False,
+            )
+            if not 200 <= answer.status < 300:
+                return Answer(answer.status, f"status {answer.status}", _retry_after(answer))
+            answer.read(65_536)  # a status whose answer breaks off is no success
+            return Answer(answer.status)
+    except (HTTPError, OSError, ValueError) as error:
+        return Answer(0, _reason(error))
+
+
+def _pool(url: str) -> urllib3.PoolManager:
+    """Return the connections to a host, through the proxy of the environment, which urllib3 does not read."""
+    parts = urllib.parse.urlsplit(url)
+    proxy = urllib.request.getproxies().get(parts.scheme, "")
+    if not proxy or urllib.request.proxy_bypass(parts.hostname or ""):
+        return urllib3.PoolManager()
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    auth = urllib.parse.unquote(urllib.parse.urlsplit(proxy).netloc.rpartition("@")[0])
+    return urllib3.ProxyManager(proxy, proxy_headers=make_headers(proxy_basic_auth=auth) if auth else None)
+
+
+def _reason(error: Exception) -> str:
+    """Return the name of the fault below urllib3's own exceptions, whose texts show the URL with its secret."""
+    inner = [each for each in error.args if isinstance(each, Exception)]
+    return type(inner[-1] if inner else error.__cause__ or error).__name__
+
+
+def _retry_after(answer: urllib3.BaseHTTPResponse) -> float | None:
+    """Return the seconds of Retry-After, from now if it is a date. None if it is missing or no valid time."""
+    try:
+        return RETRIED.get_retry_after(answer)
+    except InvalidHeader:
         return None
-    now = datetime.datetime.now(date.tzinfo)
-    return max(0.0, (date - now).total_seconds())

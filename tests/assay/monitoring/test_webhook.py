@@ -1,11 +1,15 @@
-"""The webhook, against a server that does what servers do."""
+"""The webhook, against real servers that fail in the ways in which servers fail."""
 
+import datetime
 import email.utils
 import http.server
+import ipaddress
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,10 +22,11 @@ Act = Callable[[http.server.BaseHTTPRequestHandler], None]
 
 
 class Server:
-    """Acts out, request by request, what it is given; the last act again and again."""
+    """Answers each request by the next of its acts, and by the last one from then on."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.acts: list[Act] = []
+        self.paths: list[str] = []
         self.got: list[tuple[float, Any]] = []
         outer = self
 
@@ -29,14 +34,17 @@ class Server:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 outer.got.append((time.monotonic(), json.loads(body)))
+                outer.paths.append(self.path)
                 outer.acts[min(len(outer.got), len(outer.acts)) - 1](self)
 
             def log_message(self, *_: Any) -> None: ...
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}/services/secret"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.server.server_port}/services/secret"
 
 
 @pytest.fixture
@@ -76,7 +84,7 @@ def config(server: Server, **more: Any) -> WebhookConfig:
 @pytest.mark.parametrize(
     "bad", [status(500), status(503), status(408), hang_up, drip], ids=["500", "503", "408", "hang up", "drip"]
 )
-def test_what_fails_once_is_tried_again_until_it_arrives(bad: Act, server: Server) -> None:
+def test_a_failed_try_is_repeated_until_the_message_arrives(bad: Act, server: Server) -> None:
     server.acts = [bad, bad, status(200)]
 
     assert notify(MESSAGE, config(server)) == ""
@@ -84,7 +92,7 @@ def test_what_fails_once_is_tried_again_until_it_arrives(bad: Act, server: Serve
 
 
 @pytest.mark.parametrize("wanted", ["1", "date"])
-def test_who_asks_for_a_pause_gets_it(wanted: str, server: Server) -> None:
+def test_the_pause_that_a_server_requests_is_made(wanted: str, server: Server) -> None:
     later = email.utils.formatdate(time.time() + 2, usegmt=True) if wanted == "date" else wanted
     server.acts = [status(429, Retry_After=later), status(204)]
 
@@ -101,7 +109,7 @@ def test_a_pause_has_its_limit(server: Server) -> None:
 
 
 @pytest.mark.parametrize("bad", [status(500), hang_up, drip], ids=["500", "hang up", "drip"])
-def test_what_never_works_is_said_and_raises_nothing(
+def test_a_server_that_always_fails_is_reported_and_raises_nothing(
     bad: Act, server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.acts = [bad]
@@ -109,7 +117,8 @@ def test_what_never_works_is_said_and_raises_nothing(
 
     said = notify(MESSAGE, config(server, tries=3, seconds=0.5))
 
-    assert said.startswith("the webhook at 127.0.0.1 was not told, after 3 tries: ")
+    assert said.startswith("the webhook at 127.0.0.1 did not accept the message: ")
+    assert said.endswith(" (3 tries)")
     assert said in capsys.readouterr().err
     assert "secret" not in said
     assert len(server.got) == 3
@@ -117,19 +126,92 @@ def test_what_never_works_is_said_and_raises_nothing(
 
 
 @pytest.mark.parametrize("code", [400, 403, 404, 302])
-def test_what_will_not_work_is_not_tried_again(code: int, server: Server) -> None:
+def test_a_status_that_will_not_change_is_not_retried(code: int, server: Server) -> None:
     server.acts = [status(code, Location=server.url)]
 
     assert (
-        notify(MESSAGE, config(server)) == f"the webhook at 127.0.0.1 was not told, after 1 tries: it answered {code}"
+        notify(MESSAGE, config(server)) == f"the webhook at 127.0.0.1 did not accept the message: status {code} (1 try)"
     )
     assert len(server.got) == 1
 
 
-def test_nobody_there_is_said() -> None:
+def test_a_server_that_is_missing_is_reported() -> None:
     said = notify(MESSAGE, WebhookConfig("http://127.0.0.1:9/x", tries=2, pause=0))
 
-    assert said == "the webhook at 127.0.0.1 was not told, after 2 tries: ConnectionRefusedError"
+    assert said == "the webhook at 127.0.0.1 did not accept the message: ConnectionRefusedError (2 tries)"
+
+
+def test_a_host_that_is_unknown_is_reported_without_the_secret() -> None:
+    said = notify(MESSAGE, WebhookConfig("http://no-such-host.invalid/secret", tries=1))
+
+    assert said.startswith("the webhook at no-such-host.invalid did not accept the message: ")
+    assert "secret" not in said
+
+
+def test_a_retry_after_that_is_no_time_is_ignored(server: Server) -> None:
+    server.acts = [status(503, Retry_After="soon"), status(200)]
+
+    assert notify(MESSAGE, config(server)) == ""
+    assert len(server.got) == 2
+
+
+def test_the_pause_doubles_from_the_second_try_on(server: Server) -> None:
+    server.acts = [status(500)]
+
+    notify(MESSAGE, config(server, tries=3, pause=0.4))
+
+    (first, _), (second, _), (third, _) = server.got
+    assert second - first >= 0.4
+    assert third - second >= 0.8
+
+
+def test_a_proxy_of_the_environment_is_used(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", server.url.removesuffix("/services/secret").removeprefix("http://"))
+    monkeypatch.setenv("no_proxy", "")
+    server.acts = [status(200)]
+
+    assert notify(MESSAGE, WebhookConfig("http://hooks.invalid/services/x", tries=1)) == ""
+    assert server.paths == ["http://hooks.invalid/services/x"]
+
+
+def certificate(folder: Path) -> Path:
+    """Write a key and a self-signed certificate for 127.0.0.1 to one file."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    made = made.not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + datetime.timedelta(hours=1))
+    signed = made.add_extension(address, critical=False).sign(key, hashes.SHA256())
+    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    file = folder / "certificate.pem"
+    file.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, *form) + signed.public_bytes(serialization.Encoding.PEM)
+    )
+    return file
+
+
+def test_https_arrives_if_the_certificate_is_trusted_and_is_refused_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, context = certificate(tmp_path), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    server = Server(context)
+    server.acts = [status(503), status(200)]
+
+    try:
+        said = notify(MESSAGE, config(server, tries=2, seconds=5))
+        assert said == "the webhook at 127.0.0.1 did not accept the message: SSLCertVerificationError (2 tries)"
+        assert server.got == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+        assert notify(MESSAGE, config(server, seconds=5)) == ""
+        assert [body for _, body in server.got] == [MESSAGE] * 2
+    finally:
+        server.server.shutdown()
+        server.server.server_close()
 
 
 def test_the_form_of_slack(server: Server) -> None:
@@ -142,7 +224,7 @@ def test_the_form_of_slack(server: Server) -> None:
     assert body["blocks"][1]["text"]["text"] == "• a &lt; b &amp; c\n• more"
 
 
-def test_what_is_no_webhook_is_refused_without_its_secret() -> None:
+def test_a_url_that_is_no_webhook_is_refused_without_its_secret() -> None:
     for url in ("file:///etc/secret", "secret", "ftp://host/secret"):
         with pytest.raises(InputError, match="no URL of a webhook") as error:
             WebhookConfig(url)
