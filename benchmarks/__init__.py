@@ -1,1 +1,1 @@
-"""What is measured, each one command; figures in RESULTS.md."""
+"""Benchmarks, one command each. The figures are in RESULTS.md."""

@@ -1,12 +1,12 @@
-"""From files to a clean corpus, stage by stage beside plain datatrove: the same files, the same filters, one core.
+"""Compare every stage from files to a clean corpus with plain datatrove: the same files and filters, on one core.
 
     pip install --target FOLDER orjson warcio faust-cchardet python-magic six    # for datatrove's own readers
     PYTHONPATH=FOLDER python -m benchmarks.corpus ../shared/data --repeats 5
 
-Both take turns, a repeat of each after the other; a figure is the median of the repeats, a ratio the median of the
-ratios within a repeat. MB are of text in UTF-8, of HTML for pages. datatrove's own identification of languages needs a
-model from a hub; both sides use that of `assay.language` here. Its extraction runs with its own settings, which are not
-ours: see `benchmarks.extraction` for what they find.
+Both sides run in turn in each repeat. A figure is the median of the repeats, a ratio the median of the ratios within a
+repeat. MB are of text in UTF-8, or of HTML for pages. datatrove's language identification needs a model from a hub, so
+both sides use that of `assay.language`. datatrove's extraction runs with its own settings: `benchmarks.extraction`
+compares their results with those of Assay.
 """
 
 import argparse
@@ -41,25 +41,25 @@ PLACEHOLDER = re.compile(
     r"email@example\.com|firstname\.lastname@example\.org|22\.214\.171\.124|126\.96\.36\.199|188\.8\.131\.52"
     r"|184\.220\.40\.206|220\.127\.116\.11|18\.104\.22\.168"
 )
-"""What datatrove's masking deals out in turn: from document to document there; here each document begins anew."""
+"""Placeholders that datatrove's masking uses in turn, through all documents. Assay starts again with each document."""
 HASHES = {"datatrove, 14 x 8": (14, 8), "datatrove, 18 x 7": (18, 7)}
-"""Buckets and hashes in each: its default, and about as many hashes as the 128 of ours."""
+"""Buckets, and hashes in a bucket: datatrove's default, and about as many hashes as the 128 of Assay."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """A stage, done by both on the same."""
+    """A stage that both sides run on the same documents."""
 
     stage: str
     documents: int
     size: int
-    """Bytes."""
+    """Size of the documents in bytes."""
     ways: dict[str, Callable[[], Any]]
-    """What does it, by name; the first is ours."""
+    """Name -> function that runs the stage. The first is Assay's."""
 
 
 def measure(work: Work, repeats: int) -> dict[str, Any]:
-    """Runs all ways in turn, once unmeasured; prints their figures, and returns what each gave."""
+    """Run all ways in turn after one unmeasured run, print their figures, and return the result of each."""
     seconds: dict[str, list[float]] = {name: [] for name in work.ways}
     results = {name: way() for name, way in work.ways.items()}
     for repeat in range(repeats):
@@ -81,7 +81,7 @@ def measure(work: Work, repeats: int) -> dict[str, Any]:
 
 
 class Silence:
-    """datatrove says on stderr how it is getting on."""
+    """Context manager that turns off datatrove's progress lines on stderr."""
 
     def __enter__(self) -> None:
         from datatrove.utils.logging import logger
@@ -93,21 +93,21 @@ class Silence:
 
 
 def documents(texts: Iterable[str]) -> Iterator[Any]:
-    """As datatrove's steps take them."""
+    """Return texts as datatrove's documents."""
     from datatrove.data import Document
 
     return (Document(text=text, id=str(row)) for row, text in enumerate(texts))
 
 
 def through(steps: list[Any], data: Any = None) -> Any:
-    """What comes out of datatrove's steps."""
+    """Return the output of datatrove's steps."""
     for step in steps:
         data = step.run(data)
     return data
 
 
 def fineweb_steps() -> list[Any]:
-    """FineWeb's recipe without its list of blocked addresses, and with our identification of languages."""
+    """Return FineWeb's recipe without its list of blocked URLs, and with Assay's language identification."""
     from datatrove.pipeline import filters
     from datatrove.pipeline.formatters import FTFYFormatter, PIIFormatter
 
@@ -130,7 +130,7 @@ def fineweb_steps() -> list[Any]:
 
 
 def reading(texts: pa.Table, data: Path, work: Path, repeats: int) -> None:
-    """Rows of files, as Arrow here and as objects there."""
+    """Measure reading: Assay gives Arrow batches, datatrove gives objects."""
     from datatrove.pipeline.readers import JsonlReader, ParquetReader, WarcReader
 
     def ours(place: Path) -> Callable[[], int]:
@@ -163,7 +163,7 @@ def reading(texts: pa.Table, data: Path, work: Path, repeats: int) -> None:
         assert set(found.values()) == {len(rows)}, found
     copies = 10
     for archive in sorted((data / "warc_samples").glob("*.warc.gz")):
-        packed = archive.read_bytes()  # members of gzip, any number of which are an archive
+        packed = archive.read_bytes()  # gzip members, so that a repetition of the bytes is an archive too
         (folders["warc"] / archive.name).write_bytes(packed * copies)
     pages = [row for batch in open_source(str(folders["warc"])).batches() for row in batch.to_pylist()]
     ways = {"assay": ours(folders["warc"])}
@@ -174,7 +174,7 @@ def reading(texts: pa.Table, data: Path, work: Path, repeats: int) -> None:
 
 
 def extraction(data: Path, repeats: int, limit: int) -> None:
-    """Pages to text, each side in a process of its own with its limit of time."""
+    """Measure extraction, each side in a separate process with its limit of time."""
     from datatrove.pipeline.extractors import Trafilatura
 
     files = sorted((data / "web_pages/html").glob("*.html.gz"))[:limit]
@@ -195,10 +195,10 @@ def extraction(data: Path, repeats: int, limit: int) -> None:
 
 
 def cleaning(texts: list[str], repeats: int) -> None:
-    """Both keep the same documents, with the same texts but for the placeholders' turns."""
+    """Measure cleaning, and assert that both keep the same documents and texts, apart from the placeholders."""
 
     def ours() -> list[str]:
-        english_words.cache_clear()  # what it remembers of these texts
+        english_words.cache_clear()  # it would remember these texts from the last repeat
         cleaner = Cleaner(preset("fineweb"))
         return [found.text for found in map(cleaner.clean, texts) if not found.reason]
 
@@ -217,7 +217,7 @@ def _bytes(texts: list[str]) -> int:
 
 @dataclass
 class InMemory:
-    """Marks of one part."""
+    """Marks of one part, held in memory."""
 
     marks: Marks
 
@@ -236,7 +236,7 @@ class InMemory:
 
 
 def our_clusters(texts: list[str]) -> Any:
-    """The cluster of each text."""
+    """Return the cluster of each text by Assay."""
     config = DedupConfig()
     found = InMemory(marks(texts, config))
     bands = [EXACT, *range(found.marks.bands.shape[1])]
@@ -251,13 +251,13 @@ def _hash(text: str) -> int:
 
 
 def their_steps(work: Path, buckets: int, hashes: int) -> tuple[Any, list[Any]]:
-    """datatrove's configuration, and its first steps; each needs the one before to be done."""
+    """Return datatrove's configuration and its first three steps, which run one after the other."""
     from datatrove.pipeline.dedup import MinhashDedupBuckets, MinhashDedupCluster, MinhashDedupSignature
     from datatrove.pipeline.dedup.minhash import MinhashConfig
 
     config = MinhashConfig(num_buckets=buckets, hashes_per_bucket=hashes)
     signature = MinhashDedupSignature(str(work / "signatures"), config)
-    signature._hash_func = _hash  # xxhash takes no str since version 4, which datatrove gives it
+    signature._hash_func = _hash  # datatrove passes str, which xxhash refuses since version 4
     return config, [
         signature,
         MinhashDedupBuckets(str(work / "signatures"), str(work / "pairs"), config=config),
@@ -266,7 +266,7 @@ def their_steps(work: Path, buckets: int, hashes: int) -> tuple[Any, list[Any]]:
 
 
 def their_clusters(texts: list[str], buckets: int, hashes: int) -> Any:
-    """The cluster of each text, by datatrove's four steps."""
+    """Return the cluster of each text by datatrove's four steps."""
     from datatrove.pipeline.dedup import MinhashDedupFilter
 
     with tempfile.TemporaryDirectory() as folder:
@@ -286,7 +286,7 @@ def their_clusters(texts: list[str], buckets: int, hashes: int) -> Any:
 
 
 def near_duplicates(texts: list[str], repeats: int) -> None:
-    """Speed on real texts; what is found on texts with planted near-duplicates, beside all pairs."""
+    """Measure speed on real texts, and recall on texts with planted near-duplicates against all pairs."""
     ways: dict[str, Callable[[], Any]] = {"assay": lambda: our_clusters(texts)}
     for name, (buckets, hashes) in HASHES.items():
         ways[name] = lambda buckets=buckets, hashes=hashes: their_clusters(texts, buckets, hashes)
@@ -294,7 +294,7 @@ def near_duplicates(texts: list[str], repeats: int) -> None:
 
     from tests.assay.dedup.test_mapped import corpus
 
-    # datatrove takes all numbers for the same one, and these texts' words differ in their numbers.
+    # datatrove treats all numbers as equal, and the words of these texts differ only in their numbers.
     planted = [text.translate(str.maketrans("0123456789", "abcdefghij")) for text in corpus(3_000, seed=5)[0]]
     similarity = all_similarities(planted)
     least = (0.6, 0.65, 0.7, 0.75, 0.8, 0.85)
@@ -315,7 +315,7 @@ def near_duplicates(texts: list[str], repeats: int) -> None:
 
 
 def all_similarities(texts: list[str]) -> Any:
-    """Jaccard similarity of the five-word shingles of all pairs, above the diagonal."""
+    """Return the Jaccard similarity of the five-word shingles of all pairs, shape (n, n), above the diagonal."""
     from scipy.sparse import csr_array
 
     sets = [shingles(normalise(text), words=5, characters=5) for text in texts]
@@ -328,7 +328,7 @@ def all_similarities(texts: list[str]) -> Any:
 
 
 def whole(texts: pa.Table, repeats: int) -> None:
-    """From Parquet files to a clean, deduplicated corpus in Parquet files, with all steps of both."""
+    """Measure all steps together: from Parquet files to a clean, deduplicated corpus in Parquet files."""
     from datatrove.executor import LocalPipelineExecutor
     from datatrove.pipeline.dedup import MinhashDedupFilter
     from datatrove.pipeline.readers import ParquetReader
@@ -372,10 +372,10 @@ def whole(texts: pa.Table, repeats: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="with fineweb_raw/, web_pages/ and warc_samples/")
+    parser.add_argument("data", type=Path, help="folder that holds fineweb_raw/, web_pages/ and warc_samples/")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--documents", type=int, default=2_000, help="of fineweb_raw, at most")
-    parser.add_argument("--pages", type=int, default=100, help="of web_pages, at most")
+    parser.add_argument("--documents", type=int, default=2_000, help="most documents of fineweb_raw")
+    parser.add_argument("--pages", type=int, default=100, help="most pages of web_pages")
     parser.add_argument("--stages", nargs="+", default=["read", "extract", "clean", "duplicates", "whole"])
     options = parser.parse_args()
     table = pq.read_table(options.data / "fineweb_raw")[: options.documents]

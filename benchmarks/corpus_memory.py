@@ -1,9 +1,9 @@
-"""How much memory building a snapshot takes, by the number of documents: peak resident size of each stage's process.
+"""Measure the memory of building a snapshot by the number of documents: the peak resident size of each stage.
 
     python -m benchmarks.corpus_memory 100000 1000000
 
-Documents are made: 60 to 180 words of a vocabulary of 30,000 with Zipf's frequencies, every tenth a near-copy of one
-before it, in JSONL files of 50,000. Each stage is a process of its own that does nothing else.
+Documents are generated: 60 to 180 words of a vocabulary of 30,000 with Zipf's frequencies, every tenth a near-copy of
+an earlier one, in JSONL files of 50,000. Each stage runs alone in a new process.
 """
 
 import argparse
@@ -24,7 +24,7 @@ PER_FILE = 50_000
 
 
 def write_corpus(folder: Path, documents: int) -> None:
-    """The same for the same number."""
+    """Write the documents. The same number gives the same documents."""
     chance = np.random.default_rng(0)
     weights = 1 / np.arange(1, 30_001)
     words = np.array([f"w{n}" for n in range(30_000)])
@@ -74,7 +74,8 @@ def _peak(told: "multiprocessing.SimpleQueue[float]", work: Callable[..., None],
 
 
 def measured(work: Callable[..., None], *arguments: str) -> tuple[float, float]:
-    """(MiB, seconds) of a process that does this alone."""
+    """Return (peak MiB, seconds) of a new process that does only this."""
+    # Spawned: a new interpreter, whose peak holds nothing of this process.
     context = multiprocessing.get_context("spawn")
     told = context.SimpleQueue()
     process = context.Process(target=_peak, args=(told, work, arguments))

@@ -1,9 +1,9 @@
-"""How well extractors find the main text of web pages, and how fast: words in common with the true main text.
+"""Measure extractors of the main text of web pages: words shared with the marked main text, and speed.
 
     python -m benchmarks.extraction ../shared/data/web_pages
 
-F1 of a page: of the multiset of its words (lower case, `\\w+`), as in WCXB. Every extractor runs in this process on one
-core; times are medians over the repeats of all pages together.
+The F1 of a page is that of the multiset of its words (lower case, `\\w+`), as in WCXB. Every extractor runs in this
+process on one core. Times are medians over the repeats, for all pages together.
 """
 
 import argparse
@@ -24,7 +24,7 @@ WORD = re.compile(r"\w+")
 
 
 def extractors() -> dict[str, Callable[[bytes], str | None]]:
-    """Name -> what makes text of the bytes of a page."""
+    """Return name -> function from the bytes of a page to its text."""
     import readability
     import trafilatura
     from inscriptis import get_text
@@ -49,7 +49,7 @@ def extractors() -> dict[str, Callable[[bytes], str | None]]:
 
 
 def f1(found: str, truth: str) -> tuple[float, float, float]:
-    """F1, precision and recall of words."""
+    """Return F1, precision and recall of the words, from 0 to 1."""
     a, b = (Counter(WORD.findall(text.lower())) for text in (found, truth))
     if not a or not b:
         return (1.0, 1.0, 1.0) if not a and not b else (0.0, 0.0, 0.0)
@@ -61,7 +61,7 @@ def f1(found: str, truth: str) -> tuple[float, float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pages", type=Path)
-    parser.add_argument("--repeats", type=int, default=1, help="of the timing")
+    parser.add_argument("--repeats", type=int, default=1, help="repeats of the timing")
     options = parser.parse_args()
     truth = pd.read_parquet(options.pages / "main_content.parquet").set_index("file_id")["main_content"]
     kinds = pd.read_parquet(options.pages / "labels.parquet").set_index("file_id")["page_type"]

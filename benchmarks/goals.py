@@ -1,14 +1,13 @@
-"""What a recipe reaches on every labelled set, beside frozen encoder + ridge and TF-IDF + ridge, and on other sets.
+"""Measure a recipe on every labelled set, compared with frozen encoder + ridge and TF-IDF + ridge, and across sets.
 
     python -m benchmarks.goals --data FOLDER --output work/goals [--sets web_pages …] [--seeds 0 1 2] [--recipe best]
 
-fineweb_edu: learned on its train file, measured on its val file; a fifth of the train file, whole clusters, is left out
-of learning and chooses the cut points. web_pages: five folds of whole clusters, each measured by a model that has
-learned from the other four; cut points for a fold come from the scores that the other four got in the same way, so that
-none of its labels is in them. The others: a fifth is measured on, another chooses the cut points. A seed changes folds,
-head and order. Scores are kept in the output folder; a fit that is
-there already is not repeated. `--transfer` prints the matrix of models trained on one whole set and measured on
-others, all by one rubric; with `--joined`, of models trained on all the others together, too.
+fineweb_edu: trained on its train file, measured on its val file. A fifth of the train file, in whole clusters, is left
+out of training and gives the cut points. web_pages: five folds of whole clusters, each measured by a model trained on
+the other four. The cut points of a fold come from the held-out scores of the other four, so that none of its labels is
+used. Other sets: a fifth is measured, another fifth gives the cut points. A seed changes folds, head and order. Scores
+are kept in the output folder, and a fit whose scores exist is not repeated. `--transfer` prints the matrix of models
+trained on one whole set and measured on others, with one rubric; `--joined` adds models trained on all other sets.
 """
 
 import argparse
@@ -42,7 +41,7 @@ EDUCATION = ("sample", "web_pages", "fineweb_edu")
 
 @dataclass(frozen=True)
 class Labelled:
-    """One labelled set: its distinct documents, and which of them are only measured on."""
+    """Distinct documents of a labelled set."""
 
     name: str
     texts: list[str]
@@ -50,9 +49,10 @@ class Labelled:
     clusters: NDArray[np.int64]
     rubric: Rubric
     test: NDArray[np.bool_]
-    """Of shape (n,); nothing is set where there is no test file."""
+    """True for the documents of the test file, shape (n,). All False if the set has no test file."""
 
     def rows(self, rows: NDArray[np.int64]) -> list[str]:
+        """Return the texts of these rows."""
         return [self.texts[row] for row in rows]
 
 
@@ -66,7 +66,7 @@ PATHS = {
 
 
 def load(name: str, data: Path, work: Path) -> Labelled:
-    """As `assay train` reads it: checked, equal texts merged, near-duplicates and groups joined."""
+    """Return a set as `assay train` reads it: checked, equal texts merged, near-duplicates and groups joined."""
     group = "article" if name == "onestopenglish" else ""
     texts: list[str] = []
     tables = []
@@ -92,7 +92,7 @@ RUBRICS = {
 def fitted_scores(
     of: Labelled, train: NDArray[np.int64], others: NDArray[np.int64], config: TrainConfig, place: Path
 ) -> NDArray[np.float64]:
-    """Scores of the rows `others` by a model of the rows `train`, from the place where they are kept or made now."""
+    """Return the scores of the rows `others` by a model of the rows `train`, from the folder `place` if they exist."""
     name = digest_json({"set": of.name, "train": train.tolist(), "others": others.tolist(), "config": asdict(config)})
     kept = place / f"{of.name}-{name[:16]}.npy"
     if not kept.exists():
@@ -105,7 +105,7 @@ def fitted_scores(
 def ridge_scores(
     of: Labelled, train: NDArray[np.int64], others: NDArray[np.int64], frozen: dict[str, NDArray[np.float32]]
 ) -> dict[str, NDArray[np.float64]]:
-    """The same by the baselines. `frozen`: features of every text by the encoder as it is."""
+    """Return the scores by each baseline. `frozen` holds the features of every text by the untrained encoder."""
 
     def embed(texts: list[str]) -> NDArray[np.float32]:
         return np.stack([frozen[text] for text in texts])
@@ -121,7 +121,7 @@ def predictions(
     known: NDArray[np.int64],
     of_known: NDArray[np.float64],
 ) -> pd.DataFrame:
-    """Predictions of `rows`, with cut points from the rows `known` and their held-out scores."""
+    """Return the predictions of `rows`, with cut points from the rows `known` and their held-out scores `of_known`."""
     rubric = of.rubric
     fitted = Calibration.fit(of_known, of.labels[known], low=rubric.low, high=rubric.high, threshold=rubric.threshold)
     meaning = fitted.apply(scores)
@@ -149,9 +149,9 @@ class Parts:
 
 
 def parts_of(of: Labelled, seed: int) -> Parts:
-    """The test file's documents, or a fifth in whole clusters; another fifth for the cut points."""
+    """Return the parts: the test file or a fifth in whole clusters is measured, another fifth gives the cut points."""
     fitting, test = np.flatnonzero(~of.test), np.flatnonzero(of.test)
-    # A cluster in both files is learned from by nobody.
+    # A near-copy of a test document is in no training part.
     fitting = fitting[~np.isin(of.clusters[fitting], of.clusters[test])]
     fold = assign_folds(of.labels[fitting], of.clusters[fitting], of.rubric.threshold, FOLDS, seed)
     if not len(test):
@@ -160,7 +160,7 @@ def parts_of(of: Labelled, seed: int) -> Parts:
 
 
 def by_system(of: Labelled, config: TrainConfig, place: Path) -> dict[str, pd.DataFrame]:
-    """Predictions of the measured documents by the model and the baselines, of one seed."""
+    """Return the predictions of the measured documents by the model and the baselines, for one seed."""
     info = ModelInfo(config.encoder, of.rubric, config.windows)
     frozen = dict(zip(of.texts, Scorer(new_model(info, seed=0)).embed(of.texts), strict=True))
 
@@ -193,7 +193,7 @@ def by_system(of: Labelled, config: TrainConfig, place: Path) -> dict[str, pd.Da
 
 
 def table(of: Labelled, seeds: list[dict[str, pd.DataFrame]]) -> str:
-    """Mean ± standard deviation over seeds; and by how much the model is better, with the scores of seeds averaged."""
+    """Return the metrics as mean ± standard deviation over seeds, and the difference to each baseline for each seed."""
     lines = ["| | " + " | ".join(SHOWN) + " |", "|---" * (len(SHOWN) + 1) + "|"]
     for system in ("model", *BASELINES):
         values = [measure(Outcomes.of(seed[system], of.rubric)) for seed in seeds]
@@ -212,13 +212,13 @@ def table(of: Labelled, seeds: list[dict[str, pd.DataFrame]]) -> str:
 
 
 def gain(found: Difference) -> str:
-    """In figures; without an interval where there are too few clusters for one."""
+    """Return a difference as text, without an interval if there are too few clusters for one."""
     bounds = "" if found.low is None else f" [{found.low:+.3f}, {found.high:+.3f}]"
     return f"{found.value:+.3f}{bounds}"
 
 
 def rounding(of: Labelled, seeds: list[dict[str, pd.DataFrame]]) -> str:
-    """The same scores, graded by cut points and by rounding the expected label."""
+    """Return a row that compares, for the same scores, grades by cut points and by rounding the expected label."""
     cells = []
     for seed in seeds:
         cut = seed["model"]
@@ -237,9 +237,10 @@ def transferred(
     place: Path,
     frozen: dict[str, NDArray[np.float32]],
 ) -> tuple[int, dict[str, dict[str, list[float]]]]:
-    """Documents learned from; system -> set asked -> Spearman on all of its documents, for each seed where it matters.
+    """Return the number of training documents, and system -> measured set -> Spearman on all of its documents.
 
-    A near copy of a document that is asked is learned from by nobody. `frozen`: as of `ridge_scores`.
+    There is one Spearman for each seed, and one in all for the baselines, which have no seed. Near-copies of a measured
+    document are left out of training. `frozen` is that of `ridge_scores`.
     """
     texts = [text for of in (*learn.values(), *ask.values()) for text in of.texts]
     known = sum(len(of.texts) for of in learn.values())
@@ -270,9 +271,9 @@ def transferred(
 
 
 def transfer(sets: dict[str, Labelled], configs: list[TrainConfig], place: Path, *, joined: bool) -> str:
-    """A row for what is learned from each set; with `joined`, from all but the one that is asked, too.
+    """Return a table of Spearman as mean ± standard deviation, a row for each training set.
 
-    Mean ± standard deviation.
+    With `joined`, add a row for training on all sets but the measured one.
     """
     lines = ["| trained on | | " + " | ".join(sets) + " |", "|---" * (len(sets) + 2) + "|"]
 
@@ -306,10 +307,10 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=list(PATHS), choices=list(PATHS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--recipe", default="best")
-    parser.add_argument("--encoder", help="instead of the recipe's: a model folder goes on from what it has learned")
-    parser.add_argument("--windows", default="", help="instead of the recipe's: TOKENSxCOUNT, such as 256x4")
+    parser.add_argument("--encoder", help="encoder instead of the recipe's; a model folder continues from its training")
+    parser.add_argument("--windows", default="", help="windows instead of the recipe's, as TOKENSxCOUNT, such as 256x4")
     parser.add_argument("--transfer", action="store_true")
-    parser.add_argument("--joined", action="store_true", help="with --transfer: from all the other sets together, too")
+    parser.add_argument("--joined", action="store_true", help="with --transfer, also train on all other sets together")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     sets = {name: load(name, options.data, options.output) for name in options.sets}

@@ -1,11 +1,11 @@
-"""Educational and legal value learned by one network, beside a network for each.
+"""Compare one network for educational and legal value with a network for each.
 
     python -m benchmarks.jointly --data FOLDER --output work/goals [--seeds 0 1 2]
 
-fineweb_edu and fineweb_legal, the parts of `benchmarks.goals`, whose output folder may be shared: the fits of one
-rubric are the same. The joint network learns from the training parts of both, less what is a near copy of a measured
-document of the other set. Prints a row for each rubric and way, and the difference of Spearman seed by seed, with 95 %
-intervals.
+The sets are fineweb_edu and fineweb_legal with the parts of `benchmarks.goals`. Both may share an output folder, since
+the fits of one rubric are the same. The joint network is trained on the training parts of both sets, without
+near-copies of measured documents of the other set. Prints a row for each rubric and way, and the difference of Spearman
+for each seed with 95 % intervals.
 """
 
 import argparse
@@ -30,12 +30,13 @@ SETS = ("fineweb_edu", "fineweb_legal")
 def joint_scores(
     sets: list[Labelled], parts: list[Parts], config: TrainConfig, place: Path
 ) -> list[NDArray[np.float64]]:
-    """Scores of each set's calibration and test rows by the network that has learned both."""
+    """Return the scores of the calibration and test rows of each set by the network that is trained on both sets."""
     measured = [of.rows(np.concatenate([part.calibration, part.test])) for of, part in zip(sets, parts, strict=True)]
     learned = [of.rows(part.train) for of, part in zip(sets, parts, strict=True)]
     clusters = near_duplicate_clusters([*measured[0], *measured[1], *learned[0], *learned[1]], progress=False)
     bounds = np.cumsum([len(texts) for texts in (*measured, *learned)])[:-1]
     clusters_of = np.split(clusters, bounds)
+    # A text in both sets has both labels. A missing label is NaN, which training ignores.
     rows: dict[str, list[float]] = {}
     for number, (of, part) in enumerate(zip(sets, parts, strict=True)):
         free = ~np.isin(clusters_of[2 + number], clusters_of[1 - number])

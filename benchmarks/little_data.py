@@ -1,13 +1,13 @@
-"""What helps a model of few labels: fineweb_edu's train file, a fifth of it for the cut points, its val file measured.
+"""Compare ways to train on few labels: fineweb_edu's train file, a fifth of it for cut points, its val file measured.
 
     python -m benchmarks.little_data --data FOLDER --output work/little [--seeds 0 1 2] [--tries plain windows_512 …]
         [--recipe cheap]
 
-Each try changes one thing of the recipe; a seed changes what is left out for the cut points, the head and the
-order of documents. Fits and scores are kept in the output folder: what is there is not made again, so that seeds may be
-run side by side. Prints a row for each try: mean ± standard deviation over the seeds, and the difference of Spearman
-to `plain`, seed by seed. Where there are `labels_200`, `labels_400` and `plain`, a line through Spearman over the
-binary logarithm of the number of labels says what more of them would give, with 95 % prediction intervals.
+Each try changes one thing of the recipe. A seed changes the documents for the cut points, the head and the order of
+documents. Fits and scores are kept in the output folder and are not computed again, so that seeds may run in parallel.
+Prints a row for each try: mean ± standard deviation over the seeds, and the difference of Spearman to `plain` for each
+seed. If `labels_200`, `labels_400` and `plain` are among the tries, a line through Spearman over the binary logarithm
+of the number of labels predicts the gain of more labels, with 95 % prediction intervals.
 """
 
 import argparse
@@ -35,12 +35,12 @@ from benchmarks.goals import Labelled, load, parts_of, predictions
 from benchmarks.pooling import mean_layer_encoder, pooled_encoder
 
 SHOWN = ("spearman", "average_precision", "f1", "best_f1", "qwk", "mae")
-"""best_f1: over all cuts of the measured documents themselves, which no cut point chosen elsewhere can beat."""
+"""Metrics of a row. best_f1 is the best F1 over all cuts of the measured documents, a bound for any cut point."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What every try of one seed is given."""
+    """Data and settings of every try of one seed."""
 
     edu: Labelled
     train: NDArray[np.int64]
@@ -57,7 +57,7 @@ class Task:
 
     @property
     def measured(self) -> list[str]:
-        """Texts of the calibration rows, and of the test rows behind them."""
+        """Texts of the calibration rows, then of the test rows."""
         return self.edu.rows(np.concatenate([self.calibration, self.test]))
 
 
@@ -67,7 +67,7 @@ def task(edu: Labelled, data: Path, place: Path, seed: int, name: str = "best") 
 
 
 def model_of(texts: list[str], labels: NDArray[np.float64], config: TrainConfig, given: Task) -> Path:
-    """A model folder fitted to these, from the place where it is kept or made now."""
+    """Return the model folder fitted to these texts and labels, trained if it is missing."""
     name = digest_json({"texts": texts, "labels": labels.tolist(), "config": asdict(config)})[:16]
     folder = given.place / name
     if not folder.exists():
@@ -85,7 +85,7 @@ def scores_of(folder: Path, texts: list[str]) -> NDArray[np.float64]:
 
 
 def learned(given: Task, config: TrainConfig, *, count: int | None = None) -> NDArray[np.float64]:
-    """Scores by a model of the train rows, or of the first `count` in a random order of the seed."""
+    """Return the scores by a model of the train rows, or of `count` of them that the seed selects."""
     rows = given.train
     if count is not None:
         rows = np.sort(np.random.default_rng(given.seed).permutation(rows)[:count])
@@ -93,7 +93,7 @@ def learned(given: Task, config: TrainConfig, *, count: int | None = None) -> ND
 
 
 def reference(given: Task) -> tuple[list[str], NDArray[np.float64]]:
-    """Documents with the scores of the public classifier; none of them is measured on."""
+    """Return documents that are not measured, with the scores of the public classifier."""
     table = pd.read_parquet(given.data / "fineweb_raw")
     seen = set(given.measured)
     table = table[~table["text"].isin(seen)]
@@ -126,7 +126,7 @@ def other_sets_too(given: Task) -> NDArray[np.float64]:
 
 
 def teachers(given: Task) -> list[Path]:
-    """Three models of the same rows, that differ in their seed."""
+    """Return three models of the same rows with different seeds."""
     texts, labels = given.edu.rows(given.train), given.edu.labels[given.train]
     return [
         model_of(texts, labels, replace(given.config, seed=given.seed + 100 * number), given) for number in range(3)
@@ -138,7 +138,7 @@ def ensemble(given: Task) -> NDArray[np.float64]:
 
 
 def distilled(given: Task) -> NDArray[np.float64]:
-    """One model of what three say of unlabelled documents, and of the labels."""
+    """Train one model on the mean scores of three teachers for unlabelled documents, and on the labels."""
     texts, _ = reference(given)
     said = np.mean([scores_of(teacher, texts) for teacher in teachers(given)], axis=0)
     both = [*texts, *given.edu.rows(given.train)]
@@ -148,7 +148,7 @@ def distilled(given: Task) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class States(Checkpoint):
-    """Keeps the network of each state, and nothing on disk."""
+    """Checkpoint that keeps the network of each state in memory."""
 
     networks: list[dict[str, torch.Tensor]] = field(default_factory=list)
 
@@ -160,7 +160,7 @@ class States(Checkpoint):
 
 
 def early_stopped(given: Task) -> NDArray[np.float64]:
-    """Six passes, and of the states after each the one that orders the calibration part best."""
+    """Train for six passes, and use the state after the pass that ranks the calibration part best."""
     config, kept = replace(given.config, epochs=6, checkpoint_updates=len(given.train) // 16), States(Path(), "")
     texts, labels = given.edu.rows(given.train), given.edu.labels[given.train]
     model = fit(texts, labels, ModelInfo(config.encoder, given.edu.rubric, config.windows), config, checkpoint=kept)
@@ -186,7 +186,7 @@ def mean_layer(given: Task) -> NDArray[np.float64]:
 
 
 def three_windows(given: Task, joined: Callable[[list[float]], float]) -> NDArray[np.float64]:
-    """Learned from the mean of beginning, middle and end; each window's score is joined so."""
+    """Train on the mean of beginning, middle and end, and join the scores of the windows by `joined`."""
     config = replace(given.config, windows=replace(given.config.windows, count=3))
     folder = model_of(given.edu.rows(given.train), given.edu.labels[given.train], config, given)
     kept = folder.with_name(f"{folder.name}-windows-{digest_json(given.measured)[:16]}.json")
@@ -231,7 +231,7 @@ TRIES: dict[str, Callable[[Task], NDArray[np.float64]]] = {
 }
 
 CURVE = {"labels_200": 200, "labels_400": 400, "plain": None}
-"""Labels of a try; None: all of train."""
+"""Number of labels of a try. None: all of the training part."""
 
 
 def best_f1(table: pd.DataFrame, threshold: float) -> float:
@@ -240,7 +240,10 @@ def best_f1(table: pd.DataFrame, threshold: float) -> float:
 
 
 def learning_curve(counts: list[int], seeds: list[list[float]]) -> str:
-    """What least squares through Spearman over log2 of the labels say of more; `seeds`: values for each count."""
+    """Return the prediction for more labels, by least squares of Spearman over log2 of their number.
+
+    `seeds` holds the values of all seeds for each count.
+    """
     x = np.repeat(np.log2(counts), [len(values) for values in seeds])
     y = np.concatenate(seeds)
     slope, start = np.polyfit(x, y, 1)

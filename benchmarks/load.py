@@ -1,4 +1,4 @@
-"""Closed-loop load on a server of scores: clients that ask, wait for the answer, and ask again without pause."""
+"""Put closed-loop load on a scoring server: each client sends the next request as soon as it has its answer."""
 
 import asyncio
 import json
@@ -16,40 +16,41 @@ import psutil  # type: ignore[import-untyped]
 
 SAMPLE = Path(__file__).resolve().parents[1] / "data/sample/documents.jsonl"
 POOL = 512
-"""Texts of a kind."""
+"""Number of texts of each kind."""
 SETTLE = 3.0
-"""Seconds of load before requests count."""
+"""Seconds of load before the first request that counts."""
 
 
 @dataclass
 class Load:
-    """One stretch of load."""
+    """Result of one period of load."""
 
     clients: int
+    """Number of clients."""
     seconds: list[float] = field(default_factory=list)
-    """Of each request that began in the time that counts, from its sending to the client's next one."""
+    """Seconds of each request that started in the measured time, from its sending to the client's next request."""
     answered: int = 0
     """Requests with status 200, at any time."""
     documents: int = 0
-    """In these."""
+    """Documents in these requests."""
     errors: int = 0
     """Other answers and broken connections, at any time."""
 
     @property
     def rate(self) -> float:
-        """Requests per second, by Little's law: no client pauses, so that in a mean time every client gets one answer.
+        """Requests per second by Little's law: no client pauses, so each client gets one answer in the mean time.
 
-        To count what ends within the window would depend on where its edges cut a batch.
+        A count of the answers within the measured time would depend on where its edges cut a batch.
         """
         return self.clients / statistics.fmean(self.seconds) if self.seconds else 0.0
 
     def milliseconds(self, percent: float) -> float:
-        """Percentile of the time that a request takes."""
+        """Return a percentile, from 0 to 100, of the time of a request in milliseconds."""
         return float(np.percentile(self.seconds, percent)) * 1e3 if self.seconds else float("nan")
 
 
 def make_texts(kind: str, seed: int = 0) -> list[str]:
-    """`short`: 20 to 46 running words, about 50 tokens. `long`: 3,000 to 8,000 characters, more than a window."""
+    """Return POOL texts. `short`: 20 to 46 running words, about 50 tokens. `long`: 3,000 to 8,000 characters."""
     source = [json.loads(line)["text"] for line in SAMPLE.read_text(encoding="utf-8").splitlines()]
     chance = random.Random(f"{kind} {seed}")
     texts = []
@@ -64,14 +65,14 @@ def make_texts(kind: str, seed: int = 0) -> list[str]:
 
 
 def make_body(texts: Sequence[str]) -> bytes:
-    """A request to /score."""
+    """Return the body of a request to /score."""
     return json.dumps({"documents": [{"id": str(row), "text": text} for row, text in enumerate(texts)]}).encode()
 
 
 async def drive(url: str, bodies: Sequence[bytes], clients: int, seconds: float, *, settle: float = SETTLE) -> Load:
-    """Requests of so many clients for `settle` + `seconds`, and on until every request that counts is answered.
+    """Send requests of `clients` clients for `settle` + `seconds`, and until every request that counts is answered.
 
-    At least two of each client count on average, however long they take.
+    On average at least two requests of each client count, even if that takes longer.
     """
     load = Load(clients)
     begin = time.perf_counter() + settle
@@ -82,7 +83,7 @@ async def drive(url: str, bodies: Sequence[bytes], clients: int, seconds: float,
         nonlocal begun, waited_for
         order = random.Random(number).sample(bodies, len(bodies))
         started, turn = time.perf_counter(), 0
-        # Whose own requests are done goes on as load for the others.
+        # A client whose own requests are answered continues, so that the load on the others stays the same.
         while started < end or begun < 2 * clients or waited_for:
             counts = begin <= started and (started < end or begun < 2 * clients)
             begun += counts
@@ -116,7 +117,7 @@ async def drive(url: str, bodies: Sequence[bytes], clients: int, seconds: float,
 
 
 async def soak(url: str, seconds: float, clients: int) -> dict[str, Any]:
-    """Load of every size, and once a second the resident memory of all processes of the server, in MiB."""
+    """Put load of mixed sizes on a server, and record the resident memory of its processes in MiB once a second."""
     chance = random.Random(0)
     texts = [*make_texts("short"), *make_texts("long")]
     bodies = [make_body(chance.sample(texts, chance.randint(1, 8))) for _ in range(1_024)]

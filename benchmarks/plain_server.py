@@ -1,4 +1,4 @@
-"""A classifier served with FastAPI and transformers, as one writes it in half an hour; `benchmarks.serving` asks it.
+"""Serve a classifier with FastAPI and transformers in the simplest way, as the baseline of `benchmarks.serving`.
 
 python -m benchmarks.plain_server MODEL --tokens 256 --port 3001
 """
@@ -28,7 +28,7 @@ class Answer(BaseModel):
 
 
 def make_app(model: str, tokens: int) -> FastAPI:
-    """`tokens`: what the model reads of a document, special tokens included."""
+    """Return the server of a model folder. `tokens` is the longest input of the model, special tokens included."""
     tokenizer: Any = AutoTokenizer.from_pretrained(model)
     network = AutoModelForSequenceClassification.from_pretrained(model).eval()
     app = FastAPI()

@@ -1,4 +1,4 @@
-"""BERT's sequence classifier with other poolings than its own: a type of encoder that transformers loads like any."""
+"""Define BERT's sequence classifier with other poolings than its own, as encoders that transformers loads."""
 
 import shutil
 from pathlib import Path
@@ -21,7 +21,7 @@ from assay.storage import staged_folder
 
 
 class PooledBertConfig(BertConfig):
-    """`pooling`: mean over the tokens, or the first one's state as it is."""
+    """Configuration with `pooling`: `mean` over the tokens, or the state of the `first` token."""
 
     model_type = "pooled_bert"
 
@@ -31,7 +31,7 @@ class PooledBertConfig(BertConfig):
 
 
 class PooledBert(BertPreTrainedModel):
-    """The encoder, a pooling without weights, and a linear output."""
+    """Encoder, a pooling without weights, and a linear output."""
 
     config_class = PooledBertConfig
 
@@ -51,10 +51,11 @@ class PooledBert(BertPreTrainedModel):
 
 
 def mean_layer_encoder(encoder: str, place: Path) -> str:
-    """Folder of a BERT encoder whose first token begins as the mean over the tokens: any transformers loads it.
+    """Return the folder of a BERT encoder whose first token starts as the mean over the tokens.
 
-    One more layer: its queries and keys are zero, so that attention is uniform; values are passed on tenfold, beside
-    which what the first token was counts little; the rest of it does nothing, and the pooler's tanh is nearly linear.
+    It is plain BERT with one more layer, so that transformers loads it without this module. Queries and keys of that
+    layer are zero, so that attention is uniform. Its values are multiplied by 10, compared with which the former state
+    of the first token is small. The rest of the layer has no effect, and the pooler's tanh is nearly linear.
     """
     folder = place / "encoder-mean-layer"
     if not folder.exists():
@@ -81,7 +82,7 @@ def mean_layer_encoder(encoder: str, place: Path) -> str:
 
 
 def pooled_encoder(encoder: str, pooling: str, place: Path) -> str:
-    """Folder of a BERT encoder that transformers opens with this pooling, in this process."""
+    """Return the folder of a BERT encoder that transformers opens with this pooling, in this process only."""
     AutoConfig.register("pooled_bert", PooledBertConfig, exist_ok=True)
     AutoModelForSequenceClassification.register(PooledBertConfig, PooledBert, exist_ok=True)
     folder = place / f"encoder-{pooling}"

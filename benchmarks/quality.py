@@ -1,9 +1,9 @@
-"""Held-out figures of every labelled set, beside the baselines, over seeds.
+"""Measure held-out metrics of every labelled set over seeds, compared with the baselines.
 
     python -m benchmarks.quality --data FOLDER --output work/quality [--sets sample …] [--seeds 0 1 2]
 
-Each run is `assay train` in a process of its own; one that is there already is not repeated. The seed changes the
-split, the head and the order of documents. Prints the tables of RESULTS.md.
+Each run is `assay train` in a new process. A run whose model exists is not repeated. The seed changes the split, the
+head and the order of documents. Prints the tables of RESULTS.md.
 """
 
 import argparse
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """Where a set lies below the data folder, and how `assay train` is told to read it."""
+    """Path of a set below the data folder, and the options of `assay train` for it."""
 
     path: str
     options: tuple[str, ...]
@@ -38,7 +38,7 @@ COMMON = ("--recipe", "quickstart", "--precision", "bf16")
 
 
 def train(name: str, data: Path, output: Path, seed: int) -> Path:
-    """The model folder of one run."""
+    """Return the model folder of one run, trained if it is missing."""
     labelled, model = SETS[name], output / f"{name}-{seed}"
     if not model.exists():
         options = ["--data", str(data / labelled.path), "--output", str(model), "--seed", str(seed)]
@@ -49,7 +49,7 @@ def train(name: str, data: Path, output: Path, seed: int) -> Path:
 
 
 def table(models: list[Path]) -> str:
-    """Mean and standard deviation over seeds of every metric, one row a system."""
+    """Return a table of mean and standard deviation over seeds of every metric, with one row for each system."""
     evaluations = [json.loads((model / "evaluation.json").read_text(encoding="utf-8")) for model in models]
     systems = ["model", *evaluations[0]["baselines"]]
     lines = ["| | " + " | ".join(SHOWN) + " |", "|---|" + "---|" * len(SHOWN)]

@@ -1,11 +1,11 @@
-"""Documents/s and latency of the service, beside a plain FastAPI server of the same model, in the same run.
+"""Measure documents/s and latency of the service, compared with a plain FastAPI server of the same model.
 
     python -m benchmarks.serving --model champion [--output work/serving.json]
     python -m benchmarks.serving --model champion --soak 300
 
-A client sends one document, waits for its score, and sends the next. Both servers are up all the time and are asked
-in turn, never both at once. `--soak` asks the service alone, for 1 to 8 documents of any length at once, and watches
-its memory.
+A client sends one document, waits for its score, and sends the next. Both servers run all the time and get load in
+turn, never both at once. `--soak` puts load on the service only, with 1 to 8 documents of any length in a request, and
+records its memory.
 """
 
 import argparse
@@ -40,17 +40,18 @@ CLIENTS = (1, 8, 64)
 KINDS = ("short", "long")
 FIGURES = ("documents_per_second", "p50", "p95", "p99")
 QUIET, TRIES = 0.2, 3
-"""Cores that other processes may take while a cell is measured, and how often it is measured where they take more.
-Threads that wait for each other at every layer lose far more time to a stranger than the stranger takes."""
+"""Cores that other processes may use while a cell is measured, and the number of tries if they use more.
+
+Threads that wait for each other at every layer lose far more time to another process than that process uses."""
 SAME = 0.02
-"""Of the scale's width: further apart, the two servers would not be serving the same model."""
+"""Largest difference between the scores of both servers, as a share of the scale. Beyond it, the models differ."""
 GOAL = 3.0
-"""Times the plain server's documents/s at the most clients; and at one client a p95 that is no worse."""
+"""Goal: this many times the documents/s of the plain server at the most clients, and no higher p95 at one client."""
 
 
 @contextlib.contextmanager
 def packed(name: str, folder: Path) -> Iterator[Bento]:
-    """The Bento of a model folder, or of a version or alias of the registry."""
+    """Yield the Bento of a model folder, or of a version or alias of the registry."""
     if Path(name).is_dir():
         model = Path(name)
         yield build_bento(model, digest_folder(model)[:12], folder / "bento", created="2000-01-01T00:00:00+00:00")
@@ -63,7 +64,7 @@ def packed(name: str, folder: Path) -> Iterator[Bento]:
 
 @contextlib.contextmanager
 def plain_server(model: Path, tokens: int, log: Path) -> Iterator[str]:
-    """The address of a plain server that is ready. Raises InputError, with its log's end, where it does not start."""
+    """Yield the URL of a plain server that is ready. Raise InputError with the end of its log if it does not start."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
@@ -88,7 +89,7 @@ def plain_server(model: Path, tokens: int, log: Path) -> Iterator[str]:
 
 
 def ask(url: str, texts: Sequence[str]) -> list[dict[str, Any]]:
-    """Answers to these texts, eight at a time."""
+    """Return the answers to these texts, sent eight at a time."""
     answers: list[dict[str, Any]] = []
     for start in range(0, len(texts), 8):
         request = urllib.request.Request(
@@ -100,7 +101,7 @@ def ask(url: str, texts: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def clocks() -> np.ndarray:
-    """Seconds that have passed, and seconds of processor time that were not ours."""
+    """Return the seconds of the clock, and the seconds of processor time of other processes."""
     machine = psutil.cpu_times()
     ours = [psutil.Process(), *psutil.Process().children(recursive=True)]
     own = sum(sum(process.cpu_times()[:2]) for process in ours)
@@ -108,7 +109,7 @@ def clocks() -> np.ndarray:
 
 
 def wait_until_quiet(most: float = 30.0) -> None:
-    """Until other processes leave the machine alone for a second, but not longer than `most` seconds."""
+    """Wait until other processes are idle for a second, or until `most` seconds have passed."""
     until, calm = time.monotonic() + most, False
     while not calm and time.monotonic() < until:
         before = clocks()
@@ -118,7 +119,7 @@ def wait_until_quiet(most: float = 30.0) -> None:
 
 
 def measure(url: str, bodies: Sequence[bytes], clients: int, seconds: float) -> dict[str, float]:
-    """Figures of one cell; latencies in milliseconds, `others` is what ran besides on this machine, in cores."""
+    """Return the figures of one cell: latencies in milliseconds, and `others`, the cores that other processes used."""
     for _ in range(TRIES):
         wait_until_quiet()
         before = clocks()
@@ -136,7 +137,7 @@ def measure(url: str, bodies: Sequence[bytes], clients: int, seconds: float) -> 
 
 
 def compare(servers: dict[str, str], repeats: int, seconds: float, worst: float, at: Sequence[int]) -> dict[str, Any]:
-    """Both servers in every cell, in an order that changes with each repeat."""
+    """Return the measurements of both servers in every cell. Their order changes with each repeat."""
     texts = {kind: make_texts(kind) for kind in KINDS}
     bodies = {kind: [make_body([text]) for text in texts[kind]] for kind in KINDS}
     reading: dict[str, float] = {}
@@ -161,17 +162,17 @@ def compare(servers: dict[str, str], repeats: int, seconds: float, worst: float,
 
 
 def medians(samples: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Of each figure over the repeats."""
+    """Return the median of each figure over the repeats."""
     return {name: statistics.median(sample[name] for sample in samples) for name in FIGURES}
 
 
 def ratio(cell: dict[str, Any], figure: str) -> float:
-    """Median over the repeats of ours by theirs."""
+    """Return the median over the repeats of a figure of the service divided by that of the plain server."""
     return statistics.median(float(a[figure] / b[figure]) for a, b in zip(cell["assay"], cell["plain"], strict=True))
 
 
 def table(found: dict[str, Any]) -> str:
-    """Markdown."""
+    """Return the tables and sentences as Markdown."""
     lines = [
         "| documents | clients | server | documents/s | p50 ms | p95 ms | p99 ms |",
         "|---|---|---|---|---|---|---|",
@@ -203,10 +204,12 @@ def main() -> int:
     parser.add_argument("--model", default="champion", help="model folder, or version or alias of the registry")
     parser.add_argument("--output", type=Path, help="JSON of every measurement")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=10.0, help="that count, of a cell (default: 10)")
-    parser.add_argument("--only", type=int, choices=CLIENTS, help="so many clients instead of all of these numbers")
-    parser.add_argument("--soak", type=float, default=0.0, metavar="SECONDS", help="memory under load instead")
-    parser.add_argument("--clients", type=int, default=64, help="of --soak (default: 64)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="measured seconds of a cell (default: 10)")
+    parser.add_argument("--only", type=int, choices=CLIENTS, help="measure this number of clients only")
+    parser.add_argument(
+        "--soak", type=float, default=0.0, metavar="SECONDS", help="measure memory under load for this time instead"
+    )
+    parser.add_argument("--clients", type=int, default=64, help="clients of --soak (default: 64)")
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="assay-benchmark-")))

@@ -1,9 +1,9 @@
-"""What the gates see: how far the surface explains labels and scores, what changes to a text do, what a leak adds.
+"""Measure the gates: how far surface features explain labels and scores, effects of changed texts, and of leaks.
 
     python -m benchmarks.shortcuts --data FOLDER --output work/shortcuts [--models sample …]
 
-Models are those of `benchmarks.quality`, seed 0, trained where they are not there yet; TF-IDF + ridge is fitted on
-the same training part. Prints the tables of RESULTS.md.
+Models are those of `benchmarks.quality` with seed 0, trained if they are missing. TF-IDF + ridge is fitted on the same
+training part. Prints the tables of RESULTS.md.
 """
 
 import argparse
@@ -32,7 +32,7 @@ FEATURES = ("length", "upper_case", "digits", "line_breaks")
 
 
 class Cheap:
-    """TF-IDF + ridge, calibrated: a list of words with weights."""
+    """Calibrated TF-IDF + ridge: a list of words with weights."""
 
     def __init__(self, texts: Sequence[str], labels: np.ndarray) -> None:
         self.vectorizer = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=2, max_features=300_000)
@@ -52,6 +52,7 @@ class Cheap:
 
 
 def words(interval: Interval) -> str:
+    """Return an interval as text."""
     if interval.value is None:
         return "–"
     inside = "" if interval.low is None or interval.high is None else f" [{interval.low:.2f}, {interval.high:.2f}]"
@@ -59,7 +60,7 @@ def words(interval: Interval) -> str:
 
 
 def prepared(name: str, data: Path, scratch: Path) -> tuple[Snapshot, pd.DataFrame, PreparedSplit, Rubric]:
-    """As `assay train` prepares it: the same documents and, with seed 0, the same split."""
+    """Return a set as `assay train` prepares it: the same documents and, with seed 0, the same split."""
     snapshot = acquire(open_source(str(data / SETS[name].path)), Columns(label="label"), scratch / name)
     rubric = load_rubric("education") if name != "fineweb_legal" else Rubric("legal", 0, 5, 3)
     documents = validate(snapshot, rubric).documents
@@ -113,7 +114,7 @@ def main() -> None:
             systems: dict[str, Reader] = {"TF-IDF + ridge": cheap}
             if name in options.models:
                 systems["MiniLM"] = Scorer.load(train(name, options.data, options.output, seed=0))
-            # Neither part has trained anything.
+            # No model has been trained on these two parts.
             unseen = pd.concat([calibration, test], ignore_index=True)
             others = texts[id(calibration)] + texts[id(test)]
             kinds = {KINDS[name]: snapshot.take(unseen["row"], KINDS[name])} if name in KINDS else {}

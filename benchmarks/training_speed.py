@@ -1,4 +1,4 @@
-"""How much faster an update is in bf16, side by side on one machine.
+"""Compare the time of an update in bf16 with that in fp32, in turn on one machine.
 
     python -m benchmarks.training_speed [--repeats 5]
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def seconds(config: TrainConfig, texts: list[str], labels: np.ndarray) -> float:
-    """Median of a run's updates, the first of which warms up."""
+    """Return the median seconds of an update, without the first one, which warms up."""
     info = ModelInfo(config.encoder, load_rubric("education"), config.windows)
     history = fit(texts, labels, info, config).history
     return statistics.median(record["seconds"] for record in history[1:])
@@ -41,6 +41,7 @@ def main() -> None:
         "bf16": replace(plain, precision="bf16"),
     }
     times: dict[str, list[float]] = {name: [] for name in variants}
+    # In turn, so that other load on the machine affects both alike.
     for _ in range(repeats):
         for name, config in variants.items():
             times[name].append(seconds(config, texts, labels))

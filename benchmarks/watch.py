@@ -1,9 +1,9 @@
-"""What the watch promises and what it sees: false alarms on windows of the reference, power for planted changes.
+"""Measure the watch: false alarms on windows of the reference, and power for planted changes.
 
     python -m benchmarks.watch [--windows 50] [--false-alarm-windows 1000]
 
-No model and no data: answers are drawn from a population like those of the service (scores normal, lengths log-normal,
-a few languages). Prints the tables of RESULTS.md.
+No model or data is needed. Answers are drawn from a population like that of a service: normal scores, log-normal
+lengths, a few languages. Prints the tables of RESULTS.md.
 """
 
 import argparse
@@ -30,7 +30,7 @@ SHIFTS: dict[str, dict[str, float]] = {
     "one document in five lost its end": {"cut": 0.2},
 }
 SIZES = ((100, 500), (1_000, 500), (1_000, 2_000), (20_000, 500), (20_000, 5_000))
-"""Documents of the reference and of the window."""
+"""Documents in the reference and in the window."""
 
 
 def draw(
@@ -43,7 +43,7 @@ def draw(
     german: float = 0.05,
     cut: float = 0.0,
 ) -> pd.DataFrame:
-    """Answers to documents of a population; scores in labels."""
+    """Return answers to `count` documents of a population. Scores are in units of the label."""
     scores = 2 + score + spread * rng.normal(size=count)
     tokens = (np.exp(rng.normal(6, 1, count)) * length).astype(int) + 1
     tokens = np.where(rng.random(count) < cut, np.minimum(tokens, 128), tokens)
@@ -59,11 +59,12 @@ def draw(
 
 
 def profile(table: pd.DataFrame) -> Profile:
+    """Return the profile of a table of answers."""
     return Profile.of(RUBRIC, table)
 
 
 def false_alarms(windows: int, rng: np.random.Generator) -> None:
-    """Windows drawn from the very documents of the reference, and fresh ones beside fresh references."""
+    """Print the false alarms on windows of the documents of the reference, and on new windows with new references."""
     print(
         f"| windows | level of a look | allowed in {windows} | looks with an alarm | by statistic |\n"
         + "|---" * 5
@@ -95,8 +96,9 @@ def false_alarms(windows: int, rng: np.random.Generator) -> None:
 
 
 def power(windows: int, rng: np.random.Generator) -> None:
-    """Share of looks with an alarm, each with a reference of its own. Daily, as each alarm of an hourly plan shuffles a
-    million times to be as sure as that asks for; the first rows say what the difference is."""
+    """Print the share of looks with an alarm, each with a new reference."""
+    # Daily looks, since each alarm of an hourly plan needs a million shuffles for its certainty. The first rows of the
+    # table show the difference.
     config = WatchConfig(every_hours=24)
     print("| change | " + " | ".join(f"{m:,} beside {n:,}" for m, n in SIZES) + " | mostly seen by |")
     print("|---" * (len(SIZES) + 2) + "|")
@@ -119,7 +121,7 @@ def power(windows: int, rng: np.random.Generator) -> None:
 
 
 def cost(rng: np.random.Generator) -> None:
-    """Seconds of one look."""
+    """Print the seconds of one look."""
     known = profile(draw(20_000, rng))
     for name, change in (("calm", {}), ("an alarm", {"score": 0.5, "length": 2.0, "german": 0.2})):
         window = profile(draw(5_000, rng, **change))
@@ -130,7 +132,7 @@ def cost(rng: np.random.Generator) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--windows", type=int, default=50, help="a cell of the table of power")
+    parser.add_argument("--windows", type=int, default=50, help="windows in a cell of the table of power")
     parser.add_argument("--false-alarm-windows", type=int, default=1_000)
     options = parser.parse_args()
     false_alarms(options.false_alarm_windows, np.random.default_rng(0))
