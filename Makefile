@@ -14,7 +14,7 @@ export PYTHONWARNINGS := ignore
 PYFLYTE := $(BIN)/pyflyte -c flyte.config.yaml
 
 # The quickstart and the tests need no hub: a machine without network is told so at once, not after all retries.
-demo serve test test-full simulate-drift: export HF_HUB_OFFLINE := 1
+demo serve test-fast test test-full simulate-drift: export HF_HUB_OFFLINE := 1
 
 # Two files of tests at a time, with one thread each: most of them wait for processes that they start. Each of those
 # would compile torch and all else anew, where the environment tells Python to keep nothing of what it compiles; and the
@@ -24,8 +24,8 @@ TESTS := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2
 # What serves from here keeps a log of its scores, without texts, for `make run ARGS="workflows/watch.py …"`.
 demo serve run: export ASSAY_SERVE_LOG ?= $(ASSAY_WORK)/score-log
 
-.PHONY: help setup demo run serve stop state simulate-drift test test-full lint lint-cloud lint-infra fmt lock ui images flyte \
-	register package
+.PHONY: help setup demo run serve stop state simulate-drift test-fast test test-full lint lint-cloud lint-infra fmt lock \
+	ui images flyte register package
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | column -t -s "$$(printf '\t')"
 
@@ -62,7 +62,10 @@ simulate-drift: setup ## documents change, the alarm fires, a better model is tr
 	mkdir -p $(ASSAY_WORK)/drift/raw
 	TMPDIR=$(ASSAY_WORK)/drift/raw $(BIN)/python -m benchmarks.simulate_drift --work $(ASSAY_WORK)/drift
 
-test: setup ## what a commit should pass, under 10 minutes on 2 cores
+test-fast: setup ## the tests of one room, or of the rooms that changed, under a minute: make test-fast [ROOM=selection]
+	chosen=$$($(BIN)/python tests/rooms.py $(ROOM)) && $(TESTS) -m "not full" $$chosen
+
+test: setup ## what a commit should pass, under 8 minutes on 2 cores
 	$(TESTS) -m "not full"
 
 test-full: setup ## everything, longer
