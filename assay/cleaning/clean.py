@@ -120,6 +120,7 @@ def _filters() -> list[tuple[str, Any]]:
     from assay.cleaning.words import english_words
 
     words: Any = english_words()
+    # FineWeb leaves out C4's rule on terminal punctuation, which drops about 30 % of the tokens (Penedo et al. 2024).
     return [
         ("Gopher repetition", Repetition(words)),
         ("Gopher quality", GopherQualityFilter(language=words)),
@@ -196,6 +197,7 @@ def _ends_open(line: str) -> bool:
     return line.rstrip().endswith(("...", "…"))
 
 
+# Each measure repeats the expression of datatrove's rule, since its filters do not return the value that they compare.
 MEASURES: Mapping[str, Callable[[Any, str], float]] = {
     "dup_para_frac": lambda one, text: _repeated(one.paragraph_exp.split(text.strip())),
     "dup_para_char_frac": lambda one, text: _repeated(one.paragraph_exp.split(text.strip()), len(text)),

@@ -66,6 +66,7 @@ class Benchmarks:
         grams = word_ngrams(_words(text), WORDS)
         if not len(grams) or not len(self.ngrams):
             return NO_OVERLAP
+        # For a hash above all others, searchsorted returns the length, which is no index.
         place = np.minimum(np.searchsorted(self.ngrams, grams), len(self.ngrams) - 1)
         hit = self.ngrams[place] == grams
         if not hit.any():
@@ -93,6 +94,7 @@ def read_benchmarks(folder: str) -> Benchmarks:
             texts, too_short = texts + 1, too_short + (not len(found))
             grams.append(found)
             owners.append(np.full(len(found), number, np.int32))
+    # With an empty array first, a folder without texts reaches the message below.
     every = np.concatenate([np.empty(0, np.uint64), *grams])
     if not len(every):
         raise InputError(

@@ -18,6 +18,7 @@ class Repetition(GopherRepetitionFilter):
 
     def __init__(self, language: Any) -> None:
         super().__init__(language=language)
+        # Without n-gram rules: the rules about lines and paragraphs, which are cheap and run first in datatrove.
         self._of_lines = GopherRepetitionFilter(top_n_grams=(), dup_n_grams=(), language=language)
 
     def filter(self, doc: Any) -> bool | tuple[bool, str]:
@@ -29,6 +30,7 @@ class Repetition(GopherRepetitionFilter):
         limits = (*self.top_n_grams, *self.dup_n_grams)
         most = most_repeated(words, [n for n, _ in self.top_n_grams], [n for n, _ in self.dup_n_grams])
         if any(characters / len(doc.text) > limit for characters, (_, limit) in zip(most, limits, strict=True)):
+            # The bound may be too high, so datatrove's own count decides.
             found = super().filter(doc)
         return found
 

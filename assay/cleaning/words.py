@@ -48,6 +48,7 @@ class EnglishWords(WordTokenizer):
     def _forget(self) -> None:
         self._known: dict[str, _Piece] = {}
         self._size = 0
+        # The tokenizer is replaced with the pieces, since the vocabulary of spaCy only grows.
         language: Any = spacy.blank("en")
         # Without this, spaCy computes attributes of every new word (shape, likeness to a number) that are not used.
         language.vocab.lex_attr_getters = {}

@@ -117,6 +117,7 @@ class _Overlap:
     def jaccard(self, i: int, others: IntArray) -> NDArray[np.float64]:
         """Return the similarity of set `i` to each of `others`, shape (len(others),)."""
         columns = self.member.indices[self.member.indptr[i] : self.member.indptr[i + 1]]
+        # One vector is reused for every set: clearing only its columns is cheaper than a new one.
         self.present[columns] = 1
         shared = self.member[others] @ self.present
         self.present[columns] = 0
@@ -131,6 +132,7 @@ def _buckets(band: NDArray[np.uint32], component: IntArray) -> Iterator[IntArray
     order = np.argsort(key, kind="stable")
     starts = np.flatnonzero(np.append(True, key[order][1:] != key[order][:-1]))
     ends = np.append(starts[1:], len(order))
+    # Buckets that are one component already need no comparison.
     divided = np.minimum.reduceat(component[order], starts) != np.maximum.reduceat(component[order], starts)
     for start, end in zip(starts[divided], ends[divided], strict=True):
         yield order[start:end]

@@ -60,11 +60,12 @@ def _pairs_among(parts: MarkedParts, band: int, config: DedupConfig, turn: int, 
     mine, theirs = [], []
     for part in range(len(parts.starts) - 1):
         every = parts.keys(part, band)
+        # Keys are hashes, so that the turns are of about equal size.
         here = np.flatnonzero(every % np.uint64(turns) == turn)
         mine.append(here + parts.starts[part])
         theirs.append(every[here])
     keys = np.concatenate(theirs)
-    order = np.argsort(keys, kind="stable")
+    order = np.argsort(keys, kind="stable")  # stable, so that the rows of a bucket stay in rising order
     starts = _starts(keys[order])
     sizes = np.diff(np.append(starts, len(keys)))
     shared = np.repeat(sizes > 1, sizes)

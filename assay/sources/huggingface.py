@@ -67,6 +67,7 @@ class HubSource:
 
     def read(self, member: str, schema: pa.Schema, _on_damage: DamageHandler, /) -> Iterator[pa.RecordBatch]:
         """Yield the rows of one file. Never report damage: what the network fails to deliver now may arrive later."""
+        # `train-00000-of-00002` gives 0 and 2.
         number, count = (int(word) for word in member.rsplit("-", 3)[1::2])
         with self._clear_errors():
             for batch in _batches(self._stream.shard(num_shards=count, index=number), schema):
