@@ -21,7 +21,7 @@ NOON = datetime.datetime(2026, 1, 31, 12, tzinfo=datetime.UTC)
 
 
 def keep(folder: Path, model: Path, other: Path) -> Path:
-    """What the service and the watch leave, good and bad."""
+    """Write what the service and the watch leave behind, good and damaged, and return the folder."""
     row = {"score": 2.0, "tokens": 9, "read": 1.0, "keep": True, "language": "en", "time": NOON}
     for name, of in (("log", model), ("foreign", other)):
         rows = [{**row, "version": digest_folder(of)[:12]}] * 300

@@ -29,11 +29,11 @@ WHOLE = "a folder needs config.json, model.safetensors and a tokenizer"
 
 @dataclass(frozen=True)
 class Good:
-    """What is right, and made once: a row spoils a part of it."""
+    """Good input, made once; a row spoils a part of it."""
 
     labels: Path
     few: Path
-    """Labels, too few for intervals, which take most of the time of an evaluation."""
+    """40 labels: too few for intervals, which take most of the time of an evaluation."""
     encoder: Path
     model: Path
     snapshot: Path
@@ -43,15 +43,15 @@ class Good:
     other: Path
     """Another model by the same rubric."""
     registry: Path
-    """Of both models; `model` is the champion, and nothing served before it."""
+    """A registry with both models; `model` is the first champion."""
     versions: tuple[str, str]
     kept: Path
-    """Score log, looks, a verdict that lets `other` pass, …"""
+    """Folder of score logs, looks, a verdict that passes `other`, …"""
     taken: int
-    """A port at which something listens."""
+    """A port in use."""
 
     def command(self, name: str, out: Path, source: str | Path = "", model: str | Path = "") -> list[str]:
-        """A command line that would succeed, writing below `out`, but for the source or model that it is given."""
+        """Return a command line that writes below `out`. It would succeed with the good source and the good model."""
         source, model = str(source), str(model or self.model)
         labels, corpus, pieces = source or str(self.labels), source or str(self.snapshot), str(out / "pieces")
         small = ["--rubric", "education", "--encoder", str(self.encoder), "--window-tokens", "48", "--epochs", "1"]
@@ -99,20 +99,21 @@ class Bad:
 
     name: str
     says: tuple[str, ...]
-    """What the last line holds."""
+    """Parts of the last line of the output."""
     files: dict[str, Callable[[Good], bytes]] = field(default_factory=dict)
-    """The source or snapshot: files of a folder, or where the only name begins with `/` that file."""
+    """Files of the source: of a folder, or a single file if its name begins with `/`."""
     commands: tuple[str, ...] = READERS
     options: tuple[str, ...] = ()
     spoil: Callable[[Path], object] | None = None
-    """Done to the source, or to a copy of the model or of the snapshot."""
+    """Damages the source, or a copy of the model or of the snapshot."""
     copies: str = ""
-    """`model` or `snapshot`: a copy of it is spoilt and given."""
+    """`model` or `snapshot`: the command gets a damaged copy of it."""
     says_for: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """What the last line holds instead, by command."""
+    """Parts of the last line instead of `says`, by command."""
     powerless: bool = False
+    """Run without the rights of root, so that permissions of files hold."""
     leaves: dict[str, str] = field(default_factory=dict)
-    """What may be left below the output, by command; nothing else may."""
+    """Names that the command may leave below the output, by command; nothing else may be left."""
 
 
 def setting(name: str, command: str, options: str, *says: str, **more: Any) -> Bad:
@@ -171,7 +172,7 @@ def check_row(bad: Bad, command: str, good: Good, forker: Any, tmp_path: Path) -
 
 
 def refused(forker: Any, command: list[str], says: tuple[str, ...], **how: Any) -> None:
-    """A command that fails as it should: its own message, alone on the last line, and no traceback."""
+    """Run a command and assert that it fails with its own message on the last line, and without a traceback."""
     before = len(forker.said())
     codes, _ = forker.run(command, **how)
     said = forker.said()[before:]
