@@ -1,4 +1,4 @@
-"""What a service answered, without any text: immutable Parquet files, written aside and read by time."""
+"""The score log: answers of a service without their texts, in Parquet files that never change, read by time."""
 
 from assay.scorelog.files import read_log
 from assay.scorelog.writer import LogWriter

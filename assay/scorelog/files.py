@@ -1,9 +1,9 @@
-"""The files of a score log, below a folder or URL.
+"""Files of a score log, below a folder or URL.
 
     2026-01-31/rows-20260131T120000.123-20260131T120500.456-1a2b3c4d.parquet
 
-A day's folder holds what begins on that day; a name says from when to when, so that a window opens only its own files.
-A file is there when it is complete, and never changes.
+The folder of a day holds the files that begin on that day. A name has the times of the first and the last row, so that
+a reader opens only the files of its window. A file appears when it is complete, and never changes.
 """
 
 import datetime
@@ -36,23 +36,23 @@ SCHEMA = pa.schema(
         "reason": pa.string(),
     }
 )
-"""One row an answer: when, by which version of the model, and what it said; never a text, and no id."""
+"""Columns of the log, one row an answer: its time (UTC), the version of the model, the scores. No text and no id."""
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 STAMP = "%Y%m%dT%H%M%S.%f"
 NAME = re.compile(r"rows-(\d{8}T\d{6}\.\d{3})-(\d{8}T\d{6}\.\d{3})-[0-9a-f]{8}\.parquet")
 LONGEST = datetime.timedelta(days=1)
-"""Time from a file's first row to its last; a longer one would not be found."""
+"""Longest time from the first row of a file to its last: `read_log` looks for files that begin this long before."""
 
 
 def write_rows(place: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Write rows of SCHEMA as a new file; its URL. Further fields are left out.
+    """Write rows of SCHEMA to a new file below `place`, a folder or URL. Return its URL. Other fields are left out.
 
-    Raises what the place raises where it cannot be written.
+    Raise the error of the place if it cannot be written.
     """
-    # In UTC before Arrow sees them, which does not always mind another zone.
+    # Converted to UTC here, because Arrow does not always respect another time zone.
     times = [row["time"].astimezone(datetime.UTC) for row in rows]
     table = pa.Table.from_pylist([{**row, "time": time} for row, time in zip(rows, times, strict=True)], SCHEMA)
-    # Not those of the first and the last row: threads that answer at once hand theirs over in any order.
+    # Not the times of the first and the last row: threads that answer at the same time add their rows in any order.
     first, last = min(times), max(times)
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
@@ -70,20 +70,20 @@ def read_log(
     columns: Sequence[str] = tuple(SCHEMA.names),
     skipped: list[str] | None = None,
 ) -> Iterator[pd.DataFrame]:
-    """Rows from `since` to before `until`, both with a time zone, of one version of the model or of all; file by file.
+    """Yield the rows from `since` to before `until`, both with a time zone, one table a file.
 
-    Raises InputError for a file that cannot be read; with `skipped`, its message is added there instead, and the
-    others are given all the same.
+    `version`: version of the model (default: all). Raise InputError if a file cannot be read. With `skipped`, add the
+    message to that list instead, and read the other files.
     """
     for url in _files(place, since, until):
         try:
             with open_binary(url) as file:
                 table = pq.read_table(file, columns=list(dict.fromkeys(["time", "version", *columns]))).to_pandas()
         except (OSError, pa.ArrowException) as error:
-            told = InputError(f"this file of the score log cannot be read: {error}", where=url, fix="Remove it")
+            unreadable = InputError(f"this file of the score log cannot be read: {error}", where=url, fix="Remove it")
             if skipped is None:
-                raise told from error
-            skipped.append(str(told))
+                raise unreadable from error
+            skipped.append(str(unreadable))
             continue
         wanted = (table["time"] >= since) & (table["time"] < until)
         if version:
@@ -98,6 +98,7 @@ def _files(place: str, since: datetime.datetime, until: datetime.datetime) -> It
             continue
         for name in list_names(join(place, day)):
             found = NAME.fullmatch(name)
+            # A name has whole milliseconds: its last row may be up to one later than the name tells.
             if found and _time(found[1]) < until and _time(found[2]) >= since - datetime.timedelta(milliseconds=1):
                 yield join(place, day, name)
 

@@ -1,4 +1,4 @@
-"""Rows handed over at once and written later, by a thread of their own: whoever hands them over never waits."""
+"""Write rows on a separate thread, so that the code that adds them never waits."""
 
 import datetime
 import queue
@@ -11,11 +11,11 @@ from typing import Any
 from assay.scorelog.files import write_rows
 
 QUEUE = 256
-"""Batches that may wait to be written; the next one is lost."""
+"""Most batches that wait to be written; the next one is dropped."""
 
 
 class LogWriter:
-    """Collects rows until there are enough for a file, or the first one has waited long enough."""
+    """Collect rows until they are enough for a file, or until the first one has waited its longest time."""
 
     def __init__(
         self,
@@ -24,38 +24,40 @@ class LogWriter:
         share: float,
         rows: int,
         seconds: float,
-        told: Callable[[str, int], None],
-        failed: Callable[[BaseException], None],
+        on_rows: Callable[[str, int], None],
+        on_error: Callable[[BaseException], None],
     ) -> None:
-        """`share` of the rows is kept, by chance; `rows` a file at most, about; `seconds` a row waits at most.
+        """Start the thread, which writes below `place`, a folder or URL.
 
-        `told` is told how many rows became what: `written`, `dropped` (the queue was full) or `failed` (the place
-        could not be written); `failed` of the error, from the thread.
+        `share`: share of the rows that is kept, drawn at random. `rows`: most rows of a file, approximately. `seconds`:
+        longest time that a row waits. `on_rows` is called with an outcome and a number of rows: `written`, `dropped`
+        (the queue was full) or `failed` (the place could not be written). `on_error` is called with the error of a
+        failed write. Both may be called from the thread.
         """
         self._place, self._share, self._rows, self._seconds = place, share, rows, seconds
-        self._told, self._failed = told, failed
+        self._on_rows, self._on_error = on_rows, on_error
         self._queue: queue.Queue[list[dict[str, Any]] | None] = queue.Queue(QUEUE)
         self._chance = random.Random()
         self._thread = threading.Thread(target=self._run, name="score log", daemon=True)
         self._thread.start()
 
     def add(self, rows: Sequence[Mapping[str, Any]], version: str) -> None:
-        """Hand over answers that were given now by a version of the model. Never waits, never raises."""
+        """Add answers given now by a version of the model. Neither wait nor raise."""
         now = datetime.datetime.now(datetime.UTC)
-        taken = [
+        kept = [
             {**row, "time": now, "version": version}
             for row in rows
             if self._share >= 1 or self._chance.random() < self._share
         ]
-        if not taken:
+        if not kept:
             return
         try:
-            self._queue.put_nowait(taken)
+            self._queue.put_nowait(kept)
         except queue.Full:
-            self._told("dropped", len(taken))
+            self._on_rows("dropped", len(kept))
 
     def close(self, within: float) -> None:
-        """Write what is there, for so many seconds at most; rows that are added later go nowhere."""
+        """Write the waiting rows, for at most `within` seconds. Rows that are added later are lost."""
         deadline = time.monotonic() + within
         try:
             self._queue.put(None, timeout=within)
@@ -65,7 +67,7 @@ class LogWriter:
 
     def _run(self) -> None:
         waiting: list[dict[str, Any]] = []
-        due = 0.0
+        due = 0.0  # time at which the first waiting row has waited its longest
         while True:
             try:
                 batch = self._queue.get(timeout=max(0.0, due - time.monotonic()) if waiting else None)
@@ -84,8 +86,8 @@ class LogWriter:
         try:
             write_rows(self._place, rows)
         except Exception as error:
-            # Kept for later they would only fill the memory: a place that fails once mostly fails for long.
-            self._told("failed", len(rows))
-            self._failed(error)
+            # The rows are not kept: a place that fails once mostly fails for long, and they would fill the memory.
+            self._on_rows("failed", len(rows))
+            self._on_error(error)
         else:
-            self._told("written", len(rows))
+            self._on_rows("written", len(rows))

@@ -1,8 +1,9 @@
-"""The classifier online: a Bento of a registered version, the service in it, and the process that runs it."""
+"""The classifier online: a Bento of a registered version, its service, the process that runs it, a client."""
 
 from assay.serving.bento import Bento, build_bento, packed_digest
 from assay.serving.check import ServedReport, check_answers, check_running, check_served
-from assay.serving.process import ServerProcess, ask, serve_forever
+from assay.serving.client import ask
+from assay.serving.process import ServerProcess, serve_forever
 from assay.serving.settings import PREFIX, ServeSettings
 
 __all__ = [

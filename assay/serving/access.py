@@ -1,4 +1,4 @@
-"""Who may ask: tokens, compared in a time that tells nothing about them."""
+"""Access by tokens. Comparing a token takes the same time however much of it is right."""
 
 import base64
 import binascii
@@ -12,35 +12,36 @@ from assay.serving.log import LOG
 from assay.serving.settings import check_token
 
 CHALLENGES = ('Basic realm="assay", charset="UTF-8"', 'Bearer realm="assay"')
-"""Values of WWW-Authenticate: a browser asks for a password, which is the token, under any user name."""
+"""Values of WWW-Authenticate. A browser then prompts for a password: the token, under any user name."""
 
 
 class Tokens:
-    """The tokens that open something: those given, and those of a file, which is read again when it changes."""
+    """The valid tokens: those of the settings, and those of a file that is read again when it changes."""
 
     def __init__(self, given: Iterable[str], file: Path | None = None) -> None:
-        """Raises InputError for a file that is missing, holds no token or one that cannot be used."""
+        """Raise InputError if the file is missing, holds no token, or holds one that cannot be used."""
+        # Digests have one length, so that comparing them does not reveal the length of a token.
         self._given = [_digest(token) for token in given]
         self._file = file
         self._of_file: list[bytes] = []
-        self._seen: object = None
+        self._read_state: object = None
         if file is not None:
-            self._seen = _state(file)
+            self._read_state = _state(file)
             self._of_file = _read(file)
             if not self._of_file:
-                raise InputError("the file of tokens holds none", where=str(file), fix="Write one a line")
+                raise InputError("the token file holds no token", where=str(file), fix="Write one token a line")
 
     @property
     def required(self) -> bool:
-        """Whether a token is asked for at all. A file that was emptied later opens to nobody."""
+        """Return True if a request needs a token. A file that is emptied later admits nobody."""
         return bool(self._given) or self._file is not None
 
     def admit(self, authorization: str) -> bool:
-        """Whether the value of an Authorization header carries one of the tokens, as Bearer or as Basic password."""
+        """Return True if an Authorization header carries a valid token, as Bearer or as the password of Basic."""
         self._refresh()
         offered = _digest(_offered(authorization))
         admitted = False
-        # Every token is compared, in full: the time does not tell which one was nearly right.
+        # All tokens are compared, also after a match: the time does not reveal which one was right.
         for digest in (*self._given, *self._of_file):
             admitted |= hmac.compare_digest(digest, offered)
         return admitted
@@ -50,15 +51,16 @@ class Tokens:
             return
         try:
             state = _state(self._file)
-            if state == self._seen:
+            if state == self._read_state:
                 return
-            self._of_file, self._seen = _read(self._file), state
+            self._of_file, self._read_state = _read(self._file), state
             LOG.info("tokens read again: %d", len(self._of_file))
         except InputError as error:
-            # Those known stay valid: a file that is being replaced must not lock everybody out.
-            if self._seen is not None:
-                LOG.error("the tokens known before stay in use: %s", error)
-            self._seen = None
+            # The known tokens stay valid: a file that is being replaced must not lock everybody out.
+            if self._read_state is not None:
+                LOG.error("the known tokens stay in use: %s", error)
+            # With None the error is logged once, and the file is read again with the next request.
+            self._read_state = None
 
 
 def _digest(token: str) -> bytes:
@@ -66,10 +68,11 @@ def _digest(token: str) -> bytes:
 
 
 def _state(file: Path) -> object:
+    """Return what changes when the file is written or replaced."""
     try:
         status = file.stat()
     except OSError as error:
-        raise InputError(f"the file of tokens cannot be read: {error.strerror}", where=str(file)) from None
+        raise InputError(f"the token file cannot be read: {error.strerror}", where=str(file)) from None
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
@@ -77,7 +80,8 @@ def _read(file: Path) -> list[bytes]:
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the file of tokens cannot be read: {type(error).__name__}", where=str(file)) from None
+        # Only the type: the message of a UnicodeDecodeError may repeat a byte of a token.
+        raise InputError(f"the token file cannot be read: {type(error).__name__}", where=str(file)) from None
     tokens = [(number, line.split("#")[0].strip()) for number, line in enumerate(lines, 1)]
     tokens = [(number, token) for number, token in tokens if token]
     for number, token in tokens:
@@ -86,7 +90,7 @@ def _read(file: Path) -> list[bytes]:
 
 
 def _offered(authorization: str) -> str:
-    """The token in a header; empty, which is no token, where there is none."""
+    """Return the token in a header, or an empty text, which is never a valid token."""
     scheme, _, value = authorization.strip().partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()

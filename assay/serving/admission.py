@@ -1,4 +1,4 @@
-"""How much may be in work at one time, in requests and in bytes: what goes beyond is told to come again."""
+"""Admission: limits on the requests, and on the bytes of their bodies, that are in work at one time."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,18 +10,18 @@ from assay.serving.settings import ServeSettings
 
 
 class Admission:
-    """Counts what was let in and is not done yet; for one event loop."""
+    """Count the admitted requests and bytes that are not done yet; for one event loop."""
 
-    def __init__(self, settings: ServeSettings, told: Callable[[int], None]) -> None:
-        """`told` is told how many requests are in work, whenever that changes."""
+    def __init__(self, settings: ServeSettings, on_change: Callable[[int], None]) -> None:
+        """`on_change` is called with the number of requests in work whenever it changes."""
         self._settings = settings
-        self._told = told
+        self._on_change = on_change
         self._requests = 0
         self._bytes = 0
 
     @contextmanager
     def enter(self) -> Iterator["Body"]:
-        """Let one request in, for as long as the block lasts. Raises RefusedError (429) where there is no room."""
+        """Admit one request for the duration of the block. Raise RefusedError (429) if the limit is reached."""
         if self._requests >= self._settings.requests:
             raise _overload()
         body = Body(self)
@@ -34,17 +34,17 @@ class Admission:
 
     def _change(self, count: int) -> None:
         self._requests += count
-        self._told(self._requests)
+        self._on_change(self._requests)
 
     def hold(self, count: int) -> None:
-        """Raises RefusedError (429) where so many more bytes have no room."""
+        """Count `count` more bytes. Raise RefusedError (429) if they exceed the limit."""
         if self._bytes + count > self._settings.waiting_bytes:
             raise _overload()
         self._bytes += count
 
     @property
     def largest(self) -> int:
-        """Bytes of the largest body that is taken."""
+        """Size of the largest accepted body, in bytes."""
         return self._settings.body_bytes
 
 
@@ -54,11 +54,16 @@ class Body:
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
         self.bytes = 0
-        """Held so far."""
+        """Bytes read so far, which count against the limit of the server."""
 
     async def read(self, receive: Receive, content_length: str) -> bytes:
-        """All of it. Raises RefusedError: 413 for too much, unread if its length was told; 429; 400 for a part."""
+        """Return the whole body.
+
+        Raise RefusedError: 413 if it is too large, before reading it if Content-Length is too large; 429 if the server
+        holds too many bytes; 400 if the client hangs up before the end.
+        """
         largest = self._admission.largest
+        # Python refuses to parse very long digits; the first 20 are enough to exceed any limit.
         if content_length.isdecimal() and int(content_length[:20]) > largest:
             raise _too_large(largest)
         chunks = []
@@ -66,9 +71,10 @@ class Body:
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                # Nobody hears it; BentoML would wait for an answer until its own time is over.
+                # The client never reads this answer; without one BentoML would wait until its own timeout.
                 raise RefusedError(400, "the body is not complete")
             chunk = message.get("body", b"")
+            # Content-Length may be missing or wrong, so each chunk is checked, too.
             if self.bytes + len(chunk) > largest:
                 raise _too_large(largest)
             self._admission.hold(len(chunk))

@@ -1,4 +1,4 @@
-"""One model that answers: gets ready in the background, proves itself on the golden documents, then scores."""
+"""One served model: load it in the background, check its golden documents, then score documents."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -13,14 +13,14 @@ from assay.serving.log import LOG, log_error
 from assay.serving.metrics import Metrics
 
 LINEAGE = ("snapshot", "run")
-"""What leads from an answer back to the data and to the training run."""
+"""Entries of the model's lineage that each answer carries: its data and its training run."""
 
 
 class Assayer:
-    """A model folder of one version. Until `state` is `ready`, nothing is to be asked of it."""
+    """The model of one version. It scores only once `state` is `ready`."""
 
     def __init__(self, folder: Path, version: str) -> None:
-        """Raises InputError where the folder holds no model."""
+        """Raise InputError if the folder holds no model."""
         self.info = ModelInfo.read(folder)
         self.version = version
         self.lineage = {name: self.info.lineage[name] for name in LINEAGE if name in self.info.lineage}
@@ -29,22 +29,23 @@ class Assayer:
         self.state: Literal["loading", "ready", "failed"] = "loading"
         self._folder = folder
         self._scorer: Scorer | None = None
-        self.heard: Callable[[list[dict[str, Any]]], None] | None = None
-        """Told of every answer to `score`; must not take its time."""
+        self.on_answers: Callable[[list[dict[str, Any]]], None] | None = None
+        """Called with the answers of each batch of `score`. It must return at once: the model waits for it."""
 
     def prepare(self) -> None:
-        """Load the model and check the golden documents, which takes seconds; `state` says how it went."""
+        """Load the model and check its golden documents, which takes seconds. Set `state` to `ready` or `failed`."""
         started = time.monotonic()
         try:
             scorer = Scorer.load(self._folder)
             golden = check_golden(scorer, self._folder)
             if not golden.passed:
                 raise InputError(
-                    f"the golden documents score differently here: off by {golden.worst:.3g} labels, where "
-                    f"{golden.tolerance:g} are allowed",
-                    fix="Check the weights, and at the versions of the libraries",
+                    f"the golden documents score differently here: off by {golden.worst:.3g} labels, allowed are "
+                    f"{golden.tolerance:g}",
+                    fix="Check the weights and the versions of the libraries",
                 )
-            assess(scorer, ["One text goes all the way before anybody waits."])
+            # The first text loads what loads late, such as the language identification: no client waits for it.
+            assess(scorer, ["One text is assessed before the first request."])
         except InputError as error:
             LOG.error("version %s is not served: %s", self.version, error)
             self.state = "failed"
@@ -65,9 +66,10 @@ class Assayer:
         )
 
     def score(self, documents: Sequence[Document]) -> list[dict[str, Any] | None]:
-        """An answer a document, in their order; None where nobody waits for it any more, and where it failed."""
+        """Return one answer a document, in order: None if its time is over, and if scoring failed."""
         assert self._scorer is not None
         started = time.monotonic()
+        # A batch may begin long after its requests arrived: those that were answered 504 meanwhile cost no work.
         wanted = [row for row, document in enumerate(documents) if document.until > started]
         answers: list[dict[str, Any] | None] = [None] * len(documents)
         if not wanted:
@@ -80,12 +82,12 @@ class Assayer:
         for row, answer in zip(wanted, found, strict=True):
             answers[row] = {"id": documents[row].id, **answer}
         self._count(found, time.monotonic() - started)
-        if self.heard:
-            self.heard(found)
+        if self.on_answers:
+            self.on_answers(found)
         return answers
 
     def explain(self, document: Document) -> dict[str, Any] | None:
-        """The same for one text, and the windows that made its score: `start`, `end` (characters) and `score`."""
+        """Return the answer for one text with the windows that made its score: `start`, `end` (characters), `score`."""
         assert self._scorer is not None
         if document.until <= time.monotonic():
             return None
@@ -109,7 +111,7 @@ class Assayer:
         }
 
     def _answers(self, found: Assessed) -> list[dict[str, Any]]:
-        """As JSON values, each with the model that said it."""
+        """Return the rows as JSON values, each with the model that scored it."""
         model = {"version": self.version, "lineage": self.lineage}
         return [{**row, "language": row["language"] or None, "model": model} for row in found.rows()]
 

@@ -1,7 +1,8 @@
-"""Adaptive batching: while the model works, what comes waits, and all that waits is the next batch.
+"""Adaptive batching: requests that arrive while the model works wait, and together they are the next batch.
 
-There is no timer. Who comes alone is served at once, and under load batches grow by themselves. BentoML's own batching
-lets a single client wait as long as clients waited on average under load, and looks every millisecond whether to go on.
+There is no timer. A single request is served at once, and under load batches grow by themselves. BentoML's batching
+makes a single client wait as long as clients waited on average under load, and polls every millisecond: with it, p50 of
+one client after load was 108 ms instead of 25 (benchmarks/RESULTS.md).
 """
 
 import asyncio
@@ -15,9 +16,9 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 MOST = 64
-"""Items of one batch. The network works on fewer at a time; more would only let those wait who come meanwhile."""
+"""Most items of a batch. The network reads fewer at a time: a larger batch would only delay later requests."""
 TURN = 8
-"""Items taken of one request before it is another one's turn."""
+"""Items taken from one request before the next request has its turn."""
 
 
 @dataclass
@@ -29,18 +30,18 @@ class _Request(Generic[Item, Answer]):
 
 
 class Batcher(Generic[Item, Answer]):
-    """Asks `work` for the answers to batches of items on the one thread of `pool`; for one event loop."""
+    """Run `work` on batches of items, on the one thread of `pool`; for one event loop."""
 
     def __init__(
         self, work: Callable[[Sequence[Item]], Sequence[Answer]], pool: ThreadPoolExecutor, *, most: int = MOST
     ) -> None:
-        """`work` gives as many answers as it is given items, in their order."""
+        """`work` returns one answer an item, in order. A batch has at most `most` items."""
         self._work, self._pool, self._most = work, pool, most
         self._waiting: deque[_Request[Item, Answer]] = deque()
         self._running: asyncio.Task[None] | None = None
 
-    async def ask(self, items: Sequence[Item]) -> list[Answer]:
-        """Answers to the items, in their order. Raises what `work` raised for a batch with one of them."""
+    async def submit(self, items: Sequence[Item]) -> list[Answer]:
+        """Return the answers to the items, in order. Raise the error of `work` if a batch with one of them failed."""
         request: _Request[Item, Answer] = _Request(items, asyncio.get_running_loop().create_future())
         self._waiting.append(request)
         if self._running is None:
@@ -61,6 +62,7 @@ class Batcher(Generic[Item, Answer]):
             answers = await asyncio.get_running_loop().run_in_executor(self._pool, self._work, items)
         except Exception as error:
             for request, _, _ in pieces:
+                # A large request may have further items waiting: they cannot complete it any more.
                 self._waiting = deque(other for other in self._waiting if other is not request)
                 if not request.done.done():
                     request.done.set_exception(error)
@@ -73,7 +75,7 @@ class Batcher(Generic[Item, Answer]):
                 request.done.set_result(request.answers)
 
     def _take(self) -> list[tuple[_Request[Item, Answer], int, int]]:
-        """The next batch, as pieces of requests: by turns, so that a small request is not kept by a large one."""
+        """Return the next batch as pieces of requests, in turns: a small request does not wait for a large one."""
         pieces: list[tuple[_Request[Item, Answer], int, int]] = []
         room = self._most
         while room and self._waiting:

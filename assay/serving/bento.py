@@ -1,7 +1,7 @@
-"""A Bento: one registered version, the code that serves it and the list of what it needs, in one folder.
+"""A Bento: one registered version, the code that serves it and its list of requirements, in one folder.
 
-`bentoml serve FOLDER` serves it wherever the environment of the lock is. FOLDER is an absolute path: BentoML 1.4.39
-looks for a relative one inside the folder itself.
+`bentoml serve FOLDER` serves it in any environment made from the lock. FOLDER must be an absolute path: BentoML 1.4.39
+resolves a relative one inside the folder itself.
 """
 
 import hashlib
@@ -24,12 +24,12 @@ from assay.storage import digest_folder, staged_folder
 
 CODE = (
     *("__init__.py", "errors.py", "language.py", "progress.py"),
-    *("rubric", "storage", "scorelog", "model", "inference", "serving"),
+    *("options", "rubric", "storage", "scorelog", "model", "inference", "serving"),
 )
-"""What of `assay` answers requests. A test serves a Bento without the checkout beside it."""
+"""Parts of `assay` that a server needs. A test serves a Bento without the checkout."""
 NAME = re.compile(r"[^a-z0-9]+")
 CREATED = re.compile(r"^( *(?:- )?creation_time:).*$", re.MULTILINE)
-ENTRY = '''"""Written when this Bento was built: which model it serves."""
+ENTRY = '''"""Written when this Bento was built. It names the model that the Bento serves."""
 
 from assay.serving.service import make_service
 
@@ -41,7 +41,7 @@ A classifier of document quality as a service: `POST /score`, `POST /explain`, a
 
     bentoml serve /absolute/path/of/this/folder
 
-Settings are variables `ASSAY_SERVE_…`: limits, tokens, metrics; `src/assay/serving/settings.py` says which.
+Settings are variables `ASSAY_SERVE_…` (limits, tokens, metrics), listed in `src/assay/serving/settings.py`.
 """
 
 
@@ -52,7 +52,7 @@ class Bento:
     path: Path
     name: str
     version: str
-    """Of the model; the tag of the Bento and of the model in it carry it."""
+    """Version of the model, also in the tags of the Bento and of the model inside."""
 
     @property
     def tag(self) -> str:
@@ -60,12 +60,12 @@ class Bento:
 
     @property
     def model(self) -> Path:
-        """The model folder inside."""
+        """Folder of the model inside the Bento."""
         return self.path / "models" / self.name / self.version
 
     @classmethod
     def open(cls, path: Path) -> "Bento":
-        """Raises InputError where there is none."""
+        """Open the Bento in a folder. Raise InputError if it is missing, damaged, or holds no model."""
         try:
             fields = yaml.safe_load((path / "bento.yaml").read_text(encoding="utf-8"))
             bento = cls(path.resolve(), fields["name"], fields["version"])
@@ -83,11 +83,11 @@ class Bento:
 def build_bento(
     model: Path, version: str, output: Path, *, created: str, requirements: Path | None = None, replace: bool = False
 ) -> Bento:
-    """Pack a registered model folder into a new folder `output`, the same bytes wherever and whenever it is done.
+    """Pack a registered model folder into the new folder `output`. The same version gives the same bytes everywhere.
 
-    `version` and `created` are name and time of registration (`Version.name`, `Version.created`); `requirements` is
-    the lock (default: the one beside the checkout). Needs no network. Raises InputError where the folder is not that
-    version, where the output exists and is not to be replaced, and where BentoML fails; then nothing is left.
+    `version` and `created` are the name and the time of the registration (`Version.name`, `Version.created`);
+    `requirements` is the lock (default: that of the checkout). Needs no network. Raise InputError if the folder is not
+    that version, if `output` exists and `replace` is false, or if BentoML fails; nothing is left then.
     """
     requirements = requirements or Path(assay.__file__).parents[1] / "requirements.lock"
     if not requirements.is_file():
@@ -97,7 +97,7 @@ def build_bento(
         raise InputError(
             f"this is not the model {version}: its content is {digest[:12]}",
             where=str(model),
-            fix="Take model and version from the registry",
+            fix="Give a model and its version from the registry",
         )
     name = bento_name(model)
     tag = f"{name}:{version}"
@@ -110,16 +110,18 @@ def build_bento(
         _run_bentoml(home, context, model.resolve(), tag)
         shutil.copytree(home / "bentos" / name / version, folder, dirs_exist_ok=True)
         shutil.copytree(home / "models", folder / "models")
+        # BentoML writes the time of the build; the time of the registration keeps the bytes the same.
         for file in (folder / "bento.yaml", folder / "models" / name / version / "model.yaml"):
             text = file.read_text(encoding="utf-8")
             file.write_text(CREATED.sub(rf"\1 '{created}'", text), encoding="utf-8")
+        # BentoML's own description knows neither the refusals nor the limits of this service.
         openapi = yaml.safe_dump(describe(ServeSettings(), version, tokens=True), sort_keys=False)
         (folder / "apis" / "openapi.yaml").write_text(openapi, encoding="utf-8")
     return Bento.open(output)
 
 
 def packed_files(source: Path | None = None) -> list[Path]:
-    """The code that a Bento takes along, in a fixed order; `source`: the package's folder (default: of this one)."""
+    """Return the code files of a Bento, in a fixed order. `source`: folder of the package (default: this one)."""
     source = source or Path(assay.__file__).parent
     found = [source / name for name in CODE if (source / name).is_file()]
     for room in (source / name for name in CODE if (source / name).is_dir()):
@@ -128,7 +130,7 @@ def packed_files(source: Path | None = None) -> list[Path]:
 
 
 def packed_digest(source: Path | None = None) -> str:
-    """sha256 over these files, 64 hex digits."""
+    """Return the sha256 of these files, 64 hex digits."""
     source = source or Path(assay.__file__).parent
     digest = hashlib.sha256()
     for file in packed_files(source):
@@ -138,7 +140,7 @@ def packed_digest(source: Path | None = None) -> str:
 
 
 def bento_name(model: Path) -> str:
-    """`assay-` and the name of the model's rubric, in the characters that BentoML allows."""
+    """Return `assay-` and the name of the model's rubric, in the characters that BentoML allows."""
     from assay.model import ModelInfo
 
     rubric = NAME.sub("-", ModelInfo.read(model).rubric.name.lower()).strip("-")
@@ -146,7 +148,7 @@ def bento_name(model: Path) -> str:
 
 
 def _write_context(context: Path, tag: str, version: str, requirements: Path) -> None:
-    """What BentoML builds from: the code, an entry module that names the model, the requirements."""
+    """Write the input of BentoML: the code, an entry module that names the model, the requirements."""
     source = Path(assay.__file__).parent
     for file in packed_files(source):
         target = context / "assay" / file.relative_to(source)
@@ -159,11 +161,12 @@ def _write_context(context: Path, tag: str, version: str, requirements: Path) ->
 def _run_bentoml(home: Path, context: Path, model: Path, tag: str) -> None:
     tools = home / "tools"
     tools.mkdir(parents=True)
-    # BentoML looks for uv, and installs it from the network, even where it has nothing to lock.
+    # BentoML installs uv from the network if it finds none, although it has nothing to lock here.
     (tools / "uv").write_text("#!/bin/sh\nexit 1\n")
     (tools / "uv").chmod(0o755)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ASSAY_", "BENTOML"))}
     environment |= {
+        # A store of its own: the user's ~/bentoml stays unchanged.
         "BENTOML_HOME": str(home),
         "BENTOML_DO_NOT_TRACK": "True",
         "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', '')}",

@@ -1,9 +1,8 @@
-"""Does the Bento say what the evaluation said? Asked over HTTP, as its clients will ask."""
+"""Check over HTTP, as a client, that a service scores the golden documents as the evaluation did."""
 
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -11,48 +10,51 @@ import numpy as np
 
 from assay.errors import InputError
 from assay.serving.bento import Bento
-from assay.serving.process import ServerProcess, ask
+from assay.serving.client import ask
+from assay.serving.process import ServerProcess
 
 
 @dataclass(frozen=True)
 class ServedReport:
-    """How far the served scores are from those of the evaluation path."""
+    """Differences of the served scores from those of the evaluation path."""
 
     tag: str
-    """Of the Bento; its version is the one that the answers carry."""
+    """Tag of the Bento. Its version is the version in the answers."""
     documents: int
+    """Golden documents that were scored, each alone and all in one request."""
     worst: float
-    """Largest absolute difference of a score from the recorded one and from this process's, in labels."""
+    """Largest absolute difference of a served score from the recorded one and from that of this process, in labels."""
     tolerance: float
     """Largest difference allowed, in labels."""
     seconds_to_ready: float
-    """From the start of the process."""
+    """Seconds from the start of the process until it was ready; 0 if it ran already."""
 
     @property
     def passed(self) -> bool:
-        """Whether the Bento may be shipped."""
+        """Return True if the Bento may be shipped. A NaN among the differences fails."""
         return self.worst <= self.tolerance
 
     def require(self) -> None:
-        """Raises InputError where it did not pass."""
+        """Raise InputError if the check did not pass."""
         if not self.passed:
             raise InputError(
-                f"the served scores are off by {self.worst:.3g} labels, where {self.tolerance:g} are allowed",
+                f"the served scores are off by {self.worst:.3g} labels, allowed are {self.tolerance:g}",
                 where=self.tag,
                 fix="Build it from the registered version, in the environment of the lock",
             )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return the report as plain JSON values."""
         return {**asdict(self), "passed": self.passed}
 
 
 def check_served(bento: Path, *, log: Path | None = None, within: float = 180.0) -> ServedReport:
-    """Serve a Bento, ask it for its golden documents, one by one and all in one request, and stop it.
+    """Serve a Bento, score its golden documents one by one and all in one request, and stop the server.
 
     The scores are compared with those recorded in the model and with those of `assay.inference` in this process.
-    Nobody else can ask meanwhile: the server wants a token that is made for it, and none of this process's settings.
-    Raises InputError where it cannot be started, does not answer as agreed, or answers as another version.
+    Nobody else can call the server meanwhile: it requires a token made for this check. It gets none of the settings of
+    this process. `within`: seconds until it must be ready. Raise InputError if the server does not start, answers in
+    another form, or answers with another version.
     """
     token = secrets.token_hex(24)
     with ServerProcess(bento, environment={"ASSAY_SERVE_TOKENS": token}, log=log, within=within) as server:
@@ -60,16 +62,17 @@ def check_served(bento: Path, *, log: Path | None = None, within: float = 180.0)
 
 
 def check_running(bento: Bento, url: str, *, token: str = "", seconds_to_ready: float = 0.0) -> ServedReport:
-    """The same of a server that runs already. Raises InputError, also where it does not answer at all."""
+    """Check a server that runs already. Raise InputError as `check_served`, and if nothing answers at `url`."""
     return check_answers(bento.model, bento.version, url, tag=bento.tag, token=token, seconds_to_ready=seconds_to_ready)
 
 
 def check_answers(
     model: Path, version: str, url: str, *, tag: str = "", token: str = "", seconds_to_ready: float = 0.0
 ) -> ServedReport:
-    """The same of whatever answers at a URL, which should be this version of a model, whose folder is here."""
+    """Check the service at `url` against the folder of its model. Raise InputError as `check_running`."""
     from assay.inference import Scorer, assess, check_golden, read_golden
 
+    # Both paths are checked: alone a document is padded to no other, in a batch to the longest.
     tag = tag or version
     golden = read_golden(model)
     documents = [{"id": str(row["id"]), "text": str(row["text"])} for row in golden]
@@ -88,15 +91,15 @@ def check_answers(
 
 
 def _scores(version: str, where: str, url: str, documents: Sequence[dict[str, str]], token: str) -> np.ndarray:
-    """Scores of shape (documents,); no number where the answer has a reason instead of one."""
+    """Return the scores, shape (documents,): infinite if the answer has a reason instead, which fails the check."""
     try:
         status, answers = ask(url, "/score", {"documents": list(documents)}, token=token, timeout=120)
-    except (OSError, HTTPException) as error:
+    except OSError as error:
         raise InputError(f"the golden documents are not answered: {error}", where=where) from error
     if status != 200:
-        raise InputError(f"the golden documents are answered {status}: {answers}", where=where)
+        raise InputError(f"the golden documents are answered with status {status}: {answers}", where=where)
     if [answer["id"] for answer in answers] != [document["id"] for document in documents]:
-        raise InputError("the answers are not those to the documents that were sent", where=where)
+        raise InputError("the answers do not belong to the documents sent", where=where)
     versions = {answer["model"]["version"] for answer in answers}
     if versions != {version}:
         raise InputError(f"the answers come from version {', '.join(sorted(versions))}", where=where)

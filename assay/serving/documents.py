@@ -1,4 +1,4 @@
-"""From the bytes of a body to documents, or to a refusal that names the place and never repeats what stands there."""
+"""Parse the body of a request into documents. A refusal names the place in the body and never repeats its content."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,36 +8,36 @@ from typing import Any
 from assay.serving.settings import ServeSettings
 
 ID_CHARACTERS = 1_024
-"""Longest id; it comes back in the answer."""
+"""Longest id, in characters. The answer repeats the id."""
 MOST_DETAILS = 20
-"""Of a body with more mistakes than this, the first are told."""
+"""Most mistakes that a refusal lists."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """What is to be scored."""
+    """A document to be scored."""
 
     id: str
     text: str = field(repr=False)
     until: float
-    """Until when (`time.monotonic`) somebody waits for the answer."""
+    """Time (`time.monotonic`) until which the client waits for the answer."""
 
 
 @dataclass(eq=False)
 class RefusedError(Exception):
-    """An answer that is no score. Nothing in it comes from a document."""
+    """A refusal, sent as the answer. Nothing in it comes from a document."""
 
     status: int
     error: str
     detail: Sequence[Mapping[str, Any]] = ()
-    """`loc`: path into the body; `msg`: what is wrong there."""
+    """Mistakes, each with `loc`, its path in the body, and `msg`, its description."""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse_documents(body: bytes, settings: ServeSettings, until: float) -> list[Document]:
-    """The documents of a request to /score; at least one. Ids may repeat.
+    """Return the documents of a request to /score, at least one. Ids may repeat.
 
-    Raises RefusedError: 400 for what is not `{"documents": [{"id": …, "text": …}, …]}`, 413 for too much of it.
+    Raise RefusedError: 400 if the body is not `{"documents": [{"id": …, "text": …}, …]}`, 413 if it exceeds a limit.
     """
     mistakes = _Mistakes()
     fields = mistakes.fields(_parse(body), (), ("documents",))
@@ -65,7 +65,7 @@ def parse_documents(body: bytes, settings: ServeSettings, until: float) -> list[
 
 
 def parse_text(body: bytes, settings: ServeSettings, until: float) -> Document:
-    """The one text of a request to /explain. Raises RefusedError, 400 if it is no `{"text": …}`, 413 if too long."""
+    """Return the text of a request to /explain. Raise RefusedError: 400 if it is no `{"text": …}`, 413 if too long."""
     mistakes = _Mistakes()
     text = mistakes.string(mistakes.fields(_parse(body), (), ("text",)), "text", ())
     mistakes.refuse()
@@ -74,7 +74,7 @@ def parse_text(body: bytes, settings: ServeSettings, until: float) -> Document:
 
 
 def _parse(body: bytes) -> Any:
-    """JSON as Python has it, lone surrogates included: a text that holds some is damaged, the request is not."""
+    """Parse JSON, lone surrogates included: a text with lone surrogates is damaged, but its request is valid."""
     try:
         return json.loads(body.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -83,7 +83,7 @@ def _parse(body: bytes) -> Any:
         # `msg` is one of json's own phrases, never a piece of the body.
         message = f"{error.msg} at character {error.pos}"
         raise RefusedError(400, "the body is not JSON", [{"loc": [], "msg": message}]) from None
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError):  # ValueError: more digits than Python converts to an integer
         raise RefusedError(
             400, "the body is not JSON", [{"loc": [], "msg": "numbers too long, or nested too deep"}]
         ) from None
@@ -98,7 +98,7 @@ def _check_lengths(texts: Sequence[str], settings: ServeSettings, place: Any) ->
 
 
 class _Mistakes:
-    """What is wrong in a body, gathered."""
+    """The mistakes found in a body."""
 
     def __init__(self) -> None:
         self.found: list[dict[str, Any]] = []
@@ -108,7 +108,7 @@ class _Mistakes:
             self.found.append({"loc": list(place), "msg": message})
 
     def fields(self, value: Any, place: tuple[str | int, ...], names: tuple[str, ...]) -> dict[str, Any]:
-        """The value as an object with exactly these fields; an empty one where it is none."""
+        """Return the value as an object with exactly these fields, or an empty object if it is none."""
         if not isinstance(value, dict):
             self.add(place, "must be an object")
             return {}
@@ -116,6 +116,7 @@ class _Mistakes:
             if name not in value:
                 self.add((*place, name), "is missing")
         if not value.keys() <= set(names):
+            # The other names are not repeated: they come from the client.
             self.add(place, f"has other fields than {', '.join(names)}")
         return value
 

@@ -1,7 +1,7 @@
-"""What a server tells Prometheus: volumes, scores, what was not read. Labels come from short, fixed lists only.
+"""Metrics of a server for Prometheus: volumes, scores, unread text. Labels come from short, fixed lists only.
 
-BentoML's own metrics are switched off: they count by whatever path was asked for, so that anybody who asks for
-enough paths fills the memory and the disk of the server.
+BentoML's own metrics are switched off: they have a label for each requested path, so a client that requests many
+paths fills the memory and the disk of the server.
 """
 
 import os
@@ -16,16 +16,15 @@ SECONDS = (0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5
 BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 SCORE_BINS = 20
 """Bins of the histogram of scores, over the scale of the rubric."""
-
 OUTCOMES = ("written", "dropped", "failed")
-"""Of rows for the score log."""
+"""Outcomes of rows for the score log."""
 
 
 class Metrics:
-    """The instruments of one server process; BentoML has set up the files that several processes share."""
+    """The metrics of one server process. BentoML sets up the files that several processes share."""
 
     def __init__(self, *, low: float, high: float, reasons: Sequence[str]) -> None:
-        """`low` and `high`: ends of the scale of labels; `reasons`: all that a document may be unscored for."""
+        """`low` and `high`: ends of the scale of labels; `reasons`: all reasons for a missing score."""
         self._registry = registry = CollectorRegistry()
         self.requests = Counter("assay_requests", "Answers given", ["route", "status"], registry=registry)
         self.seconds = Histogram(
@@ -51,24 +50,25 @@ class Metrics:
         self.log_rows = Counter(
             "assay_log_rows", "Answers for the score log, by what became of them", ["outcome"], registry=registry
         )
-        # The most recent value: after a crash, that of the process that is dead counts no more.
+        # The most recent value, not the sum: after a crash the file of the dead process still exists.
         recent: dict[str, Any] = {"multiprocess_mode": "mostrecent", "registry": registry}
         self.in_work = Gauge("assay_requests_in_work", "Requests let in and not done yet", **recent)
         self._model = Gauge("assay_model_info", "1 for the model that serves", ["version"], **recent)
         self._ready = Gauge("assay_ready", "1 once the golden documents have passed", **recent)
         self.in_work.set(0)
+        # A counter without a sample does not exist for Prometheus: rates over it would miss the first increase.
         for reason in reasons:
             self.unscored.labels(reason)
         for outcome in OUTCOMES:
             self.log_rows.labels(outcome)
 
     def model(self, version: str, *, ready: bool) -> None:
-        """Tell which version this is, and whether it may answer."""
+        """Set the version, and whether it is ready."""
         self._model.labels(version).set(1)
         self._ready.set(1 if ready else 0)
 
     def exposition(self) -> bytes:
-        """All of it, of all processes, as Prometheus reads it."""
+        """Return the metrics of all processes in the text format of Prometheus."""
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self._registry)
         together = CollectorRegistry()

@@ -1,6 +1,6 @@
-"""What every request passes on its way in: who asks, for what, how much, and how long it may take.
+"""The ASGI middleware before the endpoints: access, routes, limits, timeout, metrics.
 
-An ASGI middleware. Only requests that were read, checked and admitted come through. What it refuses has the form
+Only a request that was read, checked and admitted reaches an endpoint. A refusal has the form
 `{"error": …, "detail": [{"loc": […], "msg": …}]}`.
 """
 
@@ -24,8 +24,8 @@ from assay.serving.settings import ServeSettings
 if TYPE_CHECKING:
     from assay.serving.assayer import Assayer
 
-ASKED = "assay.asked"
-"""Where in the scope the parsed body waits for the endpoint behind the gate."""
+PARSED = "assay.parsed"
+"""Key of the scope that holds the parsed body for the endpoint."""
 ROUTES = {
     "/": "GET",
     "/score": "POST",
@@ -36,8 +36,10 @@ ROUTES = {
     "/healthz": "GET",
     "/readyz": "GET",
 }
+# Names of other methods come from the client, and would end up in the log.
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PROBES = ("/livez", "/healthz", "/readyz")
+# Loading takes seconds; a model that failed stays failed until the server is started again.
 NOT_READY = {"loading": {"Retry-After": "2"}, "failed": {"Retry-After": "60"}}
 PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
@@ -46,15 +48,15 @@ PAGE_POLICY = (
 
 
 def reply(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Response:
-    """JSON in ASCII: a lone surrogate in an id comes back as it was sent."""
+    """Return a JSON answer in ASCII: a lone surrogate in an id comes back as it was sent."""
     return Response(json.dumps(content).encode("ascii"), status, headers, "application/json")
 
 
 class Gate:
-    """The middleware; one a process."""
+    """The middleware. A process has one."""
 
     def __init__(self, app: ASGIApp, *, settings: ServeSettings, assayer: "Callable[[], Assayer]") -> None:
-        """`assayer` is asked with every request: the model is opened after the gate is built."""
+        """`assayer` is called with each request, because the model is opened after the middleware is built."""
         self._app = app
         self._settings = settings
         self._assayer = assayer
@@ -65,7 +67,7 @@ class Gate:
         self._working: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Handle one ASGI connection. Websockets are closed."""
         if scope["type"] == "http":
             await self._http(scope, receive, send)
         elif scope["type"] == "lifespan":
@@ -87,6 +89,7 @@ class Gate:
             await refused(refusal)(scope, receive, out.send)
         except Exception as error:
             log_error(f"error on {route}", error)
+            # An answer that has begun cannot be replaced by another one.
             if not out.status:
                 await refused(RefusedError(500, "an error of the server; its log says more"))(scope, receive, out.send)
         seconds = time.monotonic() - started
@@ -97,7 +100,8 @@ class Gate:
             LOG.info("%s %s %d in %.1f ms", method, route, out.status, 1000 * seconds)
 
     def _check(self, scope: Scope, route: str) -> None:
-        """Raises RefusedError for whoever has no token, and for what is not here."""
+        """Raise RefusedError if the token, the page or the method is not valid."""
+        # The token comes first: without one, a client does not learn which pages exist.
         closed = route == "/metrics" and self._settings.metrics == "closed"
         is_open = route in PROBES or (route == "/metrics" and self._settings.metrics == "open")
         tokens = self._metrics_tokens if route == "/metrics" else self._tokens
@@ -110,7 +114,7 @@ class Gate:
             raise RefusedError(405, "this method is not allowed here", headers={"Allow": ", ".join(allowed)})
 
     def _show(self, route: str) -> Response:
-        """What can be read without asking the model."""
+        """Return a page that needs no scores."""
         assayer = self._assayer()
         if route == "/":
             return Response(self._page, media_type="text/html", headers={"Content-Security-Policy": PAGE_POLICY})
@@ -123,12 +127,13 @@ class Gate:
         return reply(200, {"state": assayer.state, "version": assayer.version})
 
     async def _answer(self, scope: Scope, receive: Receive, out: "_Out", route: str, until: float) -> None:
-        """Work on one request, and answer for it when its time is over.
+        """Work on one request. Answer 504 when its time is over.
 
-        The work itself is not cancelled, as a batch cannot be: it counts as being done until it ends, and finds
-        out then that nobody waits.
+        The work is not cancelled then, because a batch cannot be: it counts as being in work until it ends, and its
+        answer is dropped.
         """
         task = asyncio.create_task(self._work(scope, receive, out.send, route, until))
+        # asyncio itself keeps only weak references: a task that nothing else holds may disappear before it ends.
         self._working.add(task)
         task.add_done_callback(self._working.discard)
         await asyncio.wait({task}, timeout=max(0.0, until - time.monotonic()))
@@ -147,19 +152,19 @@ class Gate:
         with self._admission.enter() as body:
             data = await body.read(receive, _header(scope, b"content-length"))
             parse = parse_documents if route == "/score" else parse_text
-            scope[ASKED] = parse(data, self._settings, until)
-            del data
+            scope[PARSED] = parse(data, self._settings, until)
+            del data  # the documents hold the text: the body would double the memory while they wait
             await self._app(scope, receive, send)
 
 
 class _Out:
-    """The way out, on which only one answer goes."""
+    """Send at most one answer."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self._closed = False
         self.status = 0
-        """Of the answer that has begun; 0 before."""
+        """Status of the answer that has begun; 0 before."""
 
     async def send(self, message: Message) -> None:
         if self._closed:
@@ -169,7 +174,7 @@ class _Out:
         await self._send(message)
 
     async def close(self, response: Response, scope: Scope) -> None:
-        """Send this answer; what comes later from elsewhere goes nowhere."""
+        """Send this answer, and drop whatever is sent later."""
         self._closed, self.status = True, response.status_code
         await response(scope, _nothing, self._send)
 
@@ -179,13 +184,13 @@ async def _nothing() -> Message:
 
 
 def _forget(task: "asyncio.Task[None]") -> None:
-    """Check how it ended, which asyncio complains about otherwise; the client has its answer."""
+    """Fetch and log the error of a task whose client has its answer: asyncio warns about errors never fetched."""
     if not task.cancelled() and (error := task.exception()) and not isinstance(error, RefusedError):
         log_error("error after the time was over", error)
 
 
 def refused(refusal: RefusedError) -> Response:
-    """A refusal as it is sent."""
+    """Return a refusal as an answer."""
     response = reply(refusal.status, {"error": refusal.error, "detail": list(refusal.detail)}, refusal.headers)
     if refusal.status == 401:
         for challenge in CHALLENGES:
@@ -194,5 +199,5 @@ def refused(refusal: RefusedError) -> Response:
 
 
 def _header(scope: Scope, name: bytes) -> str:
-    """Value of a header, or nothing; of a repeated one the first."""
+    """Return the first value of a header, or an empty text."""
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")

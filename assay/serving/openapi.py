@@ -1,4 +1,4 @@
-"""What can be asked and what is answered, as OpenAPI 3.1; BentoML's own knows neither refusals nor limits."""
+"""OpenAPI 3.1 description of the service. BentoML's own description has neither refusals nor limits."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ JSON = dict[str, Any]
 
 
 def describe(settings: ServeSettings, version: str, *, tokens: bool) -> JSON:
-    """The description of a server with these settings; `tokens`: whether it asks for one."""
+    """Return the description of a server with these settings. `tokens`: the server requires a token."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -56,7 +56,7 @@ def _json(description: str, schema: JSON) -> JSON:
 
 def _refusals(settings: ServeSettings) -> dict[str, JSON]:
     retry = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}}
-    said = {
+    meaning = {
         "400": "Not JSON, or not of the form that is asked for",
         "401": "No valid token",
         "413": f"More than {settings.body_bytes} bytes, too many documents, or too long a text",
@@ -66,7 +66,7 @@ def _refusals(settings: ServeSettings) -> dict[str, JSON]:
         "503": "The model is not ready",
         "504": f"Not done within {settings.seconds:g} seconds",
     }
-    responses = {status: _json(description, _ref("Error")) for status, description in said.items()}
+    responses = {status: _json(description, _ref("Error")) for status, description in meaning.items()}
     for status in ("429", "503"):
         responses[status]["headers"] = retry
     return responses
@@ -83,6 +83,7 @@ def _operation(settings: ServeSettings, name: str, summary: str, body: JSON, ans
 
 def _pages(settings: ServeSettings) -> JSON:
     refusals = _refusals(settings)
+    # /readyz answers 503 with the state, not with an error.
     state = _object({"state": {"enum": ["loading", "ready", "failed"]}, "version": {"type": "string"}})
     refusals["503"]["content"]["application/json"]["schema"] = state
 

@@ -1,4 +1,4 @@
-"""A server that was started for a process ends with it, even where that process was killed and could not end it."""
+"""End a server with the process that started it, even if that process was killed and could not end the server."""
 
 import os
 import signal
@@ -10,21 +10,23 @@ import psutil  # type: ignore[import-untyped]
 from assay.serving.log import LOG
 
 OWNER = "ASSAY_SERVED_FOR"
-"""Environment variable: the process id; a server without it serves until it is told to end."""
-LOOK_EVERY = 1.0
-"""Seconds."""
+"""Environment variable with the process id of the owner. Without it a server runs until SIGTERM."""
+CHECK_EVERY = 1.0
+"""Seconds between two checks."""
 
 
 def end_with_owner() -> None:
-    """Watch the owner on a thread, where there is one; to be called in the process below `bentoml serve`."""
+    """Watch the owner on a thread, if there is one. Call it in the worker process of `bentoml serve`."""
     if owner := os.environ.get(OWNER):
         threading.Thread(target=_watch, args=(int(owner), os.getppid()), name="owner", daemon=True).start()
 
 
+# A thread that polls: Linux can signal the death of a parent only to its direct children, and the worker is no child
+# of the owner.
 def _watch(owner: int, server: int) -> None:
     while _lives(owner):
-        time.sleep(LOOK_EVERY)
-    LOG.warning("process %d, for which this server was started, is gone", owner)
+        time.sleep(CHECK_EVERY)
+    LOG.warning("the owner of this server, process %d, has ended", owner)
     os.kill(server, signal.SIGTERM)
 
 

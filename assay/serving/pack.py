@@ -1,4 +1,4 @@
-"""Run by `build_bento` in a process of its own: BentoML keeps its stores and what it imported while a process lives.
+"""Build a Bento in a process of its own: BentoML keeps its stores and its imports for the life of a process.
 
 python -m assay.serving.pack CONTEXT MODEL TAG DESCRIPTION
 """
@@ -10,7 +10,7 @@ import bentoml
 
 
 def main(context: str, model: str, tag: str, description: str) -> None:
-    """Store a model folder, then build the Bento of the context, both under this tag."""
+    """Store a model folder, then build the Bento of the context, both under one tag."""
     name, version = tag.split(":")
     with bentoml.models.create(tag) as stored:
         shutil.copytree(model, stored.path, dirs_exist_ok=True)
@@ -21,6 +21,7 @@ def main(context: str, model: str, tag: str, description: str) -> None:
         build_ctx=context,
         description=description,
         include=["entry.py", "assay/"],
+        # The requirements are a complete lock already; locking again would need the network.
         python={"requirements_txt": "requirements.txt", "lock_packages": False},
     )
 

@@ -1,7 +1,6 @@
-"""A Bento run as a process on this machine, for as long as it is wanted and not a moment longer."""
+"""Run a Bento as a process of this machine that ends with the code that started it."""
 
 import contextlib
-import http.client
 import json
 import os
 import random
@@ -21,22 +20,23 @@ import psutil  # type: ignore[import-untyped]
 from assay.errors import InputError
 from assay.progress import say
 from assay.serving.bento import Bento
+from assay.serving.client import ask
 from assay.serving.owner import OWNER
 from assay.serving.settings import PREFIX, PROCESS, ServeSettings
 
 PORTS = range(20_000, 30_000)
-"""Below those that systems give to outgoing connections, which would take one between its choice and its use."""
+"""Below the range for outgoing connections, which could take a port between its choice and its use."""
 TAIL = 12
-"""Lines of the log in an error."""
+"""Lines of the log that an error quotes."""
 
 
 class ServerProcess:
-    """A context manager: `bentoml serve` of a Bento, ready when the block begins, gone when it ends however it ends.
+    """Context manager that runs `bentoml serve` of a Bento. The server is ready when the block begins.
 
-    It ends with this process, too, should that be killed.
+    It ends with the block, also after an error, and with this process, also if that is killed.
 
-    Every server has a BENTOML_HOME and a temporary folder of its own: two of them on one machine would otherwise
-    remove each other's metrics, and the user's `~/bentoml` stays what it is.
+    Each server has its own BENTOML_HOME and its own temporary folder: two servers on one machine would otherwise
+    remove each other's metrics, and the user's `~/bentoml` would change.
     """
 
     def __init__(
@@ -52,12 +52,12 @@ class ServerProcess:
         within: float = 180.0,
         stop_within: float = 60.0,
     ) -> None:
-        """Raises InputError where there is no Bento.
+        """Raise InputError if `bento` holds no Bento.
 
-        `port` 0 takes a free one; `environment` holds settings (`ASSAY_SERVE_…`, of which none are inherited) and
-        whatever else the server is to see; the log goes to the file `log`, to the terminal (`show`), or is kept to
-        be told should something fail. `within` and `stop_within`: seconds until `wait_for` answers 200, and until
-        the process is killed that does not end when it is asked to.
+        `port`: 0 selects a free one. `environment`: settings (`ASSAY_SERVE_…`; none are inherited) and further
+        variables of the server. `log`: file of its log; without one the log goes to the terminal (`show`), or to a
+        temporary file that errors quote. `within`: seconds until `wait_for` must answer 200. `stop_within`: seconds
+        from SIGTERM until the process is killed.
         """
         self.bento = Bento.open(bento)
         self.host, self.port = host, port or _free_port(host)
@@ -71,21 +71,21 @@ class ServerProcess:
 
     @property
     def url(self) -> str:
-        """Where it is reached from this machine."""
+        """URL of the server on this machine."""
         return f"http://{'127.0.0.1' if self.host == '0.0.0.0' else self.host}:{self.port}"
 
     @property
     def alive(self) -> bool:
-        """Whether it has been started and has not ended."""
+        """Return True if the server has been started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def log(self) -> str:
-        """What it has said so far; empty where it went to the terminal."""
+        """The log so far; empty if it goes to the terminal."""
         return self._log.read_text(encoding="utf-8", errors="replace") if self._log and self._log.exists() else ""
 
     def __enter__(self) -> "ServerProcess":
-        """Raises InputError, with the end of the log, where it dies or is not ready in time; then nothing is left."""
+        """Start the server. Raise InputError with the end of its log if it dies or is not ready in time."""
         try:
             self._start()
             self.wait_until(self._wait_for)
@@ -100,16 +100,16 @@ class ServerProcess:
         self.stop()
 
     def ask(self, path: str, content: Any = None, *, token: str = "", timeout: float = 60.0) -> tuple[int, Any]:
-        """Status and body of a GET, or of a POST of JSON content; a body that is JSON comes as its value."""
+        """Call the server (`assay.serving.ask`). Return the status and the body of the answer."""
         return ask(self.url, path, content, token=token, timeout=timeout)
 
     def wait(self) -> int:
-        """Until it ends by itself; its exit status."""
+        """Wait until the server ends by itself. Return its exit status."""
         assert self._process is not None
         return self._process.wait()
 
     def stop(self) -> None:
-        """Ask it to end after the requests in work, and kill what is left of it when the time is over."""
+        """End the server after the requests in work. Kill what is left of it after `stop_within` seconds."""
         process, self._process = self._process, None
         if process is not None:
             self._remember(process.pid)
@@ -117,7 +117,7 @@ class ServerProcess:
                 process.send_signal(signal.SIGTERM)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(self._stop_within)
-            # Its workers have sessions of their own: no signal to a group reaches all.
+            # Its workers have their own sessions: no signal to a process group reaches all.
             for each in self._family:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     each.kill()
@@ -127,18 +127,19 @@ class ServerProcess:
 
     def _start(self) -> None:
         if not _free(self.host, self.port):
-            # Whoever answers there would be taken for this server.
+            # Without this check, the answers of the other process would be treated as those of this server.
             raise InputError(f"port {self.port} is taken", where=self.host, fix="Name another, or 0 for a free one")
         home = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="assay-serve-")))
         if not self._show:
             self._log = self._log or home / "log"
             self._log.parent.mkdir(parents=True, exist_ok=True)
+        # Settings of this process would change the server; PYTHONPATH would replace the code in the Bento.
         dropped = (PREFIX, "BENTOML", "PYTHONPATH", "PROMETHEUS_MULTIPROC_DIR")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
         environment |= {
             "BENTOML_HOME": str(home / "bentoml"),
             **PROCESS,
-            # A server that cannot start ends, as in a container, instead of trying again for ever.
+            # A server that cannot start ends, as in a container. BentoML would otherwise restart it without end.
             "BENTOML_CONTAINERIZED": "true",
             "TMPDIR": str(home),
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -160,7 +161,7 @@ class ServerProcess:
         )
 
     def wait_until(self, path: str) -> None:
-        """Until `path` answers 200. Raises InputError, with the end of the log, where it does not in time."""
+        """Wait until `path` answers 200. Raise InputError with the end of the log if it does not in time."""
         assert self._process is not None
         started = time.monotonic()
         what = ""
@@ -168,15 +169,17 @@ class ServerProcess:
             if self._process.poll() is not None:
                 what = f"the server of {self.bento.tag} ended with status {self._process.returncode}"
                 continue
+            # Again and again: workers whose parent has died are no longer found as its children.
             self._remember(self._process.pid)
             status, content = 0, None
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                status, content = self.ask(path, timeout=5)
+            with contextlib.suppress(OSError):
+                # Connections break until a worker listens: this loop tries again, and urllib3 would log each retry.
+                status, content = ask(self.url, path, timeout=5, retries=0)
             if status == 200:
                 self.seconds_to_ready = time.monotonic() - started
                 return
             if isinstance(content, dict) and content.get("state") == "failed":
-                what = f"the server of {self.bento.tag} will not serve its model"
+                what = f"the server of {self.bento.tag} does not serve its model"
                 continue
             time.sleep(0.1)
         what = what or f"the server of {self.bento.tag} is not ready after {waited:.0f} s"
@@ -188,32 +191,19 @@ class ServerProcess:
             self._family |= set(psutil.Process(pid).children(recursive=True))
 
 
-def ask(url: str, path: str, content: Any = None, *, token: str = "", timeout: float = 60.0) -> tuple[int, Any]:
-    """As `ServerProcess.ask`, of whatever serves at `url`. Raises OSError, HTTPException where nobody answers."""
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=timeout)
-    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    try:
-        body = None if content is None else json.dumps(content)
-        connection.request("GET" if content is None else "POST", path, body, headers)
-        response = connection.getresponse()
-        data = response.read()
-        as_json = response.headers.get_content_type() == "application/json"
-        return response.status, json.loads(data) if as_json else data.decode("utf-8", "replace")
-    finally:
-        connection.close()
-
-
 def serve_forever(bento: Path, *, port: int = 3000, host: str = "127.0.0.1") -> None:
-    """Serve in the foreground, its log on the terminal, until Ctrl-C or SIGTERM. Settings come from the environment.
+    """Serve in the foreground, with the log on the terminal, until Ctrl-C or SIGTERM. The environment has the settings.
 
-    Says when it is ready, and a line for curl that works. Raises InputError where it cannot serve, or ends by itself.
+    Print a line when the server is ready, and a curl command that works. Raise InputError if the server cannot serve,
+    or ends by itself.
     """
     environment = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
     settings = ServeSettings.read(environment)
+    # An exit instead of the default action: the block below then ends the server.
     previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         with ServerProcess(bento, port=port, host=host, environment=environment, show=True) as server:
-            say(f"{server.bento.tag} is ready at {server.url}; a page to try it is there too. Ctrl-C ends it. Try:")
+            say(f"{server.bento.tag} is ready at {server.url}, with a page to try it. Ctrl-C ends it. Try:")
             say(curl_line(server.url, settings))
             status = server.wait()
         raise InputError(f"the server of {server.bento.tag} ended with status {status}; its log is above")
@@ -224,7 +214,7 @@ def serve_forever(bento: Path, *, port: int = 3000, host: str = "127.0.0.1") -> 
 
 
 def curl_line(url: str, settings: ServeSettings) -> str:
-    """A command that scores a text. A token is not printed: the line takes it from where the settings have it."""
+    """Return a command that scores a text. It reads a token from the settings, so that no token is printed."""
     token = ""
     if settings.tokens:
         token = f'-H "Authorization: Bearer $(echo ${PREFIX}TOKENS | cut -d, -f1 | xargs)" '
@@ -244,6 +234,7 @@ def _free_port(host: str) -> int:
 
 def _free(host: str, port: int) -> bool:
     with socket.socket() as probe:
+        # As servers do: a port whose last connections are in TIME_WAIT is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))

@@ -1,4 +1,4 @@
-"""The score log of a server: its answers, handed to the thread that writes them, and counted."""
+"""The score log of a server: hand its answers to the writing thread, and count their outcomes."""
 
 import time
 from typing import TYPE_CHECKING
@@ -11,21 +11,21 @@ if TYPE_CHECKING:
     from assay.serving.assayer import Assayer
 
 LOG_SECONDS = 5.0
-"""For the last file, when the server ends."""
-SAID_EVERY = 60.0
-"""Seconds between two lines about a place that cannot be written."""
+"""Seconds for writing the last file when the server ends."""
+REPORT_EVERY = 60.0
+"""Seconds between two log lines about failed writes: under load each batch would give one."""
 
 
 def open_log(settings: ServeSettings, assayer: "Assayer") -> LogWriter | None:
-    """Have every answer to /score logged where the settings say; None where they say nothing."""
+    """Log the answers to /score to the place in the settings. Return None if they name no place."""
     if not settings.log:
         return None
-    said = -SAID_EVERY
+    reported = -REPORT_EVERY
 
     def failed(error: BaseException) -> None:
-        nonlocal said
-        if time.monotonic() - said >= SAID_EVERY:
-            said = time.monotonic()
+        nonlocal reported
+        if time.monotonic() - reported >= REPORT_EVERY:
+            reported = time.monotonic()
             log_error("the score log cannot be written, and answers are missing in it", error)
 
     writer = LogWriter(
@@ -33,9 +33,9 @@ def open_log(settings: ServeSettings, assayer: "Assayer") -> LogWriter | None:
         share=settings.log_share,
         rows=settings.log_rows,
         seconds=settings.log_seconds,
-        told=lambda outcome, rows: assayer.metrics.log_rows.labels(outcome).inc(rows),
-        failed=failed,
+        on_rows=lambda outcome, rows: assayer.metrics.log_rows.labels(outcome).inc(rows),
+        on_error=failed,
     )
-    assayer.heard = lambda answers: writer.add(answers, assayer.version)
+    assayer.on_answers = lambda answers: writer.add(answers, assayer.version)
     LOG.info("answers are logged, a share of %g of them", settings.log_share)
     return writer

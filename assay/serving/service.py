@@ -1,7 +1,7 @@
-"""The BentoML service: requests merged into batches outside, token-budget batches of `assay.inference` inside.
+"""The BentoML service. It merges requests into batches, which `assay.inference` reads by a budget of tokens.
 
-The entry module that `build_bento` writes into a Bento calls `make_service`; what BentoML needs to know of it (its
-model, endpoints, batching) stands here, the rest in `gate` and `assayer`.
+The entry module that `build_bento` writes into a Bento calls `make_service`. This module holds what BentoML must know
+(model, endpoints, timeout); the rest is in `middleware` and `assayer`.
 """
 
 import asyncio
@@ -16,24 +16,24 @@ from starlette.responses import Response
 
 from assay.serving.batcher import Batcher
 from assay.serving.documents import Document, RefusedError
-from assay.serving.middleware import ASKED, Gate, refused, reply
+from assay.serving.middleware import PARSED, Gate, refused, reply
 from assay.serving.owner import end_with_owner
 from assay.serving.score_log import LOG_SECONDS, open_log
 from assay.serving.settings import PROCESS, ServeSettings
 
 
 class _Input(bentoml.IODescriptor):
-    """What the gate has read and checked, as it is: BentoML would parse it again, and echo it in its errors."""
+    """Pass on what the middleware has parsed. BentoML would parse the body again, and repeat it in its errors."""
 
     __root_input__: ClassVar[bool] = True
 
     @classmethod
     async def from_http_request(cls, request: Request, *_: Any) -> Any:
-        return request.scope[ASKED]
+        return request.scope[PARSED]
 
 
 class _Output(bentoml.IODescriptor):
-    """JSON of answers; None among them is an error that was logged where it arose."""
+    """Answers as JSON. A None among them is a failure, already logged, and makes the answer a 500."""
 
     @classmethod
     async def to_http_response(cls, answer: Any, *_: Any) -> Response:
@@ -43,28 +43,28 @@ class _Output(bentoml.IODescriptor):
 
 
 def make_service(model: str, version: str) -> Any:
-    """The bentoml.Service of one model in a Bento: `model` is its tag, `version` its name in the registry.
+    """Return the bentoml.Service of one model in a Bento: `model` is its tag, `version` its name in the registry.
 
-    Settings are read from the environment. Raises InputError where one cannot be used.
+    Settings are read from the environment. Raise InputError if one cannot be used.
     """
     settings = ServeSettings.read(os.environ)
 
     class QualityService:
-        """Scores documents: how much they are worth reading, by the rubric of the model."""
+        """Score the quality of documents by the rubric of the model."""
 
         stored = bentoml.models.BentoModel(model)
 
         def __init__(self) -> None:
-            # Imported here: the process that only watches over this one needs no torch.
+            # Imported here, because the supervising process also imports this module, and needs no torch.
             from assay.serving.assayer import Assayer
 
-            # One thread asks the model for everything: two forward passes at once would only share the cores.
+            # One thread runs the model: two forward passes at once would only share the cores.
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="model")
             self.assayer = Assayer(Path(self.stored.path), version)
             self._batcher = Batcher(self.assayer.score, self._pool)
             self._log = open_log(settings, self.assayer)
             end_with_owner()
-            # Probes are answered meanwhile.
+            # In the background, so that probes are answered while the model loads.
             self._pool.submit(self.assayer.prepare)
 
         @bentoml.on_shutdown
@@ -74,7 +74,7 @@ def make_service(model: str, version: str) -> Any:
 
         @bentoml.api(input_spec=_Input, output_spec=_Output)
         async def score(self, documents: list[Document]) -> list[dict[str, Any] | None]:
-            return await self._batcher.ask(documents)
+            return await self._batcher.submit(documents)
 
         @bentoml.api(input_spec=_Input, output_spec=_Output)
         async def explain(self, document: Document) -> dict[str, Any] | None:
@@ -84,7 +84,7 @@ def make_service(model: str, version: str) -> Any:
         name=model.split(":")[0],
         workers=1,
         envs=[{"name": name, "value": value} for name, value in PROCESS.items()],
-        # Above the gate's own, which is to act.
+        # Above the limit of the middleware, which answers 504 first.
         traffic={"timeout": settings.seconds + 5},
         metrics={"enabled": False},
         logging={"access": {"enabled": False}},

@@ -1,12 +1,13 @@
-"""How a service is run: limits, access, batches. Read from the environment, since a Bento is the same everywhere."""
+"""Settings of a service: limits, access, metrics, log. They are variables, because a Bento is the same everywhere."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from assay.errors import InputError
+from assay.storage import parse_record
 
 PREFIX = "ASSAY_SERVE_"
 PROCESS = {
@@ -15,50 +16,51 @@ PROCESS = {
     "TOKENIZERS_PARALLELISM": "false",
     "GOMP_SPINCOUNT": "3000",
 }
-"""Environment of every server process, in an image, too. Nothing calls home. Threads that wait for each other spin
-for a moment, then sleep: never to spin costs a short document 3 ms, and to spin on lets one that takes 15 ms take 450
-as soon as another process has one of the cores (30 like this)."""
+"""Environment of every server process, also in an image. No library reports usage. GOMP_SPINCOUNT: threads that wait
+for each other spin for a moment, then sleep. Without spinning a short document takes 3 ms longer. With libgomp's
+default it takes 270 to 480 ms instead of 30 while another process uses one of two cores (benchmarks/RESULTS.md)."""
 SERVICE_LINK = re.compile(r"(SERVICE_(HOST|PORT).*|PORT(_.*)?)")
-"""What Kubernetes puts into the environment of every pod where a Service happens to be called `assay-serve`."""
+"""Variables that Kubernetes sets in every pod if a Service is called `assay-serve`, without the prefix."""
 TOKEN = re.compile(r"[!-\"$-+\--~]{16,}")
-"""It is sent in a header, listed between commas, and may have a comment behind it in a file."""
+"""Printable ASCII without space, comma and #: a token is sent in a header, listed between commas, and may be followed
+by a comment in a file."""
 
 
 @dataclass(frozen=True)
 class ServeSettings:
-    """Each field is read from `ASSAY_SERVE_<FIELD IN CAPITALS>`; what is not set keeps its default."""
+    """Settings, each read from `ASSAY_SERVE_<FIELD IN CAPITALS>`. A variable that is not set keeps the default."""
 
     documents: int = 256
-    """Most documents of one request; more are answered 413."""
+    """Most documents of a request; more are answered 413."""
     characters: int = 5_000_000
-    """Longest text that is taken at all; a longer one is answered 413. Shorter ones can still be too long to be scored
-    as one document (`assay.inference.Limits`): these get the reason `too long`."""
+    """Characters of the longest accepted text; a longer one is answered 413. A shorter one may still be too long to be
+    scored as one document (`assay.inference.Limits`): it gets the reason `too long`."""
     body_bytes: int = 8 * 2**20
-    """Largest body; a larger one is answered 413 before it is read."""
+    """Bytes of the largest body; a larger one is answered 413 before it is read."""
     requests: int = 256
-    """Requests that are worked on or wait at one time; the next one is answered 429."""
+    """Requests in work or waiting at one time; the next one is answered 429."""
     waiting_bytes: int = 64 * 2**20
-    """Bytes of bodies held at one time; what goes beyond is answered 429."""
+    """Bytes of bodies held at one time; a request beyond that is answered 429."""
     seconds: float = 60.0
-    """Time for one request, from its first byte to its answer; over it the answer is 504."""
+    """Seconds for one request, from its first byte to its answer; after them the answer is 504."""
     tokens: tuple[str, ...] = field(default=(), repr=False)
-    """Tokens that open everything but probes and metrics, separated by commas. None here and no file: open to all."""
+    """Tokens of clients, separated by commas; probes need none. Without tokens and file, the service is open to all."""
     tokens_file: Path | None = None
-    """File of more such tokens, one a line, `#` begins a comment; read again whenever it changes."""
+    """File with further tokens, one a line; `#` begins a comment. It is read again whenever it changes."""
     metrics: str = "token"
-    """Who may read /metrics: `token`, `open` or `closed` (404). By default it asks for a token where the service does:
-    volumes and scores on a port that others reach are nobody's business, and a scraper is given a token in one line."""
+    """Access to /metrics: `token`, `open` or `closed` (404). With `token` it needs one if the service does: volumes and
+    scores are private, and a scraper is configured with a token in one line."""
     metrics_tokens: tuple[str, ...] = field(default=(), repr=False)
-    """Tokens that open /metrics and nothing else, separated by commas; without any, those of the service open it."""
+    """Tokens for /metrics only, separated by commas. Without any, the tokens of the service are valid there."""
     log: str = ""
-    """Folder or URL of the score log (`assay.scorelog`), which `assay watch` reads; empty: none is kept. No text and no
-    id is written. A place that is full or gone costs no request; the metric assay_log_rows counts what is lost."""
+    """Folder or URL of the score log (`assay.scorelog`), which `assay watch` reads; empty: no log. It holds no text and
+    no id. If it cannot be written, requests are still answered, and the metric assay_log_rows counts the lost rows."""
     log_share: float = 1.0
-    """Share of the answers to /score that is logged, by chance."""
+    """Share of the answers to /score that is logged, drawn at random."""
     log_rows: int = 10_000
-    """Answers of one file, about."""
+    """Answers in one file, approximately."""
     log_seconds: float = 300.0
-    """Most seconds an answer waits to be written; what waits is lost where the process is killed."""
+    """Most seconds an answer waits to be written. Waiting answers are lost if the process is killed."""
 
     def __post_init__(self) -> None:
         for name in ("documents", "characters", "body_bytes", "requests", "waiting_bytes", "seconds"):
@@ -70,7 +72,7 @@ class ServeSettings:
                 fix=f"Raise it, or lower {variable('body_bytes')}",
             )
         if self.log and "://" not in self.log and not Path(self.log).is_absolute():
-            # The process runs in a temporary folder of its own.
+            # The server runs in a temporary folder, which would contain a relative path.
             raise InputError(f"{variable('log')} is {self.log!r}", fix="Give an absolute path, or a URL")
         for name, most in (("log_share", 1.0), ("log_rows", 1_000_000), ("log_seconds", 3_600.0)):
             if not 0 < getattr(self, name) <= most:
@@ -85,26 +87,30 @@ class ServeSettings:
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "ServeSettings":
-        """Raises InputError for a variable that is none of these, and for a value that cannot be used."""
-        known = {variable(each.name): each for each in fields(cls)}
+        """Read the settings from variables. Raise InputError if a variable is unknown or has a value of no use."""
+        known, kinds = {variable(each.name): each for each in fields(cls)}, get_type_hints(cls)
         values: dict[str, Any] = {}
         for name, text in environment.items():
             if not name.startswith(PREFIX) or SERVICE_LINK.fullmatch(name.removeprefix(PREFIX)):
                 continue
             if name not in known:
-                # A misspelt name of the tokens would otherwise leave the service open.
+                # Ignored, a misspelt name of the tokens would leave the service open.
                 raise InputError(f"there is no setting {name}", fix=f"Name one of {', '.join(known)}")
-            values[known[name].name] = _parsed(name, text.strip(), known[name].default)
+            field_name, default = known[name].name, known[name].default
+            raw = _raw(text.strip(), default)
+            # Messages never repeat a token.
+            what = f"{name} is {raw!r}, which" if isinstance(raw, str) else name
+            values[field_name] = parse_record(kinds[field_name], raw, what=what)
         return cls(**values)
 
 
 def variable(name: str) -> str:
-    """The environment variable of a field."""
+    """Return the environment variable of a field."""
     return PREFIX + name.upper()
 
 
 def check_token(token: str, *, where: str) -> None:
-    """Raises InputError, without the token in it, for one that is too easily guessed or cannot be sent."""
+    """Raise InputError if a token is easy to guess or cannot be sent. The message does not contain the token."""
     if not TOKEN.fullmatch(token):
         raise InputError(
             "a token must have at least 16 printable ASCII characters, and no space, comma or #",
@@ -113,16 +119,8 @@ def check_token(token: str, *, where: str) -> None:
         )
 
 
-def _parsed(name: str, text: str, default: object) -> Any:
+def _raw(text: str, default: object) -> Any:
+    """Return the text of a variable as the value to parse: a list of tokens, None for no file, else the text."""
     if isinstance(default, tuple):
-        return tuple(part for part in (part.strip() for part in text.split(",")) if part)
-    if default is None:
-        return Path(text) if text else None
-    if isinstance(default, str):
-        return text
-    whole = isinstance(default, int)
-    try:
-        return int(text) if whole else float(text)
-    except ValueError:
-        kind = "a whole number" if whole else "a number"
-        raise InputError(f"{name} is {text!r}", fix=f"Give {kind}") from None
+        return [part for part in (part.strip() for part in text.split(",")) if part]
+    return None if default is None and not text else text

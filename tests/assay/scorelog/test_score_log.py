@@ -1,4 +1,4 @@
-"""The score log: written aside, read by time, and never in the way of whoever fills it."""
+"""The score log: written on its own thread, read by time, and never delaying the service."""
 
 import datetime
 import socket
@@ -20,8 +20,8 @@ HOUR = datetime.timedelta(hours=1)
 
 
 def row(time: datetime.datetime, score: float = 1.0, **more: object) -> dict:
-    said = {"score": score, "calibrated": 1.5, "p_keep": 0.25, "grade": 2, "keep": False, "tokens": 7, "read": 1.0}
-    return {**said, "language": None, "in_scope": True, "reason": None, "version": "a" * 12, "time": time, **more}
+    answer = {"score": score, "calibrated": 1.5, "p_keep": 0.25, "grade": 2, "keep": False, "tokens": 7, "read": 1.0}
+    return {**answer, "language": None, "in_scope": True, "reason": None, "version": "a" * 12, "time": time, **more}
 
 
 def rows(place: str, since: datetime.datetime, until: datetime.datetime, **more: str) -> pd.DataFrame:
@@ -38,8 +38,8 @@ def test_rows_that_come_out_of_order_are_found_by_their_own_time(tmp_path: Path)
     assert rows(str(tmp_path), NOON + HOUR, NOON + 2 * HOUR)["score"].tolist() == [2.0]
 
 
-class Told:
-    """What a writer tells."""
+class Reported:
+    """The outcomes and errors that a writer reports."""
 
     def __init__(self) -> None:
         self.rows: Counter[str] = Counter()
@@ -49,8 +49,8 @@ class Told:
         self.rows[outcome] += count
 
 
-def writer(place: str, told: Told, *, share: float = 1.0, rows: int = 100, seconds: float = 600.0) -> LogWriter:
-    return LogWriter(place, share=share, rows=rows, seconds=seconds, told=told, failed=told.errors.append)
+def writer(place: str, reported: Reported, *, share: float = 1.0, rows: int = 100, seconds: float = 600.0) -> LogWriter:
+    return LogWriter(place, share=share, rows=rows, seconds=seconds, on_rows=reported, on_error=reported.errors.append)
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -87,67 +87,67 @@ def test_a_window_is_read_whole_across_files_and_days_and_opens_no_other_file(
 
 
 def test_a_file_is_written_when_it_is_full_when_its_time_has_come_and_at_the_end(tmp_path: Path) -> None:
-    told = Told()
+    reported = Reported()
     full, old, rest = tmp_path / "full", tmp_path / "old", tmp_path / "rest"
 
-    one = writer(str(full), told, rows=5)
+    one = writer(str(full), reported, rows=5)
     for _ in range(5):
         one.add([row(NOON)], "a" * 12)
-    until(lambda: told.rows["written"] == 5)
-    two = writer(str(old), told, seconds=0.2)
+    until(lambda: reported.rows["written"] == 5)
+    two = writer(str(old), reported, seconds=0.2)
     two.add([row(NOON), row(NOON)], "b" * 12)
-    until(lambda: told.rows["written"] == 7)
-    three = writer(str(rest), told)
+    until(lambda: reported.rows["written"] == 7)
+    three = writer(str(rest), reported)
     three.add([row(NOON)], "c" * 12)
     three.close(10)
 
-    assert told.rows == {"written": 8}
+    assert reported.rows == {"written": 8}
     assert [len(list(place.rglob("*"))) for place in (full, old, rest)] == [2, 2, 2]
     (table,) = (pd.read_parquet(file) for file in rest.rglob("*.parquet"))
     assert table["version"].tolist() == ["c" * 12]
     assert abs(table["time"][0] - datetime.datetime.now(datetime.UTC)) < datetime.timedelta(minutes=1)
 
 
-def test_a_share_is_kept_by_chance(tmp_path: Path) -> None:
-    told = Told()
-    log = writer(str(tmp_path), told, share=0.25, rows=100_000)
+def test_a_random_share_is_kept(tmp_path: Path) -> None:
+    reported = Reported()
+    log = writer(str(tmp_path), reported, share=0.25, rows=100_000)
 
     log.add([row(NOON)] * 4_000, "a" * 12)
     log.close(30)
 
-    assert 800 < told.rows["written"] < 1_200
+    assert 800 < reported.rows["written"] < 1_200
 
 
-def test_a_place_that_cannot_be_written_is_told_and_forgotten(tmp_path: Path) -> None:
+def test_rows_for_a_place_that_cannot_be_written_are_reported_and_dropped(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    told = Told()
-    log = writer(str(tmp_path / "file" / "log"), told, rows=2)
+    reported = Reported()
+    log = writer(str(tmp_path / "file" / "log"), reported, rows=2)
 
     for _ in range(10):
         log.add([row(NOON)], "a" * 12)
     log.close(30)
 
-    assert told.rows == {"failed": 10}
-    assert len(told.errors) == 5
+    assert reported.rows == {"failed": 10}
+    assert len(reported.errors) == 5
 
 
-def test_a_place_that_never_answers_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = Told()
+def test_a_place_that_never_answers_delays_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    reported = Reported()
     fsspec.get_filesystem_class("s3").clear_instance_cache()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(30)
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         for name, value in {"ACCESS_KEY_ID": "x", "SECRET_ACCESS_KEY": "x", "DEFAULT_REGION": "us-east-1"}.items():
             monkeypatch.setenv(f"AWS_{name}", value)
-        log = writer("s3://silent/log", told, rows=1)
+        log = writer("s3://silent/log", reported, rows=1)
         log.add([row(NOON)], "a" * 12)
-        connection, _ = silent.accept()  # it is being written, and will be for long
+        connection, _ = silent.accept()  # the write has begun, and will not end
         started = time.monotonic()
         for _ in range(1_000):
             log.add([row(NOON)], "a" * 12)
         log.close(0.2)
 
         assert time.monotonic() - started < 5
-        assert told.rows == {"dropped": 1_000 - 256}
+        assert reported.rows == {"dropped": 1_000 - 256}
         connection.close()
     fsspec.get_filesystem_class("s3").clear_instance_cache()

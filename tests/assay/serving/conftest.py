@@ -1,4 +1,4 @@
-"""A Bento of a tiny model, and a process that serves it: real ones, made once."""
+"""A real Bento of a tiny model, and a real process that serves it, each made once."""
 
 import contextlib
 import shutil
@@ -22,7 +22,7 @@ _plain = assess
 
 
 def assess(scorer, texts, *arguments, **options):
-    """Rigged by a test: a text can ask for an error, or hold the model until a file is there."""
+    """Rigged by a test: a text can cause an error, or hold the model until a file exists."""
     import time
     from pathlib import Path
 
@@ -38,12 +38,12 @@ def assess(scorer, texts, *arguments, **options):
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, sample: list[dict]) -> Path:
-    """Untrained, calibrated to whatever it says, reading three windows of 24 tokens: all parts, no quality."""
+    """An untrained model, calibrated to its own scores, with three windows of 24 tokens: all parts, no quality."""
     folder = tmp_path_factory.mktemp("served") / "model"
     folder.mkdir()
     info = ModelInfo(str(tiny_encoder), load_rubric("education"), Windows(24, 3), lineage={"snapshot": "5" * 64})
     scorer = Scorer(new_model(info, seed=0), device="cpu")
-    with torch.no_grad():  # as it comes, it says nearly the same of every text, and rounding makes some of it equal
+    with torch.no_grad():  # untrained, its scores of all texts are nearly the same, and rounding makes some equal
         for weights in scorer.model.network.parameters():
             weights.mul_(8 if weights.ndim == 2 else 1)
     texts, labels = [row["text"] for row in sample[:100]], [float(row["label"]) for row in sample[:100]]
@@ -68,7 +68,7 @@ def bento(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Bento:
 
 @dataclass(frozen=True)
 class Keys:
-    """The tokens of the server."""
+    """Tokens of the server."""
 
     file: Path
     given: str = "token-of-the-settings"
@@ -85,7 +85,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 @pytest.fixture(scope="session")
 def rigged_bento(bento: Bento, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the Bento with a model that can be held and broken from outside, and is otherwise what it was."""
+    """A copy of the Bento whose model a test can hold and break. Otherwise it is unchanged."""
     folder = tmp_path_factory.mktemp("rigged") / "bento"
     shutil.copytree(bento.path, folder)
     code = folder / "src/assay/inference/assess.py"
@@ -95,7 +95,7 @@ def rigged_bento(bento: Bento, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.fixture(scope="session")
 def start(rigged_bento: Path, keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable]:
-    """The one server of all tests; a new one where a test has ended it."""
+    """The server of all tests, started again if a test has ended it."""
     environment = {
         "ASSAY_SERVE_TOKENS": f"another-token-of-them, {keys.given}",
         "ASSAY_SERVE_TOKENS_FILE": str(keys.file),
@@ -117,19 +117,19 @@ def start(rigged_bento: Path, keys: Keys, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 def server(start: Callable) -> ServerProcess:
-    """A server behind tokens."""
+    """A server that requires tokens."""
     return start()
 
 
 @pytest.fixture
 def ask(server: ServerProcess, keys: Keys) -> Callable:
-    """Ask the server with a valid token: (status, content)."""
+    """Call the server with a valid token; returns status and content."""
     return lambda path, content=None: server.ask(path, content, token=keys.given)
 
 
 @pytest.fixture
 def metric(server: ServerProcess, keys: Keys) -> Callable[[str], float]:
-    """Value of a sample of /metrics, by its name with labels; 0 where there is none."""
+    """Value of a sample of /metrics by its name with labels; 0 if it is missing."""
 
     def value(name: str) -> float:
         status, text = server.ask("/metrics", token=keys.metrics)

@@ -1,4 +1,4 @@
-"""A Bento holds all that serves a version, and is the same wherever it was built."""
+"""A Bento holds everything that serves a version, and has the same bytes wherever it is built."""
 
 import http.server
 import os
@@ -33,11 +33,11 @@ def test_a_registered_version_becomes_a_folder_that_holds_everything(
 def test_the_same_version_gives_the_same_bytes_without_network_and_without_touching_the_home(
     tiny_model: Path, bento: Bento, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
+    requested = []
 
     class Proxy(http.server.BaseHTTPRequestHandler):
         def do_CONNECT(self) -> None:
-            asked.append(self.path)
+            requested.append(self.path)
             self.send_error(502)
 
         do_GET = do_POST = do_CONNECT  # noqa: N815
@@ -59,13 +59,13 @@ def test_the_same_version_gives_the_same_bytes_without_network_and_without_touch
         proxy.shutdown()
 
     assert digest_folder(again.path) == digest_folder(bento.path)
-    assert asked == []
+    assert requested == []
     assert list(home.iterdir()) == []
     texts = [file.read_bytes() for file in again.path.rglob("*") if file.is_file()]
     assert not any(str(place).encode() in text for text in texts for place in (tmp_path, tiny_model.parent, ROOT))
 
 
-def test_what_cannot_be_packed_is_refused_and_leaves_nothing(tiny_model: Path, tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_packed_is_refused_and_leaves_nothing(tiny_model: Path, tmp_path: Path) -> None:
     version, output = digest_folder(tiny_model)[:12], tmp_path / "out" / "bento"
 
     with pytest.raises(InputError, match="not the model 0123456789ab: its content is"):

@@ -1,4 +1,4 @@
-"""No body makes the server fail: those of its own OpenAPI, valid and not, and those that chance makes of good ones."""
+"""No body makes the server fail: neither cases from its own OpenAPI, valid and not, nor random changes of good ones."""
 
 import http.client
 import json
@@ -31,7 +31,7 @@ expected-statuses = [400, 401, 404, 405, 413, 415]
 
 
 def changed(value: Any, chance: random.Random) -> Any:
-    """A JSON value with one place made odd."""
+    """Return a JSON value with one place changed."""
     if isinstance(value, dict) and value and chance.random() < 0.7:
         key = chance.choice(list(value))
         what = chance.random()
@@ -47,7 +47,7 @@ def changed(value: Any, chance: random.Random) -> Any:
 
 
 def damaged(body: bytes, chance: random.Random) -> bytes:
-    """Bytes with a few of them replaced, removed, doubled or inserted."""
+    """Return bytes with a few of them replaced, removed, doubled or inserted."""
     data = bytearray(body)
     for _ in range(chance.randint(1, 4)):
         start = chance.randrange(len(data) + 1)
@@ -83,7 +83,7 @@ def bodies(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
 
 
 def send(server: ServerProcess, token: str, count: int, seed: int) -> set[int]:
-    """Send bodies over one connection, as far as it lasts; the statuses of the answers."""
+    """Send bodies over one connection, and return the statuses of the answers."""
     connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
     statuses = set()
@@ -99,7 +99,7 @@ def send(server: ServerProcess, token: str, count: int, seed: int) -> set[int]:
 
 
 def schemathesis(server: ServerProcess, token: str, count: int, folder: Path) -> None:
-    """Run it with `count` cases for each operation of the service's own OpenAPI, and all its checks."""
+    """Run schemathesis with all its checks and `count` cases for each operation of the service's own OpenAPI."""
     (folder / "schemathesis.toml").write_text(CONFIGURATION)
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{server.url}/docs.json", "--checks", "all"]
     command += ["--header", f"Authorization: Bearer {token}", "--max-examples", str(count), "--seed", "1"]
@@ -107,8 +107,8 @@ def schemathesis(server: ServerProcess, token: str, count: int, folder: Path) ->
     assert run.returncode == 0, f"{run.stdout[:3000]} … {run.stdout[-3000:]}{run.stderr[-2000:]}"
 
 
-def asked(server: ServerProcess, token: str) -> dict[str, float]:
-    """Bodies that were sent so far, by the status of the answer."""
+def sent(server: ServerProcess, token: str) -> dict[str, float]:
+    """Return the number of bodies sent so far, by the status of the answer."""
     counts: dict[str, float] = {}
     for line in server.ask("/metrics", token=token)[1].splitlines():
         if line.startswith(('assay_requests_total{route="/score"', 'assay_requests_total{route="/explain"')):
@@ -126,12 +126,12 @@ def asked(server: ServerProcess, token: str) -> dict[str, float]:
 def test_no_body_makes_the_server_fail(
     server: ServerProcess, keys: Any, tmp_path: Path, examples: int, mutated: int, least: int
 ) -> None:
-    before = asked(server, keys.metrics)
+    before = sent(server, keys.metrics)
 
     schemathesis(server, keys.given, examples, tmp_path)
     assert send(server, keys.given, mutated, seed=examples) == STATUSES - {413}
 
-    counts = {status: count - before.get(status, 0) for status, count in asked(server, keys.metrics).items()}
+    counts = {status: count - before.get(status, 0) for status, count in sent(server, keys.metrics).items()}
     assert sum(counts.values()) >= least
     assert not {status for status in counts if status.startswith("5") and counts[status]}
     assert "error on" not in server.log
@@ -140,7 +140,7 @@ def test_no_body_makes_the_server_fail(
 
 
 def worker(server: ServerProcess) -> psutil.Process:
-    """The process that answers."""
+    """Return the worker process."""
     for process in psutil.Process().children(recursive=True):
         command = " ".join(process.cmdline())
         if "_bentoml_impl.worker.service" in command and str(server.bento.path) in command:

@@ -1,4 +1,4 @@
-"""Settings, tokens, bodies and batches, each by itself."""
+"""Settings, tokens, bodies and batches, each tested separately."""
 
 import asyncio
 import json
@@ -57,7 +57,8 @@ def test_settings_come_from_the_environment() -> None:
     ("name", "value", "complaint"),
     [
         ("TOKEN", "a-good-token-of-ours", "no setting ASSAY_SERVE_TOKEN"),
-        ("DOCUMENTS", "many", "ASSAY_SERVE_DOCUMENTS is 'many'. Give a whole number"),
+        ("DOCUMENTS", "many", "ASSAY_SERVE_DOCUMENTS is 'many', which cannot be read: input should be a valid integer"),
+        ("SECONDS", "soon", "ASSAY_SERVE_SECONDS is 'soon', which cannot be read: input should be a valid number"),
         ("DOCUMENTS", "0", "ASSAY_SERVE_DOCUMENTS is 0"),
         ("SECONDS", "nan", "ASSAY_SERVE_SECONDS is nan"),
         ("BODY_BYTES", "999999999", "less than one body"),
@@ -79,7 +80,7 @@ def test_a_file_of_tokens_must_hold_good_ones(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         Tokens([], file)
     file.write_text("# none\n")
-    with pytest.raises(InputError, match="holds none"):
+    with pytest.raises(InputError, match="holds no token"):
         Tokens([], file)
     file.write_text("a-good-token-of-ours\nshort\n")
     with pytest.raises(InputError, match=r"line 2"):
@@ -87,7 +88,7 @@ def test_a_file_of_tokens_must_hold_good_ones(tmp_path: Path) -> None:
 
 
 @given(st.text(alphabet=string.ascii_letters + string.digits + "-_", min_size=16, max_size=40), st.text(max_size=40))
-def test_only_the_token_itself_opens(token: str, other: str) -> None:
+def test_only_the_token_itself_is_admitted(token: str, other: str) -> None:
     tokens = Tokens([token, "another-token-of-them"])
 
     assert tokens.admit(f"Bearer {token}")
@@ -99,16 +100,16 @@ def test_only_the_token_itself_opens(token: str, other: str) -> None:
 
 @pytest.fixture(scope="module")
 def assayer(tiny_model: Path) -> Assayer:
-    """Of a model that is not loaded yet."""
+    """An assayer whose model is not loaded yet."""
     return Assayer(tiny_model, "0123456789ab")
 
 
 def answered(assayer: Assayer, settings: ServeSettings, method: str, path: str, token: str = "") -> httpx.Response:
-    """What the gate alone answers; nothing stands behind it."""
+    """Return the answer of the middleware alone, without endpoints."""
 
     async def ask() -> httpx.Response:
         async def nothing(*_: object) -> None:
-            raise AssertionError("nothing may come through")
+            raise AssertionError("no request may reach an endpoint")
 
         gate = Gate(nothing, settings=settings, assayer=lambda: assayer)
         transport = httpx.ASGITransport(gate)
@@ -118,11 +119,11 @@ def answered(assayer: Assayer, settings: ServeSettings, method: str, path: str, 
     return asyncio.run(ask())
 
 
-def test_metrics_are_on_their_own_terms(assayer: Assayer) -> None:
+def test_metrics_have_their_own_tokens(assayer: Assayer) -> None:
     own, theirs = "a-token-of-the-service", "a-token-of-the-scraper"
 
     def statuses(**settings: Any) -> list[int]:
-        """Without a token, with that of the service, with that of the scraper."""
+        """Statuses without a token, with that of the service, with that of the scraper."""
         return [
             answered(assayer, ServeSettings(**settings), "GET", "/metrics", token).status_code
             for token in ("", own, theirs)
@@ -137,7 +138,7 @@ def test_metrics_are_on_their_own_terms(assayer: Assayer) -> None:
     assert "/metrics" not in answered(assayer, ServeSettings(metrics="closed"), "GET", "/docs.json").json()["paths"]
 
 
-def test_while_the_model_is_loaded_probes_tell_and_questions_are_put_off(assayer: Assayer) -> None:
+def test_while_the_model_loads_probes_answer_and_requests_are_refused(assayer: Assayer) -> None:
     ready = answered(assayer, ServeSettings(), "GET", "/readyz")
     score = answered(assayer, ServeSettings(), "POST", "/score")
 
@@ -150,7 +151,7 @@ def test_while_the_model_is_loaded_probes_tell_and_questions_are_put_off(assayer
 
 
 def pieces(value: object) -> list[str]:
-    """All strings in a JSON value that are long enough not to be found by chance."""
+    """Return the strings in a JSON value that are too long to be found by chance."""
     if isinstance(value, str):
         return [value] if len(value) > 7 else []
     if isinstance(value, dict):
@@ -165,8 +166,8 @@ def test_any_json_gives_documents_or_a_refusal_that_repeats_nothing(value: objec
         documents = parse_documents(body, LIMITS, 0.0)
     except RefusedError as refusal:
         assert refusal.status in (400, 413)
-        said = json.dumps([refusal.error, *refusal.detail])
-        assert not any(piece in said for piece in pieces(value))
+        answer = json.dumps([refusal.error, *refusal.detail])
+        assert not any(piece in answer for piece in pieces(value))
     else:
         assert isinstance(value, dict)
         assert [{"id": document.id, "text": document.text} for document in documents] == value["documents"]
@@ -188,8 +189,8 @@ def test_batches_answer_every_item_once_and_hold_no_more_than_they_may(sizes: li
 
     async def all_at_once() -> list[list[tuple[int, int]]]:
         batcher = Batcher(work, pool, most=most)
-        asked = [batcher.ask([(request, item) for item in range(size)]) for request, size in enumerate(sizes)]
-        return await asyncio.gather(*asked)
+        sent = [batcher.submit([(request, item) for item in range(size)]) for request, size in enumerate(sizes)]
+        return await asyncio.gather(*sent)
 
     with ThreadPoolExecutor(1) as pool:
         answers = asyncio.run(all_at_once())
@@ -197,10 +198,10 @@ def test_batches_answer_every_item_once_and_hold_no_more_than_they_may(sizes: li
     assert answers == [[(-request, -item) for item in range(size)] for request, size in enumerate(sizes)]
     assert sum(batches) == sum(sizes)
     assert max(batches) <= most
-    assert all(batch == most for batch in batches[:-1]), "all that waits is taken, up to what a batch may hold"
+    assert all(batch == most for batch in batches[:-1]), "a batch holds all that waits, up to its limit"
 
 
-def test_who_comes_while_a_batch_is_worked_on_is_served_together_and_a_small_request_before_a_large_one_ends() -> None:
+def test_requests_that_arrive_during_a_batch_are_merged_and_a_small_one_ends_before_a_large_one() -> None:
     busy, go, finished, batches = threading.Event(), threading.Event(), [], []
 
     def work(items: list[str]) -> list[str]:
@@ -213,7 +214,7 @@ def test_who_comes_while_a_batch_is_worked_on_is_served_together_and_a_small_req
         batcher = Batcher(work, pool, most=16)
 
         async def ask(name: str, size: int) -> None:
-            assert await batcher.ask([name] * size) == [name] * size
+            assert await batcher.submit([name] * size) == [name] * size
             finished.append(name)
 
         first = asyncio.create_task(ask("first", 1))
@@ -231,7 +232,7 @@ def test_who_comes_while_a_batch_is_worked_on_is_served_together_and_a_small_req
     assert finished == ["first", "a", "b", "large"]
 
 
-def test_an_error_reaches_those_whose_batch_it_was_and_nobody_else() -> None:
+def test_an_error_reaches_the_requests_of_its_batch_and_no_other() -> None:
     def work(items: list[int]) -> list[int]:
         if any(item < 0 for item in items):
             raise RuntimeError("broken")
@@ -240,10 +241,12 @@ def test_an_error_reaches_those_whose_batch_it_was_and_nobody_else() -> None:
     async def scenario() -> None:
         batcher = Batcher(work, pool, most=4)
         numbers = [[random.randrange(9)] for _ in range(4)]
-        results = await asyncio.gather(*(batcher.ask(each) for each in [*numbers, [-1] * 20]), return_exceptions=True)
+        results = await asyncio.gather(
+            *(batcher.submit(each) for each in [*numbers, [-1] * 20]), return_exceptions=True
+        )
         assert results[:4] == numbers
         assert isinstance(results[4], RuntimeError)
-        assert await batcher.ask([5]) == [5]
+        assert await batcher.submit([5]) == [5]
 
     with ThreadPoolExecutor(1) as pool:
         asyncio.run(scenario())

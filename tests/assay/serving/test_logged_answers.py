@@ -1,4 +1,4 @@
-"""A real server with a score log: what it answers is there, without the texts, and a bad place costs no request."""
+"""A real server with a score log: it has the answers without texts, and a log that fails costs no request."""
 
 import datetime
 import time
@@ -32,7 +32,7 @@ def test_answers_are_in_the_log_without_their_texts(bento: Bento, tmp_path: Path
     with ServerProcess(bento.path, environment=settings) as server:
         answers = [server.ask("/score", documents(count))[1] for count in (1, 64, 10)]
         empty = server.ask("/score", {"documents": [{"id": "e", "text": " "}]})[1]
-        server.ask("/explain", {"text": "Nobody logs what a person tries."})
+        server.ask("/explain", {"text": "Texts that a person tries are not logged."})
         assert "answers are logged" in server.log
 
     found = pd.concat(read_log(str(place), started, datetime.datetime.now(datetime.UTC), version=bento.version))
@@ -49,7 +49,7 @@ def test_answers_are_in_the_log_without_their_texts(bento: Bento, tmp_path: Path
 
 
 @pytest.mark.parametrize("kind", ["full", pytest.param("in the way", marks=pytest.mark.full)])
-def test_a_place_that_cannot_be_written_costs_no_request(
+def test_a_log_that_cannot_be_written_costs_no_request(
     kind: str, bento: Bento, tmp_path: Path, small_file_system: Callable[[int], Path]
 ) -> None:
     if kind == "full":
@@ -65,21 +65,21 @@ def test_a_place_that_cannot_be_written_costs_no_request(
     with ServerProcess(bento.path, environment=settings) as server:
         for _ in range(20):
             assert server.ask("/score", documents(5))[0] == 200
-        lost, deadline = 0.0, time.monotonic() + 30  # they are written, in vain, when the machine comes to it
+        lost, deadline = 0.0, time.monotonic() + 30  # the thread writes them some time later
         while lost < 90 and time.monotonic() < deadline:
             names = [f'assay_log_rows_total{{outcome="{outcome}"}}' for outcome in ("failed", "dropped")]
             lost = sum(value(server, name) for name in names)
             time.sleep(0.1)
-        said = server.log
+        log = server.log
         server.stop()
 
     assert lost >= 90, "all but those that still wait"
-    assert said.count("the score log cannot be written") == 1
-    assert MARKER not in said
+    assert log.count("the score log cannot be written") == 1
+    assert MARKER not in log
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "says"),
+    ("name", "given", "complaint"),
     [
         ("LOG", "work/log", "ASSAY_SERVE_LOG is 'work/log'. Give an absolute path, or a URL"),
         ("LOG_SHARE", "1.5", "ASSAY_SERVE_LOG_SHARE is 1.5. Give a number above 0, and at most 1"),
@@ -87,6 +87,6 @@ def test_a_place_that_cannot_be_written_costs_no_request(
         ("LOG_SECONDS", "nan", "ASSAY_SERVE_LOG_SECONDS is nan"),
     ],
 )
-def test_settings_of_the_log_that_cannot_be_used_are_refused(name: str, given: str, says: str) -> None:
-    with pytest.raises(InputError, match=says.replace(".", r"\.")):
+def test_settings_of_the_log_that_cannot_be_used_are_refused(name: str, given: str, complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint.replace(".", r"\.")):
         ServeSettings.read({f"ASSAY_SERVE_{name}": given})

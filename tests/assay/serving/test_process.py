@@ -1,4 +1,4 @@
-"""A Bento is ready when its model has proved itself, and its process ends with the block that wanted it."""
+"""A server is ready when its golden documents passed, and its process ends with the block that started it."""
 
 import json
 import os
@@ -47,22 +47,22 @@ def test_a_model_that_fails_its_golden_documents_is_never_ready(bento: Bento, tm
     before, home = servers(), {"HOME": str(tmp_path)}
 
     with pytest.raises(ZeroDivisionError), ServerProcess(changed, wait_for="/livez", environment=home) as server:
-        with pytest.raises(InputError, match=r"will not serve its model .*golden documents score differently.*0\.25"):
+        with pytest.raises(InputError, match=r"does not serve its model .*golden documents score differently.*0\.25"):
             server.wait_until("/readyz")
         assert server.ask("/readyz") == (503, {"state": "failed", "version": bento.version})
-        status, said = server.ask("/score", {"documents": [{"id": "a", "text": "words"}]})
-        assert (status, said["error"]) == (503, "the model is not ready but failed")
+        status, answer = server.ask("/score", {"documents": [{"id": "a", "text": "words"}]})
+        assert (status, answer["error"]) == (503, "the model is not ready but failed")
         assert server.ask("/explain", {"text": "words"})[0] == 503
         assert server.ask("/livez")[0] == 200
         assert "assay_ready 0.0" in server.ask("/metrics")[1]
         assert len(servers()) >= len(before) + 2
         raise ZeroDivisionError
 
-    assert servers() == before, "nothing is left, however the block ends"
+    assert servers() == before, "no process is left, also after an error in the block"
     assert not (tmp_path / "bentoml").exists()
 
 
-def test_a_server_that_cannot_start_says_why(bento: Bento, tmp_path: Path) -> None:
+def test_a_server_that_cannot_start_reports_the_reason(bento: Bento, tmp_path: Path) -> None:
     before = servers()
 
     with (
@@ -104,7 +104,7 @@ with ServerProcess(Path(sys.argv[1]), wait_for="/livez") as server:
     assert alive == []
 
 
-def test_the_line_for_curl_takes_its_token_from_where_it_is(tmp_path: Path) -> None:
+def test_the_curl_command_reads_its_token_from_the_settings(tmp_path: Path) -> None:
     plain = curl_line("http://127.0.0.1:3000", ServeSettings())
     from_settings = curl_line("http://127.0.0.1:3000", ServeSettings(tokens=("a-token-of-the-settings",)))
     from_file = curl_line("http://127.0.0.1:3000", ServeSettings(tokens_file=tmp_path / "tokens"))

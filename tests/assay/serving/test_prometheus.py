@@ -1,4 +1,4 @@
-"""The real Prometheus beside the real server under load: it scrapes, records, answers the dashboard, and alerts."""
+"""A real Prometheus with the real server under load: it scrapes, records, answers the dashboard, and alerts."""
 
 import contextlib
 import json
@@ -8,7 +8,6 @@ import subprocess
 import threading
 import time
 import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from assay.serving import Bento, ServerProcess
+from assay.serving import Bento, ServerProcess, ask
 
 PLACE = Path(__file__).resolve().parents[3] / "infra" / "monitoring"
 TOKEN = "token-of-the-scraper"
@@ -32,7 +31,7 @@ pytestmark = [
 
 @contextlib.contextmanager
 def prometheus(target: str, folder: Path) -> Iterator[str]:
-    """Its URL. The rules are the shipped ones, but alerts wait for two seconds instead of minutes."""
+    """Run Prometheus and yield its URL. The rules are the shipped ones, but alerts wait two seconds, not minutes."""
     rules = yaml.safe_load((PLACE / "rules.yaml").read_text())
     for rule in (rule for group in rules["groups"] for rule in group["rules"]):
         if "alert" in rule:
@@ -64,18 +63,20 @@ def prometheus(target: str, folder: Path) -> Iterator[str]:
             process.wait(30)
 
 
-def ask(url: str, path: str, **query: str) -> Any:
-    with urllib.request.urlopen(f"{url}/api/v1/{path}?{urllib.parse.urlencode(query)}", timeout=30) as answer:
-        return json.load(answer)["data"]
+def fetch(url: str, path: str, **query: str) -> Any:
+    status, answer = ask(url, f"/api/v1/{path}?{urllib.parse.urlencode(query)}", timeout=30)
+    if status != 200:  # as long as it starts
+        raise ConnectionError(f"{status} {answer}")
+    return answer["data"]
 
 
 def value(url: str, expression: str) -> float | None:
-    found = ask(url, "query", query=expression)["result"]
+    found = fetch(url, "query", query=expression)["result"]
     return float(found[0]["value"][1]) if found else None
 
 
 def firing(url: str) -> dict[str, dict]:
-    return {each["labels"]["alertname"]: each for each in ask(url, "alerts")["alerts"] if each["state"] == "firing"}
+    return {each["labels"]["alertname"]: each for each in fetch(url, "alerts")["alerts"] if each["state"] == "firing"}
 
 
 def until(condition: Callable[[], Any]) -> Any:
@@ -111,13 +112,13 @@ def test_prometheus_reads_the_server_under_load_and_an_alert_fires(bento: Bento,
                 until(lambda: (value(url, "assay:documents:rate5m") or 0) > 0)
                 assert value(url, 'up{job="assay"}') == 1
                 assert value(url, "assay_ready") == 1
-                assert ask(url, "query", query="assay_model_info")["result"][0]["metric"]["version"] == bento.version
+                assert fetch(url, "query", query="assay_model_info")["result"][0]["metric"]["version"] == bento.version
                 until(lambda: (value(url, "assay:score_seconds:p95_5m") or 0) > 0)
                 assert "AssayUnscored" not in firing(url)
                 for panel in json.loads((PLACE / "dashboard.json").read_text())["panels"]:
                     for target in panel["targets"]:
                         expression = target["expr"].replace("$job", "assay").replace("$__rate_interval", "1m")
-                        assert until(lambda asked=expression: ask(url, "query", query=asked)["result"]), expression
+                        assert until(lambda query=expression: fetch(url, "query", query=query)["result"]), expression
 
                 enough.set()  # the alert is about a share, and on a fast machine good documents drown the empty ones
                 threads.append(threading.Thread(target=bad_load))

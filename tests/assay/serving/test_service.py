@@ -17,7 +17,7 @@ from assay.inference import REASONS, Scorer, assess
 from assay.serving import ServerProcess, ServeSettings
 
 MARKER = "Xyzzy-4711-Plugh"
-"""Stands in what is sent, and must never stand in what is answered or logged."""
+"""Part of what is sent. It must never be in an answer or in the log."""
 FIGURES = ["score", "calibrated", "p_keep", "grade", "keep"]
 LIMITS = ServeSettings()
 
@@ -121,17 +121,17 @@ def test_ids_come_back_as_they_were_sent(ask: Callable) -> None:
         ("x" * (LIMITS.body_bytes + 1), 413, None),
     ],
 )
-def test_what_cannot_be_answered_is_named_by_its_place_and_not_repeated(
+def test_a_bad_body_is_refused_with_the_place_of_the_mistake_and_not_repeated(
     server: ServerProcess, keys: Any, body: str | bytes, status: int, place: list | None
 ) -> None:
     data = body if isinstance(body, bytes) else body.encode()
 
     got, headers, content = raw(server, "POST", "/score", data, Authorization=f"Bearer {keys.given}")
 
-    said = json.loads(content)
+    answer = json.loads(content)
     assert (got, headers["Content-Type"]) == (status, "application/json")
-    assert set(said) == {"error", "detail"}
-    assert [each["loc"] for each in said["detail"][:1]] == ([] if place is None else [place])
+    assert set(answer) == {"error", "detail"}
+    assert [each["loc"] for each in answer["detail"][:1]] == ([] if place is None else [place])
     assert MARKER.encode() not in content
     assert len(content) < 4_000
 
@@ -147,7 +147,7 @@ def test_a_body_that_is_announced_too_large_is_refused_unread(server: ServerProc
     connection.close()
 
 
-def test_a_document_of_thirty_megabytes_is_refused_though_nobody_announced_it(server: ServerProcess, keys: Any) -> None:
+def test_a_document_of_thirty_megabytes_is_refused_also_without_its_length(server: ServerProcess, keys: Any) -> None:
     connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     body = json.dumps(documents("thirty megabytes of this " * 1_200_000)).encode()
     pieces = (body[start : start + 2**16] for start in range(0, len(body), 2**16))
@@ -175,7 +175,7 @@ def test_other_pages_methods_and_types_are_refused(server: ServerProcess, keys: 
     assert raw(server, "POST", "/score", good, Content_Type="Application/JSON; charset=utf-8", **access)[0] == 200
 
 
-def test_everything_but_probes_asks_for_a_token(server: ServerProcess, keys: Any) -> None:
+def test_everything_but_probes_requires_a_token(server: ServerProcess, keys: Any) -> None:
     def status(path: str, authorization: str = "") -> int:
         return raw(server, "GET", path, Authorization=authorization)[0]
 
@@ -188,7 +188,7 @@ def test_everything_but_probes_asks_for_a_token(server: ServerProcess, keys: Any
             assert status(path, bad) == 401, (path, bad)
     for good in (f"Bearer {keys.given}", f"bearer {keys.in_file}", basic(keys.given), basic(keys.in_file)):
         assert status("/", good) == 200
-        assert status("/metrics", good) == 401, "metrics are on their own terms"
+        assert status("/metrics", good) == 401, "metrics have their own tokens"
     assert status("/metrics", f"Bearer {keys.metrics}") == 200
     assert status("/", f"Bearer {keys.metrics}") == 401
     challenges = raw(server, "GET", "/")[1].get_all("WWW-Authenticate")
@@ -204,7 +204,9 @@ def test_tokens_of_the_file_change_while_it_serves(server: ServerProcess, keys: 
         assert server.ask("/docs.json", token=keys.given)[0] == 200
 
         keys.file.write_text("short\n")
-        assert server.ask("/docs.json", token=replaced)[0] == 200, "a mistake in the file locks nobody out"
+        assert server.ask("/docs.json", token=replaced)[0] == 200, (
+            "after a mistake in the file the known tokens stay valid"
+        )
 
         keys.file.write_text("# nobody\n")
         assert server.ask("/docs.json", token=replaced)[0] == 401
@@ -244,7 +246,7 @@ def test_metrics_count_what_was_answered(server: ServerProcess, ask: Callable, k
     assert MARKER not in server.ask("/metrics", token=keys.metrics)[1]
 
 
-def test_clients_that_ask_at_once_get_their_own_answers(ask: Callable, tiny_model: Any, sample: list[dict]) -> None:
+def test_simultaneous_clients_get_their_own_answers(ask: Callable, tiny_model: Any, sample: list[dict]) -> None:
     rows = sample[140:200]
     expected = assess(Scorer.load(tiny_model), [row["text"] for row in rows]).score
 
@@ -290,7 +292,7 @@ def test_an_explanation_shows_the_windows_that_made_the_score(ask: Callable) -> 
     assert ask("/explain", {"text": "x" * (LIMITS.characters + 1)})[0] == 413
 
 
-def test_the_page_needs_nothing_from_elsewhere_and_names_its_fields(server: ServerProcess, keys: Any) -> None:
+def test_the_page_loads_nothing_from_elsewhere_and_labels_its_fields(server: ServerProcess, keys: Any) -> None:
     class Page(HTMLParser):
         def __init__(self) -> None:
             super().__init__()
@@ -317,7 +319,7 @@ def test_the_page_needs_nothing_from_elsewhere_and_names_its_fields(server: Serv
     assert "default-src 'none'" in headers["Content-Security-Policy"]
 
 
-def test_what_was_sent_is_not_in_the_log(server: ServerProcess, ask: Callable, keys: Any) -> None:
+def test_no_text_that_was_sent_is_in_the_log(server: ServerProcess, ask: Callable, keys: Any) -> None:
     for content in (documents(f"{MARKER} good"), documents("x", f"{MARKER}\ud800\x00"), {MARKER: MARKER}):
         ask("/score", content)
     ask("/explain", {"text": f"{MARKER} explained"})

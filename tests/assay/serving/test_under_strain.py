@@ -1,4 +1,4 @@
-"""What happens when the model is slow, breaks, or has to go: a Bento whose model a test holds and releases."""
+"""A model that is slow, fails, or must end: a Bento whose model a test holds and releases."""
 
 import http.client
 import json
@@ -16,7 +16,7 @@ from assay.serving import ServerProcess
 
 MARKER = "Xyzzy-4711-Plugh"
 PATIENCE = 60
-"""Seconds until a test gives up; nothing is asserted about time."""
+"""Seconds until a test fails. No test asserts a duration."""
 
 
 def document(text: str, id: str = "a") -> dict:
@@ -31,13 +31,13 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def held(ask: Callable, pool: ThreadPoolExecutor, gate: Path, metric: Callable) -> Future:
-    """A request that the model works on until the file `gate` is there."""
-    asked = pool.submit(ask, "/score", document(f"HOLD {gate}"))
+    """Send a request that the model works on until the file `gate` exists."""
+    sent = pool.submit(ask, "/score", document(f"HOLD {gate}"))
     until(lambda: metric("assay_requests_in_work") == 1)
-    return asked
+    return sent
 
 
-def test_requests_that_wait_are_merged_and_everybody_gets_the_own_answer(
+def test_waiting_requests_are_merged_and_each_gets_its_own_answer(
     server: ServerProcess, ask: Callable, metric: Callable, tmp_path: Path
 ) -> None:
     gate = tmp_path / "go"
@@ -56,17 +56,17 @@ def test_requests_that_wait_are_merged_and_everybody_gets_the_own_answer(
     assert [answer["id"] for _, (answer,) in answers] == texts
     for text, (_, (answer,)) in zip(texts, answers, strict=True):
         assert answer["score"] == pytest.approx(alone[text], abs=1e-5)
-    assert metric("assay_batch_documents_count") - batches < 21, "some waited, and were scored together"
+    assert metric("assay_batch_documents_count") - batches < 21, "waiting documents are scored together"
 
 
-def test_what_has_no_room_is_told_to_come_again_and_what_takes_too_long_is_given_up(
+def test_requests_beyond_the_limit_get_429_and_those_beyond_their_time_get_504(
     server: ServerProcess, ask: Callable, metric: Callable, keys: Any, tmp_path: Path
 ) -> None:
     gate, half = tmp_path / "go", []
     with ThreadPoolExecutor(2) as pool:
         first = held(ask, pool, gate, metric)
         documents = metric("assay_documents_total")
-        behind = pool.submit(ask, "/explain", {"text": "never looked at"})
+        behind = pool.submit(ask, "/explain", {"text": "never scored"})
         for _ in range(30):
             connection = http.client.HTTPConnection(server.host, server.port, timeout=PATIENCE)
             connection.putrequest("POST", "/score")
@@ -93,16 +93,16 @@ def test_what_has_no_room_is_told_to_come_again_and_what_takes_too_long_is_given
 
     until(lambda: metric("assay_requests_in_work") == 0)
     assert ask("/score", document("good"))[0] == 200
-    assert metric("assay_documents_total") - documents <= 2, "nobody waited any more for the rest"
+    assert metric("assay_documents_total") - documents <= 2, "documents whose clients were answered are not scored"
 
 
-def test_an_error_of_the_model_is_answered_500_and_no_text_is_logged(server: ServerProcess, ask: Callable) -> None:
+def test_an_error_of_the_model_gives_500_and_no_text_is_logged(server: ServerProcess, ask: Callable) -> None:
     several = {"documents": [{"id": "a", "text": f"RAISE {MARKER}"}, {"id": "b", "text": f"RAISE {MARKER} too"}]}
 
     for path, content in (("/score", several), ("/explain", {"text": f"RAISE {MARKER}"})):
-        status, said = ask(path, content)
-        assert (status, said["detail"]) == (500, [])
-        assert MARKER not in json.dumps(said)
+        status, answer = ask(path, content)
+        assert (status, answer["detail"]) == (500, [])
+        assert MARKER not in json.dumps(answer)
 
     assert ask("/score", document("good"))[0] == 200
     assert "RuntimeError at assess.py:" in server.log
@@ -110,20 +110,20 @@ def test_an_error_of_the_model_is_answered_500_and_no_text_is_logged(server: Ser
     assert "cannot work on" not in server.log
 
 
-def test_a_server_that_is_told_to_end_finishes_what_it_works_on(
+def test_a_server_that_is_stopped_completes_its_requests(
     server: ServerProcess, ask: Callable, metric: Callable, tmp_path: Path
 ) -> None:
     gate = tmp_path / "go"
     family = [each for each in psutil.Process().children(recursive=True) if runs(each, str(server.bento.path))]
     (worker,) = [each for each in family if runs(each, "_bentoml_impl.worker.service")]
     with ThreadPoolExecutor(1) as pool:
-        asked = held(ask, pool, gate, metric)
+        waiting = held(ask, pool, gate, metric)
         stopping = threading.Thread(target=server.stop)
         stopping.start()
         until(lambda: not any(each.status == psutil.CONN_LISTEN for each in worker.net_connections()))
-        assert not asked.done()
+        assert not waiting.done()
         gate.touch()
-        status, (answer,) = asked.result()
+        status, (answer,) = waiting.result()
         stopping.join(PATIENCE)
 
     assert (status, answer["id"]) == (200, "a")
