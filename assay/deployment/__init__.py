@@ -1,18 +1,20 @@
-"""A version put where clients reach it, replaced without a request lost, taken back: on this machine, in a cluster."""
+"""Deploy a version where clients reach it, replace it without losing a request, roll it back: local or in a cluster."""
 
 from assay.deployment.choose import open_target
 from assay.deployment.local import LocalTarget
-from assay.deployment.settings import SETTINGS, parse_target, target_settings
+from assay.deployment.settings import SETTINGS, parse_target, setting_help, target_settings
 from assay.deployment.smoke import smoke_test
-from assay.deployment.target import Status, Target
+from assay.deployment.target import Deployed, Status, Target
 
 __all__ = [
     "SETTINGS",
+    "Deployed",
     "LocalTarget",
     "Status",
     "Target",
     "open_target",
     "parse_target",
+    "setting_help",
     "smoke_test",
     "target_settings",
 ]

@@ -1,4 +1,4 @@
-"""Which target is meant, from what is given and the environment."""
+"""Open a deployment target from given settings and the environment."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -17,8 +17,9 @@ T = TypeVar("T")
 
 
 def open_target(given: Mapping[str, str | None], registry: str) -> Target:
-    """The target of some SETTINGS, for versions of a registry. Raises InputError for what is no such setting."""
+    """Open the target of given settings, for versions of a registry. Raise InputError if a setting cannot be used."""
     settings = target_settings(given)
+    # Without a given limit each target has its own default.
     within: dict[str, Any] = {"within": _number("within", settings["within"], float)} if settings["within"] else {}
     if settings["target"] == "local":
         folder = settings["folder"] or str(Path(os.environ.get("ASSAY_WORK", "work")) / "deployment")

@@ -1,6 +1,7 @@
-"""The one place that speaks with Kubernetes: one Deployment and its pods, through the official client.
+"""One Deployment of a Kubernetes cluster and its pods, through the official client. No other module imports it.
 
-It is imported where a cluster is spoken with: it takes a second, and fifty megabytes that no other process needs.
+The client is imported inside functions: it takes a second and fifty megabytes, which only a process that calls a
+cluster should spend.
 """
 
 import math
@@ -16,55 +17,55 @@ from assay.errors import InputError
 T = TypeVar("T")
 
 FIRST_PAUSE = 0.5
-"""Seconds before the second try; each further pause is twice as long."""
+"""Seconds before the second try. Each further pause is twice as long."""
 
 
 @dataclass(frozen=True)
 class KubernetesSettings:
-    """Which Deployment of which cluster, and how long to wait for it."""
+    """The Deployment, its cluster, and time limits."""
 
     namespace: str = "assay"
     name: str = "assay-serving"
-    """Of the Deployment and of its Service."""
+    """Name of the Deployment and of its Service."""
     context: str = ""
-    """Of the kubeconfig (default: its current one)."""
+    """Context of the kubeconfig (default: its current one)."""
     kubeconfig: str = ""
-    """File (default: in a pod its service account, else ~/.kube/config)."""
+    """File of the kubeconfig (default: in a pod its service account, else ~/.kube/config)."""
     url: str = ""
-    """How the service is reached from here (default: by its name in the cluster)."""
+    """URL of the service from here (default: its name in the cluster)."""
     within: float = 900.0
-    """Seconds in which a rollout has to be complete; above the Deployment's progressDeadlineSeconds."""
+    """Seconds in which a rollout must be complete; above the Deployment's progressDeadlineSeconds."""
     patience: float = 60.0
-    """Seconds for which a pod may have a trouble that hardly passes, such as an image that cannot be pulled, or the
-    cluster may say that there is no progress."""
+    """Seconds for which a pod may have a problem that rarely passes, such as an image that cannot be pulled, and for
+    which the cluster may report no progress."""
     poll: float = 2.0
-    """Seconds between two looks."""
+    """Seconds between two requests for the state."""
     request_seconds: float = 30.0
-    """For one answer of the API server."""
+    """Seconds for one answer of the API server."""
     attempts: int = 6
-    """Tries of one request, with pauses of half a second, one, two, …"""
+    """Tries of a request, with pauses of 0.5 s, 1 s, 2 s, …"""
 
     def __post_init__(self) -> None:
         for name in ("within", "patience", "poll", "request_seconds", "attempts"):
             if not 0 < getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}", fix="Give a number above 0")
         if not self.namespace or not self.name:
-            raise InputError("no namespace or no name of a Deployment", fix="Name both")
+            raise InputError("the namespace or the name of the Deployment is empty", fix="Give both")
 
 
 class UnreachableError(InputError):
-    """The API server does not answer as it should, again and again."""
+    """The API server failed in every try."""
 
 
 class UnsettledError(Exception):
-    """A change may have been made or not, or somebody else was faster: look again, and decide again."""
+    """The outcome of a change is unknown, or the Deployment changed meanwhile: read it again, and decide again."""
 
 
 class Cluster:
-    """A Deployment."""
+    """One Deployment of a cluster."""
 
     def __init__(self, settings: KubernetesSettings) -> None:
-        """Raises InputError where nothing says how to reach a cluster."""
+        """Raise InputError if no cluster is configured."""
         from kubernetes import client, config
 
         self._settings = settings
@@ -81,39 +82,40 @@ class Cluster:
                 )
         except (config.ConfigException, OSError, TypeError, ValueError) as error:
             raise InputError(
-                f"no way to a cluster is known: {error}",
+                f"no cluster is configured: {error}",
                 where=settings.kubeconfig or "kubeconfig",
-                fix="Name a kubeconfig and a context in it",
+                fix="Name a kubeconfig in KUBECONFIG, and a context in it",
             ) from error
-        configuration.retries = False  # the client would try some requests again by itself, and not say so
+        configuration.retries = False  # the client would repeat some requests by itself, also a change
         api = client.ApiClient(configuration)
         self._apps, self._core = client.AppsV1Api(api), client.CoreV1Api(api)
         self._common = {"namespace": settings.namespace, "_request_timeout": settings.request_seconds}
 
     def look(self) -> Rollout:
-        """Raises InputError where there is no such Deployment; UnreachableError where nobody says so."""
+        """Read the Deployment. Raise InputError if it does not exist, UnreachableError if the API server fails."""
         found = self._try(lambda: self._apps.read_namespaced_deployment(name=self._settings.name, **self._common))
         return Rollout.read(found)
 
     def pods(self, selector: str) -> list[Any]:
-        """V1Pod, in no order. Raises as `look`."""
+        """Return the pods (V1Pod) with these labels, in no order. Raise as `look`."""
         found = self._try(lambda: self._core.list_namespaced_pod(label_selector=selector, **self._common))
         return list(found.items)
 
     def change(self, patch: dict[str, Any]) -> Rollout:
-        """Once. Raises UnsettledError where it is not known to have been made; InputError where it is refused."""
+        """Send a merge patch once. Raise UnsettledError if its outcome is unknown, InputError if it is refused."""
         try:
             found = self._apps.patch_namespaced_deployment(
                 name=self._settings.name, body=patch, _content_type="application/merge-patch+json", **self._common
             )
         except Exception as error:
+            # 409: the resource version in the patch is not the current one.
             if _passes(error) or getattr(error, "status", 0) == 409:
                 raise UnsettledError(_words(error)) from error
             raise self._refused(error) from error
         return Rollout.read(found)
 
     def _try(self, call: Callable[[], T]) -> T:
-        """Again and again where a failure may pass."""
+        """Call, and repeat if the failure may pass. Only for requests that change nothing."""
         for attempt in range(self._settings.attempts):
             try:
                 return call()
@@ -128,19 +130,21 @@ class Cluster:
         ) from last
 
     def _refused(self, error: Exception) -> Exception:
-        """In words that help; what is no answer of the server, unchanged."""
+        """Return an InputError for a refusal of the server, and any other error unchanged."""
         from kubernetes.client import ApiException
 
         if not isinstance(error, ApiException):
             return error
         if error.status == 404:
-            return InputError("there is none", where=self.where, fix="`kubectl apply -k` an overlay first")
-        fix = "The role assay-deployer may do what this needs" if error.status in (401, 403) else ""
+            return InputError(
+                "the Deployment does not exist", where=self.where, fix="`kubectl apply -k` an overlay first"
+            )
+        fix = "Use an account with the role assay-deployer" if error.status in (401, 403) else ""
         return InputError(f"the API server refuses: {_words(error)}", where=self.where, fix=fix)
 
 
 def _passes(error: Exception) -> bool:
-    """Whether the same request may succeed a little later."""
+    """Return True if the same request may succeed a little later."""
     import urllib3
     from kubernetes.client import ApiException
 

@@ -1,9 +1,9 @@
-"""What a pod runs before its server: a version of the registry, verified, packed as the Bento that is served.
+"""Fetch a version from the registry, verify it, and pack it as a Bento: the init container of a pod.
 
     python -m assay.deployment.fetch --registry URL --version VERSION --output FOLDER
 
-Done before, it is not done again: a container that is restarted goes on at once. Each file is compared with what was
-registered; a version that is damaged on its way is no Bento, and a Bento appears when it is complete.
+A version that FOLDER holds already is not fetched again, so that a restarted container starts at once. Each file is
+compared with its registered digest, and a damaged version is refused. FOLDER appears when it is complete.
 """
 
 import argparse
@@ -18,9 +18,13 @@ from assay.serving import Bento, build_bento
 
 
 def fetch(registry: str, version: str, output: Path) -> Bento:
-    """Raises InputError where no version is named, it is not there, or is not what was registered; then nothing new is
-    at `output`."""
+    """Fetch `version` into the folder `output`, and return its Bento.
+
+    Raise InputError if `version` is empty, is not in the registry, or differs from what was registered. `output` is
+    unchanged then.
+    """
     if not version:
+        # The manifests name no version: the first deployment does.
         raise InputError("no version was deployed yet", fix="`assay deploy VERSION --target kubernetes`")
     if (output / "bento.yaml").is_file():
         bento = Bento.open(output)
@@ -32,7 +36,7 @@ def fetch(registry: str, version: str, output: Path) -> Bento:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status 0; 2 after one line that says what was wrong."""
+    """Run the command. Return the exit status: 0, or 2 after one line with the error."""
     parser = argparse.ArgumentParser(prog="assay.deployment.fetch", description=__doc__)
     parser.add_argument("--registry", required=True)
     parser.add_argument("--version", required=True)

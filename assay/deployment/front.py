@@ -1,15 +1,15 @@
-"""The one port that clients know: every request is passed to the server of the moment, of which a file tells.
+"""The public port: pass every request to the current server, which a file names.
 
     python assay/deployment/front.py FOLDER HOST PORT
 
-It imports nothing of the house, and so takes a fiftieth of the memory of a server.
+It imports nothing of `assay`, and so takes a fiftieth of the memory of a server.
 The file is replaced by a rename, and read for each request: a request goes to the old server or to the new one, and
-none is lost. Two servers that share a port by SO_REUSEPORT could do without this process, but the kernel gives each
-some of the connections as soon as it listens, proved or not, and those waiting at one that ends are reset.
+none is lost. Two servers that share a port by SO_REUSEPORT would need no such process. But the kernel gives connections
+to each of them as soon as it listens, checked or not, and resets those that wait at a server that ends.
 
-A connection carries one request. What waits between two requests on a connection that stays open would meet the end of
-its server, and a client cannot tell whether a POST that was cut off has been worked on. So `Connection: close` is put
-into the head of the request, the only part that is looked at; whatever follows passes as it is, both ways.
+A connection carries one request. A connection kept open between two requests would break when its server ends, and a
+client cannot tell whether a POST that broke off has been worked on. So `Connection: close` is written into the head of
+the request, the only part that is read; everything else passes unchanged, both ways.
 """
 
 import asyncio
@@ -24,20 +24,22 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 
 RECORD = "front.json"
-"""Of this process: host, port, and who it is."""
+"""File with the host, the port and the identity of this process."""
 ROUTE = "serving.json"
-"""What serves; written by deployments."""
+"""File with the current server, written by deployments."""
 HEAD_BYTES = 64 * 1024
+"""Largest head of a request."""
 HEAD_SECONDS = 30.0
-"""In which a client has to say what it wants."""
+"""Seconds in which a client must send the head."""
 CONNECT_SECONDS = 5.0
-"""For which a server that does not answer is tried again, which is never long: a dead one refuses at once."""
+"""Seconds for connecting to a server. A dead server refuses at once, so this rarely matters."""
 CHUNK = 64 * 1024
+"""Bytes that are passed on at once."""
 CONNECTION = re.compile(rb"(?im)^(?:connection|keep-alive|proxy-connection)[ \t]*:.*\r\n")
 
 
 def port_of(folder: Path) -> int | None:
-    """Where the server of the moment listens; None where nothing is served."""
+    """Return the port of the current server, or None if nothing is served."""
     try:
         return int(json.loads((folder / ROUTE).read_text(encoding="utf-8"))["server"]["port"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -45,14 +47,14 @@ def port_of(folder: Path) -> int | None:
 
 
 class Front:
-    """Passes requests on; for one event loop."""
+    """Pass requests on; for one event loop."""
 
     def __init__(self, upstream: Callable[[], int | None]) -> None:
-        """`upstream` gives the port for each request."""
+        """`upstream` is called for each request and returns the port of the server."""
         self._upstream = upstream
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
+        """Serve one connection."""
         try:
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HEAD_SECONDS)
         except asyncio.LimitOverrunError:
@@ -65,22 +67,22 @@ class Front:
         if server is None:
             await _refuse(writer, b"503 Service Unavailable", b"nothing is served here at the moment")
             return
-        answers, asks = server
+        upstream_reader, upstream_writer = server
         line, _, fields = head.partition(b"\r\n")
-        asks.write(line + b"\r\nConnection: close\r\n" + CONNECTION.sub(b"", fields))
-        asking = asyncio.create_task(_pass(reader, asks))
+        upstream_writer.write(line + b"\r\nConnection: close\r\n" + CONNECTION.sub(b"", fields))
+        sending = asyncio.create_task(_pass(reader, upstream_writer))
         try:
-            # The answer may be complete before the request is: a body that is too large is not read to its end.
-            await _pass(answers, writer)
+            # The answer may be complete before the request is: a server does not read the whole of a too large body.
+            await _pass(upstream_reader, writer)
         finally:
-            asking.cancel()
+            sending.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await asking
-            await _close(asks)
+                await sending
+            await _close(upstream_writer)
             await _close(writer)
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
-        """To the server of the moment, which may be another one with each try: nothing was sent yet."""
+        """Connect to the current server. If the route changes meanwhile, try the next server: nothing was sent yet."""
         deadline = asyncio.get_running_loop().time() + CONNECT_SECONDS
         while asyncio.get_running_loop().time() < deadline:
             port = self._upstream()
@@ -88,13 +90,14 @@ class Front:
                 return None
             with contextlib.suppress(OSError, TimeoutError):
                 return await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), CONNECT_SECONDS)
+            # The same port still: this server is dead, and no deployment is replacing it.
             if port == self._upstream():
                 return None
         return None
 
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Bytes as they come, at the pace of whoever takes them."""
+    """Copy bytes as they arrive, at the speed of the receiver."""
     with contextlib.suppress(OSError):
         while data := await reader.read(CHUNK):
             writer.write(data)
@@ -117,7 +120,7 @@ async def _close(writer: asyncio.StreamWriter) -> None:
 
 
 async def run_front(folder: Path, host: str, port: int) -> None:
-    """Until SIGTERM; then no new requests, and those under way to their end. Raises OSError where the port is taken."""
+    """Serve until SIGTERM, then complete the requests under way. Raise OSError if the port is taken."""
     front, stop = Front(lambda: port_of(folder)), asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     working: set[asyncio.Task[None]] = set()
@@ -128,6 +131,7 @@ async def run_front(folder: Path, host: str, port: int) -> None:
         task.add_done_callback(working.discard)
 
     server = await asyncio.start_server(accept, host, port, limit=HEAD_BYTES, backlog=1024)
+    # Written once the port is open: whoever reads the record may connect.
     own = psutil.Process()
     fields = {"host": host, "port": port, "process": {"pid": own.pid, "started": own.create_time()}}
     partial = folder / f".{RECORD}.{own.pid}"

@@ -1,7 +1,7 @@
-"""A cluster as a target: the image stays, the pods' init container fetches another version (`fetch`).
+"""A cluster as a target: the image stays the same, and the init container of the pods fetches a version (`fetch`).
 
-The Deployment of infra/kubernetes never has fewer ready pods than it should (maxUnavailable 0), and a pod is ready when
-its golden documents came out right: the old version serves until the new one has proved itself, whatever happens here.
+The Deployment of infra/kubernetes never has too few ready pods (maxUnavailable 0), and a pod is ready only after its
+golden documents passed. So the old version serves until the new one is ready, even if this process dies.
 """
 
 import time
@@ -14,20 +14,20 @@ from assay.errors import InputError
 
 
 class _GaveUpError(Exception):
-    """A rollout will not come to its end; the message says why."""
+    """A rollout will not complete. The message is the reason."""
 
 
 class KubernetesTarget:
-    """See `Target`. What is not known after a failure is said to be unknown, and found out by the same command."""
+    """See `Target`. An unknown outcome is reported as unknown; the same command, run again, completes it."""
 
     def __init__(self, settings: KubernetesSettings) -> None:
-        """Raises InputError where no cluster is known."""
+        """Raise InputError if no cluster is configured."""
         self._settings = settings
         self._cluster = Cluster(settings)
         self.url = settings.url or f"http://{settings.name}.{settings.namespace}.svc"
 
     def deploy(self, version: str) -> Deployed:
-        """See `Target`. Raises InputError where the Deployment is missing, paused, or cannot be changed."""
+        """See `Target`. Raise InputError if the Deployment is missing, paused, or cannot be changed."""
         log = Log()
 
         def decide(now: Rollout) -> History | None:
@@ -35,21 +35,21 @@ class KubernetesTarget:
 
         before = self._cluster.look()
         if before.history.wanted == version and before.complete:
-            log.tell(f"{version} serves already")
+            log.add(f"{version} serves already")
             return Deployed(version, before.history.previous, False, self.url, log.events)
         self._change(decide)
-        log.tell(f"{self._cluster.where} is to serve {version}")
+        log.add(f"{self._cluster.where} is to serve {version}")
         try:
             done = self._wait(version, log)
         except UnreachableError as error:
             raise self._unknown(version, error) from error
         except _GaveUpError as error:
-            log.tell(f"{version} is given up: {error}")
+            log.add(f"{version} is abandoned: {error}")
             raise self._restore(version, str(error), log) from error
         return Deployed(version, done.history.previous, True, self.url, log.events)
 
     def rollback(self) -> Deployed:
-        """See `Target`. A version that is still on its way is given up."""
+        """See `Target`. A rollout that is still under way is abandoned."""
         log = Log()
 
         def decide(now: Rollout) -> History | None:
@@ -57,16 +57,16 @@ class KubernetesTarget:
                 return None
             if not now.history.previous:
                 raise InputError(
-                    "there is no version to go back to", where=self._cluster.where, fix="Deploy one by its name"
+                    "there is no version to roll back to", where=self._cluster.where, fix="Deploy one by its name"
                 )
             return now.history.back()
 
         before = self._cluster.look()
         if before.history.left and before.complete:
-            log.tell(f"{before.history.wanted} serves again already")
+            log.add(f"{before.history.wanted} serves again already")
             return Deployed(before.history.wanted, "", False, self.url, log.events)
         version = self._change(decide).history.wanted
-        log.tell(f"{self._cluster.where} is to serve {version} again")
+        log.add(f"{self._cluster.where} is to serve {version} again")
         try:
             self._wait(version, log)
         except UnreachableError as error:
@@ -74,7 +74,7 @@ class KubernetesTarget:
         except _GaveUpError as error:
             now = self._cluster.look()
             raise FailedDeploymentError(
-                f"{version} does not come back: {error}. {now.available} pods are ready",
+                f"{version} could not be restored: {error}. {now.available} pods are ready",
                 version=version,
                 serving=before.history.wanted if now.available else "",
                 where=self._cluster.where,
@@ -94,17 +94,17 @@ class KubernetesTarget:
             return Status("down", "", previous, "", f"no pod is ready: {words}")
         if now.proved:
             return Status("degraded", wanted, previous, self.url, words)
-        return Status("moving", previous, previous, self.url, f"on the way to {wanted}: {words}")
+        return Status("moving", previous, previous, self.url, f"the rollout of {wanted} is under way: {words}")
 
     def _change(self, decide: Callable[[Rollout], History | None]) -> Rollout:
-        """Make what is wanted so, deciding anew whenever somebody was faster or an answer was lost on its way."""
+        """Apply the history that `decide` returns. Decide again if the Deployment changed or an answer was lost."""
         last = ""
         for attempt in range(self._settings.attempts):
             now = self._cluster.look()
             history = decide(now)
             if now.paused:
                 raise InputError(
-                    "it is paused",
+                    "the rollout is paused",
                     where=self._cluster.where,
                     fix=f"`kubectl rollout resume deployment/{self._settings.name}`",
                 )
@@ -116,32 +116,32 @@ class KubernetesTarget:
                 last = str(error)
             time.sleep(FIRST_PAUSE * 2**attempt)
         raise UnreachableError(
-            f"it could not be changed in {self._settings.attempts} tries: {last}",
+            f"the Deployment could not be changed in {self._settings.attempts} tries: {last}",
             where=self._cluster.where,
-            fix="What serves is what served; run the same command again",
+            fix="The previous version still serves; run the same command again",
         )
 
     def _wait(self, version: str, log: Log) -> Rollout:
-        """Until every pod is of that version. Raises _GaveUpError with the reason where that will not be."""
-        deadline, hopeless_since, told = time.monotonic() + self._settings.within, 0.0, ""
+        """Wait until every pod has that version. Raise _GaveUpError with the reason if that will not happen."""
+        deadline, hopeless_since, printed = time.monotonic() + self._settings.within, 0.0, ""
         while True:
             now = self._cluster.look()
             if now.history.wanted != version:
                 raise InputError(
-                    f"{version} was waited for, and somebody else asked for {now.history.wanted or 'none'} meanwhile",
+                    f"{version} was replaced during its rollout: {now.history.wanted or 'no version'} is wanted now",
                     where=self._cluster.where,
-                    fix="Check what is there now, and decide again",
+                    fix="Check `assay deployment status`, and decide again",
                 )
-            if (words := now.in_words()) != told:
-                log.tell(words)
-                told = words
+            if (words := now.in_words()) != printed:
+                log.add(words)
+                printed = words
             if now.complete:
                 return now
             found = self._troubles(now)
-            why = "; ".join(each.words for each in found) or now.message or "its pods do not get ready"
+            why = "; ".join(each.words for each in found) or now.message or "its pods do not become ready"
             if now.failed:
-                why = f"no progress in the Deployment's time: {why}"
-            # Of a rollout that follows a failed one the cluster says for a moment what it said of that one.
+                why = f"no progress within progressDeadlineSeconds: {why}"
+            # After a failed rollout the cluster reports that failure of the next one, too, for a moment.
             if not (now.failed or any(each.hopeless for each in found)):
                 hopeless_since = 0.0
             elif not hopeless_since:
@@ -156,7 +156,7 @@ class KubernetesTarget:
         return troubles(self._cluster.pods(now.selector), now.history.wanted)
 
     def _restore(self, version: str, why: str, log: Log) -> InputError:
-        """Take a version back that failed; the error to raise says what serves then."""
+        """Roll a failed version back. Return the error to raise, which names the version that serves then."""
 
         def decide(now: Rollout) -> History | None:
             return now.history.back() if now.history.wanted == version else None
@@ -171,11 +171,11 @@ class KubernetesTarget:
                 self._wait(serving, log)
                 outcome = f"{serving} was restored and serves"
         except (_GaveUpError, InputError) as error:
-            outcome = f"it could not be taken back for certain: {error}"
+            outcome = f"its rollback is not confirmed: {error}"
             if serving:
-                outcome = f"{serving} was asked for again, but is not complete: {error}"
-            fix = "Its ready pods of before serve on; `assay deployment status` says how it is, `rollback` tries again"
-        log.tell(outcome)
+                outcome = f"the rollback to {serving} has begun, but is not complete: {error}"
+            fix = "The pods that were ready still serve. Check `assay deployment status`, and try `rollback` again"
+        log.add(outcome)
         return FailedDeploymentError(
             f"version {version} was not deployed, {outcome}. Why: {why}",
             version=version,
@@ -186,6 +186,6 @@ class KubernetesTarget:
 
     def _unknown(self, version: str, error: UnreachableError) -> InputError:
         return UnreachableError(
-            f"{version} is on its way, and whether it came to serve is not known: {error}",
-            fix="Its old pods serve until it is ready; run the same command again",
+            f"the rollout of {version} has begun, and its outcome is unknown: {error}",
+            fix="The old pods serve until it is ready; run the same command again",
         )

@@ -1,10 +1,10 @@
-"""This machine as a target: a server process a version, and one front that holds the port that clients know.
+"""This machine as a target: one server process a version, and one front at the public port.
 
-FOLDER/serving.json   what serves, and what served before (`route`)
+FOLDER/serving.json   the serving version and the history (`route`)
 FOLDER/front.json     the process at the public port (`front`)
 FOLDER/servers/       a file and a log for each server process (`runner`)
-FOLDER/bentos/        what they serve from
-FOLDER/lock           held by the one deployment at work
+FOLDER/bentos/        the Bento of each version
+FOLDER/lock           held by the running deployment
 """
 
 import fcntl
@@ -15,7 +15,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from http.client import HTTPException
 from pathlib import Path
 
 import assay
@@ -32,44 +31,45 @@ from assay.storage import clear_disk_errors
 
 @dataclass(frozen=True)
 class LocalSettings:
-    """How this machine serves. Limits and tokens of the service come from the environment, as for `assay serve`."""
+    """Settings of this machine. Limits and tokens of the service come from the environment, as for `assay serve`."""
 
     folder: Path
-    """Where the state lies."""
+    """Folder of the state."""
     registry: str
-    """Folder or URL that versions come from."""
+    """Folder or URL of the registry."""
     host: str = "127.0.0.1"
     """Address of the public port."""
     port: int = 3000
-    """That clients know."""
+    """Public port, which clients use."""
     within: float = 180.0
-    """Seconds in which a new server has to be ready."""
+    """Seconds in which a new server must be ready."""
     drain: float = 65.0
-    """Seconds that the old server is given for the requests that it has; a little above their own limit."""
+    """Seconds for the old server to complete its requests; a little above the default limit of a request."""
 
     def __post_init__(self) -> None:
         if not 0 < self.port < 65536:
             raise InputError(f"there is no port {self.port}", fix="Give a number from 1 to 65535")
         if not (0 < self.within < math.inf and 0 < self.drain < math.inf):
-            raise InputError(f"limits of {self.within} and {self.drain} s", fix="Give seconds above 0")
+            raise InputError(f"limits of {self.within} s and {self.drain} s", fix="Give seconds above 0")
 
 
 class LocalTarget:
-    """See `Target`. The new server is checked before traffic moves; the old one goes when its requests are answered."""
+    """See `Target`. A new server is checked before requests move to it. The old one ends after its last request."""
 
     def __init__(self, settings: LocalSettings) -> None:
+        # Absolute, because the servers run in another folder.
         self._settings = replace(settings, folder=settings.folder.absolute())
         self._folder = self._settings.folder
         self._servers = self._folder / "servers"
 
     @property
     def url(self) -> str:
-        """Where clients find it."""
+        """URL for clients."""
         host = "127.0.0.1" if self._settings.host == "0.0.0.0" else self._settings.host
         return f"http://{host}:{self._settings.port}"
 
     def deploy(self, version: str) -> Deployed:
-        """See `Target`. Raises InputError, too, where another deployment is at work or there is no such version."""
+        """See `Target`. Raise InputError also if another deployment is running, or if the version does not exist."""
         with self._alone() as route:
             name = Registry(self._settings.registry).get(version).name
             log = Log()
@@ -78,19 +78,19 @@ class LocalTarget:
             return self._serve(route, route.history.forward(name), log, fresh=True)
 
     def rollback(self) -> Deployed:
-        """See `Target`. It serves from the very files from which it served before, where they are still there."""
+        """See `Target`. The restored version uses the same Bento as before, if it still exists."""
         with self._alone() as route:
             log = Log()
             if route.history.left and route.history.wanted:
                 return self._keep(route, log)
             if not route.history.previous:
                 raise InputError(
-                    "there is no version to go back to", where=str(self._folder), fix="Deploy one by its name"
+                    "there is no version to roll back to", where=str(self._folder), fix="Deploy one by its name"
                 )
             return self._serve(route, route.history.back(), log, fresh=False)
 
     def status(self) -> Status:
-        """See `Target`: what the processes are and what the public port answers, not what files say of them."""
+        """See `Target`. It checks the processes and calls the public port; files alone may be out of date."""
         route, front = Route.read(self._folder), FrontRecord.read(self._folder)
         wanted, previous = route.history.wanted, route.history.previous
         if not wanted or route.server is None:
@@ -102,13 +102,13 @@ class LocalTarget:
         if front is None:
             return Status("down", "", previous, "", f"the process at the public port has ended; {again}")
         url = f"http://{'127.0.0.1' if front.host == '0.0.0.0' else front.host}:{front.port}"
-        said = _ready(url)
-        if said != wanted:
-            return Status("degraded", "", previous, url, f"{wanted} should serve at {url}, which says: {said}")
+        found = _ready(url)
+        if found != wanted:
+            return Status("degraded", "", previous, url, f"{wanted} should serve at {url}, which answers: {found}")
         return Status("serving", wanted, previous, url, f"{wanted} serves at {url}")
 
     def stop(self) -> None:
-        """Serve nothing any more. What was deployed is remembered. Nothing where nothing is served."""
+        """End the front and all servers. The history is kept. Do nothing if nothing is served."""
         with self._alone() as route:
             Route(route.history, None).write(self._folder)
             front = FrontRecord.read(self._folder)
@@ -118,7 +118,7 @@ class LocalTarget:
 
     @contextmanager
     def _alone(self) -> Iterator[Route]:
-        """The only deployment at work in this folder, and what it finds: leftovers of a killed one are ended first."""
+        """Lock the folder, end servers that a killed deployment left, and yield the current route."""
         with clear_disk_errors(self._servers):
             self._servers.mkdir(parents=True, exist_ok=True)
         with (self._folder / "lock").open("ab") as lock:
@@ -126,39 +126,39 @@ class LocalTarget:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise InputError(
-                    "another deployment is at work", where=str(self._folder), fix="Wait for its end, and look again"
+                    "another deployment is running", where=str(self._folder), fix="Wait until it ends, and try again"
                 ) from error
             route = Route.read(self._folder)
             self._end_others(route.server)
             yield route
 
     def _keep(self, route: Route, log: Log) -> Deployed:
-        """What is wanted already: nothing to do while it answers, else it is started again."""
+        """Handle a version that is wanted already: do nothing if it answers, else start it again."""
         if self.status().state == "serving":
-            log.tell(f"{route.history.wanted} serves already")
+            log.add(f"{route.history.wanted} serves already")
             return Deployed(route.history.wanted, route.history.previous, False, self.url, log.events)
         return self._serve(route, route.history, log, fresh=False)
 
     def _serve(self, route: Route, history: History, log: Log, *, fresh: bool) -> Deployed:
-        """Start, check, move the traffic, end the old one. On any failure the old one goes on as if nothing was."""
+        """Start a server, check it, move requests to it, end the old one. After a failure the old one still serves."""
         version, old = history.wanted, route.server if route.server and route.server.process.alive else None
         environment = self._environment(route.server)
         first = FrontRecord.read(self._folder) is None
         try:
             front = start_front(self._folder, self._settings.host, self._settings.port)
             bento = self._bento(version, fresh=fresh)
-            log.tell(f"version {version} is packed")
+            log.add(f"version {version} is packed")
             server = start_server(self._servers, bento, environment, self._settings.within)
-            log.tell(f"its server is ready on port {server.port}")
+            log.add(f"the server is ready on port {server.port}")
             report = check_running(bento, f"http://127.0.0.1:{server.port}", token=environment[CHECK_TOKEN])
             report.require()
-            log.tell(f"{report.documents} golden documents: off by {report.worst:.2g} of {report.tolerance:g} labels")
+            log.add(f"{report.documents} golden documents: off by {report.worst:.2g} of {report.tolerance:g} labels")
             Route(history, server).write(self._folder)
-            if (said := _ready(self.url)) != version:
-                raise InputError(f"the public port does not reach it, but says: {said}", where=self.url)
-            log.tell(f"requests to {self.url} go to it")
+            if (found := _ready(self.url)) != version:
+                raise InputError(f"the public port does not reach the new server; it answers: {found}", where=self.url)
+            log.add(f"requests to {self.url} go to the new server")
         except BaseException as error:
-            # Back in one step, also when stopped by hand: requests find the old one, and the new one ends.
+            # BaseException, because Ctrl-C must also restore the old route. Then the new server ends.
             left = version if version != route.history.wanted and fresh else route.history.left
             Route(replace(route.history, left=left), old).write(self._folder)
             self._end_others(old)
@@ -167,33 +167,34 @@ class LocalTarget:
             if not isinstance(error, InputError):
                 raise
             serving = route.history.wanted if old else ""
-            rest = f"{serving} goes on serving" if old else "nothing is served"
-            log.tell(f"version {version} does not serve; {rest}")
+            rest = f"{serving} still serves" if old else "nothing is served"
+            log.add(f"version {version} does not serve; {rest}")
             raise FailedDeploymentError(
                 f"version {version} was not deployed, {rest}: {error}", version=version, serving=serving
             ) from error
         if old:
             if not front.wait_left(old.port, self._settings.drain):
-                log.tell("the old server still had requests when its time was over")
+                log.add(f"the old server still had requests after {self._settings.drain:g} s")
             self._end_others(server)
-            log.tell(f"the server of {old.version} has ended")
+            log.add(f"the server of {old.version} has ended")
         self._tidy(history)
         return Deployed(version, history.previous, True, self.url, log.events)
 
     def _environment(self, old: Server | None) -> dict[str, str]:
-        """Of a new server. Raises InputError where it would be open to all and the old one is not."""
+        """Return the environment of a new server. Raise InputError if it would be open and the old one is not."""
         settings = ServeSettings.read({name: value for name, value in os.environ.items() if name.startswith(PREFIX)})
         if old and old.guarded and not (settings.tokens or settings.tokens_file):
             raise InputError(
-                "what serves now asks for a token, and this would not",
+                "the serving version requires a token, and the new one would not",
                 where=f"{PREFIX}TOKENS, {PREFIX}TOKENS_FILE",
-                fix="Set one of them; or `assay deployment stop` first, if everybody may ask",
+                fix="Set one of them. To open the service to all, run `assay deployment stop` first",
             )
         code = str(Path(assay.__file__).parents[1])
+        # A random token for each server: the check calls it before clients can.
         return {**os.environ, "PYTHONPATH": code, "PYTHONWARNINGS": "ignore", CHECK_TOKEN: secrets.token_hex(24)}
 
     def _bento(self, version: str, *, fresh: bool) -> Bento:
-        """`fresh`: packed anew, with the code as it is now."""
+        """Return the Bento of a version. `fresh`: pack it again with the current code, even if a Bento exists."""
         place = self._folder / "bentos" / version
         if not fresh and (place / "bento.yaml").is_file():
             return Bento.open(place)
@@ -203,7 +204,7 @@ class LocalTarget:
             return build_bento(model, registered.name, place, created=registered.created, replace=True)
 
     def _end_others(self, kept: Server | None) -> None:
-        """End all servers of this folder but one, at once, and forget those that ended."""
+        """End all servers of this folder except `kept`, and remove their files."""
         for file in sorted(self._servers.glob("*.json")):
             server = Server.read(file)
             if server and kept and server.process == kept.process:
@@ -214,17 +215,18 @@ class LocalTarget:
             file.with_suffix(".log").unlink(missing_ok=True)
 
     def _tidy(self, history: History) -> None:
-        """Only what serves and what `rollback` would restore keeps its files."""
+        """Remove the Bentos of all versions except the serving one and the one that `rollback` would restore."""
         kept = {history.wanted, history.previous}
         for place in (self._folder / "bentos").iterdir():
+            # Hidden folders are Bentos that are being staged.
             if place.name not in kept and not place.name.startswith("."):
                 shutil.rmtree(place, ignore_errors=True)
 
 
 def _ready(url: str) -> str:
-    """The version that is ready there; else what is said instead."""
+    """Return the version that is ready at a URL, or else its answer or the error."""
     try:
         status, content = ask(url, "/readyz", timeout=10)
-    except (OSError, HTTPException) as error:
+    except OSError as error:
         return str(error) or type(error).__name__
     return str(content["version"]) if status == 200 and isinstance(content, dict) else f"{status} {content}"

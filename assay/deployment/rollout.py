@@ -1,11 +1,11 @@
-"""What a Kubernetes Deployment says of itself, as this house reads it. Pure: no cluster is needed to think about it.
+"""The state of a Kubernetes Deployment, read from its fields. Nothing here calls a cluster.
 
-Which versions were deployed stands in annotations of the Deployment, the wanted one in an annotation of its pods:
+The deployed versions are in annotations of the Deployment, the wanted one is in an annotation of its pods:
 
     metadata.annotations:                assay/history: "<version> <version>"   assay/left: <version>
     spec.template.metadata.annotations:  assay/version: <version>
 
-One patch changes them together, so that no state in between can be left by a command that dies.
+One patch changes them together, so that a command that dies leaves no state in between.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ HOPELESS = {
     *("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"),
     *("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CrashLoopBackOff"),
 }
-"""Why a container waits that will hardly start by itself."""
+"""Reasons of waiting containers that rarely start by themselves."""
 
 
 @dataclass(frozen=True)
@@ -28,25 +28,28 @@ class Rollout:
 
     history: History
     resource_version: str
-    """A change that was decided on this is refused once somebody else changed it."""
+    """Version of the object. A patch with it is refused after another change."""
     observed: bool
-    """Whether the rest speaks of the present wish, and not of the one before."""
+    """True if the other fields describe the current specification, and not the previous one."""
     reason: str
-    """Of its condition Progressing."""
+    """Reason of the condition Progressing."""
     message: str
+    """Message of the condition ReplicaFailure, such as an exceeded quota; empty if there is none."""
     replicas: int
-    """Pods wanted."""
+    """Wanted number of pods."""
     updated: int
-    """Pods of the wanted version, of `total`; `available`: pods of any version that are ready."""
+    """Pods of the wanted version."""
     available: int
+    """Pods of any version that are ready."""
     total: int
+    """Pods of any version."""
     paused: bool
     selector: str
-    """Labels of its pods."""
+    """Label selector of the pods."""
 
     @classmethod
     def read(cls, found: Any) -> "Rollout":
-        """Of a V1Deployment. What people did to the pods by other means, such as `kubectl rollout undo`, counts."""
+        """Read a V1Deployment. Changes by other means, such as `kubectl rollout undo`, are respected."""
         status = found.status
         conditions = {each.type: each for each in (status.conditions or [])}
         progress = conditions.get("Progressing")
@@ -71,30 +74,33 @@ class Rollout:
 
     @property
     def complete(self) -> bool:
-        """Every pod is of the wanted version, and ready; as `kubectl rollout status` has it."""
+        """Return True if every pod has the wanted version and is ready, as in `kubectl rollout status`."""
         return self.observed and self.replicas == self.updated == self.total == self.available > 0
 
     @property
     def proved(self) -> bool:
-        """Whether the wanted version has been complete at any time."""
+        """Return True if the rollout of the wanted version has been complete at any time."""
         return self.complete or (self.observed and self.reason == "NewReplicaSetAvailable")
 
     @property
     def failed(self) -> bool:
-        """Whether the cluster has given up waiting for progress."""
+        """Return True if the cluster reports that the rollout exceeded its deadline."""
         return self.observed and self.reason == "ProgressDeadlineExceeded"
 
     def in_words(self) -> str:
-        """How far it is."""
+        """Return the progress as a sentence."""
         if not self.observed:
-            return "the cluster has not begun"
-        return f"{self.updated} of {self.replicas} pods are of {self.history.wanted}, {self.available} of all are ready"
+            return "the rollout has not begun"
+        return (
+            f"{self.updated} of {self.replicas} pods have {self.history.wanted}, {self.available} pods in all are ready"
+        )
 
     def changed(self, history: History) -> dict[str, Any]:
-        """The merge patch to another history; it holds only while nobody else changes the Deployment."""
+        """Return the merge patch to another history. The cluster refuses it if the Deployment changed meanwhile."""
         return {
             "metadata": {
                 "resourceVersion": self.resource_version,
+                # In a merge patch None removes a key.
                 "annotations": {HISTORY: " ".join(history.versions) or None, LEFT: history.left or None},
             },
             "spec": {"template": {"metadata": {"annotations": {VERSION: history.wanted or None}}}},
@@ -102,25 +108,26 @@ class Rollout:
 
 
 def seen(history: History, meant: str) -> History:
-    """The history in the light of what is wanted in truth."""
+    """Correct a history by `meant`, the version in the annotation of the pods, which decides what runs."""
     if meant == history.wanted:
         return history
     if meant in history.versions:
+        # An undo by other means: the versions after it are undone.
         return History(history.versions[: history.versions.index(meant) + 1], left=history.wanted)
     return history.forward(meant) if meant else History(left=history.wanted)
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why a pod is not ready."""
+    """A problem of a pod that is not ready."""
 
     words: str
     hopeless: bool
-    """Whether it will hardly pass by itself."""
+    """True if it rarely passes by itself."""
 
 
 def troubles(pods: Iterable[Any], version: str) -> list[Trouble]:
-    """Of the pods (V1Pod) of a version; each different one once."""
+    """Return the problems of the pods (V1Pod) of a version, each different one once."""
     found: dict[str, Trouble] = {}
     for pod in pods:
         if (pod.metadata.annotations or {}).get(VERSION) != version or pod.status is None:
@@ -130,12 +137,14 @@ def troubles(pods: Iterable[Any], version: str) -> list[Trouble]:
             if waiting is None or waiting.reason in (None, "PodInitializing", "ContainerCreating"):
                 continue
             ended = each.last_state.terminated if each.last_state else None
-            said = (ended.message if ended and ended.message else waiting.message) or ""
-            last = [line.strip() for line in said.splitlines() if line.strip()][-1:]
+            # The last line of a container that ended, such as an error of `fetch`, explains more than "back-off".
+            message = (ended.message if ended and ended.message else waiting.message) or ""
+            last = [line.strip() for line in message.splitlines() if line.strip()][-1:]
             words = f"{each.name}: {': '.join([waiting.reason, *last])}"
             found[words] = Trouble(words, waiting.reason in HOPELESS)
         for condition in pod.status.conditions or []:
             if condition.type == "PodScheduled" and condition.status == "False":
-                words = f"no node takes it: {condition.message}"
+                words = f"no node has room for it: {condition.message}"
+                # A cluster with an autoscaler may add a node.
                 found[words] = Trouble(words, False)
     return list(found.values())

@@ -1,4 +1,4 @@
-"""What serves on this machine and what served before: one file, whose replacement moves the traffic."""
+"""The state of a local deployment: one file, whose replacement moves the requests to another server."""
 
 import contextlib
 import json
@@ -9,52 +9,48 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 
 from assay.deployment.front import RECORD, ROUTE
-from assay.deployment.identity import Identity, Server
+from assay.deployment.identity import Identity, Server, read_record
 from assay.deployment.target import History
 from assay.errors import InputError
-from assay.storage import staged_file
+from assay.storage import parse_json, staged_file
 
 SETTLED = 0.3
-"""Seconds without any connection from which a server counts as left: in which a request that was to go there would
-have got there."""
+"""Seconds without a connection to a server after which the front has left it. A request that read the old route
+shortly before its replacement connects within that time."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """Read by the front for every request, written by deployments. History and address change in one step."""
+    """The serving server and the history, written by deployments and read by the front for each request.
+
+    Both are in one file, so that they change in one step.
+    """
 
     history: History
     server: Server | None
-    """None where it was stopped."""
+    """The server that gets the requests; None if the deployment was stopped."""
 
     def write(self, folder: Path) -> None:
-        """From now on requests go there."""
+        """Write the route. From then on requests go to its server."""
         with staged_file(folder / ROUTE) as file:
             file.write_text(json.dumps(asdict(self)), encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> "Route":
-        """An empty one where nothing was deployed. Raises InputError for a file that cannot be read."""
+        """Read the route, or return an empty one if nothing was deployed. Raise InputError if the file is damaged."""
+        what, fix = "the state of the deployment", "Remove it, end the servers of that folder, and deploy again"
         try:
-            fields = json.loads((folder / ROUTE).read_text(encoding="utf-8"))
-            history = History(tuple(fields["history"]["versions"]), fields["history"]["left"])
-            server = fields["server"]
-            if server:
-                server = Server(**{**server, "process": Identity(**server["process"])})
-            return cls(history, server)
+            text = (folder / ROUTE).read_bytes()
         except FileNotFoundError:
             return cls(History(), None)
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise InputError(
-                f"the state of the deployment cannot be read: {error}",
-                where=str(folder / ROUTE),
-                fix="Remove it, end the servers of that folder, and deploy again",
-            ) from error
+        except OSError as error:
+            raise InputError(f"{what} cannot be read: {error}", where=str(folder / ROUTE), fix=fix) from error
+        return parse_json(cls, text, what=what, where=str(folder / ROUTE), fix=fix)
 
 
 @dataclass(frozen=True)
 class FrontRecord:
-    """The process at the public port, as it says itself."""
+    """The process at the public port, as it reports itself (`assay.deployment.front`)."""
 
     host: str
     port: int
@@ -62,16 +58,12 @@ class FrontRecord:
 
     @classmethod
     def read(cls, folder: Path) -> "FrontRecord | None":
-        """The one that lives; None where none does."""
-        try:
-            fields = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-            front = cls(fields["host"], fields["port"], Identity(**fields["process"]))
-        except (OSError, ValueError, TypeError, KeyError):
-            return None
-        return front if front.process.alive else None
+        """Return the record of the front, or None if no front is alive."""
+        front = read_record(cls, folder / RECORD)
+        return front if front and front.process.alive else None
 
     def wait_left(self, port: int, within: float) -> bool:
-        """Until no request is under way to the server at `port` any more; whether that was so in time."""
+        """Wait until the front has no request at the server on `port`. Return False if it has one after `within` s."""
         deadline, quiet_since = time.monotonic() + within, time.monotonic()
         while time.monotonic() < deadline:
             if self._busy(port):
@@ -82,6 +74,7 @@ class FrontRecord:
         return False
 
     def _busy(self, port: int) -> bool:
+        """Return True if the front is connected to `port`: it opens one connection for each request."""
         process = self.process.process()
         with contextlib.suppress(psutil.Error):
             connections = process.net_connections("tcp4") if process else []

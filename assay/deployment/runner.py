@@ -1,9 +1,9 @@
-"""A server that stays when the command that started it is done.
+"""A server that outlives the command that started it.
 
     python -m assay.deployment.runner FOLDER BENTO
 
-Its file in FOLDER says who it is and how it is. It ends on SIGTERM, after the requests in work; its server ends with it
-even where it is killed.
+It writes its identity and its state to a file in FOLDER. It ends on SIGTERM, after the requests in work. Its server
+ends with it, even if it is killed.
 """
 
 import os
@@ -17,17 +17,18 @@ from assay.errors import InputError
 from assay.serving import PREFIX, ServerProcess, ServeSettings
 
 CHECK_TOKEN = "ASSAY_CHECK_TOKEN"
-"""One more token, of the command that wants to check this server before others can reach it."""
+"""Environment variable with a further token, for the command that checks the server before clients reach it."""
 
 
 def main(folder: Path, bento: Path) -> int:
-    """Exit status: 0 where it was told to end, else 1."""
+    """Run the server. Return 1 when it ends by itself or cannot start; SIGTERM exits with status 0."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     environment = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
     server = None
     try:
         settings = ServeSettings.read(environment)
         guarded = bool(settings.tokens or settings.tokens_file)
+        # A server without tokens is open: the token of the check would close it.
         if guarded:
             tokens = (*settings.tokens, os.environ[CHECK_TOKEN])
             environment[f"{PREFIX}TOKENS"] = ",".join(tokens)

@@ -1,4 +1,4 @@
-"""How a deployment target is described, for whoever offers the settings before a target is opened."""
+"""Settings of a deployment target. Commands and workflows offer them before a target is opened."""
 
 import os
 from collections.abc import Mapping
@@ -7,20 +7,25 @@ from assay.errors import InputError
 
 SETTINGS = {
     "target": ("local or kubernetes", "local"),
-    "folder": ("local: of the state (default: deployment in the work folder)", ""),
-    "host": ("local: address to listen at", "127.0.0.1"),
-    "port": ("local: that clients know", "3000"),
-    "namespace": ("kubernetes: of the Deployment", "assay"),
-    "name": ("kubernetes: of the Deployment", "assay-serving"),
-    "context": ("kubernetes: of the kubeconfig (default: its current one; in a pod, its service account)", ""),
-    "url": ("kubernetes: how the service is reached from here (default: by its name in the cluster)", ""),
-    "within": ("seconds in which a version has to serve (default: 180 local, 900 kubernetes)", ""),
+    "folder": ("local: folder of the state (default: deployment in the work folder)", ""),
+    "host": ("local: address of the public port", "127.0.0.1"),
+    "port": ("local: public port, which clients use", "3000"),
+    "namespace": ("kubernetes: namespace of the Deployment", "assay"),
+    "name": ("kubernetes: name of the Deployment", "assay-serving"),
+    "context": ("kubernetes: context of the kubeconfig (default: its current one; in a pod, the service account)", ""),
+    "url": ("kubernetes: URL of the service from here (default: its name in the cluster)", ""),
+    "within": ("seconds in which a version must serve (default: 180 local, 900 kubernetes)", ""),
 }
-"""Setting -> what it is, and its default. Each may be set by `ASSAY_DEPLOY_<SETTING>`, too."""
+"""Name of a setting -> its help and its default. Each setting may also be set by `ASSAY_DEPLOY_<SETTING>`."""
+
+
+def setting_help() -> dict[str, tuple[str, str]]:
+    """Return the name of each setting with its help and its default, in the order of a command's options."""
+    return dict(SETTINGS)
 
 
 def target_settings(given: Mapping[str, str | None]) -> dict[str, str]:
-    """All of SETTINGS: those given, those of the environment, the defaults."""
+    """Return all settings: the given ones that are not None, else those of the environment, else the defaults."""
     found = {}
     for name, (_, default) in SETTINGS.items():
         value = given.get(name)
@@ -29,9 +34,9 @@ def target_settings(given: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def parse_target(given: str) -> dict[str, str]:
-    """SETTINGS as people write them in one line: `kubernetes,namespace=prod`; the first may be the target alone.
+    """Parse settings from one line, such as `kubernetes,namespace=prod`. The first entry may be the target alone.
 
-    Raises InputError for a setting that there is not.
+    Raise InputError if an entry is no setting or has no value.
     """
     found = {}
     for place, entry in enumerate(part.strip() for part in given.split(",") if part.strip()):

@@ -1,4 +1,4 @@
-"""Does what clients reach say what the evaluation said? Asked after a deployment, from where the clients are."""
+"""Check after a deployment that the URL of clients answers with the scores of the evaluation."""
 
 import os
 from pathlib import Path
@@ -7,16 +7,16 @@ from assay.errors import InputError
 from assay.serving import PREFIX, ServedReport, ServeSettings, check_answers
 
 TOKEN = "ASSAY_DEPLOY_TOKEN"
-"""A token of the service, for who asks from elsewhere than the machine that serves."""
+"""Environment variable with a token of the service, for a check from another machine than the serving one."""
 
 
 def smoke_test(model: Path, version: str, url: str) -> ServedReport:
-    """Ask for the golden documents of a model folder at the URL of a deployment.
+    """Score the golden documents of a model folder at the URL of a deployment, and return the report.
 
-    Raises InputError where they are not answered, by another version, or with other scores.
+    Raise InputError if the service does not answer, answers with another version, or with other scores.
     """
     if not url:
-        raise InputError(f"nothing tells where {version} is reached", fix="Deploy it first")
+        raise InputError(f"the URL of version {version} is unknown", fix="Deploy it first")
     token = os.environ.get(TOKEN, "")
     if not token:
         served = ServeSettings.read({name: value for name, value in os.environ.items() if name.startswith(PREFIX)})

@@ -1,4 +1,4 @@
-"""Processes that outlive the command that starts them: a server of a version, and the front."""
+"""Start processes that outlive this command: a server of a version, and the front."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from assay.serving import Bento
 
 
 def start_server(servers: Path, bento: Bento, environment: Mapping[str, str], within: float) -> Server:
-    """A ready server of it. Raises InputError with its own words where it does not come up."""
+    """Start a server, and return when it is ready. Raise InputError if it fails or needs more than `within` seconds."""
     command = [sys.executable, "-m", "assay.deployment.runner", str(servers), str(bento.path)]
     with (servers / "runner.log").open("wb") as output:
         started = subprocess.Popen(
@@ -25,7 +25,7 @@ def start_server(servers: Path, bento: Bento, environment: Mapping[str, str], wi
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
+            start_new_session=True,  # Ctrl-C at this command does not reach it
         )
     with _ended_unless_up(started):
         deadline = time.monotonic() + within
@@ -37,15 +37,15 @@ def start_server(servers: Path, bento: Bento, environment: Mapping[str, str], wi
             if server and server.state not in ("starting", "ready"):
                 raise InputError(server.state)
             if ended:
-                said = (servers / "runner.log").read_text(errors="replace")[-500:].strip()
-                raise InputError(said or f"its process ended with status {started.returncode}")
+                last = (servers / "runner.log").read_text(errors="replace")[-500:].strip()
+                raise InputError(last or f"the process of the server ended with status {started.returncode}")
             time.sleep(0.05)
-        raise InputError(f"it is not ready after {within:g} s", where=str(servers))
+        raise InputError(f"the server is not ready after {within:g} s", where=str(servers))
 
 
 @contextmanager
 def _ended_unless_up(started: "subprocess.Popen[bytes]") -> Iterator[None]:
-    """A process that nobody waits for any more, also because the user stopped it, does not stay."""
+    """End the process if the block fails, also by Ctrl-C: nobody else would end it."""
     try:
         yield
     except BaseException:
@@ -54,16 +54,17 @@ def _ended_unless_up(started: "subprocess.Popen[bytes]") -> Iterator[None]:
 
 
 def start_front(folder: Path, host: str, port: int) -> FrontRecord:
-    """The process at the public port, started where there is none. Raises InputError where the port is taken."""
+    """Return the front at the public port, and start it if none is alive. Raise InputError if the port is taken."""
     front = FrontRecord.read(folder)
     if front and (front.host, front.port) != (host, port):
         raise InputError(
-            f"it serves at {front.host}:{front.port}, not at {host}:{port}",
+            f"this deployment serves at {front.host}:{front.port}, not at {host}:{port}",
             where=str(folder),
-            fix="Name that port, or `assay deployment stop` first",
+            fix="Give that address, or run `assay deployment stop` first",
         )
     if front:
         return front
+    # -I: neither PYTHONPATH nor the current folder can change what the front imports.
     command = [sys.executable, "-I", front_program.__file__, str(folder), host, str(port)]
     with (folder / "front.log").open("wb") as output:
         started = subprocess.Popen(
@@ -75,5 +76,5 @@ def start_front(folder: Path, host: str, port: int) -> FrontRecord:
             if front and front.process.pid == started.pid:
                 return front
             time.sleep(0.02)
-    said = (folder / "front.log").read_text(errors="replace").strip().splitlines()[-1:]
-    raise InputError(f"port {port} cannot be had: {''.join(said)}", where=host, fix="Name another")
+    last = (folder / "front.log").read_text(errors="replace").strip().splitlines()[-1:]
+    raise InputError(f"port {port} cannot be used: {''.join(last)}", where=host, fix="Give another port")

@@ -1,4 +1,4 @@
-"""What every place that serves a model can do: take a version, say what it serves, go back."""
+"""The protocol of deployment targets: deploy a version, report the status, roll back."""
 
 import time
 from dataclasses import dataclass, field
@@ -8,118 +8,124 @@ from assay.errors import InputError
 from assay.progress import say
 
 State = Literal["nothing", "serving", "moving", "degraded", "down"]
-"""`moving`: on its way to another version, or stuck there. `degraded`: it answers, and something is not as it should
-be. `down`: nobody answers."""
+"""`moving`: a rollout of another version is under way or stuck. `degraded`: the service answers, but not as it should.
+`down`: nothing answers."""
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """What a deployment or a way back came to."""
+    """The result of a deployment or of a rollback."""
 
     version: str
-    """That serves now."""
+    """Version that serves now."""
     previous: str
-    """That `rollback` would restore; empty where there is none."""
+    """Version that `rollback` would restore; empty if there is none."""
     changed: bool
-    """False where it served already and nothing was done."""
+    """False if the version served already and nothing was done."""
     where: str
-    """How it is reached."""
+    """URL of the service."""
     events: tuple[str, ...] = ()
-    """What was done, in words, in order."""
+    """The steps of the deployment as sentences, in order."""
 
 
 @dataclass(frozen=True)
 class Status:
-    """What serves at this moment."""
+    """The state of a target at one moment."""
 
     state: State
     version: str
-    """That answers now, as far as is known; empty where none does."""
+    """Version that answers now, as far as known; empty if none does."""
     previous: str
-    """That `rollback` would restore; empty where there is none."""
+    """Version that `rollback` would restore; empty if there is none."""
     where: str
-    """How it is reached; empty where nothing is."""
+    """URL of the service; empty if nothing answers."""
     words: str
-    """The same in a sentence, with what is wrong."""
+    """The state as a sentence, with the problems."""
 
 
 class Target(Protocol):
-    """A place that serves one version at a time. Each call may be repeated: it finishes what was interrupted."""
+    """A place that serves one version at a time. Each call may be repeated: it completes an interrupted one."""
 
     def deploy(self, version: str) -> Deployed:
-        """Serve a version, by its full name in the registry; it serves already: nothing is done.
+        """Serve a version, given by its full name in the registry. Do nothing if it serves already.
 
-        Raises FailedDeploymentError where it does not prove itself; what served before serves then, or the error
-        says that it does not.
+        Raise FailedDeploymentError if the version fails its checks. The previous version serves then, unless the error
+        states otherwise.
         """
         ...
 
     def status(self) -> Status:
-        """DriftLook, and change nothing."""
+        """Return the state of the target. Change nothing."""
         ...
 
     def rollback(self) -> Deployed:
-        """Serve again what served before the last deployment; that was restored already: nothing is done.
+        """Serve the version before the last deployment again. Do nothing if it was restored already.
 
-        Raises InputError where nothing served before.
+        Raise InputError if no version served before.
         """
         ...
 
 
 class FailedDeploymentError(InputError):
-    """A version did not come to serve."""
+    """A version could not be deployed."""
 
     def __init__(self, what: str, *, version: str, serving: str, where: str = "", fix: str = "") -> None:
-        """`serving`: the version that serves now all the same; empty where none does."""
+        """`version`: the failed one. `serving`: the version that still serves; empty if none does."""
         super().__init__(what, where=where, fix=fix)
         self.version, self.serving = version, serving
 
 
 @dataclass(frozen=True)
 class History:
-    """Versions in the order in which they came to serve, the last one wanted now. A value: changes make another."""
+    """Versions in the order of their deployment; the last one is wanted now. Changes return a new history."""
 
     versions: tuple[str, ...] = ()
+    """Names of versions; the same name never follows itself."""
     left: str = ""
-    """The version that was given up last, so that a way back is not gone twice; empty after a deployment."""
+    """Version left by the last rollback or failure; empty after a deployment. A second rollback in a row does nothing:
+    a repeated command would otherwise go back further than intended."""
 
     KEPT = 10
-    """Older ones are forgotten."""
+    """Most versions in a history."""
 
     @property
     def wanted(self) -> str:
-        """Empty where nothing was deployed."""
+        """Version that should serve; empty if nothing was deployed."""
         return self.versions[-1] if self.versions else ""
 
     @property
     def previous(self) -> str:
-        """What a way back leads to; empty where there is none, or it was gone already."""
+        """Version that a rollback restores; empty if there is none, or if it was restored already."""
         return self.versions[-2] if len(self.versions) > 1 and not self.left else ""
 
     def forward(self, version: str, *, proved: bool = True) -> "History":
-        """With another version wanted. One that never served (`proved` is false) is no place to go back to."""
+        """Return the history after a deployment of `version`.
+
+        `proved`: the version wanted before has served. If not, a rollback must not restore it, and it is dropped.
+        """
         kept = self.versions if proved else self.versions[:-1]
         if kept[-1:] == (version,):
             return History(kept)
         return History((*kept, version)[-self.KEPT :])
 
     def back(self) -> "History":
-        """Without the last one: by `rollback`, or because it did not prove itself."""
+        """Return the history without its last version: after a rollback, or because that version failed."""
         return History(self.versions[:-1], left=self.wanted)
 
 
 @dataclass
 class Log:
-    """What happens in a deployment, told to people at once and kept for the answer."""
+    """Events of a deployment, printed at once and kept for the result."""
 
     started: float = field(default_factory=time.monotonic)
     lines: list[str] = field(default_factory=list)
 
-    def tell(self, what: str) -> None:
-        """One event."""
+    def add(self, what: str) -> None:
+        """Print and keep one event, with the seconds since the start."""
         self.lines.append(f"{time.monotonic() - self.started:.1f} s: {what}")
         say(what)
 
     @property
     def events(self) -> tuple[str, ...]:
+        """All events so far."""
         return tuple(self.lines)

@@ -1,5 +1,7 @@
-"""A stand-in for the API server of Kubernetes: a real HTTP server that speaks the few paths that are used, with a
-controller behind them that rolls a Deployment out pod by pod as the real one does, and misbehaves when asked to."""
+"""A stand-in for the API server of Kubernetes: a real HTTP server with the few paths that are used.
+
+Its controller rolls a Deployment out pod by pod as the real one does. A test can let it misbehave.
+"""
 
 import copy
 import http.server
@@ -14,7 +16,7 @@ PODS = "/api/v1/namespaces/assay/pods"
 
 
 class StandIn:
-    """`versions` that are named in `bad` never get ready, for the reason given there."""
+    """A cluster with one Deployment. Versions in `bad` never become ready, for the reason given there."""
 
     def __init__(self, replicas: int = 3, deadline: float = 1.0) -> None:
         self.lock = threading.RLock()
@@ -22,12 +24,12 @@ class StandIn:
         self.deadline = deadline
         self.tick = 0.03
         self.stale = 0.0
-        """Seconds after a change for which it still says of a failed rollout that it failed, and a pod is going."""
+        """Seconds after a change for which the status still reports the failed rollout, and one pod too many."""
         self.asked: list[tuple[str, str]] = []
         self.patches: list[dict] = []
         self.least_ready = replicas
         self.misbehave: Callable[[str, str, Any], str] = lambda *_: ""
-        """Given method, path, and the handler: what goes wrong with this request."""
+        """Called with method, path and handler. Returns what goes wrong with this request, or an empty text."""
         self._version = 100
         self._changed = time.monotonic()
         self._old: list[str] = []
@@ -192,8 +194,10 @@ class StandIn:
         return made
 
     def _control(self) -> None:
-        """The Deployment's controller with maxSurge 1 and maxUnavailable 0: a pod more, and an old one less only when
-        the new one is ready."""
+        """Act as the Deployment's controller with maxSurge 1 and maxUnavailable 0.
+
+        It starts one new pod, and removes an old one only when the new one is ready.
+        """
         current: str | None = None
         stale_until = 0.0
         while self.running:
@@ -204,7 +208,7 @@ class StandIn:
                     everyone = self._old + self._new
                     self._new = [version for version in everyone if version == wanted]
                     self._old = [version for version in everyone if version != wanted]
-                    # Pods of a version that is not wanted any more and never got ready go first.
+                    # Pods of an unwanted version that never became ready are removed first.
                     self._old = [version for version in self._old if self.ready(version)] if wanted else self._old
                     if self._reason == "ProgressDeadlineExceeded":
                         stale_until = time.monotonic() + self.stale
@@ -244,7 +248,7 @@ class StandIn:
 
 
 def merge(target: dict, patch: dict) -> None:
-    """RFC 7386."""
+    """Apply a JSON merge patch (RFC 7386)."""
     for key, value in patch.items():
         if value is None:
             target.pop(key, None)

@@ -1,4 +1,4 @@
-"""Targets of this machine and of a stand-in for a cluster; the versions that they serve are real ones, tiny."""
+"""Targets of this machine and of a stand-in for a cluster. They serve real, tiny versions."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ from assay.deployment.local import LocalSettings
 def local(
     tmp_path: Path, versions: Versions, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., LocalTarget]]:
-    """Makes targets of one folder and one free port; what they started is gone afterwards."""
+    """Makes targets of one folder and one free port. Afterwards all processes that they started must have ended."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     before = {process.pid for process in psutil.process_iter()}
     made: list[LocalTarget] = []
@@ -50,7 +50,7 @@ def cluster() -> Iterator[StandIn]:
 
 @pytest.fixture
 def kubeconfig(cluster: StandIn, tmp_path: Path) -> Path:
-    """The way to the stand-in."""
+    """A kubeconfig for the stand-in."""
     file = tmp_path / "kubeconfig"
     fields = {
         "clusters": [{"name": "here", "cluster": {"server": cluster.url}}],

@@ -19,7 +19,7 @@ DEPLOYED = [
     ),
     setting("port that there is not", "deploy", "{one} --port 99999", "there is no port 99999", "from 1 to 65535"),
     setting("negative port", "deploy", "{one} --port=-1", "there is no port -1", "from 1 to 65535"),
-    setting("port in use", "deploy", "{one}", "nothing is served", "cannot be had", "Name another", **DEPLOYMENT),
+    setting("port in use", "deploy", "{one}", "nothing is served", "cannot be used", "Give another", **DEPLOYMENT),
     setting("no time", "deploy", "{one} --within 0", "limits of 0", "Give seconds above 0"),
     setting("time that is no number", "deploy", "{one} --within nan", "limits of nan", "Give seconds above 0"),
     setting("time in words", "deploy", "{one} --within long", "--within is 'long'", "Give a number"),
@@ -27,11 +27,15 @@ DEPLOYED = [
     setting("state that is a file", "deploy", "{one} --folder {labels}", "this is a file", "/d.parquet)", "Name"),
     setting("state that is a file", "status", "--folder {labels}", "this is a file", "/d.parquet)", "Name the folder"),
     setting("corrupt state", "status", "--folder {kept}/bad", "cannot be read", "/bad/serving.json)", "deploy again"),
-    setting("nothing to go back to", "back", "", "there is no version to go back to", "Deploy one", **DEPLOYMENT),
+    setting("nothing to go back to", "back", "", "there is no version to roll back to", "Deploy one", **DEPLOYMENT),
     setting("a cluster", "stop", "--target kubernetes", "a cluster is not stopped from here", "`kubectl delete -k`"),
     *(
         setting(
-            "unknown context", name, f"{version} --target kubernetes --context moon", "no way to a cluster", "Name a"
+            "unknown context",
+            name,
+            f"{version} --target kubernetes --context moon",
+            "no cluster is configured",
+            "Name a",
         )
         for name, version in (("deploy", "{one}"), ("status", ""), ("back", ""))
     ),

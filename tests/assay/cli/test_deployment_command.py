@@ -62,7 +62,7 @@ def test_a_failed_deployment_ends_with_one_line_that_says_what_serves(
         (["deploy", "VERSION", "--within", "soon"], "--within is 'soon'. Give a number"),
         (["deploy", "VERSION", "--within", "0"], "Give seconds above 0"),
         (["deploy", "VERSION", "--folder", "s3://x/y"], "s3://x/y is a URL"),
-        (["deployment", "rollback"], "no version to go back to"),
+        (["deployment", "rollback"], "no version to roll back to"),
         (["deployment", "stop", "--target", "kubernetes"], "a cluster is not stopped from here"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What a pod fetches is what was registered, or nothing."""
+"""A pod fetches exactly the registered version, or nothing."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def test_a_version_is_fetched_once_and_another_takes_its_place(versions, tmp_pat
 
     before = output.stat().st_ino
     assert fetch(versions.registry, versions.first, output) == bento
-    assert output.stat().st_ino == before, "a container that is restarted goes on at once"
+    assert output.stat().st_ino == before, "a restarted container starts at once"
     assert fetch(versions.registry, versions.second, output).version == versions.second
 
 
@@ -33,7 +33,7 @@ def test_a_version_comes_from_an_object_store(versions, s3: str, tmp_path: Path)
     assert fetch(f"{s3}/registry", versions.first, tmp_path / "bento").version == versions.first
 
 
-def test_what_is_damaged_missing_or_not_named_is_no_bento(
+def test_a_damaged_missing_or_unnamed_version_gives_no_bento(
     versions, s3: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place = Path(versions.registry) / "versions" / versions.second

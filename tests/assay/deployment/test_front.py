@@ -1,4 +1,4 @@
-"""The front passes requests on as they are, one a connection, to whoever serves at that moment."""
+"""The front passes requests on unchanged, one a connection, to the current server."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ from assay.deployment.target import History
 
 
 class Upstream:
-    """A server that says who it is, keeps connections open where it may, and remembers what it was asked."""
+    """A server that answers with its name, keeps connections open if it may, and records the heads of requests."""
 
     def __init__(self, name: str) -> None:
         self.heads: list[dict[str, str]] = []
@@ -54,7 +54,7 @@ class Upstream:
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def route(self, folder: Path) -> None:
-        """From now on requests are to come here."""
+        """Route requests to this server from now on."""
         Route(History(("v",)), Server(Identity.own(), "v", self.port, False, "ready")).write(folder)
 
     def close(self) -> None:
@@ -73,7 +73,7 @@ def upstreams() -> Iterator[tuple[Upstream, Upstream]]:
 
 @pytest.fixture
 def running(tmp_path: Path, port: int) -> Iterator[FrontRecord]:
-    """The real program as a process."""
+    """The real front as a process."""
     command = [sys.executable, "-I", front.__file__, str(tmp_path), "127.0.0.1", str(port)]
     with subprocess.Popen(command) as process:
         deadline = time.monotonic() + 60
@@ -94,7 +94,7 @@ def post(port: int, path: str = "/score", body: bytes = b"words", **headers: str
         connection.close()
 
 
-def test_no_request_is_lost_while_servers_change_again_and_again(
+def test_no_request_is_lost_while_servers_change_repeatedly(
     running: FrontRecord, upstreams: tuple[Upstream, Upstream], tmp_path: Path
 ) -> None:
     old, new = upstreams
@@ -117,7 +117,7 @@ def test_no_request_is_lost_while_servers_change_again_and_again(
         time.sleep(0.05)
     new.route(tmp_path)
     assert running.wait_left(old.port, 30)
-    old.close()  # and nobody was on the way there
+    old.close()  # no request is under way to it
     time.sleep(0.5)
     stop.set()
     for thread in threads:
@@ -129,7 +129,7 @@ def test_no_request_is_lost_while_servers_change_again_and_again(
     assert answers[-1][1]["name"] == "new"
 
 
-def test_a_server_is_not_left_while_it_works_on_a_request(
+def test_a_server_counts_as_left_only_after_its_last_request(
     running: FrontRecord, upstreams: tuple[Upstream, Upstream], tmp_path: Path
 ) -> None:
     old, new = upstreams
@@ -149,7 +149,7 @@ def test_a_server_is_not_left_while_it_works_on_a_request(
     assert answers == [(200, {"name": "old", "bytes": 5, "path": "/slow"})]
 
 
-def test_a_connection_carries_one_request_and_all_else_passes_as_it_is(
+def test_a_connection_carries_one_request_and_everything_else_passes_unchanged(
     running: FrontRecord, upstreams: tuple[Upstream, Upstream], tmp_path: Path
 ) -> None:
     old, _ = upstreams
@@ -172,14 +172,14 @@ def test_a_connection_carries_one_request_and_all_else_passes_as_it_is(
     assert received.endswith(b'{"name": "old", "bytes": 4, "path": "/a"}')
 
 
-def test_what_cannot_be_passed_on_is_answered(
+def test_a_request_that_cannot_be_passed_on_is_refused(
     running: FrontRecord, upstreams: tuple[Upstream, Upstream], tmp_path: Path
 ) -> None:
     assert post(running.port) == (503, {"error": "nothing is served here at the moment", "detail": []})
     old, _ = upstreams
     old.route(tmp_path)
     old.close()
-    assert post(running.port)[0] == 503, "a dead server is seen at once"
+    assert post(running.port)[0] == 503, "a dead server is detected at once"
     with socket.create_connection(("127.0.0.1", running.port), timeout=60) as client:
         client.sendall(b"GET / HTTP/1.1\r\nX: " + b"x" * (front.HEAD_BYTES + 10))
         assert client.recv(100).startswith(b"HTTP/1.1 431 ")
@@ -187,8 +187,8 @@ def test_what_cannot_be_passed_on_is_answered(
     assert post(running.port)[0] == 503
 
 
-def test_a_request_that_finds_a_server_gone_goes_to_its_successor() -> None:
-    """The file is read, the server ends, the connection is refused: the file is read again."""
+def test_a_request_whose_server_has_ended_goes_to_its_successor() -> None:
+    """The front reads the route, the server ends, the connection is refused: the front reads the route again."""
 
     async def scene() -> bytes:
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -201,24 +201,24 @@ def test_a_request_that_finds_a_server_gone_goes_to_its_successor() -> None:
             dead = gone.getsockname()[1]
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
         alive = server.sockets[0].getsockname()[1]
-        told = iter([dead, alive])
-        passing = await asyncio.start_server(front.Front(lambda: next(told, alive)).serve, "127.0.0.1", 0)
+        ports = iter([dead, alive])
+        passing = await asyncio.start_server(front.Front(lambda: next(ports, alive)).serve, "127.0.0.1", 0)
         reader, writer = await asyncio.open_connection("127.0.0.1", passing.sockets[0].getsockname()[1])
         writer.write(b"GET / HTTP/1.1\r\n\r\n")
-        said = await reader.read()
+        answer = await reader.read()
         writer.close()
         passing.close()
         server.close()
-        return said
+        return answer
 
     assert asyncio.run(scene()).startswith(b"HTTP/1.1 200 OK")
 
 
-def test_a_process_is_known_by_its_start_too() -> None:
+def test_a_process_is_identified_by_its_start_too() -> None:
     own = Identity.own()
     other = Identity(own.pid, own.started - 60)
     assert own.alive and not other.alive
-    other.end(0.1)  # which ends nobody: least of all this process
+    other.end(0.1)  # ends no process, least of all this one
 
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     import psutil
@@ -229,5 +229,5 @@ def test_a_process_is_known_by_its_start_too() -> None:
     deadline = time.monotonic() + 30
     while known.alive and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not known.alive, "nobody has waited for it yet, and it is dead all the same"
+    assert not known.alive, "a process that nobody has waited for is dead, too"
     child.wait()

@@ -1,4 +1,4 @@
-"""The algebra of what served: forward and back, for both targets the same."""
+"""Rules of the history of versions, the same for both targets."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +13,7 @@ HISTORIES = st.lists(NAMES, max_size=12).map(
 
 
 @given(HISTORIES, NAMES)
-def test_back_undoes_forward_and_is_not_gone_twice(history: History, version: str) -> None:
+def test_back_undoes_forward_and_is_not_repeated(history: History, version: str) -> None:
     after = history.forward(version)
     assert after.wanted == version
     assert len(after.versions) <= History.KEPT
@@ -24,7 +24,7 @@ def test_back_undoes_forward_and_is_not_gone_twice(history: History, version: st
 
 
 @given(HISTORIES, NAMES)
-def test_what_never_served_is_no_place_to_go_back_to(history: History, version: str) -> None:
+def test_a_version_that_never_served_is_not_restored(history: History, version: str) -> None:
     after = history.forward("x").forward(version, proved=False)
     assert "x" not in after.versions
     assert after.wanted == version
@@ -32,7 +32,7 @@ def test_what_never_served_is_no_place_to_go_back_to(history: History, version: 
 
 
 @given(HISTORIES, st.sampled_from(["", "a", "b", "c", "d", "e"]))
-def test_what_is_wanted_in_truth_counts(history: History, meant: str) -> None:
+def test_the_version_of_the_pods_decides(history: History, meant: str) -> None:
     found = seen(history, meant)
     assert found.wanted == meant
     assert seen(found, meant) == found

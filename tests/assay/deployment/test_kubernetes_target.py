@@ -1,5 +1,5 @@
-"""A cluster as a target, against an API server that misbehaves: afterwards the old version serves, or the error says
-honestly what is not known, and the same command brings it to an end."""
+"""A cluster as a target, against an API server that misbehaves: afterwards the old version serves, or the error names
+what is unknown, and the same command completes the deployment."""
 
 import threading
 import time
@@ -31,7 +31,7 @@ def target(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., K
 
 
 def once(wrong: str, when: Callable[[str, str], bool], times: int = 1) -> Callable[[str, str, Any], str]:
-    """Let the first so many matching requests go wrong."""
+    """Let the first `times` matching requests fail."""
     left = [times]
 
     def misbehave(method: str, path: str, handler: Any) -> str:
@@ -50,14 +50,14 @@ def patching(method: str, path: str) -> bool:
 def test_versions_follow_each_other_and_only_the_version_is_patched(cluster: StandIn, target: Callable) -> None:
     place = target()
     assert (place.status().state, place.status().version) == ("nothing", "")
-    with pytest.raises(InputError, match="no version to go back to"):
+    with pytest.raises(InputError, match="no version to roll back to"):
         place.rollback()
 
     first = place.deploy(A)
     assert (first.version, first.previous, first.changed) == (A, "", True)
     second = place.deploy(B)
     assert (second.version, second.previous, second.where) == (B, A, "http://assay-serving.assay.svc")
-    assert second.events[-1].endswith(f"3 of 3 pods are of {B}, 3 of all are ready")
+    assert second.events[-1].endswith(f"3 of 3 pods have {B}, 3 pods in all are ready")
     assert (cluster.serving, cluster.least_ready) == ({B}, 3)
     status = place.status()
     assert (status.state, status.version, status.previous) == ("serving", B, A)
@@ -72,7 +72,7 @@ def test_versions_follow_each_other_and_only_the_version_is_patched(cluster: Sta
         assert set(patch["spec"]) == {"template"} and set(patch["spec"]["template"]) == {"metadata"}
 
 
-def test_what_is_done_is_not_done_again(cluster: StandIn, target: Callable) -> None:
+def test_a_completed_call_is_not_repeated(cluster: StandIn, target: Callable) -> None:
     place = target()
     place.deploy(A)
     place.deploy(B)
@@ -81,7 +81,7 @@ def test_what_is_done_is_not_done_again(cluster: StandIn, target: Callable) -> N
     again = place.deploy(B)
     assert (again.changed, again.version, again.previous) == (False, B, A)
     assert place.rollback().changed is True
-    assert place.rollback().changed is False, "a way back is gone once"
+    assert place.rollback().changed is False, "a rollback is done once"
     assert place.rollback().version == A
     assert len(cluster.patches) == before + 1
 
@@ -89,12 +89,12 @@ def test_what_is_done_is_not_done_again(cluster: StandIn, target: Callable) -> N
 @pytest.mark.parametrize(
     ("reason", "why"),
     [
-        ("never ready", "no progress in the Deployment's time: its pods do not get ready"),
+        ("never ready", "no progress within progressDeadlineSeconds: its pods do not become ready"),
         ("ErrImagePull", r'fetch: ErrImagePull: pull of "assay-serving": not found'),
         ("CrashLoopBackOff", "CrashLoopBackOff: fetch: model.safetensors is missing or not what was registered"),
     ],
 )
-def test_a_version_that_fails_is_taken_back_and_the_old_one_serves_all_the_time(
+def test_a_version_that_fails_is_rolled_back_and_the_old_one_serves_meanwhile(
     cluster: StandIn, target: Callable, reason: str, why: str
 ) -> None:
     place = target()
@@ -108,15 +108,13 @@ def test_a_version_that_fails_is_taken_back_and_the_old_one_serves_all_the_time(
     assert (failed.value.version, failed.value.serving) == (B, A)
     assert (cluster.serving, cluster.wanted, cluster.least_ready) == ({A}, A, 3)
     assert place.status().version == A
-    assert place.rollback().version == A, "it was restored already: nothing older comes back"
+    assert place.rollback().version == A, "it was restored already: no older version is"
 
     del cluster.bad[B]
-    assert place.deploy(B).version == B, "what was in its way is gone"
+    assert place.deploy(B).version == B, "the problem is solved"
 
 
-def test_what_the_cluster_says_of_the_failed_rollout_is_not_held_against_the_restored_one(
-    cluster: StandIn, target: Callable
-) -> None:
+def test_a_late_report_of_the_failed_rollout_does_not_fail_the_restored_one(cluster: StandIn, target: Callable) -> None:
     target().deploy(A)
     cluster.bad[B], cluster.stale = "never ready", 0.4
 
@@ -124,7 +122,7 @@ def test_what_the_cluster_says_of_the_failed_rollout_is_not_held_against_the_res
         target(patience=2.0).deploy(B)
 
 
-def test_a_first_version_that_fails_leaves_nothing_and_says_so(cluster: StandIn, target: Callable) -> None:
+def test_a_first_version_that_fails_leaves_nothing_serving(cluster: StandIn, target: Callable) -> None:
     cluster.bad[A] = "never ready"
     with pytest.raises(FailedDeploymentError, match="nothing served before, and nothing serves now") as failed:
         target().deploy(A)
@@ -132,7 +130,7 @@ def test_a_first_version_that_fails_leaves_nothing_and_says_so(cluster: StandIn,
     assert (cluster.wanted, target().status().state) == ("", "nothing")
 
 
-def test_a_rollout_that_takes_too_long_is_taken_back_even_if_the_cluster_waits(
+def test_a_rollout_that_takes_too_long_is_rolled_back_even_if_the_cluster_waits(
     cluster: StandIn, target: Callable
 ) -> None:
     target().deploy(A)
@@ -174,17 +172,19 @@ def test_reading_is_tried_again(cluster: StandIn, target: Callable, wrong: str) 
     assert target().deploy(B).previous == A
 
 
-def test_changes_that_are_refused_for_ever_leave_what_serves(cluster: StandIn, target: Callable) -> None:
+def test_changes_that_are_always_refused_leave_the_serving_version(cluster: StandIn, target: Callable) -> None:
     place = target()
     place.deploy(A)
     cluster.misbehave = once("409", patching, times=1000)
-    with pytest.raises(InputError, match=r"could not be changed in 6 tries: 409 .*What serves is what served"):
+    with pytest.raises(
+        InputError, match=r"the Deployment could not be changed in 6 tries: 409 .*The previous version still serves"
+    ):
         place.deploy(B)
     assert (cluster.serving, cluster.wanted) == ({A}, A)
 
 
-def test_a_real_conflict_is_decided_anew(cluster: StandIn, target: Callable) -> None:
-    """Somebody else deploys between the look and the change."""
+def test_after_a_real_conflict_the_change_is_decided_again(cluster: StandIn, target: Callable) -> None:
+    """Another command deploys between the read and the change."""
     place = target()
     place.deploy(A)
     cluster.bad[C] = "never ready"
@@ -203,10 +203,10 @@ def test_a_real_conflict_is_decided_anew(cluster: StandIn, target: Callable) -> 
     cluster.misbehave = meanwhile
     done = place.deploy(B)
     assert (done.version, cluster.serving) == (B, {B})
-    assert done.previous == A, "the other one never served, and is no place to go back to"
+    assert done.previous == A, "the other version never served, and is not restored"
 
 
-def test_a_version_that_is_replaced_while_it_is_waited_for_says_so(cluster: StandIn, target: Callable) -> None:
+def test_a_version_that_is_replaced_during_its_rollout_is_reported(cluster: StandIn, target: Callable) -> None:
     place = target()
     place.deploy(A)
     cluster.tick = 0.15
@@ -224,11 +224,11 @@ def test_a_version_that_is_replaced_while_it_is_waited_for_says_so(cluster: Stan
         time.sleep(0.01)
     assert target().deploy(C).version == C
     waiting.join(20)
-    assert f"{B} was waited for, and somebody else asked for {C} meanwhile" in str(errors[0])
+    assert f"{B} was replaced during its rollout: {C} is wanted now" in str(errors[0])
     assert cluster.serving == {C}
 
 
-def test_a_cluster_that_falls_silent_is_not_guessed_about(cluster: StandIn, target: Callable) -> None:
+def test_the_outcome_in_a_silent_cluster_is_reported_as_unknown(cluster: StandIn, target: Callable) -> None:
     place = target()
     place.deploy(A)
     silent = [False]
@@ -239,7 +239,7 @@ def test_a_cluster_that_falls_silent_is_not_guessed_about(cluster: StandIn, targ
         return wrong
 
     cluster.misbehave = fall_silent
-    with pytest.raises(InputError, match=rf"{B} is on its way, and whether it came to serve is not known"):
+    with pytest.raises(InputError, match=rf"the rollout of {B} has begun, and its outcome is unknown"):
         place.deploy(B)
     with pytest.raises(InputError, match="the API server failed 6 times: 500"):
         place.status()
@@ -247,19 +247,17 @@ def test_a_cluster_that_falls_silent_is_not_guessed_about(cluster: StandIn, targ
     cluster.misbehave = lambda *_: ""
     done = place.deploy(B)
     assert (done.version, done.previous) == (B, A)
-    assert len(cluster.patches) == 2, "the same command only waits for what is under way"
+    assert len(cluster.patches) == 2, "the same command only waits for the rollout under way"
 
 
-def test_a_failure_that_cannot_be_taken_back_is_said_and_rollback_finishes_it(
-    cluster: StandIn, target: Callable
-) -> None:
+def test_a_failed_rollback_is_reported_and_completed_by_rollback(cluster: StandIn, target: Callable) -> None:
     place = target()
     place.deploy(A)
     cluster.bad[B] = "never ready"
     cluster.misbehave = lambda method, *_: "500" if method == "PATCH" and cluster.wanted == B else ""
-    with pytest.raises(FailedDeploymentError, match=r"it could not be taken back for certain: .* 6 tries") as failed:
+    with pytest.raises(FailedDeploymentError, match=r"its rollback is not confirmed: .* 6 tries") as failed:
         place.deploy(B)
-    assert "Its ready pods of before serve on" in str(failed.value)
+    assert "The pods that were ready still serve" in str(failed.value)
     assert cluster.serving == {A}
     assert (place.status().state, place.status().version) == ("moving", A)
 
@@ -279,14 +277,12 @@ def test_a_slow_server_is_waited_for_and_a_stuck_one_is_not(cluster: StandIn, ta
         target(request_seconds=0.2, attempts=2).deploy(B)
 
 
-def test_a_version_that_an_interrupted_deployment_left_on_its_way_can_be_given_up(
-    cluster: StandIn, target: Callable
-) -> None:
+def test_the_rollout_of_an_interrupted_deployment_can_be_abandoned(cluster: StandIn, target: Callable) -> None:
     place = target()
     place.deploy(A)
     cluster.bad[B], cluster.deadline = "never ready", 600
     now = place._cluster.look()
-    place._cluster.change(now.changed(now.history.forward(B)))  # and here the command dies
+    place._cluster.change(now.changed(now.history.forward(B)))  # the command dies here
 
     moving = place.status()
     assert (moving.state, moving.version) == ("moving", A)
@@ -294,7 +290,7 @@ def test_a_version_that_an_interrupted_deployment_left_on_its_way_can_be_given_u
     assert cluster.serving == {A}
 
 
-def test_what_people_do_by_other_means_counts(cluster: StandIn, target: Callable) -> None:
+def test_changes_by_other_means_are_respected(cluster: StandIn, target: Callable) -> None:
     place = target()
     place.deploy(A)
     place.deploy(B)
@@ -309,7 +305,7 @@ def test_what_people_do_by_other_means_counts(cluster: StandIn, target: Callable
     assert (done.version, done.previous) == (C, A)
 
 
-def test_lost_pods_and_a_pause_are_told(cluster: StandIn, target: Callable) -> None:
+def test_lost_pods_and_a_pause_are_reported(cluster: StandIn, target: Callable) -> None:
     place = target()
     place.deploy(A)
     cluster.bad[A] = "CrashLoopBackOff"
@@ -318,17 +314,19 @@ def test_lost_pods_and_a_pause_are_told(cluster: StandIn, target: Callable) -> N
     assert place.status().state == "down"
     del cluster.bad[A]
     cluster.object["spec"]["paused"] = True
-    with pytest.raises(InputError, match="it is paused"):
+    with pytest.raises(InputError, match="the rollout is paused"):
         place.deploy(B)
 
 
-def test_what_is_not_there_or_not_allowed_is_told(cluster: StandIn, target: Callable, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"there is none \(Deployment other in assay\)"):
+def test_a_missing_deployment_a_refusal_and_a_missing_cluster_are_reported(
+    cluster: StandIn, target: Callable, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"the Deployment does not exist \(Deployment other in assay\)"):
         target(name="other").status()
     cluster.misbehave = lambda *_: "403"
     with pytest.raises(InputError, match=r"the API server refuses: 403 .*assay-deployer"):
         target().deploy(A)
-    with pytest.raises(InputError, match="no way to a cluster is known"):
+    with pytest.raises(InputError, match="no cluster is configured"):
         KubernetesTarget(KubernetesSettings(kubeconfig=str(tmp_path / "nowhere")))
     with pytest.raises(InputError, match="patience is 0"):
         KubernetesSettings(patience=0)

@@ -1,5 +1,4 @@
-"""This machine as a target: no request is lost while versions change, and nothing that fails takes the place of what
-serves."""
+"""This machine as a target: no request is lost while versions change, and a failed version replaces no other."""
 
 import http.client
 import json
@@ -27,12 +26,12 @@ BODY = {"documents": [{"id": "a", "text": "Plants turn light into sugar; this is
 
 
 class Load:
-    """Clients that ask again and again; half of them keep their connection where they are allowed to."""
+    """Clients that send requests repeatedly. Half of them keep their connection if they may."""
 
     def __init__(self, target: LocalTarget, clients: int = 4) -> None:
         self.url, self.answers, self.failures = target.url, [], []
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(number % 2 == 0,)) for number in range(clients)]
+        self._threads = [threading.Thread(target=self._send, args=(number % 2 == 0,)) for number in range(clients)]
 
     def __enter__(self) -> "Load":
         for thread in self._threads:
@@ -45,23 +44,23 @@ class Load:
             thread.join(60)
 
     def wait_for(self, more: int) -> None:
-        """Until so many more answers came."""
+        """Wait for `more` further answers."""
         now = len(self.answers)
         wait_until(lambda: len(self.answers) >= now + more or bool(self.failures))
 
-    def _ask(self, keep: bool) -> None:
+    def _send(self, keep: bool) -> None:
         connection = None
         while not self._stop.is_set():
             try:
                 connection = connection if keep and connection else http.client.HTTPConnection(self.url[7:], timeout=60)
                 connection.request("POST", "/score", json.dumps(BODY), {"Content-Type": "application/json"})
                 response = connection.getresponse()
-                said = json.loads(response.read())
+                answer = json.loads(response.read())
                 if response.status == 200:
-                    self.answers.append(said[0]["model"]["version"])
+                    self.answers.append(answer[0]["model"]["version"])
                     time.sleep(0.03)  # servers that start need the processor, too
                 else:
-                    self.failures.append((response.status, said))
+                    self.failures.append((response.status, answer))
             except (OSError, http.client.HTTPException, ValueError) as error:
                 self.failures.append(error)
                 connection = None
@@ -89,24 +88,24 @@ def test_versions_follow_each_other_under_load_and_no_request_is_lost(versions, 
     assert (back.version, back.previous, back.changed) == (versions.first, "", True)
     assert set(load.answers[-20:]) == {versions.first}
     again = target.rollback()
-    assert (again.version, again.changed) == (versions.first, False), "a way back is gone once"
+    assert (again.version, again.changed) == (versions.first, False), "a rollback is done once"
 
 
 @pytest.mark.full
-def test_what_fails_its_check_is_ended_and_the_old_one_goes_on(versions, local) -> None:
+def test_a_version_that_fails_its_check_is_ended_and_the_old_one_serves(versions, local) -> None:
     target = local()
     with pytest.raises(FailedDeploymentError, match=r"nothing is served: .*golden documents") as failed:
         target.deploy(versions.bad)
     assert failed.value.serving == ""
     assert target.status().state == "nothing"
-    with pytest.raises(OSError):  # and nobody holds the port
+    with pytest.raises(OSError):  # the port is free again
         ask(target.url, "/readyz")
-    with pytest.raises(InputError, match="no version to go back to"):
+    with pytest.raises(InputError, match="no version to roll back to"):
         target.rollback()
 
     target.deploy(versions.first)
     with Load(target) as load:
-        with pytest.raises(FailedDeploymentError, match=f"{versions.first} goes on serving") as failed:
+        with pytest.raises(FailedDeploymentError, match=f"{versions.first} still serves") as failed:
             target.deploy(versions.bad)
         time.sleep(0.5)
     assert load.failures == []
@@ -125,7 +124,7 @@ def wait_until(reached: Callable[[], bool]) -> None:
 
 
 def servers(target: LocalTarget) -> int:
-    """Processes of `bentoml serve` that run for this target, without the workers below them."""
+    """Return the number of `bentoml serve` processes of this target, without their workers."""
     folder, found = str(target._folder / "bentos"), 0
     for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or []
@@ -138,7 +137,7 @@ def state(target: LocalTarget) -> dict:
 
 
 @pytest.mark.full
-def test_dead_processes_are_seen_and_the_same_command_starts_them_again(versions, local) -> None:
+def test_dead_processes_are_detected_and_the_same_command_starts_them_again(versions, local) -> None:
     target = local()
     target.deploy(versions.first)
     server = state(target)["server"]["process"]["pid"]
@@ -148,7 +147,7 @@ def test_dead_processes_are_seen_and_the_same_command_starts_them_again(versions
     down = target.status()
     assert (down.state, down.version) == ("down", "")
     assert f"the server of {versions.first} has ended" in down.words
-    wait_until(lambda: servers(target) == 0)  # a second later its server sees that it is alone
+    wait_until(lambda: servers(target) == 0)  # its server checks its owner every second
     assert ask(target.url, "/readyz")[0] == 503
 
     assert target.deploy(versions.first).changed is True
@@ -161,7 +160,7 @@ def test_dead_processes_are_seen_and_the_same_command_starts_them_again(versions
     assert target.deploy(versions.first).changed is True
     assert target.status().state == "serving"
 
-    # The files of before, but the process id is by now that of somebody else, who must come to no harm.
+    # The old files, but another process has the process id now: it must not be ended.
     bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     try:
         fields = state(target)
@@ -171,7 +170,7 @@ def test_dead_processes_are_seen_and_the_same_command_starts_them_again(versions
         assert target.status().state == "down"
         target.deploy(versions.first)
         assert bystander.poll() is None
-        assert servers(target) == 1, "the real one, of which the file did not speak, was ended"
+        assert servers(target) == 1, "the real server, which the file no longer named, was ended"
     finally:
         bystander.kill()
         bystander.wait()
@@ -186,7 +185,7 @@ from assay.deployment import LocalSettings, LocalTarget
 moment = sys.argv[5]
 if moment == "checked":  # traffic has not moved
     local.check_running = lambda *_, **__: os._exit(9)
-else:  # traffic has moved, the old server is there
+else:  # traffic has moved, the old server still runs
     local.FrontRecord.wait_left = lambda *_: os._exit(9)
 LocalTarget(LocalSettings(Path(sys.argv[1]), sys.argv[2], port=int(sys.argv[3]))).deploy(sys.argv[4])
 """
@@ -194,7 +193,7 @@ LocalTarget(LocalSettings(Path(sys.argv[1]), sys.argv[2], port=int(sys.argv[3]))
 
 @pytest.mark.full
 @pytest.mark.parametrize("moment", ["checked", "moved"])
-def test_a_deployment_that_was_killed_is_finished_by_the_same_command(versions, local, moment: str) -> None:
+def test_a_deployment_that_was_killed_is_completed_by_the_same_command(versions, local, moment: str) -> None:
     target = local()
     target.deploy(versions.first)
     settings = target._settings
@@ -204,7 +203,7 @@ def test_a_deployment_that_was_killed_is_finished_by_the_same_command(versions, 
     assert run.returncode == 9
     assert servers(target) == 2
     serving = versions.first if moment == "checked" else versions.second
-    assert target.status().version == serving, "it serves whenever a deployment dies"
+    assert target.status().version == serving, "a version serves whenever a deployment dies"
 
     done = target.deploy(versions.second)
     assert done.changed is (moment == "checked")
@@ -214,7 +213,7 @@ def test_a_deployment_that_was_killed_is_finished_by_the_same_command(versions, 
 
 
 @pytest.mark.full
-def test_a_service_behind_tokens_is_not_opened_by_a_deployment_that_names_none(
+def test_a_deployment_without_tokens_does_not_open_a_service_with_tokens(
     versions, local, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target, token = local(), "a-token-of-the-clients"
@@ -226,12 +225,12 @@ def test_a_service_behind_tokens_is_not_opened_by_a_deployment_that_names_none(
     assert not any(token in text for text in written)
 
     monkeypatch.delenv("ASSAY_SERVE_TOKENS")
-    with pytest.raises(InputError, match="asks for a token, and this would not"):
+    with pytest.raises(InputError, match="the serving version requires a token, and the new one would not"):
         target.deploy(versions.second)
     assert target.status().version == versions.first
 
 
-def test_only_one_deployment_is_at_work(versions, local) -> None:
+def test_only_one_deployment_runs_at_a_time(versions, local) -> None:
     target = local()
     entered, go = threading.Event(), threading.Event()
 
@@ -245,28 +244,28 @@ def test_only_one_deployment_is_at_work(versions, local) -> None:
     assert entered.wait(60)
     try:
         for call in (lambda: target.deploy(versions.first), target.rollback, target.stop):
-            with pytest.raises(InputError, match="another deployment is at work"):
+            with pytest.raises(InputError, match="another deployment is running"):
                 call()
-        assert target.status().state == "nothing", "one may look meanwhile"
+        assert target.status().state == "nothing", "the status can be read meanwhile"
     finally:
         go.set()
         other.join()
 
 
-def test_what_cannot_be_deployed_is_refused_before_anything_starts(versions, local, tmp_path: Path) -> None:
+def test_bad_requests_are_refused_before_any_process_starts(versions, local, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no version 'nothing-like-it'"):
         local().deploy("nothing-like-it")
     with pytest.raises(InputError, match="there is no port 70000"):
         LocalSettings(tmp_path, versions.registry, port=70_000)
-    with pytest.raises(InputError, match="no version to go back to"):
+    with pytest.raises(InputError, match="no version to roll back to"):
         local().rollback()
     assert local().status().words == "nothing is served"
 
 
-def test_a_port_that_somebody_else_has_is_told_before_any_server_starts(versions, local) -> None:
+def test_a_port_in_use_is_reported_before_any_server_starts(versions, local) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         target = local(port=other.getsockname()[1])
-        with pytest.raises(FailedDeploymentError, match=r"port \d+ cannot be had: .*address already in use"):
+        with pytest.raises(FailedDeploymentError, match=r"port \d+ cannot be used: .*address already in use"):
             target.deploy(versions.first)
     assert servers(target) == 0
     assert target.status().state == "nothing"

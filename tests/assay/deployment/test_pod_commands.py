@@ -1,4 +1,4 @@
-"""What a pod runs, run here: both containers' own commands from the manifests, one after the other."""
+"""The commands of both containers of a pod, from the manifests, run here one after the other."""
 
 import os
 import re
@@ -27,12 +27,12 @@ def pod() -> dict[str, Any]:
 
 
 def here(text: str, places: dict[str, str]) -> str:
-    """With the folders of a pod lying elsewhere."""
+    """Replace the folders of a pod by those of the test."""
     return re.sub("|".join(map(re.escape, places)), lambda found: places[found[0]], text)
 
 
 def values(container: dict[str, Any], given: dict[str, str], places: dict[str, str]) -> dict[str, str]:
-    """Environment of a container as the cluster would make it."""
+    """Return the environment of a container as the cluster would make it."""
     return given | {each["name"]: here(each["value"], places) for each in container["env"] if "value" in each}
 
 
@@ -45,7 +45,7 @@ def arguments(container: dict[str, Any], environment: dict[str, str], places: di
 
 
 @pytest.mark.full
-def test_what_a_pod_runs_serves_the_version_that_it_is_told(
+def test_the_commands_of_a_pod_serve_the_wanted_version(
     versions, pod: dict[str, Any], port: int, tmp_path: Path
 ) -> None:
     (fetch,), (server,) = pod["initContainers"], pod["containers"]
@@ -53,14 +53,14 @@ def test_what_a_pod_runs_serves_the_version_that_it_is_told(
     for place in places.values():
         Path(place).mkdir()
     code = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
-    told = {
+    wanted = {
         **code,
         "ASSAY_REGISTRY": versions.registry,
         "ASSAY_VERSION": versions.first,
         "ASSAY_SERVE_TOKENS": TOKEN,
     }
 
-    environment = values(fetch, told, places)
+    environment = values(fetch, wanted, places)
     nothing = subprocess.run(
         arguments(fetch, {**environment, "ASSAY_VERSION": ""}, places), env=environment, capture_output=True, text=True
     )
@@ -68,7 +68,7 @@ def test_what_a_pod_runs_serves_the_version_that_it_is_told(
     for _ in range(2):  # a container that is restarted
         subprocess.run(arguments(fetch, environment, places), env=environment, check=True, timeout=120)
 
-    environment = {**values(server, told, places), "OMP_NUM_THREADS": "1"}
+    environment = {**values(server, wanted, places), "OMP_NUM_THREADS": "1"}
     assert environment.items() >= PROCESS.items()
     command = [each.replace("--port=3000", f"--port={port}") for each in arguments(server, environment, places)]
     url = f"http://127.0.0.1:{port}"

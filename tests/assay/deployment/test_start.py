@@ -1,4 +1,4 @@
-"""Processes that are to stay do not, where nobody waits for them any more."""
+"""A process whose start was interrupted or failed does not stay."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def runners(folder: Path) -> list[psutil.Process]:
-    """Of this folder, that live."""
+    """Return the runners of this folder that are alive."""
     found = []
     for process in psutil.process_iter(["cmdline", "status"]):
         if str(folder) in (process.info["cmdline"] or []) and process.info["status"] != psutil.STATUS_ZOMBIE:
@@ -35,15 +35,15 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 def left(folder: Path) -> list[psutil.Process]:
-    """Runners that have not ended after a while."""
+    """Return the runners that have not ended after a while."""
     deadline = time.monotonic() + 20
     while (there := runners(folder)) and time.monotonic() < deadline:
         time.sleep(0.05)
     return there
 
 
-def test_a_server_that_nobody_waits_for_any_more_ends(folder: Path) -> None:
-    """Its process still loads what it imports, and has told nobody yet that it is there."""
+def test_a_server_whose_start_is_interrupted_ends(folder: Path) -> None:
+    """The process is still importing, and has not written its record yet."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         assert runners(folder)
@@ -61,12 +61,12 @@ def test_a_server_that_nobody_waits_for_any_more_ends(folder: Path) -> None:
         signal.signal(signal.SIGALRM, before)
     assert left(folder) == []
 
-    with pytest.raises(InputError, match=r"it is not ready after 0\.3 s"):
+    with pytest.raises(InputError, match=r"the server is not ready after 0\.3 s"):
         start_server(folder, bento, slow, 0.3)
     assert left(folder) == []
 
 
-def test_a_server_that_dies_says_its_last_words(folder: Path) -> None:
+def test_the_error_of_a_server_that_dies_is_reported(folder: Path) -> None:
     bento = Bento(folder / "none", "assay", "a" * 12)
 
     with pytest.raises(InputError, match=r"no Bento: bento\.yaml is missing"):
