@@ -131,7 +131,11 @@ def simulate(work: Path, *, port: int, encoder: str = "", short: bool = False) -
 
     try:
         train_quality_classifier(
-            source=str(given.old), promote_refused="the old world had no better", options=json.dumps(options), **trained, **places
+            source=str(given.old),
+            promote_refused="the old world had no better",
+            options=json.dumps(options),
+            **trained,
+            **places,
         )
         deploy_champion(registry=registry, target=target)
         first = champion()

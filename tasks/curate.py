@@ -10,11 +10,10 @@ from typing import NamedTuple
 
 from flytekit import Deck, current_context, task
 
-from assay.cleaning import preset
 from assay.curation import (
     REPORT,
-    BuildConfig,
     BuildPlan,
+    BuildRequest,
     Piece,
     PieceFolder,
     assemble,
@@ -22,29 +21,16 @@ from assay.curation import (
     provenance_of,
     search_bands,
 )
-from assay.dedup import DedupConfig
 from assay.progress import say
 from assay.report import fragment_of
-from assay.scoring import deal
-from assay.sources import Columns, open_source
-from assay.storage import join, read_bytes
+from assay.sources import open_source
+from assay.storage import deal, join, read_bytes
 from tasks.support.caching import by_content
+from tasks.support.requests import read_request
 from tasks.support.resources import cleaner, heavy, light
 from tasks.support.settings import lasting, source_location
 from tasks.support.stages import Stage, recorded
 from tasks.support.types import SnapshotFolder, stored_folder
-
-
-@dataclass
-class GivenSource:
-    """What was asked for, checked before any work."""
-
-    folder: str
-    """Where the pieces lie or will lie."""
-    plan: str
-    """Digest of everything they depend on."""
-    shard_megabytes: int
-    started: float
 
 
 @dataclass
@@ -64,7 +50,12 @@ class BandShare:
 
 
 class PlannedPieces(NamedTuple):
-    given: GivenSource
+    folder: str
+    """Folder or URL of the pieces."""
+    plan: str
+    """Digest of everything that the pieces depend on."""
+    shard_megabytes: int
+    started: float
     shares: list[PieceShare]
     there: Stage
 
@@ -81,36 +72,22 @@ class Curated(NamedTuple):
 
 @task(**light())
 def plan_pieces(
-    source: str,
-    preset_name: str,
-    text_column: str,
-    id_column: str,
-    benchmarks: str,
-    keep_duplicates: bool,
-    similarity: float,
-    page_seconds: float,
-    shard_megabytes: int,
-    workers: int,
-    pieces: str,
+    source: str, preset: str, text_column: str, benchmarks: str, options: str, workers: int, pieces: str
 ) -> PlannedPieces:
     """Resolve the source and deal out what is missing; never cached, since sources change and pieces get lost."""
     started = time.time()
     with recorded("Resolve the source") as stage:
-        config = BuildConfig(
-            Columns(text=text_column, id=id_column),
-            preset(preset_name),
-            DedupConfig(threshold=similarity),
-            keep_duplicates,
-            page_seconds,
+        request = read_request(
+            BuildRequest, options, source=source, preset=preset, text_column=text_column, benchmarks=benchmarks
         )
-        plan = BuildPlan.of(open_source(source_location(source)), config, benchmarks)
-        provenance_of(plan, shard_megabytes)  # refuses shards of no size before there is any work
+        plan = BuildPlan.of(open_source(source_location(request.source)), request.config, request.benchmarks)
+        provenance_of(plan, request.shard_megabytes)  # refuses shards of no size before there is any work
         folder = PieceFolder.create(lasting(pieces, "ASSAY_PIECES", "pieces"), plan)
         missing = folder.missing_pieces()
-        stage.remark = f"{len(plan.pieces) - len(missing)} of {len(plan.pieces)} pieces were there"
-        say(f"{source}, revision {plan.revision[:12]}: {stage.remark}")
-    given = GivenSource(folder.url, plan.key, shard_megabytes, started)
-    return PlannedPieces(given, [PieceShare(folder.url, share) for share in deal(missing, workers)], stage)
+        stage.remark = f"{len(plan.pieces) - len(missing)} of {len(plan.pieces)} pieces existed"
+        say(f"{request.source}, revision {plan.revision[:12]}: {stage.remark}")
+    shares = [PieceShare(folder.url, share) for share in deal(missing, workers)]
+    return PlannedPieces(folder.url, plan.key, request.shard_megabytes, started, shares, stage)
 
 
 @task(**cleaner())
@@ -123,14 +100,14 @@ def make_share(share: PieceShare, processes: int) -> Stage:
 
 
 @task(**light())
-def plan_search(given: GivenSource, made: list[Stage], workers: int) -> PlannedSearch:
+def plan_search(folder: str, made: list[Stage], workers: int) -> PlannedSearch:
     """Deal out the bands that nobody has searched. `made` says that all pieces are there."""
     with recorded("Plan the search") as stage:
-        folder = PieceFolder.open(given.folder)
-        missing, every = folder.missing_bands(), folder.plan.bands
+        opened = PieceFolder.open(folder)
+        missing, every = opened.missing_bands(), opened.plan.bands
         stage.remark = f"{len(every) - len(missing)} of {len(every)} bands were there"
         say(f"{stage.remark}; {len(made)} tasks made pieces")
-    return PlannedSearch([BandShare(given.folder, share) for share in deal(missing, workers)], stage)
+    return PlannedSearch([BandShare(folder, share) for share in deal(missing, workers)], stage)
 
 
 @task(**cleaner())

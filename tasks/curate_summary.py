@@ -9,7 +9,6 @@ from rich.console import Console
 from assay.curation import Funnel
 from assay.report import Report, Section, Table, print_table, render_fragment
 from assay.storage import Snapshot
-from tasks.curate import GivenSource
 from tasks.support.resources import light
 from tasks.support.shelf import shelved
 from tasks.support.stages import Stage, stage_table, together
@@ -32,7 +31,7 @@ class CuratedCorpus:
 
 @task(enable_deck=True, **light())
 def summarise_build(
-    given: GivenSource,
+    started: float,
     snapshot: SnapshotFolder,
     there: Stage,
     made: list[Stage],
@@ -46,7 +45,7 @@ def summarise_build(
     funnel = Funnel.from_json(opened.manifest.provenance["funnel"])
     clean, search = together("Clean", made, there), together("Find duplicates", searched, planned)
     clean.documents, search.documents = funnel.found.documents, funnel.found.documents
-    done = stage_table([clean, search, written], given.started)
+    done = stage_table([clean, search, written], started)
     console = Console(file=sys.stdout, width=min(140, max(100, Console().width)), highlight=False)
     print_table("Stages", done, console)
     print_table("What became of the documents", funnel.steps(), console)

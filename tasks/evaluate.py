@@ -7,14 +7,13 @@ from flytekit import Deck, current_context, task
 from flytekit.types.file import FlyteFile
 
 from assay.evaluation import Evaluation, examine
-from assay.gates import read_limits
+from assay.gates import GateLimits
 from assay.labels import Leakage, SplitSet
 from assay.report import render_fragment, write_html
 from assay.rubric import Rubric
 from assay.storage import Snapshot
 from tasks.support.caching import by_content
 from tasks.support.resources import encoder
-from tasks.support.settings import split_names
 from tasks.support.stages import Stage, recorded
 from tasks.support.types import (
     Assignment,
@@ -47,10 +46,11 @@ def evaluate(
     curve: CurveTable,
     leakage: Leakage,
     rubric: Rubric,
-    slice_by: str,
-    rater_columns: str,
-    gate_limits: str,
+    slice_by: list[str],
+    rater_columns: list[str],
+    gates: GateLimits,
     seeds: list[dict[str, float]],
+    seed: int,
 ) -> Evaluated:
     """Score the test part, compare, ask the gates, and draw the report that is both Deck and HTML file."""
     with recorded("Evaluate") as stage:
@@ -61,10 +61,11 @@ def evaluate(
             quarantine=quarantine,
             curve=curve,
             leakage=leakage,
-            slice_by=split_names(slice_by),
-            rater_columns=split_names(rater_columns),
-            limits=read_limits(split_names(gate_limits)),
+            slice_by=slice_by,
+            rater_columns=rater_columns,
+            limits=gates,
             seeds=seeds,
+            seed=seed,
         )
         path = Path(current_context().working_directory) / "report.html"
         write_html(examined.report, path)

@@ -6,14 +6,13 @@ from pathlib import Path
 from flytekit import current_context, task
 
 from assay.evaluation import Evaluation, evaluate_baselines, examine
-from assay.gates import read_limits
+from assay.gates import GateLimits
 from assay.labels import StoredSet
 from assay.report import write_html
-from assay.storage import staged_folder
+from assay.storage import parse_json, staged_folder
 from assay.training import TrainConfig
 from tasks.support.caching import by_content
 from tasks.support.resources import encoder
-from tasks.support.settings import split_names
 from tasks.support.stages import recorded
 from tasks.support.types import CurveTable, MeasuredFolder, ModelFolder, SetFolder, stored_folder
 
@@ -25,9 +24,9 @@ def evaluate_further(
     curve: CurveTable,
     config: TrainConfig,
     encoder_revision: str,
-    slice_by: str,
-    rater_columns: str,
-    gate_limits: str,
+    slice_by: list[str],
+    rater_columns: list[str],
+    gates: GateLimits,
 ) -> MeasuredFolder:
     """Baselines, evaluation and gates by a further rubric. `encoder_revision` only keys the cache."""
     given = StoredSet.read(Path(further.download()))
@@ -42,9 +41,10 @@ def evaluate_further(
             quarantine=given.quarantine,
             curve=curve,
             leakage=leakage,
-            slice_by=split_names(slice_by),
-            rater_columns=split_names(rater_columns),
-            limits=read_limits(split_names(gate_limits)),
+            slice_by=slice_by,
+            rater_columns=rater_columns,
+            limits=gates,
+            seed=config.seed,
         )
         folder = Path(current_context().working_directory) / "measured"
         with staged_folder(folder) as partial:
@@ -56,5 +56,6 @@ def evaluate_further(
 
 def read_measured(folder: Path) -> tuple[str, tuple[Evaluation, Path]]:
     """Rubric, evaluation and page of a MeasuredFolder."""
-    evaluation = Evaluation.from_json(json.loads((folder / "evaluation.json").read_text(encoding="utf-8")))
+    text = (folder / "evaluation.json").read_bytes()
+    evaluation = parse_json(Evaluation, text, what="evaluation.json", where=str(folder))
     return evaluation.rubric.name, (evaluation, folder / "report.html")

@@ -7,9 +7,8 @@ from flytekit import Deck, task
 from rich.console import Console
 
 from assay.report import Prose, Report, Section, Table, print_table, render_fragment
-from assay.selection import funnel_table, promise
+from assay.selection import SelectionRequest, funnel_table, promise
 from assay.storage import Snapshot
-from tasks.resolve_filtering import GivenCorpus
 from tasks.support.resources import light
 from tasks.support.shelf import shelved
 from tasks.support.stages import Stage, stage_table, together
@@ -32,23 +31,29 @@ class Selection:
 
 @task(enable_deck=True, **light())
 def summarise_filtering(
-    given: GivenCorpus, selection: SnapshotFolder, acquired: Stage, there: Stage, scored: list[Stage], selected: Stage
+    request: SelectionRequest,
+    started: float,
+    selection: SnapshotFolder,
+    acquired: Stage,
+    there: Stage,
+    scored: list[Stage],
+    selected: Stage,
 ) -> Selection:
     """Print what became of the documents, what each stage did, and where the selection lies."""
     opened = Snapshot.open(place_of(selection))
     place = shelved(opened, "selections")
     table, done = (
         funnel_table(opened),
-        stage_table([acquired, together("Score", scored, there), selected], given.started),
+        stage_table([acquired, together("Score", scored, there), selected], started),
     )
     console = Console(file=sys.stdout, width=min(140, max(100, Console().width)), highlight=False)
     print_table("Stages", done, console)
-    print_table(f"Selected: {given.request.in_words()}", table, console)
+    print_table(f"Selected: {request.in_words()}", table, console)
     console.print(promise(opened))
     console.print(f"selection: {place}\n   report: {place}/report.html", soft_wrap=True)
     sections = [
         Section("Selected", [Table(table), Prose(promise(opened)), Prose(f"`{place}`")]),
         Section("Stages", [Table(done)]),
     ]
-    Deck("Summary", render_fragment(Report("Summary", given.request.in_words(), sections)))
+    Deck("Summary", render_fragment(Report("Summary", request.in_words(), sections)))
     return Selection(place, opened.manifest.version, opened.manifest.rows, opened.manifest.tokens)

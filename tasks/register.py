@@ -1,5 +1,6 @@
 """Register: the model folder, complete with card and evidence, becomes an immutable version."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -8,9 +9,8 @@ from flytekit import current_context, task
 from flytekit.types.file import FlyteFile
 
 from assay.evaluation import Evaluation, finish_model_folder
-from assay.gates import refusals
 from assay.progress import say
-from assay.registry import Registry, promote_first
+from assay.release import register_model
 from tasks.evaluate_further import read_measured
 from tasks.support.caching import by_content
 from tasks.support.resources import light
@@ -20,17 +20,17 @@ from tasks.support.types import MeasuredFolder, ModelFolder
 
 @dataclass
 class Registration:
-    """Where the version lies, and who is the champion now."""
+    """A registered version, and the champion after it."""
 
     registry: str
     version: str
     champion: str
-    """Its version; empty where a gate refused the only candidate, and there is none."""
+    """Version of the champion; empty if a gate refused the only candidate."""
     standing: str = ""
-    """For people: who is the champion, and why this version is not."""
+    """Sentence on the champion, and on why this version is not if it was refused."""
 
     def __str__(self) -> str:
-        """What `pyflyte run` prints last."""
+        """Return what `pyflyte run` prints last."""
         return f"registered as version {self.version}; {self.standing}"
 
 
@@ -47,22 +47,16 @@ def register(
     further: list[MeasuredFolder],
     registry: str,
     promote_refused: str,
+    request: str,
 ) -> Registered:
-    """Add model card, evaluation and report to the folder, and register it; the first version becomes champion.
-
-    A version that a gate refuses, by any of its rubrics, does not, unless `promote_refused` says why it should.
-    """
+    """Add model card, evaluation, report and request to the folder, and register it."""
     with recorded("Register") as stage:
         folder = Path(current_context().working_directory) / "registered"
         others = dict(read_measured(Path(other.download())) for other in further)
-        finish_model_folder(Path(model.download()), evaluation, Path(report.download()), folder, others)
-        shelf = Registry(registry)
-        version = shelf.register(folder, {"metrics": evaluation.values(), "lineage": evaluation.lineage})
-        refused = refusals(evaluation.gates)
-        for name, (measured, _) in others.items():
-            refused += [f"{name}, {sentence}" for sentence in refusals(measured.gates)]
-        promotion = promote_first(shelf, version.name, refused, who="training workflow", in_spite=promote_refused)
+        pages = (Path(model.download()), evaluation, Path(report.download()))
+        finish_model_folder(*pages, folder, others, request=json.loads(request))
+        done = register_model(registry, folder, who="training workflow", promote_refused=promote_refused)
         stage.documents = evaluation.documents
-        stage.remark = f"version {version.name}, champion is {promotion.champion or 'none: refused'}"
-        say(f"version {version.name}; {promotion.sentence}")
-    return Registered(Registration(registry, version.name, promotion.champion, promotion.sentence), stage)
+        stage.remark = f"version {done.version}, champion is {done.champion or 'none: refused'}"
+        say(done.sentence)
+    return Registered(Registration(registry, done.version, done.champion, done.standing), stage)

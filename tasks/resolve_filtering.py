@@ -1,7 +1,7 @@
-"""Resolve what a filtering run is given. Never cached: aliases move, and sources change."""
+"""Resolve what a filtering run is asked for. Never cached: aliases move, and sources change."""
 
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from flytekit import task
 
@@ -9,16 +9,16 @@ from assay.inference import token_counter
 from assay.progress import say
 from assay.registry import Registry
 from assay.scoring import ScoringConfig
-from assay.selection import SelectionRequest
+from assay.selection import FilteringRequest, SelectionRequest
 from assay.sources import Columns, Period, corpus_revision
+from tasks.support.requests import read_request
 from tasks.support.resources import light
 from tasks.support.settings import lasting, source_location
 from tasks.support.stages import recorded
 
 
-@dataclass
-class GivenCorpus:
-    """What was asked for, checked before any work, with the revision of everything that can change."""
+class ResolvedFiltering(NamedTuple):
+    """Outputs of their own: propeller encodes attributes of a dataclass in random order, and no cache would be hit."""
 
     source: str
     revision: str
@@ -26,10 +26,10 @@ class GivenCorpus:
     period: Period | None
     registry: str
     version: str
-    """Of the model, by whatever name it was asked for."""
+    """Version of the model, whatever alias the request names."""
     scores: str
-    config: ScoringConfig
-    request: SelectionRequest
+    scoring: ScoringConfig
+    selection: SelectionRequest
     started: float
 
 
@@ -38,41 +38,48 @@ def resolve_filtering(
     source: str,
     model: str,
     text_column: str,
-    id_column: str,
     time_column: str,
     since: str,
     until: str,
     token_budget: int | None,
     share: float | None,
-    threshold: float | None,
-    keep: str,
-    keep_duplicates: bool,
     tokenizer: str,
-    slice_by: str,
-    rows_per_part: int,
+    options: str,
     registry: str,
     scores: str,
-) -> GivenCorpus:
-    """Resolve source, model and tokenizer; a mistake in any of them ends the run here."""
+) -> ResolvedFiltering:
+    """Resolve source, model and tokenizer; a mistake in any option ends the run here."""
     started = time.time()
     with recorded("Resolve the corpus"):
-        place = source_location(source)
+        request = read_request(
+            FilteringRequest,
+            options,
+            source=source,
+            model=model,
+            text_column=text_column,
+            time_column=time_column,
+            since=since,
+            until=until,
+            token_budget=token_budget,
+            share=share,
+            tokenizer=tokenizer,
+        )
+        place = source_location(request.source)
         shelf = lasting(registry, "ASSAY_REGISTRY", "registry")
-        version = Registry(shelf).get(model)
-        request = SelectionRequest(token_budget, share, threshold, keep_duplicates, keep or None)
-        config = ScoringConfig(rows_per_part, tokenizer, slice_by)
-        counted_by = token_counter(tokenizer).name
+        version = Registry(shelf).get(request.model).name
+        counted_by = token_counter(request.scoring.tokenizer).name
         revision = corpus_revision(place)
-        say(f"{source}, revision {revision[:12]}; model {version.name}; {request.in_words()}, counted by: {counted_by}")
-        return GivenCorpus(
+        wanted = request.selection.in_words()
+        say(f"{request.source}, revision {revision[:12]}; model {version}; {wanted}, counted by: {counted_by}")
+        return ResolvedFiltering(
             source=place,
             revision=revision,
-            columns=Columns(text=text_column, id=id_column),
-            period=Period.of(time_column, since, until),
+            columns=request.columns,
+            period=request.period,
             registry=shelf,
-            version=version.name,
+            version=version,
             scores=lasting(scores, "ASSAY_SCORES", "scores"),
-            config=config,
-            request=request,
+            scoring=request.scoring,
+            selection=request.selection,
             started=started,
         )

@@ -1,30 +1,33 @@
-"""Resolve what a run is given. Never cached: its outputs are what the caches of all other stages are keyed by."""
+"""Resolve what a training run is asked for. Never cached: its outputs key the caches of all other stages."""
 
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from flytekit import task
 
-from assay.errors import InputError
 from assay.evaluation import of_other_seeds
-from assay.gates import read_limits
+from assay.gates import GateLimits
 from assay.labels import learned_before
 from assay.model import KeepTarget
-from assay.pipeline import Labels
+from assay.options import plain_options
+from assay.pipeline import TrainingRequest
 from assay.progress import say
 from assay.rubric import Rubric, load_rubric
 from assay.sources import Columns, Period, open_source
 from assay.storage import digest_folder, digest_json
-from assay.training import TrainConfig, recipe
+from assay.training import TrainConfig
+from tasks.support.requests import read_request
 from tasks.support.resources import light
-from tasks.support.settings import lasting, source_location, split_names, work_folder
+from tasks.support.settings import lasting, source_location, work_folder
 from tasks.support.stages import recorded
 
 
 @dataclass
 class FurtherLabels:
-    """Labels by a further rubric, and what they are by."""
+    """Labels by a further rubric, with the revision of their source."""
 
     revision: str
     rubric: Rubric | None
@@ -32,9 +35,8 @@ class FurtherLabels:
     name: str
 
 
-@dataclass
-class Given:
-    """What was asked for, checked before any work, with the revision of everything that can change."""
+class ResolvedTraining(NamedTuple):
+    """Outputs of their own: propeller encodes attributes of a dataclass in random order, and no cache would be hit."""
 
     source: str
     revision: str
@@ -47,11 +49,19 @@ class Given:
     further: list[FurtherLabels]
     further_sources: list[str]
     other_seeds: list[int]
+    slice_by: list[str]
+    rater_columns: list[str]
+    gates: GateLimits
+    max_quarantined: float
+    seed: int
     encoder_revision: str
-    goes_on_from: str
-    """The encoder, where it is a model that has learned labels before."""
+    """Digest of the encoder if it is a folder, otherwise empty."""
+    continues_from: str
+    """The encoder, if it is a model that has learned labels before."""
     ledger: str
     registry: str
+    request: str
+    """All options of the run as JSON, for the lineage."""
     started: float
 
 
@@ -61,69 +71,62 @@ def resolve_training(
     text_column: str,
     label_column: str,
     group_by: str,
-    id_column: str,
-    weight_column: str,
     time_column: str,
     since: str,
     until: str,
     rubric: str,
-    threshold: float | None,
-    recipe_name: str,
-    encoder: str,
-    window_tokens: int,
-    window_count: int,
-    loss: str,
-    scoring_precision: str,
-    folds: int,
-    keep: str,
-    seed: int,
-    seeds: int,
-    gate_limits: str,
-    also: str,
+    recipe: str,
+    options: str,
     ledger: str,
     registry: str,
-) -> Given:
-    """Resolve source, rubric, recipe and encoder; a mistake in any of them ends the run here."""
+) -> ResolvedTraining:
+    """Resolve source, rubric, recipe and encoder; a mistake in any option ends the run here."""
     started = time.time()
     with recorded("Resolve the source"):
-        place = source_location(source)
-        revision = open_source(place).revision
-        say(f"{source}, revision {revision[:12]}; everything lasting goes below {work_folder()}")
-        config = recipe(
-            recipe_name,
-            encoder=encoder or None,
-            loss=loss or None,
-            window_tokens=window_tokens or None,
-            window_count=window_count or None,
-            scoring_precision=scoring_precision,
-            folds=folds or None,
-            seed=seed,
+        request = read_request(
+            TrainingRequest,
+            options,
+            source=source,
+            text_column=text_column,
+            label_column=label_column,
+            group_by=group_by,
+            time_column=time_column,
+            since=since,
+            until=until,
+            rubric=rubric,
+            recipe=recipe,
+            ledger=ledger,
         )
-        read_limits(split_names(gate_limits))
-        asked = [Labels.parse(given) for given in split_names(also)]
-        if asked and config.folds:
-            raise InputError("cross-fitting is for one rubric", where="folds, also", fix="Leave one of them out")
-        places = [source_location(labels.source) for labels in asked]
-        columns = Columns(text=text_column, label=label_column, group=group_by, weight=weight_column, id=id_column)
-        name = digest_json([source, text_column, label_column, group_by])[:12]
-        return Given(
+        place = source_location(request.source)
+        revision = open_source(place).revision
+        say(f"{request.source}, revision {revision[:12]}; results are stored below {work_folder()}")
+        config, further = request.config, [(source_location(labels.source), labels) for labels in request.also]
+        columns = request.columns
+        name = digest_json([request.source, columns.text, columns.label, columns.group])[:12]
+        return ResolvedTraining(
             source=place,
             revision=revision,
             columns=columns,
-            period=Period.of(time_column, since, until),
-            rubric=load_rubric(rubric, threshold) if rubric else None,
-            threshold=threshold,
+            period=request.period,
+            rubric=load_rubric(request.rubric, request.threshold) if request.rubric else None,
+            threshold=request.threshold,
             config=config,
-            keep=KeepTarget.parse(keep),
+            keep=request.keep,
             further=[
                 FurtherLabels(open_source(where).revision, labels.given(), labels.threshold, labels.name)
-                for where, labels in zip(places, asked, strict=True)
+                for where, labels in further
             ],
-            further_sources=places,
-            other_seeds=[other.seed for other in of_other_seeds(config, seeds)],
+            further_sources=[where for where, _ in further],
+            other_seeds=[other.seed for other in of_other_seeds(config, request.seeds)],
+            slice_by=list(request.slice_by),
+            rater_columns=list(request.rater_columns),
+            gates=request.gates,
+            max_quarantined=request.max_quarantined,
+            seed=config.seed,
             encoder_revision=digest_folder(Path(config.encoder)) if Path(config.encoder).is_dir() else "",
-            goes_on_from=config.encoder if learned_before(config.encoder) else "",
-            ledger=lasting(ledger, "ASSAY_LEDGER", f"ledgers/{name}"),
+            continues_from=config.encoder if learned_before(config.encoder) else "",
+            ledger=lasting(request.ledger, "ASSAY_LEDGER", f"ledgers/{name}"),
             registry=lasting(registry, "ASSAY_REGISTRY", "registry"),
+            request=json.dumps(plain_options(request), sort_keys=True, ensure_ascii=False),
             started=started,
         )

@@ -9,9 +9,8 @@ from flytekit.types.directory import FlyteDirectory
 from assay.inference import Scorer, token_counter
 from assay.progress import say
 from assay.registry import Registry
-from assay.scoring import Part, PartFolder, deal, plan_scoring, score_parts
-from assay.storage import Snapshot
-from tasks.resolve_filtering import GivenCorpus
+from assay.scoring import Part, PartFolder, ScoringConfig, plan_scoring, score_parts
+from assay.storage import Snapshot, deal
 from tasks.support.resources import encoder, light
 from tasks.support.stages import Stage, recorded
 from tasks.support.types import place_of
@@ -34,12 +33,14 @@ class Planned(NamedTuple):
 
 
 @task(**light())
-def plan_parts(corpus: FlyteDirectory, given: GivenCorpus, workers: int) -> Planned:
+def plan_parts(
+    corpus: FlyteDirectory, registry: str, version: str, scores: str, scoring: ScoringConfig, workers: int
+) -> Planned:
     """List what is there already, and deal out the rest; never cached, so that a lost part is scored again."""
     with recorded("Plan") as stage:
         snapshot = Snapshot.open(place_of(corpus))
-        with Registry(given.registry).open(given.version) as model:
-            folder = plan_scoring(snapshot, model, token_counter(given.config.tokenizer), given.config, given.scores)
+        with Registry(registry).open(version) as model:
+            folder = plan_scoring(snapshot, model, token_counter(scoring.tokenizer), scoring, scores)
         missing, every = folder.missing(), folder.plan.parts()
         stage.documents = snapshot.manifest.rows - sum(part.stop - part.start for part in missing)
         stage.remark = f"{len(every) - len(missing)} of {len(every)} parts were there"
@@ -48,11 +49,11 @@ def plan_parts(corpus: FlyteDirectory, given: GivenCorpus, workers: int) -> Plan
 
 
 @task(**encoder())
-def score_share(share: Share, corpus: FlyteDirectory, given: GivenCorpus) -> Stage:
+def score_share(share: Share, corpus: FlyteDirectory, registry: str, version: str, scoring: ScoringConfig) -> Stage:
     """Score parts; each is visible when it is complete, so that a retry goes on where the last attempt was."""
-    with recorded("Score") as stage, Registry(given.registry).open(given.version) as model:
+    with recorded("Score") as stage, Registry(registry).open(version) as model:
         snapshot = Snapshot.open(place_of(corpus))
-        tokens = token_counter(given.config.tokenizer)
+        tokens = token_counter(scoring.tokenizer)
         done = score_parts(PartFolder.open(share.folder), share.parts, snapshot, Scorer.load(model), tokens)
         stage.documents = sum(part.stop - part.start for part in share.parts)
         stage.remark = f"{done} parts"

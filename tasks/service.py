@@ -1,19 +1,20 @@
 """In service: another version deployed, proved, and only then champion; or all as it was before."""
 
+from dataclasses import replace
+
 from flytekit import Deck, current_context, task
 from flytekit.types.error import FlyteError
 
 from assay import release
 from assay.deployment import parse_target
-from assay.gates import read_limits
 from assay.progress import stage
-from assay.promotion import read_promotion_limits
+from assay.promotion import ChallengeRequest
 from assay.registry import CHAMPION, Decision
 from assay.release import Change, Served, decision_report
 from assay.report import render_fragment
-from assay.sources import Columns, read_date
+from tasks.support.requests import read_request
 from tasks.support.resources import encoder, heavy, light
-from tasks.support.settings import lasting, on_cluster, source_location, split_names
+from tasks.support.settings import lasting, on_cluster, source_location
 
 
 def _target(given: str) -> dict[str, str]:
@@ -52,30 +53,26 @@ def judge_version(
     text_column: str,
     label_column: str,
     group_by: str,
-    slice_by: str,
-    limits: str,
-    gate_limits: str,
-    data_until: str,
+    options: str,
     in_spite: str,
     registry: str,
     target: str,
 ) -> Change:
-    """What the promotion gate says of a version of the registry; measured anew, since the champion moves."""
-    rules, gates = read_promotion_limits(split_names(limits)), read_limits(split_names(gate_limits))
-    shelf, until = _shelf(registry), read_date(data_until)
+    """Compare a version of the registry with the champion; never cached, since the champion moves."""
+    request = read_request(
+        ChallengeRequest,
+        options,
+        source=data,
+        text_column=text_column,
+        label_column=label_column,
+        group_by=group_by,
+    )
+    request = replace(request, source=source_location(request.source))
     with stage("Check what serves"):
         change = release.plan_change(
-            shelf, challenger, _target(target), move="promote", who=_who(), why="", in_spite=in_spite
+            _shelf(registry), challenger, _target(target), move="promote", who=_who(), why="", in_spite=in_spite
         )
-    return release.challenge_with(
-        change,
-        source_location(data),
-        Columns(text=text_column, label=label_column, group=group_by),
-        slice_by=tuple(split_names(slice_by)),
-        data_until=until,
-        limits=rules,
-        gates=gates,
-    )
+    return release.challenge_with(change, request)
 
 
 @task(**light())

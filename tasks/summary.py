@@ -10,7 +10,6 @@ from rich.console import Console
 from assay.evaluation import Evaluation, summary_table
 from assay.report import Prose, Report, Section, Table, print_table, render_fragment
 from tasks.register import Registration
-from tasks.resolve_training import Given
 from tasks.support.resources import light
 from tasks.support.settings import on_cluster, work_folder
 from tasks.support.stages import Stage, stage_table
@@ -18,10 +17,10 @@ from tasks.support.stages import Stage, stage_table
 
 @task(enable_deck=True, **light())
 def summarise(
-    given: Given, stages: list[Stage], evaluation: Evaluation, registration: Registration, report: FlyteFile
+    started: float, stages: list[Stage], evaluation: Evaluation, registration: Registration, report: FlyteFile
 ) -> Registration:
     """Print how good the model is, beside what, what each stage did, and where everything lies."""
-    table, done = summary_table(evaluation), stage_table(stages, given.started)
+    table, done = summary_table(evaluation), stage_table(stages, started)
     places = {"model": f"{registration.registry}/versions/{registration.version}"}
     if not on_cluster():
         # Flyte keeps outputs under random names; people get one that stays.

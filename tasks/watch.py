@@ -13,7 +13,6 @@ from assay.monitoring import (
     DriftLook,
     DriftLookLog,
     TooFewError,
-    WatchConfig,
     WatchRequest,
     WebhookConfig,
     notify,
@@ -22,8 +21,10 @@ from assay.monitoring import (
 from assay.overview import page_of_state
 from assay.progress import say, stage
 from assay.registry import Decision
+from assay.release import WatchingRequest
 from assay.report import fragment_of
 from tasks.clock import with_zone
+from tasks.support.requests import options_text, read_request
 from tasks.support.resources import light
 from tasks.support.settings import lasting
 
@@ -50,25 +51,45 @@ class Watched(NamedTuple):
 
     looked: DriftLooked
     act: bool
-    """Whether to retrain: an alarm, and none cools down."""
+    """True if there is an alarm to act upon: none cools down."""
+    retraining: str
+    """Options of the retraining."""
 
 
 @task(enable_deck=True, **light())
 def look_at_service(
     kickoff: datetime.datetime,
+    source: str,
+    test_set: str,
     log: str,
     model: str,
     hours: float,
-    every_hours: float,
-    false_alarms_a_year: float,
-    least_documents: int,
-    least_reference: int,
-    cool_down_hours: float,
+    text_column: str,
+    label_column: str,
+    group_by: str,
+    time_column: str,
+    days: int,
+    rubric: str,
+    recipe: str,
+    options: str,
     registry: str,
     looks: str,
 ) -> Watched:
     """The answers of the hours before a moment. Too few of them are no look, and no failure: nights are quiet."""
-    until = with_zone(kickoff)
+    asked = read_request(
+        WatchingRequest,
+        options,
+        source=source,
+        test_set=test_set,
+        text_column=text_column,
+        label_column=label_column,
+        group_by=group_by,
+        time_column=time_column,
+        days=days,
+        rubric=rubric,
+        recipe=recipe,
+    )
+    retraining, until = options_text(asked.retraining), with_zone(kickoff)
     kept = lasting(looks, "ASSAY_LOOKS", "looks")
     page = Path(current_context().working_directory) / "watch.json"
     request = WatchRequest(
@@ -79,22 +100,22 @@ def look_at_service(
         since=until - datetime.timedelta(hours=hours),
         until=until,
         looks=kept,
-        config=WatchConfig(
-            every_hours, false_alarms_a_year, least_documents, least_reference, cool_down_hours=cool_down_hours
-        ),
+        config=asked.watch,
     )
     with stage("Watch"):
         try:
             result = take_drift_look(request)
         except TooFewError as error:
             say(f"no look: {error}")
-            return Watched(DriftLooked(f"No look: {error}", request.registry, request.log, kept), False)
+            return Watched(DriftLooked(f"No look: {error}", request.registry, request.log, kept), False, retraining)
         for sentence in result.sentences:
             say(sentence)
     Deck("Watch", fragment_of(page.with_suffix(".html").read_text(encoding="utf-8")))
     message = json.dumps(result.message()) if result.act else ""
     return Watched(
-        DriftLooked(result.sentences[0], request.registry, request.log, kept, result.look(0), message), result.act
+        DriftLooked(result.sentences[0], request.registry, request.log, kept, result.look(0), message),
+        result.act,
+        retraining,
     )
 
 

@@ -13,56 +13,45 @@ def build_snapshot(
     source: str,
     preset: str = "none",
     text_column: str = "text",
-    id_column: str = "",
     benchmarks: str = "",
-    keep_duplicates: bool = False,
-    similarity: float = 0.7,
-    page_seconds: float = 10.0,
-    shard_megabytes: int = 256,
+    options: str = "",
     workers: int = 4,
     processes: int = 2,
     pieces: str = "",
 ) -> CuratedCorpus:
-    """Clean every member of a source; a run that was stopped goes on with the pieces that are missing.
+    """Clean every member of a source; a run that was stopped resumes with the pieces that are missing.
 
     Args:
         source: Parquet, JSONL, CSV, WARC, WET or HTML (file, folder, URL), hf://datasets/…, installed-docs[:PACKAGE,…]
-        preset: what is done to a document: none, or fineweb (repair, English alone, FineWeb's filters, masking)
-        text_column: the column of the documents; web pages have none
-        id_column: a stable name of each document; without one, `id` or a digest of the text
-        benchmarks: folder of benchmark texts; documents that share a word 13-gram with one are marked
-        keep_duplicates: look for no duplicates
-        similarity: estimated Jaccard similarity from which texts are near-duplicates
-        page_seconds: for the extraction of one web page
-        shard_megabytes: size of the snapshot's shards, about
+        preset: named cleaning: none, or fineweb (repair, English alone, FineWeb's filters, masking)
+        text_column: column of the documents; web pages have none
+        benchmarks: folder of benchmark texts; documents that share a word 13-gram with one of them are marked
+        options: any other option of `assay snapshot build --help`, as YAML or JSON or the name of a shipped file,
+            such as '{similarity: 0.8, page_seconds: 20}' or configs/crawl.yaml
         workers: tasks among which the missing pieces, and the bands of the search, are dealt out
-        processes: in each of those that clean
-        pieces: where pieces go and are looked for; without one, the work folder
+        processes: processes in each task that cleans
+        pieces: folder or URL of the pieces; empty: in the work folder
     """
     planned = plan_pieces(
         source=source,
-        preset_name=preset,
+        preset=preset,
         text_column=text_column,
-        id_column=id_column,
         benchmarks=benchmarks,
-        keep_duplicates=keep_duplicates,
-        similarity=similarity,
-        page_seconds=page_seconds,
-        shard_megabytes=shard_megabytes,
+        options=options,
         workers=workers,
         pieces=pieces,
     )
     made = map_task(partial(make_share, processes=processes))(share=planned.shares)
-    search = plan_search(given=planned.given, made=made, workers=workers)
+    search = plan_search(folder=planned.folder, made=made, workers=workers)
     searched = map_task(search_share)(share=search.shares)
     curated = write_curated(
-        folder=planned.given.folder,
-        plan=planned.given.plan,
-        shard_megabytes=shard_megabytes,
+        folder=planned.folder,
+        plan=planned.plan,
+        shard_megabytes=planned.shard_megabytes,
         searched=searched,
     )
     return summarise_build(
-        given=planned.given,
+        started=planned.started,
         snapshot=curated.snapshot,
         there=planned.there,
         made=made,

@@ -57,29 +57,24 @@ def promote(
     text_column: str = "text",
     label_column: str = "label",
     group_by: str = "",
-    slice_by: str = "",
-    limits: str = "",
-    gate_limits: str = "",
-    data_until: str = "",
+    options: str = "",
     in_spite: str = "",
     registry: str = "",
     target: str = "",
 ) -> Decision:
-    """Judge a version beside the champion, and put it in service where the gate lets it pass; else nothing is done.
+    """Compare a version with the champion, and put it in service if the promotion rules let it pass.
 
     Args:
         challenger: version of the registry, or its first characters
         data: labelled documents, the same test set each time
-        text_column: the column of the documents
-        label_column: the column of the labels
-        group_by: documents that share a value of this column are one unit of the intervals
-        slice_by: columns whose values must not get worse, with commas between them
-        limits: of the gate, such as mode=not_worse,margin=0.02
-        gate_limits: from where on a gate of the evaluation refuses, such as shortcuts.excess=0.3, with commas
-        data_until: day of the newest data that it learned from
-        in_spite: why it is put in service whatever the gate says
-        registry: where the versions are; without one, the work folder
-        target: local or kubernetes, and settings of it; without one, this machine, or on a cluster the cluster
+        text_column: column of the documents
+        label_column: column of the labels
+        group_by: column of the groups; documents of one group are one unit of the intervals
+        options: any other option of `assay challenge --help`, as YAML or JSON or the name of a shipped file, such as
+            '{slice_by: [genre], limit: {mode: not_worse, margin: 0.02}}'
+        in_spite: reason to put it in service although the promotion rules refuse it; empty: it is not
+        registry: folder or URL of the registry; empty: in the work folder
+        target: local or kubernetes, and settings of it; empty: this machine, or on a cluster the cluster
     """
     # No `conditional`: on a laptop flytekit 1.16 runs both branches of one inside a branch, as in the watch.
     judged = judge_version(
@@ -88,10 +83,7 @@ def promote(
         text_column=text_column,
         label_column=label_column,
         group_by=group_by,
-        slice_by=slice_by,
-        limits=limits,
-        gate_limits=gate_limits,
-        data_until=data_until,
+        options=options,
         in_spite=in_spite,
         registry=registry,
         target=target,

@@ -16,77 +16,81 @@ def filter_corpus(
     source: str,
     model: str = "champion",
     text_column: str = "text",
-    id_column: str = "",
     time_column: str = "",
     since: str = "",
     until: str = "",
     token_budget: int | None = None,
     share: float | None = None,
-    threshold: float | None = None,
-    keep: str = "",
-    keep_duplicates: bool = False,
     tokenizer: str = "",
-    slice_by: str = "",
-    rows_per_part: int = 5000,
+    options: str = "",
     workers: int = 4,
     registry: str = "",
     scores: str = "",
 ) -> Selection:
-    """Score a corpus in parts, and select from it; a run that was stopped goes on with the parts that are missing.
+    """Score a corpus in parts, and select from it; a run that was stopped resumes with the parts that are missing.
 
     Args:
         source: snapshot, Parquet, JSONL or CSV (file, folder, URL), hf://datasets/…, or installed-docs[:PACKAGE,…]
         model: alias, version or its first characters, in the registry
-        text_column: the column of the documents
-        id_column: a stable name of each document; without one, `id` or a digest of the text
-        time_column: when each document is of, where only those of a period are to be taken
-        since: the period's beginning, ISO 8601; without one, that of the documents
-        until: its end, which is not in it; without one, that of the documents
-        token_budget: so many tokens of the best documents; this, share, threshold or keep, or none of them
-        share: so large a share of the documents in scope, the best of them
-        threshold: documents from this grade
-        keep: f1, precision=0.8 or recall=0.9 of the kept class; without any of the four, the model's own threshold
-        keep_duplicates: take near-duplicates of taken documents too
-        tokenizer: what counts tokens, a folder or OWNER/NAME@REVISION; without one, an estimate from bytes
-        slice_by: a column whose values are counted apart
-        rows_per_part: documents whose scores appear at once; more on fast machines
+        text_column: column of the documents
+        time_column: column of the times, if only the documents of a period are used
+        since: start of the period, ISO 8601; empty: from the beginning
+        until: end of the period, excluded; empty: to the end
+        token_budget: number of tokens of the best documents; without it and share, the model's own threshold
+        share: share of the documents in scope, the best of them
+        tokenizer: folder or OWNER/NAME@REVISION that counts tokens; empty: an estimate from bytes
+        options: any other option of `assay score --help` and `assay select --help`, as YAML or JSON or the name of a
+            shipped file, such as '{keep: recall=0.9, rows_per_part: 20000}' or configs/filtering.yaml
         workers: tasks among which the missing parts are dealt out
-        registry: where the model is; without one, the work folder
-        scores: where scores go and are looked for; without one, the work folder
+        registry: folder or URL of the registry; empty: in the work folder
+        scores: folder or URL of the scores; empty: in the work folder
     """
-    given = resolve_filtering(
+    resolved = resolve_filtering(
         source=source,
         model=model,
         text_column=text_column,
-        id_column=id_column,
         time_column=time_column,
         since=since,
         until=until,
         token_budget=token_budget,
         share=share,
-        threshold=threshold,
-        keep=keep,
-        keep_duplicates=keep_duplicates,
         tokenizer=tokenizer,
-        slice_by=slice_by,
-        rows_per_part=rows_per_part,
+        options=options,
         registry=registry,
         scores=scores,
     )
-    corpus = acquire_corpus(source=given.source, revision=given.revision, columns=given.columns, period=given.period)
-    planned = plan_parts(corpus=corpus.snapshot, given=given, workers=workers)
-    scored = map_task(partial(score_share, corpus=corpus.snapshot, given=given))(share=planned.shares)
+    corpus = acquire_corpus(
+        source=resolved.source, revision=resolved.revision, columns=resolved.columns, period=resolved.period
+    )
+    planned = plan_parts(
+        corpus=corpus.snapshot,
+        registry=resolved.registry,
+        version=resolved.version,
+        scores=resolved.scores,
+        scoring=resolved.scoring,
+        workers=workers,
+    )
+    scored = map_task(
+        partial(
+            score_share,
+            corpus=corpus.snapshot,
+            registry=resolved.registry,
+            version=resolved.version,
+            scoring=resolved.scoring,
+        )
+    )(share=planned.shares)
     selected = select_documents(
         corpus=corpus.snapshot,
         folder=planned.folder,
         plan=planned.plan,
-        registry=given.registry,
-        version=given.version,
-        request=given.request,
+        registry=resolved.registry,
+        version=resolved.version,
+        request=resolved.selection,
         scored=scored,
     )
     return summarise_filtering(
-        given=given,
+        request=resolved.selection,
+        started=resolved.started,
         selection=selected.selection,
         acquired=corpus.stage,
         there=planned.there,

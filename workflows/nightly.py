@@ -15,51 +15,45 @@ def filter_new_documents(
     source: str,
     model: str = "champion",
     text_column: str = "text",
-    id_column: str = "",
     time_column: str = "",
     days: int = 1,
     token_budget: int | None = None,
     share: float | None = None,
-    keep_duplicates: bool = False,
-    slice_by: str = "",
-    rows_per_part: int = 5000,
+    tokenizer: str = "",
+    options: str = "",
     workers: int = 4,
     registry: str = "",
     scores: str = "",
 ) -> Selection:
-    """Filter what came in the days before a moment. Parts that were scored before are not scored again.
+    """Filter the documents of the days before a moment. Parts that were scored before are not scored again.
 
     Args:
         kickoff: the scheduled moment
         source: snapshot, Parquet, JSONL or CSV (file, folder, URL), or hf://datasets/…
         model: alias, version or its first characters, in the registry
-        text_column: the column of the documents
-        id_column: a stable name of each document; without one, `id` or a digest of the text
-        time_column: when each document came; without one, all documents of the source are taken
-        days: of the period that ends at kickoff; 0: all until then
-        token_budget: so many tokens of the best documents; this or share, or neither
-        share: so large a share of the documents in scope; without either, the model's own threshold
-        keep_duplicates: take near-duplicates of taken documents too
-        slice_by: a column whose values are counted apart
-        rows_per_part: documents whose scores appear at once
+        text_column: column of the documents
+        time_column: column of the times; empty: all documents of the source are used
+        days: length of the period that ends at kickoff; 0: all documents until then
+        token_budget: number of tokens of the best documents; without it and share, the model's own threshold
+        share: share of the documents in scope, the best of them
+        tokenizer: folder or OWNER/NAME@REVISION that counts tokens; empty: an estimate from bytes
+        options: any other option of `filter_corpus`, as YAML or JSON or the name of a shipped file
         workers: tasks among which the missing parts are dealt out
-        registry: where the model is; without one, the work folder
-        scores: where scores go and are looked for; without one, the work folder
+        registry: folder or URL of the registry; empty: in the work folder
+        scores: folder or URL of the scores; empty: in the work folder
     """
     period = days_before(kickoff=kickoff, days=days, time_column=time_column)
     return filter_corpus(
         source=source,
         model=model,
         text_column=text_column,
-        id_column=id_column,
         time_column=time_column,
         since=period.since,
         until=period.until,
         token_budget=token_budget,
         share=share,
-        keep_duplicates=keep_duplicates,
-        slice_by=slice_by,
-        rows_per_part=rows_per_part,
+        tokenizer=tokenizer,
+        options=options,
         workers=workers,
         registry=registry,
         scores=scores,

@@ -15,9 +15,7 @@ from workflows.training import train_quality_classifier
 @workflow
 def quickstart(
     tracking: str = "mlflow",
-    seed: int = 0,
-    encoder: str = "",
-    window_tokens: int = 0,
+    options: str = "",
     corpus: str = "installed-docs:numpy,networkx,flytekit",
     token_budget: int = 100_000,
     promote_refused: str = "",
@@ -27,9 +25,7 @@ def quickstart(
 
     Args:
         tracking: mlflow, neptune or none
-        seed: of split, head and order
-        encoder: packaged name, folder or OWNER/NAME@REVISION; without one, the recipe's
-        window_tokens: tokens read of a document's beginning; 0: the recipe's
+        options: any option of `assay train --help`, as YAML or JSON, such as '{epochs: 5}'
         corpus: what is filtered: snapshot, files, or the documentation inside installed packages
         token_budget: tokens of the best documents of it
         promote_refused: why a model that a gate refuses may be champion all the same; without a reason it is none, and
@@ -42,9 +38,7 @@ def quickstart(
         source="data/sample/documents.jsonl",
         rubric="education",
         recipe="quickstart",
-        encoder=encoder,
-        window_tokens=window_tokens,
-        seed=seed,
+        options=options,
         tracking=tracking,
         promote_refused=promote_refused,
     )
@@ -56,7 +50,7 @@ def quickstart(
         model=registration.version,
         registry=registration.registry,
         token_budget=token_budget,
-        rows_per_part=500,
+        options="rows_per_part: 500",
         workers=2,
     )
     return summarise_quickstart(

@@ -1,64 +1,46 @@
-"""`assay challenge`: whether a challenger should become champion, as a verdict that `assay registry promote` takes."""
+"""`assay challenge`: check if a challenger may become champion, and write the verdict for `assay registry promote`."""
 
 import argparse
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from assay.sources import Columns
+from assay.cli.options import add_registry, add_request, local, registry_of, request_of
+from assay.options import options_of
+from assay.promotion import ChallengeRequest, challenge_champion, model_to_beat, rules_table
+from assay.registry import open_model
+from assay.report import print_table
 
 NOT_PASSED = 1
-"""Exit status where the verdict is refused or undecided."""
+"""Exit status if the verdict is refused or undecided."""
+SPELLED = {"source": "--data"}
 
 
-def add_challenge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
-    """Add the command, without the options that others share."""
-    judge = commands.add_parser(
-        "challenge", help="whether a challenger should become champion; status 1 where it does not"
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("challenger", help="model folder, or version or alias of the registry")
+    parser.add_argument(
+        "--against", default="champion", help="folder, version or alias that it has to beat (default: champion)"
     )
-    judge.add_argument("challenger", help="model folder, or version or alias of the registry")
-    judge.add_argument(
-        "--against", default="champion", help="folder, version or alias it has to beat (default: champion)"
-    )
-    judge.add_argument("--data", required=True, help="labelled documents, the same test set each time")
-    judge.add_argument("--data-until", default="", metavar="DATE", help="day of the newest data it learned from")
-    judge.add_argument(
-        "--limit",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="what is asked of it: mode=better or not_worse, margin, slice_margin, slice_documents, calibration_error, "
-        "brier, latency_ms, megabytes, data_days, test_uses, test_days, worn_out=warn or refuse; may be given again",
-    )
-    return judge
+    parser.add_argument("--output", required=True, type=local, help="the verdict, .json (and .html beside it)")
+    add_request(parser, options_of(ChallengeRequest), SPELLED)
+    add_registry(parser)
 
 
-def run(options: argparse.Namespace, columns: "Columns", registry: str) -> int:
-    """Exit status. Raises InputError for what cannot be judged."""
-    from assay.gates import read_limits
-    from assay.promotion import ChallengeRequest, challenge_champion, model_to_beat, read_promotion_limits, rules_table
-    from assay.registry import open_model
-    from assay.report import print_table
-    from assay.sources import read_date
-
-    limits, gates = read_promotion_limits(options.limit), read_limits(options.gate_limit)
-    until = read_date(options.data_until, "--data-until")
-    with open_model(options.challenger, registry) as challenger, model_to_beat(options.against, registry) as champion:
+def run(arguments: argparse.Namespace) -> int:
+    """Compare, print the rules and the verdict, and return the exit status. Raise InputError for bad input."""
+    request = request_of(ChallengeRequest, arguments, options_of(ChallengeRequest), SPELLED)
+    registry = registry_of(arguments)
+    with (
+        open_model(arguments.challenger, registry) as challenger,
+        model_to_beat(arguments.against, registry) as champion,
+    ):
         judgement = challenge_champion(
-            ChallengeRequest(
-                challenger,
-                champion,
-                (options.challenger, options.against),
-                options.data,
-                columns,
-                options.output,
-                registry,
-                tuple(options.slice_by),
-                until,
-                limits,
-                gates,
-            )
+            request,
+            challenger,
+            champion,
+            names=(arguments.challenger, arguments.against),
+            output=arguments.output,
+            registry=registry,
         )
-    print_table(f"Judged on {judgement.documents:,} documents that it has not seen", rules_table(judgement))
+    print_table(f"Compared on {judgement.documents:,} documents that it has not seen", rules_table(judgement))
     print(judgement.sentence())
-    print(f"verdict: {options.output} and {options.output.with_suffix('.html')}")
+    print(f"verdict: {arguments.output} and {arguments.output.with_suffix('.html')}")
     return 0 if judgement.verdict == "promoted" else NOT_PASSED

@@ -1,64 +1,74 @@
-"""`assay registry list | show | promote | rollback`: versions of models, and which one serves."""
+"""`assay registry add | list | show | promote | rollback`: versions of models, and which one is champion."""
 
 import argparse
-import getpass
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
+
+from assay.cli.options import add_registry, local, registry_of, user
 from assay.errors import InputError
-
-if TYPE_CHECKING:
-    from assay.registry import AliasMove, Registry, Version
+from assay.registry import CHAMPION, PREVIOUS, AliasMove, Registry, Version, promote_with_verdict, rollback
+from assay.release import register_model
+from assay.report import print_table
+from assay.storage import join, read_bytes, require_folder
 
 SHOWN = ("average_precision", "f1", "precision", "recall", "spearman")
-"""Metrics of the list, where a version has them."""
+"""Metrics in the list, if a version has them."""
 
 
-def add_registry(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command and its subcommands."""
-    registry = commands.add_parser("registry", help="versions of models: list, show, promote, roll back")
-    actions = registry.add_subparsers(dest="action", required=True)
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the subcommands."""
+    actions = parser.add_subparsers(dest="action", required=True)
 
-    listing = actions.add_parser("list", help="all versions, the oldest first")
-    show = actions.add_parser("show", help="one version: figures, gates, lineage, and when it was champion")
+    adding = actions.add_parser("add", help="register a model folder that `assay train` wrote")
+    adding.add_argument("folder", type=local, help="model folder")
+    adding.add_argument(
+        "--promote-refused",
+        default="",
+        metavar="REASON",
+        help="make it the first champion although a gate refuses it, for this reason",
+    )
+    listing = actions.add_parser("list", help="list all versions, the oldest first")
+    show = actions.add_parser("show", help="show one version: figures, gates, lineage, and when it was champion")
     show.add_argument("version", help="version, its first six characters or more, or alias")
 
     promote = actions.add_parser("promote", help="make a version the champion")
     promote.add_argument("version", help="version, its first six characters or more, or alias")
     promote.add_argument(
-        "--verdict", default="", metavar="FILE", help="what `assay challenge --output` wrote, and passed"
+        "--verdict", default="", metavar="FILE", help="a verdict that `assay challenge` wrote, and that passed"
     )
     promote.add_argument(
         "--in-spite-of-gate", default="", metavar="REASON", help="promote without a passed verdict, for this reason"
     )
-    rollback = actions.add_parser("rollback", help="make the previous champion serve again; twice is once")
-    rollback.add_argument("--of", default="", metavar="VERSION", help="only where this version is champion")
-    for moving in (promote, rollback):
-        moving.add_argument("--why", required=True, help="the reason, for whoever reads the log")
-        moving.add_argument("--who", default="", help="(default: the user of this machine)")
-    for action in (listing, show, promote, rollback):
-        action.add_argument("--registry", default="", help="(default: ASSAY_REGISTRY, else work/registry)")
+    back = actions.add_parser("rollback", help="make the previous champion serve again; twice is once")
+    back.add_argument("--of", default="", metavar="VERSION", help="only if this version is champion")
+    for moving in (promote, back):
+        moving.add_argument("--why", required=True, help="the reason, for the readers of the log")
+    for moving in (adding, promote, back):
+        moving.add_argument("--who", default="", help="your name in the log (default: the user of this machine)")
+    for action in (adding, listing, show, promote, back):
+        add_registry(action)
 
 
-def run(options: argparse.Namespace, url: str) -> int:
-    """Exit status. Raises InputError for what is not there, or not allowed."""
-    from assay.registry import Registry
-    from assay.storage import require_folder
-
+def run(arguments: argparse.Namespace) -> int:
+    """Run the action and return the exit status. Raise InputError for what is missing, or not allowed."""
+    url = registry_of(arguments)
     require_folder(url)
     registry = Registry(url)
-    if options.action == "list":
-        _list(registry)
-    else:
-        {"show": _show, "promote": _promote, "rollback": _rollback}[options.action](options, registry)
+    actions = {"add": _add, "list": _list, "show": _show, "promote": _promote, "rollback": _rollback}
+    actions[arguments.action](arguments, registry)
     return 0
 
 
-def _list(registry: "Registry") -> None:
-    import pandas as pd
+def _add(arguments: argparse.Namespace, registry: Registry) -> None:
+    added = register_model(
+        registry.url, arguments.folder, who=user(arguments.who), promote_refused=arguments.promote_refused
+    )
+    print(added.sentence)
 
-    from assay.report import print_table
 
+def _list(_: argparse.Namespace, registry: Registry) -> None:
     versions = registry.versions()
     if not versions:
         print(f"no version: {registry.url}")
@@ -77,15 +87,11 @@ def _list(registry: "Registry") -> None:
     ]
     print_table(f"{len(versions)} versions in {registry.url}", pd.DataFrame(rows))
     for name, move in aliases.items():
-        print(f"{name}: {_told(move)}")
+        print(f"{name}: {_in_words(move)}")
 
 
-def _show(options: argparse.Namespace, registry: "Registry") -> None:
-    import pandas as pd
-
-    from assay.report import print_table
-
-    version, aliases = registry.get(options.version), _aliases(registry)
+def _show(arguments: argparse.Namespace, registry: Registry) -> None:
+    version, aliases = registry.get(arguments.version), _aliases(registry)
     print(f"version    {version.name}")
     print(f"digest     {version.digest}")
     print(f"registered {version.created}")
@@ -106,54 +112,46 @@ def _show(options: argparse.Namespace, registry: "Registry") -> None:
         if version.name in (move.version, move.evidence.get("rolled back"))
     ]
     for name, move in moves:
-        print(f"  {name} {move.number}: {_told(move)}")
+        print(f"  {name} {move.number}: {_in_words(move)}")
         for what, value in move.evidence.items():
             print(f"    {what}: {value}")
     if not moves:
         print("  none")
 
 
-def _promote(options: argparse.Namespace, registry: "Registry") -> None:
-    from assay.registry import promote_judged
-
-    move = promote_judged(
+def _promote(arguments: argparse.Namespace, registry: Registry) -> None:
+    move = promote_with_verdict(
         registry,
-        options.version,
-        who=_who(options),
-        why=options.why,
-        verdict=_read(options.verdict) if options.verdict else None,
-        where=options.verdict,
-        in_spite=options.in_spite_of_gate,
+        arguments.version,
+        who=user(arguments.who),
+        why=arguments.why,
+        verdict=_read(arguments.verdict) if arguments.verdict else None,
+        where=arguments.verdict,
+        in_spite=arguments.in_spite_of_gate,
     )
-    print(f"champion: {_told(move)}")
+    print(f"champion: {_in_words(move)}")
     print(f"previous: {move.previous or 'none, it is the first'}")
 
 
-def _rollback(options: argparse.Namespace, registry: "Registry") -> None:
-    from assay.registry import CHAMPION, rollback
-
+def _rollback(arguments: argparse.Namespace, registry: Registry) -> None:
     before = registry.alias(CHAMPION)
-    of = registry.get(options.of).name if options.of else ""
-    move = rollback(registry, who=_who(options), why=options.why, of=of)
+    of = registry.get(arguments.of).name if arguments.of else ""
+    move = rollback(registry, who=user(arguments.who), why=arguments.why, of=of)
     if before and move.number == before.number:
         print("nothing to roll back: nothing was moved")
-    print(f"champion: {_told(move)}")
+    print(f"champion: {_in_words(move)}")
 
 
-def _aliases(registry: "Registry") -> dict[str, "AliasMove"]:
-    from assay.registry import CHAMPION, PREVIOUS
-
+def _aliases(registry: Registry) -> dict[str, AliasMove]:
     return {name: move for name in (CHAMPION, PREVIOUS) if (move := registry.alias(name))}
 
 
-def _told(move: "AliasMove") -> str:
+def _in_words(move: AliasMove) -> str:
     return f"{move.version}, by {move.who}, {move.when[:16].replace('T', ' ')}: {move.why}"
 
 
-def _gates(registry: "Registry", version: "Version") -> list[str]:
-    """A sentence each; empty where the model folder has no evaluation."""
-    from assay.storage import join, read_bytes
-
+def _gates(registry: Registry, version: Version) -> list[str]:
+    """Return a sentence for each gate; none if the model folder has no evaluation."""
     try:
         fields: dict[str, Any] = json.loads(
             read_bytes(join(registry.url, "versions", version.name, "model", "evaluation.json"))
@@ -165,8 +163,6 @@ def _gates(registry: "Registry", version: "Version") -> list[str]:
 
 
 def _read(file: str) -> bytes:
-    from assay.storage import read_bytes
-
     try:
         return read_bytes(file)
     except OSError as error:
@@ -174,9 +170,3 @@ def _read(file: str) -> bytes:
             f"the verdict cannot be read: {error}", where=file, fix="Give a file that `assay challenge` wrote"
         ) from error
 
-
-def _who(options: argparse.Namespace) -> str:
-    try:
-        return options.who or getpass.getuser()
-    except (OSError, KeyError) as error:  # a container whose user has no name
-        raise InputError("nobody knows who you are", fix="Say so with --who") from error

@@ -3,107 +3,79 @@
 import argparse
 import json
 import os
-from typing import TYPE_CHECKING
 
+from assay.cli.options import add_request, request_of
+from assay.curation import REPORT, BuildRequest, Funnel, build_snapshot
 from assay.errors import InputError
+from assay.options import options_of
 from assay.progress import say, stage
+from assay.report import print_table
+from assay.storage import MANIFEST, Change, Snapshot, difference, join, place_or_default, read_bytes, without
 
-if TYPE_CHECKING:
-    from assay.storage import Change
-
+SPELLED = {"source": "source"}
 DIFFERENT = 1
 """Exit status of `diff` where the snapshots differ, as that of diff(1)."""
 
 
-def add_snapshot(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command and its subcommands."""
-    snapshot = commands.add_parser(
-        "snapshot", help="versions of a corpus: build, show, compare, verify, delete documents"
-    )
-    actions = snapshot.add_subparsers(dest="action", required=True)
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the subcommands."""
+    actions = parser.add_subparsers(dest="action", required=True)
 
-    build = actions.add_parser(
-        "build",
-        help="documents from any source: cleaned, deduplicated, versioned; the same command goes on after a stop",
+    building = actions.add_parser(
+        "build", help="clean, deduplicate and version documents of any source; the same command resumes after a stop"
     )
-    build.add_argument(
-        "source",
-        help="Parquet, JSONL, CSV, WARC, WET or HTML: file, folder, URL; hf://datasets/…; installed-docs[:PACKAGE,…]",
+    building.add_argument("--output", required=True, help="the new snapshot, a folder or URL")
+    add_request(building, options_of(BuildRequest), SPELLED)
+    building.add_argument(
+        "--pieces",
+        default="",
+        help="folder or URL of the pieces that are done (default: ASSAY_PIECES, otherwise pieces in the work folder)",
     )
-    build.add_argument("--output", required=True, help="the new snapshot, a folder or URL")
-    build.add_argument("--preset", default="none", help="of cleaning: none or fineweb (default: none)")
-    build.add_argument("--text-column", default="text", help="(default: text)")
-    build.add_argument("--id-column", default="", help="(default: id, else a digest of the text)")
-    build.add_argument(
-        "--benchmarks", default="", help="folder of benchmark texts; documents that hold some are marked"
-    )
-    build.add_argument("--keep-duplicates", action="store_true", help="look for no duplicates")
-    build.add_argument("--similarity", type=float, help="from which texts are near-duplicates (default: 0.7)")
-    build.add_argument("--page-seconds", type=float, help="for the extraction of one web page (default: 10)")
-    build.add_argument("--shard-megabytes", type=int, help="size of a shard, about (default: 256)")
-    build.add_argument("--pieces", default="", help="folder or URL of what is done so far (default: work/pieces)")
-    build.add_argument("--processes", type=int, help="that clean side by side (default: one a core)")
+    building.add_argument("--processes", type=int, help="processes that clean (default: one for each core)")
 
-    show = actions.add_parser("show", help="what a snapshot holds, and where it came from")
+    show = actions.add_parser("show", help="show what a snapshot holds, and where it came from")
     show.add_argument("snapshot", help="folder or URL")
-    show.add_argument("--json", action="store_true", help="the manifest as it is")
+    show.add_argument("--json", action="store_true", help="print the manifest as it is")
 
-    diff = actions.add_parser("diff", help="which documents came, went or changed; status 1 where any did")
+    diff = actions.add_parser("diff", help="list added, removed and changed documents; status 1 if there are any")
     diff.add_argument("old", help="folder or URL")
     diff.add_argument("new", help="folder or URL")
 
-    verify = actions.add_parser("verify", help="whether every byte is what was written")
+    verify = actions.add_parser("verify", help="check that every byte is what was written")
     verify.add_argument("snapshot", help="folder or URL")
 
-    delete = actions.add_parser("delete", help="a new version without some documents")
+    delete = actions.add_parser("delete", help="make a new version without some documents")
     delete.add_argument("snapshot", help="folder or URL")
-    delete.add_argument("--ids", required=True, metavar="FILE", help="ids of documents to delete, one a line")
+    delete.add_argument("--ids", required=True, metavar="FILE", help="ids of the documents to delete, one a line")
     delete.add_argument("--output", required=True, help="the new snapshot, a folder or URL")
 
 
-def run(options: argparse.Namespace) -> int:
-    """Exit status. Raises InputError for what cannot be read or written."""
-    return {"build": _build, "show": _show, "diff": _diff, "verify": _verify, "delete": _delete}[options.action](
-        options
-    )
+def run(arguments: argparse.Namespace) -> int:
+    """Run the action and return the exit status. Raise InputError for what cannot be read or written."""
+    actions = {"build": _build, "show": _show, "diff": _diff, "verify": _verify, "delete": _delete}
+    return actions[arguments.action](arguments)
 
 
-def _build(options: argparse.Namespace) -> int:
-    from assay.cleaning import preset
-    from assay.curation import REPORT, SHARD_MEGABYTES, BuildConfig, Funnel, build_snapshot
-    from assay.dedup import DedupConfig
-    from assay.report import print_table
-    from assay.sources import Columns
-    from assay.storage import join
-
-    given = {"page_seconds": options.page_seconds}
-    config = BuildConfig(
-        Columns(text=options.text_column, id=options.id_column),
-        preset(options.preset),
-        DedupConfig() if options.similarity is None else DedupConfig(threshold=options.similarity),
-        options.keep_duplicates,
-        **{name: value for name, value in given.items() if value is not None},
-    )
+def _build(arguments: argparse.Namespace) -> int:
+    request = request_of(BuildRequest, arguments, options_of(BuildRequest), SPELLED)
     snapshot = build_snapshot(
-        options.source,
-        options.output,
-        options.pieces or join(os.environ.get("ASSAY_WORK", "work"), "pieces"),
-        config,
-        benchmarks=options.benchmarks,
-        shard_megabytes=SHARD_MEGABYTES if options.shard_megabytes is None else options.shard_megabytes,
-        processes=len(os.sched_getaffinity(0)) if options.processes is None else options.processes,
+        request.source,
+        arguments.output,
+        place_or_default(arguments.pieces, "ASSAY_PIECES", "pieces"),
+        request.config,
+        benchmarks=request.benchmarks,
+        shard_megabytes=request.shard_megabytes,
+        processes=len(os.sched_getaffinity(0)) if arguments.processes is None else arguments.processes,
     )
     print_table("What became of the documents", Funnel.from_json(snapshot.manifest.provenance["funnel"]).steps())
     print(f"{snapshot.manifest.rows:,} documents, version {snapshot.manifest.version}")
-    print(f"snapshot: {options.output}\n  report: {join(options.output, REPORT)}")
+    print(f"snapshot: {arguments.output}\n  report: {join(arguments.output, REPORT)}")
     return 0
 
 
-def _show(options: argparse.Namespace) -> int:
-    from assay.storage import MANIFEST, Snapshot, join, read_bytes
-
-    snapshot = Snapshot.open(options.snapshot)
-    if options.json:
+def _show(arguments: argparse.Namespace) -> int:
+    snapshot = Snapshot.open(arguments.snapshot)
+    if arguments.json:
         print(read_bytes(join(snapshot.url, MANIFEST)).decode("utf-8"))
         return 0
     manifest = snapshot.manifest
@@ -121,10 +93,8 @@ def _show(options: argparse.Namespace) -> int:
     return 0
 
 
-def _diff(options: argparse.Namespace) -> int:
-    from assay.storage import Snapshot, difference
-
-    old, new = Snapshot.open(options.old), Snapshot.open(options.new)
+def _diff(arguments: argparse.Namespace) -> int:
+    old, new = Snapshot.open(arguments.old), Snapshot.open(arguments.new)
     if old.manifest.version == new.manifest.version:
         print(f"the same version: {old.manifest.version}")
         return 0
@@ -147,30 +117,26 @@ def _diff(options: argparse.Namespace) -> int:
     return 0 if found.none else DIFFERENT
 
 
-def _examples(change: "Change") -> str:
+def _examples(change: Change) -> str:
     if not change.documents:
         return ""
     more = " …" if change.documents > len(change.examples) else ""
     return f": {' '.join(change.examples)}{more}"
 
 
-def _verify(options: argparse.Namespace) -> int:
-    from assay.storage import Snapshot
-
-    snapshot = Snapshot.open(options.snapshot)
+def _verify(arguments: argparse.Namespace) -> int:
+    snapshot = Snapshot.open(arguments.snapshot)
     with stage("Verify"):
         snapshot.verify()
     print(f"whole: {snapshot.manifest.rows:,} documents, version {snapshot.manifest.version}")
     return 0
 
 
-def _delete(options: argparse.Namespace) -> int:
-    from assay.storage import Snapshot, without
-
-    snapshot = Snapshot.open(options.snapshot)
-    ids = _read_ids(options.ids)
+def _delete(arguments: argparse.Namespace) -> int:
+    snapshot = Snapshot.open(arguments.snapshot)
+    ids = _read_ids(arguments.ids)
     with stage("Delete"):
-        new = without(snapshot, ids, options.output)
+        new = without(snapshot, ids, arguments.output)
         deleted = new.manifest.provenance["deleted"]["ids"]
         if unknown := len(ids) - deleted:
             say(f"{unknown:,} of {len(ids):,} ids are not in this snapshot")
@@ -181,8 +147,6 @@ def _delete(options: argparse.Namespace) -> int:
 
 
 def _read_ids(file: str) -> set[str]:
-    from assay.storage import read_bytes
-
     try:
         lines = read_bytes(file).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

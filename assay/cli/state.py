@@ -1,30 +1,30 @@
 """`assay state`: champion, scores over time, alarms, decisions and cost on one page."""
 
 import argparse
-import os
-from collections.abc import Callable
 from pathlib import Path
 
+from assay.cli.options import add_registry, local, registry_of
 from assay.errors import InputError
+from assay.overview import page_of_state
 
 
-def add_state(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", *, local: Callable[[str], Path]) -> None:
-    """Add the command. `local` reads a path of this machine."""
-    state = commands.add_parser("state", help="champion, scores over time, alarms, decisions and cost on one page")
-    state.add_argument("--registry", default="", help="(default: ASSAY_REGISTRY, else work/registry)")
-    state.add_argument("--looks", default="", help="folder or URL of looks: what `assay watch --looks` was given")
-    state.add_argument("--log", default="", help="score log of the service: what ASSAY_SERVE_LOG was set to")
-    state.add_argument("--days", type=int, default=30, help="of the score log (default: 30)")
-    state.add_argument("--output", type=local, default=Path("state.html"), help="(default: state.html)")
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("--looks", default="", help="folder or URL of drift looks that `assay watch --looks` was given")
+    parser.add_argument("--log", default="", help="score log of the service: the value of ASSAY_SERVE_LOG")
+    parser.add_argument("--days", type=int, default=30, help="days of the score log (default: 30)")
+    parser.add_argument(
+        "--output", type=local, default=Path("state.html"), help="the page, .html (default: state.html)"
+    )
+    add_registry(parser)
 
 
-def run(options: argparse.Namespace) -> int:
-    """Exit status. Raises InputError for a place that is a file, and where the page cannot be written."""
-    from assay.overview import page_of_state
-
-    if options.output.suffix not in (".html", ".htm"):
-        raise InputError("the state is a page", where=str(options.output), fix="Give a name that ends in .html")
-    registry = options.registry or os.environ.get("ASSAY_REGISTRY", "work/registry")
-    page = page_of_state(registry, options.output, looks=options.looks, log=options.log, days=options.days)
+def run(arguments: argparse.Namespace) -> int:
+    """Write the page and return the exit status. Raise InputError for a place that cannot be read or written."""
+    if arguments.output.suffix not in (".html", ".htm"):
+        raise InputError("the state is a page", where=str(arguments.output), fix="Give a name that ends in .html")
+    page = page_of_state(
+        registry_of(arguments), arguments.output, looks=arguments.looks, log=arguments.log, days=arguments.days
+    )
     print(f"state: {page}")
     return 0

@@ -1,91 +1,78 @@
-"""`assay watch`: whether what is asked and answered has changed since the model was calibrated."""
+"""`assay watch`: check if inputs or scores have drifted since the model was calibrated."""
 
 import argparse
 import datetime
 import os
-from collections.abc import Callable
-from pathlib import Path
 
+from assay.cli.options import add_registry, add_request, local, registry_of, request_of
 from assay.errors import InputError
+from assay.monitoring import DriftLookLog, WatchConfig, WatchRequest, WebhookConfig, notify, take_drift_look
+from assay.options import options_of
+from assay.sources import read_time
 
 ALARM = 1
-"""Exit status where there is an alarm."""
+"""Exit status of an alarm."""
 WINDOW = datetime.timedelta(hours=24)
 
 
-def add_watch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", *, local: Callable[[str], Path]) -> None:
-    """Add the command. `local` reads a path of this machine."""
-    watch = commands.add_parser(
-        "watch", help="whether inputs or scores have changed; status 0 where calm, 1 on an alarm, 2 for bad input"
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("--model", required=True, help="model folder, or version or alias of the registry")
+    parser.add_argument("--output", required=True, type=local, help="the result, .json (and .html beside it)")
+    window = parser.add_mutually_exclusive_group(required=True)
+    window.add_argument("--log", help="score log of the service: the value of ASSAY_SERVE_LOG")
+    window.add_argument("--scores", help="scores of a corpus: folder or URL that `assay score --output` was given")
+    parser.add_argument(
+        "--since", help="start of the window of the log, ISO 8601 (default: 24 hours before its end)"
     )
-    watch.add_argument("--model", required=True, help="model folder, or version or alias of the registry")
-    watch.add_argument("--registry", default="", help="(default: ASSAY_REGISTRY, else work/registry)")
-    looked = watch.add_mutually_exclusive_group(required=True)
-    looked.add_argument("--log", help="score log of the service: what ASSAY_SERVE_LOG was set to")
-    looked.add_argument("--scores", help="scores of a corpus: what `assay score --output` was given")
-    watch.add_argument("--since", help="begin of the window of the log, ISO 8601 (default: 24 hours before its end)")
-    watch.add_argument("--until", help="its end; without a time zone, UTC (default: now)")
-    watch.add_argument(
+    parser.add_argument("--until", help="end of the window; UTC if it names no time zone (default: now)")
+    parser.add_argument(
         "--reference", help="scores of a corpus to compare with (default: the calibration part, kept with the model)"
     )
-    watch.add_argument("--output", required=True, type=local, help="the result, .json (and .html beside it)")
-    watch.add_argument("--looks", default="", help="folder or URL that counts the looks and remembers alarms")
-    watch.add_argument("--every-hours", type=float, default=1.0, help="from one look to the next (default: 1)")
-    watch.add_argument(
-        "--false-alarms-a-year", type=float, default=0.1, help="expected while nothing changes (default: 0.1)"
+    parser.add_argument("--looks", default="", help="folder or URL that counts the drift looks and remembers alarms")
+    parser.add_argument(
+        "--webhook", default="", help="URL that is called on an alarm that does not cool down (default: ASSAY_WEBHOOK)"
     )
-    watch.add_argument("--least-documents", type=int, default=200, help="of a window (default: 200)")
-    watch.add_argument(
-        "--cool-down-hours", type=float, default=24.0, help="after an alarm, further ones are only told (default: 24)"
-    )
-    watch.add_argument(
-        "--webhook", default="", help="URL to tell of an alarm that does not cool down (default: ASSAY_WEBHOOK)"
-    )
-    watch.add_argument("--webhook-form", default="json", help="json or slack (default: json)")
+    parser.add_argument("--webhook-form", default="json", help="json or slack (default: json)")
+    add_request(parser, options_of(WatchConfig))
+    add_registry(parser)
 
 
-def run(options: argparse.Namespace) -> int:
-    """Exit status. Raises InputError for what cannot be read or written, and for too small a window."""
-    from assay.monitoring import DriftLookLog, WatchConfig, WatchRequest, WebhookConfig, notify, take_drift_look
+def run(arguments: argparse.Namespace) -> int:
+    """Take a drift look and return the exit status.
 
-    config = WatchConfig(
-        every_hours=options.every_hours,
-        false_alarms_a_year=options.false_alarms_a_year,
-        least_documents=options.least_documents,
-        cool_down_hours=options.cool_down_hours,
-    )
-    url = options.webhook or os.environ.get("ASSAY_WEBHOOK", "")
-    webhook = WebhookConfig(url, options.webhook_form) if url else None
-    since, until = _times(options)
+    Raise InputError for what cannot be read or written, and for too small a window.
+    """
+    url = arguments.webhook or os.environ.get("ASSAY_WEBHOOK", "")
+    webhook = WebhookConfig(url, arguments.webhook_form) if url else None
+    since, until = _times(arguments)
     result = take_drift_look(
         WatchRequest(
-            model=options.model,
-            registry=options.registry or os.environ.get("ASSAY_REGISTRY", "work/registry"),
-            output=options.output,
-            log=options.log or "",
-            scores=options.scores or "",
+            model=arguments.model,
+            registry=registry_of(arguments),
+            output=arguments.output,
+            log=arguments.log or "",
+            scores=arguments.scores or "",
             since=since,
             until=until,
-            reference=options.reference or "",
-            looks=options.looks,
-            config=config,
+            reference=arguments.reference or "",
+            looks=arguments.looks,
+            config=request_of(WatchConfig, arguments, options_of(WatchConfig)),
         )
     )
     for sentence in result.sentences:
         print(sentence)
-    print(f"watch: {options.output} and {options.output.with_suffix('.html')}")
+    print(f"watch: {arguments.output} and {arguments.output.with_suffix('.html')}")
     if webhook and result.act:
         notify(result.message(), webhook)
-    # Last: who is killed before looks again, and an alarm is rather told twice than never.
-    if options.looks:
-        DriftLookLog(options.looks).append(result.look)
+    # The log comes last: a process that is killed before it reports the alarm twice instead of never.
+    if arguments.looks:
+        DriftLookLog(arguments.looks).append(result.look)
     return ALARM if result.alarm else 0
 
 
-def _times(options: argparse.Namespace) -> tuple[datetime.datetime, datetime.datetime]:
-    from assay.sources import read_time
-
-    if options.scores and (options.since or options.until):
+def _times(arguments: argparse.Namespace) -> tuple[datetime.datetime, datetime.datetime]:
+    if arguments.scores and (arguments.since or arguments.until):
         raise InputError("scores of a corpus have no times", fix="Leave --since and --until out")
-    until = read_time(options.until) if options.until else datetime.datetime.now(datetime.UTC)
-    return (read_time(options.since) if options.since else until - WINDOW), until
+    until = read_time(arguments.until) if arguments.until else datetime.datetime.now(datetime.UTC)
+    return (read_time(arguments.since) if arguments.since else until - WINDOW), until

@@ -1,4 +1,4 @@
-"""A source in, a clean, deduplicated, versioned snapshot out, with everything that was left out beside it."""
+"""Curation: turn a source into a clean, deduplicated, versioned snapshot, and keep a record of all that was dropped."""
 
 from assay.curation.assemble import REPORT, SHARD_MEGABYTES, assemble, provenance_of
 from assay.curation.config import BuildConfig
@@ -6,6 +6,7 @@ from assay.curation.duplicates import search_bands
 from assay.curation.funnel import Funnel
 from assay.curation.make import make_pieces
 from assay.curation.plan import BuildPlan, Piece, PieceFolder
+from assay.curation.request import BuildRequest
 from assay.curation.run import build_snapshot
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "SHARD_MEGABYTES",
     "BuildConfig",
     "BuildPlan",
+    "BuildRequest",
     "Funnel",
     "Piece",
     "PieceFolder",

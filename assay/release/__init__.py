@@ -1,4 +1,4 @@
-"""Put another version in service: judge, deploy, check, promote, put back, and report the decision."""
+"""Release: put another version in service: compare, deploy, check, promote, restore, and report the decision."""
 
 from assay.release.change import (
     Change,
@@ -12,11 +12,16 @@ from assay.release.change import (
     prove,
     restore,
 )
+from assay.release.register import Registered, register_model
 from assay.release.report import decision_report
+from assay.release.retraining import RetrainingRequest, WatchingRequest
 
 __all__ = [
     "Change",
+    "Registered",
+    "RetrainingRequest",
     "Served",
+    "WatchingRequest",
     "challenge_with",
     "conclude",
     "decision_report",
@@ -25,5 +30,6 @@ __all__ = [
     "plan_change",
     "plan_rollback",
     "prove",
+    "register_model",
     "restore",
 ]

@@ -1,65 +1,64 @@
-"""Another version in service: deployed, asked where clients are, and only then champion; or all as it was before.
+"""Put another version in service: deploy it, check its answers at the address of the clients, then make it champion.
 
-The champion moves last. Whatever fails before, the registry still names the version that served; `restore` puts that
-one back, and may be called at any point, several times.
+The champion moves last. If a step fails before, the registry still names the version that served. `restore` puts that
+version back; it may be called at any point, several times.
 """
 
-import datetime
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from assay.deployment import Status, open_target, smoke_test
 from assay.errors import InputError
-from assay.gates import GateLimits
 from assay.progress import say
-from assay.promotion import ChallengeRequest, PromotionLimits, challenge_champion, model_to_beat
-from assay.registry import CHAMPION, Decision, Outcome, Registry, promote, promote_judged, rollback, served_before
+from assay.promotion import ChallengeRequest, challenge_champion, model_to_beat
+from assay.registry import CHAMPION, Decision, Outcome, Registry, promote, promote_with_verdict, rollback, served_before
 from assay.release.report import keep_decision
-from assay.sources import Columns
 
 DONE: dict[str, Outcome] = {"promote": "promoted", "rollback": "rolled back", "none": "deployed", "keep": "kept"}
-"""What moves of the champion -> outcome of the decision."""
+"""`Change.move` -> outcome of the decision."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """A version that is to be put in service, and how things were before."""
+    """A version to put in service, and the state before."""
 
     registry: str
     version: str
     champion: str
-    """Before; empty where there was none."""
+    """Champion before the change. Empty if there was none."""
     served: str
-    """Before; empty where nothing was."""
+    """Version that served before the change. Empty if none did."""
     target: dict[str, str]
-    """See `assay.deployment.settings`."""
+    """Settings of the deployment target, see `assay.deployment.settings`."""
     move: str
-    """What becomes of the champion: `promote`, `rollback`, or `none`; `keep`: nothing is deployed either."""
+    """Move of the champion: `promote`, `rollback` or `none`. `keep`: nothing is deployed either."""
     who: str
     why: str
     verdict: str = ""
-    """What the gate said, as the JSON that `assay challenge` writes; empty where it was not asked."""
+    """Result of the comparison, as the JSON that `assay challenge` writes. Empty if none was made."""
     in_spite: str = ""
-    """Why a challenger becomes champion that the gate did not let pass."""
+    """Reason to promote a challenger that the promotion rules do not let pass. Empty: it is not promoted."""
 
 
 @dataclass(frozen=True)
 class Served:
-    """What was done so far."""
+    """The steps of a change that are done."""
 
     version: str
+    """Version that serves."""
     where: str
-    """How it is reached."""
+    """URL of the service. Empty if nothing was deployed."""
     events: list[str] = field(default_factory=list)
+    """One sentence for each step."""
 
 
 def plan_change(
     registry: str, version: str, target: dict[str, str], *, move: str, who: str, why: str, in_spite: str = ""
 ) -> Change:
-    """Find the version, by name or alias, and what is champion and serves now.
+    """Resolve a version by name or alias, and record the champion and the serving version.
 
-    Raises InputError for an unknown version, and for a target that cannot be asked or whose deployment is under way.
+    Raise InputError if the version is unknown, or if the target cannot be reached or is deploying.
     """
     shelf = Registry(registry)
     name = shelf.get(version).name
@@ -72,9 +71,12 @@ def plan_change(
 
 
 def plan_rollback(registry: str, target: dict[str, str], *, who: str, why: str) -> Change:
-    """Back to the version before the champion. Raises InputError, too, where there is none, or without a reason."""
+    """Plan the return to the version that served before the champion.
+
+    Raise InputError without a reason, if there is no such version, and as `plan_change`.
+    """
     if not why.strip():
-        raise InputError("going back needs a reason", fix="Say why")
+        raise InputError("a rollback needs a reason", fix="Give the reason")
     shelf = Registry(registry)
     champion = shelf.alias(CHAMPION)
     before = served_before(shelf, champion)
@@ -83,24 +85,16 @@ def plan_rollback(registry: str, target: dict[str, str], *, who: str, why: str) 
             "nothing served before this champion", where=registry, fix="Promote the version that should serve"
         )
     change = plan_change(registry, before, target, move="rollback", who=who, why=why)
+    # The champion was read twice. If it moved in between, `before` is no longer the version before it.
     _require_same(champion.version, change.champion, registry)
     return change
 
 
-def challenge_with(
-    change: Change,
-    source: str,
-    columns: Columns,
-    *,
-    slice_by: tuple[str, ...] = (),
-    data_until: datetime.date | None = None,
-    limits: PromotionLimits | None = None,
-    gates: GateLimits | None = None,
-) -> Change:
-    """Ask the gate about a planned version, on labelled documents: the change with its verdict, and with `keep` for its
-    move where the gate does not let it pass.
+def challenge_with(change: Change, request: ChallengeRequest) -> Change:
+    """Compare a planned version with the champion by the promotion rules.
 
-    What is champion already is not judged: it may be served. Raises InputError where it cannot be judged.
+    Return the change with its verdict. Its move is `keep` if the version does not pass. A version that is the champion
+    already is not compared: it may be served. Raise InputError if the two cannot be compared.
     """
     if change.version == change.champion:
         return replace(change, move="none", why=f"{change.version} is champion already.")
@@ -109,54 +103,44 @@ def challenge_with(
         Registry(change.registry).open(change.version) as challenger,
         model_to_beat(CHAMPION, change.registry) as champion,
     ):
-        request = ChallengeRequest(
-            challenger,
-            champion,
-            (change.version, change.champion or CHAMPION),
-            source,
-            columns,
-            Path(scratch) / "verdict.json",
-            change.registry,
-            slice_by,
-            data_until,
-            limits or PromotionLimits(),
-            gates or GateLimits(),
+        names, output = (change.version, change.champion or CHAMPION), Path(scratch) / "verdict.json"
+        judgement = challenge_champion(
+            request, challenger, champion, names=names, output=output, registry=change.registry
         )
-        judgement = challenge_champion(request)
-        verdict = request.output.read_text(encoding="utf-8")
+        verdict = output.read_text(encoding="utf-8")
     why, reason = judgement.sentence(), change.in_spite.strip()
     passed = judgement.verdict == "promoted"
     if reason and not passed:
-        why = f"{why} Promoted all the same: {reason}"
+        why = f"{why} Promoted despite the rules: {reason}"
     return replace(change, verdict=verdict, why=why, move=change.move if passed or reason else "keep")
 
 
 def deploy(change: Change) -> Served:
-    """Put it where clients reach it. Raises FailedDeploymentError where it does not prove itself."""
+    """Deploy the version. Raise FailedDeploymentError if it does not become ready."""
     if change.move == "keep":
-        said = f"nothing is deployed: {change.served or 'nothing'} serves on"
-        say(said)
-        return Served(change.served, "", [said])
+        event = f"nothing is deployed: {_still_serves(change.served)}"
+        say(event)
+        return Served(change.served, "", [event])
     done = open_target(change.target, change.registry).deploy(change.version)
     return Served(done.version, done.where, list(done.events))
 
 
 def prove(change: Change, served: Served) -> Served:
-    """Ask it what clients will ask. Raises InputError where it does not answer as it did when it was evaluated."""
+    """Score golden documents through the service. Raise InputError if its answers are not those of the model."""
     if change.move == "keep":
         return served
     with Registry(change.registry).open(change.version) as model:
         report = smoke_test(model, change.version, served.where)
-    said = f"smoke test at {served.where}: off by {report.worst:.1g} of {report.tolerance:g} labels"
-    say(said)
-    return replace(served, events=[*served.events, said])
+    event = f"smoke test at {served.where}: largest deviation {report.worst:.1g} labels, allowed {report.tolerance:g}"
+    say(event)
+    return replace(served, events=[*served.events, event])
 
 
 def move_champion(change: Change, served: Served) -> Served:
-    """Make the registry say what serves now. Raises InputError where another became champion meanwhile."""
+    """Move the champion to the serving version. Raise InputError if another version became champion meanwhile."""
     shelf = Registry(change.registry)
     if change.move == "promote":
-        move = promote_judged(
+        move = promote_with_verdict(
             shelf,
             change.version,
             who=change.who,
@@ -170,30 +154,25 @@ def move_champion(change: Change, served: Served) -> Served:
         _require_same(change.version, move.version, change.registry)
     else:
         return served
-    said = f"champion is {move.version}, move {move.number}"
-    say(said)
-    return replace(served, events=[*served.events, said])
+    event = f"champion is {move.version}, move {move.number}"
+    say(event)
+    return replace(served, events=[*served.events, event])
 
 
 def conclude(change: Change, served: Served) -> Decision:
-    """Keep what was decided and done."""
+    """Record the decision and its steps in the registry."""
     outcome = DONE[change.move]
-    what = (
-        f"{served.version or 'nothing'} serves on"
-        if outcome == "kept"
-        else f"{change.version} serves at {served.where}"
-    )
+    what = _still_serves(served.version) if outcome == "kept" else f"{change.version} serves at {served.where}"
     sentence, events = f"{what}. {change.why}", tuple(served.events)
     decision = Decision(change.version, outcome, _champion(change), served.version, sentence, events)
     return keep_decision(change.registry, decision, change.verdict)
 
 
 def restore(change: Change, error: str) -> Decision:
-    """Put back what served and who was champion before a change that failed, and keep that it did.
+    """Restore the champion and the serving version from before a failed change, and record the failure.
 
-    Where somebody else promoted another version meanwhile, that one should serve, and is not replaced by what served
-    before it. What is as it should be already is left alone. Raises InputError where that is not possible; then the
-    message says what serves.
+    If another version was promoted meanwhile, that one is deployed, not the version from before. What is right already
+    is not touched. Raise InputError if this is not possible; the message names the version that serves.
     """
     shelf, target = Registry(change.registry), open_target(change.target, change.registry)
     why, events = f"putting {change.version} in service failed: {error}", []
@@ -204,8 +183,9 @@ def restore(change: Change, error: str) -> Decision:
     if moved and change.move == "rollback":
         promote(shelf, change.champion, against=change.version, who=change.who, why=why)
         events.append(f"champion is {change.champion} again")
-    now, standing = target.status(), _champion(change)
-    wanted = change.served if standing in (change.champion, change.version) else standing
+    now, current = target.status(), _champion(change)
+    # A champion that is neither of the two was promoted by someone else meanwhile: their decision is newer.
+    wanted = change.served if current in (change.champion, change.version) else current
     if not wanted:
         events.append(f"nothing served before; now: {now.words}")
     elif now.state != "serving" or now.version != wanted:
@@ -227,10 +207,14 @@ def restore(change: Change, error: str) -> Decision:
 def _require_same(wanted: str, champion: str, registry: str) -> None:
     if champion != wanted:
         raise InputError(
-            f"another became champion meanwhile: {champion or 'none'}",
+            f"another version became champion meanwhile: {champion or 'none'}",
             where=registry,
             fix="Check what serves now, and decide again",
         )
+
+
+def _still_serves(version: str) -> str:
+    return f"{version} still serves" if version else "nothing serves"
 
 
 def _champion(change: Change) -> str:

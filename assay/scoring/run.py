@@ -1,4 +1,4 @@
-"""Scoring: parts that are missing are scored, one after the other, until all are there."""
+"""Score the parts of a corpus that do not exist yet, one after the other."""
 
 import os
 import random
@@ -17,31 +17,26 @@ from assay.progress import counter, say, stage
 from assay.scoring.plan import Part, PartFolder, Plan, ScoringConfig
 from assay.scoring.scores import Scores
 from assay.scoring.sidecar import Sidecar, part_bytes
-from assay.sources import Columns, open_corpus
-from assay.storage import (
-    Snapshot,
-    digest_folder,
-    exists,
-    join,
-    write_bytes,
-)
+from assay.sources import Columns, Period, open_corpus
+from assay.storage import Snapshot, digest_folder, exists, write_bytes
 
 
 def score_parts(
     folder: PartFolder, parts: Sequence[Part], snapshot: Snapshot, scorer: Scorer, tokens: TokenCounter
 ) -> int:
-    """Score the parts that nobody has written yet; returns how many this process scored.
+    """Score the parts that no process has written yet, and return how many were scored here.
 
-    Each appears when it is complete, so that a killed run loses the one in flight. Processes that run at once
-    begin at different parts and share the work; where two score the same one, they write the same bytes.
-    Raises InputError where the input is gone or the disk full; the parts that are there stay.
+    A part appears when it is complete: a killed run loses only the part it works on. Processes that run at the same
+    time share the work. Raise InputError if the input is gone or the disk is full; the existing parts stay.
     """
     order = list(parts)
+    # Each process has its own order, so that two that run at once rarely work on the same part. If they do, they write
+    # the same bytes.
     random.Random(os.getpid()).shuffle(order)
     done = 0
     with _progress(sum(part.stop - part.start for part in order)) as shown:
         for part in order:
-            place = join(folder.url, part.name)
+            place = folder.place(part.name)
             if exists(place):
                 shown(part.stop - part.start, 0)
                 continue
@@ -54,7 +49,7 @@ def score_parts(
 def score_part(
     folder: PartFolder, part: Part, snapshot: Snapshot, scorer: Scorer, tokens: TokenCounter, *, shown: Any = None
 ) -> pd.DataFrame:
-    """The Sidecar of one part. Memory holds its texts."""
+    """Return the Sidecar of one part. Memory holds the texts of the part."""
     config = folder.plan.config
     columns = list(dict.fromkeys(["id", "text", *([config.slice_by] if config.slice_by else [])]))
     ids: list[str] = []
@@ -73,13 +68,13 @@ def score_part(
         shown(0, int(table["tokens"].sum()))
     table = table.assign(id=[value or "" for value in ids], budget_tokens=lengths, slice=slices)
     own = list(Sidecar.to_schema().columns)
-    further = table.drop(columns=own)  # of further rubrics
+    further = table.drop(columns=own)  # the columns of further rubrics, which the schema of a Sidecar does not know
     return pd.concat([Sidecar.validate(table[own]), further], axis=1)
 
 
 @contextmanager
 def _progress(documents: int) -> Iterator[Any]:
-    """A bar of documents with tokens a second; it is told of both as they are done."""
+    """Show a bar of documents with tokens per second. Yield its update: documents and tokens that are done."""
     started, tokens = time.monotonic(), 0
     with counter(total=documents, unit=" documents", what="scoring") as bar:
 
@@ -94,28 +89,38 @@ def _progress(documents: int) -> Iterator[Any]:
 
 
 def plan_scoring(snapshot: Snapshot, model: Path, tokens: TokenCounter, config: ScoringConfig, root: str) -> PartFolder:
-    """The parts of a corpus for a model, and the folder below `root` where their scores lie or will lie.
+    """Plan the parts of a corpus for a model, and return the folder of their scores below `root`.
 
-    Raises InputError for a model that was never calibrated, and for settings that do not fit the corpus.
+    Raise InputError if the model is not calibrated, or the settings do not fit the corpus.
     """
     plan = Plan.of(snapshot, calibrated_info(model), digest_folder(model), tokens.name, config)
     return PartFolder.create(root, plan)
 
 
-def score_corpus(source: str, model: Path, columns: Columns, root: str, config: ScoringConfig) -> Scores:
-    """Score all documents of a source below `root`; what is there already is not scored again.
+def score_corpus(
+    source: str,
+    model: Path,
+    columns: Columns,
+    root: str,
+    config: ScoringConfig,
+    *,
+    period: Period | None = None,
+) -> Scores:
+    """Score the documents of a source, or of a period of it, into a folder below `root`.
 
-    Raises InputError for what cannot be read or written; the parts that are there stay, and the same call goes
-    on with the others.
+    Existing parts are not scored again.
+
+    Raise InputError if something cannot be read or written. The existing parts stay, and the same call resumes with
+    the others.
     """
+    # The model and the tokenizer are checked before a corpus is copied without effect.
     calibrated_info(model)
-    scorer, tokens = Scorer.load(model), token_counter(config.tokenizer)  # before a corpus is copied in vain
-    snapshot = open_corpus(source, columns, root)
+    scorer, tokens = Scorer.load(model), token_counter(config.tokenizer)
+    snapshot = open_corpus(source, columns, root, period)
     folder = plan_scoring(snapshot, model, tokens, config, root)
     missing = folder.missing()
     with stage("Score"):
-        there = len(folder.plan.parts()) - len(missing)
-        if there:
-            say(f"{there} of {len(folder.plan.parts())} parts are there already")
+        if existing := len(folder.plan.parts()) - len(missing):
+            say(f"{existing} of {len(folder.plan.parts())} parts exist already")
         score_parts(folder, missing, snapshot, scorer, tokens)
         return Scores.complete(folder)

@@ -1,4 +1,4 @@
-"""The data card of a selection, in the format of Hugging Face data sets."""
+"""Write the data card of a selection, in the format of Hugging Face data sets."""
 
 from collections import Counter
 
@@ -10,13 +10,14 @@ from assay.selection.request import SelectionRequest
 from assay.storage import Snapshot
 
 EXAMPLES, CHARACTERS = 2, 600
+"""Examples of each grade, and characters of each."""
 SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
 NAMES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B")
-"""Hugging Face's size classes."""
+"""Size classes of Hugging Face: upper limits in rows, and names."""
 
 
 def size_category(rows: int) -> str:
-    """Hugging Face's name for so many rows."""
+    """Return the name of the size class of a data set with `rows` rows."""
     for place, limit in enumerate(SIZES):
         if rows < limit:
             return f"n<{NAMES[0]}" if place == 0 else f"{NAMES[place - 1]}<n<{NAMES[place]}"
@@ -24,7 +25,7 @@ def size_category(rows: int) -> str:
 
 
 def examples(selection: Snapshot) -> list[tuple[int, list[TextItem]]]:
-    """(grade, its first documents) for every grade in a selection, the highest first, each text cut short."""
+    """Return each grade of a selection and its first documents, the highest grade first, with shortened texts."""
     table = pd.DataFrame({"grade": [grade for batch in selection.batches(["grade"]) for grade in batch[0].to_pylist()]})
     found = []
     for grade in sorted(table["grade"].unique(), reverse=True):
@@ -43,7 +44,7 @@ def _short(text: str) -> str:
 
 
 def licences(selection: Snapshot) -> pd.DataFrame | None:
-    """Documents by licence, where the corpus tells."""
+    """Count the documents by licence. Return None if the corpus has no column of licences."""
     name = next((name for name in ("license", "licence") if name in selection.manifest.schema), None)
     if name is None:
         return None
@@ -54,7 +55,7 @@ def licences(selection: Snapshot) -> pd.DataFrame | None:
 
 
 def data_card(selection: Snapshot, corpus: Snapshot, request: SelectionRequest) -> str:
-    """Markdown below a YAML head."""
+    """Return Markdown below a YAML head."""
     manifest, stated = selection.manifest, licences(selection)
     sources = ", ".join(str(source.get("uri", "")) for source in manifest.provenance["sources"]) or "not recorded"
     head = {
@@ -78,18 +79,18 @@ def data_card(selection: Snapshot, corpus: Snapshot, request: SelectionRequest) 
             [
                 Prose(
                     f"{manifest.rows:,} documents, {request.in_words()} of a corpus of {corpus.manifest.rows:,}, "
-                    "chosen by a document-quality classifier; the last one taken has the score "
-                    f"{manifest.provenance['cut']:.4f}. Made to pretrain language models. A classifier chose them: "
-                    "look at the examples before you trust it."
+                    "chosen by a document-quality classifier. The lowest score among them is "
+                    f"{manifest.provenance['cut']:.4f}. They are meant for pretraining of language models. Read the "
+                    "examples before you trust the classifier."
                 ),
                 Prose(promise(selection)),
-                Table(funnel_table(selection), "What became of the documents."),
+                Table(funnel_table(selection), "Documents left after each step."),
             ],
         ),
         Section("Columns", [Prose(", ".join(f"`{name}` ({kind})" for name, kind in manifest.schema.items()))]),
         Section(
             "Licences",
-            [Table(stated)] if stated is not None else [Prose("The corpus has no column that states any.")],
+            [Table(stated)] if stated is not None else [Prose("The corpus has no column `license` or `licence`.")],
         ),
         Section("Examples at each grade", [Texts(shown)]),
         Section(

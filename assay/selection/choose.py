@@ -1,4 +1,4 @@
-"""Which documents of a scored corpus are taken: ranked, cut, and of near-duplicates the best one."""
+"""Choose documents of a scored corpus: rank them, cut the ranking, and take the best of each near-duplicate cluster."""
 
 import math
 from dataclasses import dataclass
@@ -17,56 +17,56 @@ from assay.selection.texts import texts_on_disk
 from assay.storage import Snapshot
 
 SPARE = 1.05
-"""How far beyond a budget is looked at first, for what falls out as near-duplicate."""
+"""Tokens that are ranked at first, as a multiple of the budget: some documents will be dropped as near-duplicates."""
 READ = ["id", "score", "budget_tokens", "reason", "in_scope"]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One line of the funnel."""
+    """One row of the funnel: what is left after a step."""
 
     name: str
     documents: int
     tokens: int | None
-    """By the tokenizer of the budget; None where they were not counted."""
+    """Tokens by the tokenizer of the budget; None if they were not counted."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What is taken, and what became of the rest."""
+    """The selected documents, and the reasons why the others were not."""
 
     rows: NDArray[np.int64]
     """Row numbers in the snapshot, rising, shape (n,)."""
     cut: float
-    """Score of the last document taken."""
+    """Lowest score of a selected document."""
     promised: int
-    """Tokens: the budget, or where there is none, all that reach the cut."""
+    """Tokens of the budget; without a budget, those of all documents that reach the cut."""
     realised: int
-    """Tokens of what is taken."""
+    """Tokens of the selected documents."""
     funnel: tuple[Step, ...]
     duplicates: pd.DataFrame
-    """`id` of every near-duplicate that fell out, and `kept_id` of the document that stands for it."""
+    """`id` of each near-duplicate that was dropped, and `kept_id` of the document kept instead."""
 
 
 def choose(scores: Scores, snapshot: Snapshot, calibration: Calibration, request: SelectionRequest) -> Choice:
-    """Take the best documents, those of equal scores by id.
+    """Choose the best documents. Equal scores are ordered by id.
 
-    A budget is filled by the longest run of the ranking, without near-duplicates, that does not exceed it. A share
-    or a threshold gives the cut, and near-duplicates above it fall out. Of a cluster the best document stays;
-    clusters are those of the documents looked at. Raises InputError where nothing is left to take.
+    A budget takes the longest beginning of the ranking, without near-duplicates, that does not exceed it. A share, a
+    threshold or a target gives the cut, and near-duplicates above it are dropped. The best document of each cluster is
+    kept; clusters are formed from the documents down to the cut. Raise InputError if no document can be taken.
     """
     if not scores.totals.in_scope:
         raise InputError("no document of this corpus has a score and is in scope", where=scores.folder.url)
     if request.token_budget is not None:
-        looked_at = _filling(scores, snapshot, request, request.token_budget)
-        taken = looked_at["stays"] & (looked_at["tokens"].where(looked_at["stays"], 0).cumsum() <= request.token_budget)
+        ranked = _filling(scores, snapshot, request, request.token_budget)
+        taken = ranked["stays"] & (ranked["tokens"].where(ranked["stays"], 0).cumsum() <= request.token_budget)
         if not taken.any():
             raise InputError(
-                f"the best document alone has {looked_at['tokens'].iloc[0]:,} tokens, more than the budget",
+                f"the best document alone has {ranked['tokens'].iloc[0]:,} tokens, more than the budget",
                 where="selection",
                 fix="Raise the budget",
             )
-        reached = looked_at.iloc[: int(np.flatnonzero(taken)[-1]) + 1]
+        reached = ranked.iloc[: int(np.flatnonzero(taken)[-1]) + 1]
     else:
         reached = _represented(_above(scores, calibration, request), snapshot, request)
         taken = reached["stays"]
@@ -89,7 +89,10 @@ def choose(scores: Scores, snapshot: Snapshot, calibration: Calibration, request
 
 
 def ranking(scores: Scores, lowest_bin: int) -> pd.DataFrame:
-    """Documents that may be taken, from a bin of the histogram upward: `row`, `id`, `score`, `tokens`, best first."""
+    """Rank the documents with a score and in scope, from a bin of the histogram upward.
+
+    Columns: `row`, `id`, `score`, `tokens`; the best document first.
+    """
     tables = []
     for part, table in scores.rows(READ):
         table = table.assign(row=np.arange(part.start, part.stop))
@@ -97,12 +100,13 @@ def ranking(scores: Scores, lowest_bin: int) -> pd.DataFrame:
         high = scores.histogram.bins.of(table["score"].to_numpy(float)) >= lowest_bin
         tables.append(table.loc[high, ["row", "id", "score", "budget_tokens"]])
     found = pd.concat(tables, ignore_index=True).rename(columns={"budget_tokens": "tokens"})
+    # By id before row: equal scores are then ordered alike in every order of the corpus.
     order = found.sort_values(["score", "id", "row"], ascending=[False, True, True], kind="stable")
     return order.reset_index(drop=True)
 
 
 def _above(scores: Scores, calibration: Calibration, request: SelectionRequest) -> pd.DataFrame:
-    """The ranking down to the cut of a share, a threshold or a target."""
+    """Return the ranking down to the cut of a share, a threshold or a target."""
     if request.share is not None:
         count = math.ceil(request.share * scores.totals.in_scope)
         lowest = scores.histogram.bin_of_documents(count)
@@ -122,24 +126,25 @@ def _above(scores: Scores, calibration: Calibration, request: SelectionRequest) 
 
 
 def _filling(scores: Scores, snapshot: Snapshot, request: SelectionRequest, budget: int) -> pd.DataFrame:
-    """The ranking as far down as it takes to fill the budget without near-duplicates, or all of it."""
+    """Return the ranking down to where it fills the budget without near-duplicates, or all of it."""
     aim = budget if request.keep_duplicates else math.ceil(budget * SPARE)
     while True:
         lowest = scores.histogram.bin_of_budget(aim)
         found = ranking(scores, lowest or 0)
         enough = int(np.searchsorted(found["tokens"].cumsum().to_numpy(), aim)) + 1
-        looked_at = _represented(found.iloc[:enough], snapshot, request)
-        missing = budget - int(looked_at.loc[looked_at["stays"], "tokens"].sum())
+        ranked = _represented(found.iloc[:enough], snapshot, request)
+        missing = budget - int(ranked.loc[ranked["stays"], "tokens"].sum())
         if missing <= 0 or lowest is None:
             if missing > 0:
-                say(f"the whole corpus has {budget - missing:,} of the {budget:,} tokens asked for")
-            return looked_at
-        share = 1 - missing / budget  # of the tokens looked at so far, what stayed
+                say(f"the whole corpus has {budget - missing:,} of the {budget:,} tokens requested")
+            return ranked
+        # As many more as fill the gap if the same share of them is kept. The share may be 0 so far.
+        share = 1 - missing / budget
         aim += math.ceil(missing / max(share, 0.1) * SPARE)
 
 
 def _represented(found: pd.DataFrame, snapshot: Snapshot, request: SelectionRequest) -> pd.DataFrame:
-    """A ranking with `stays`, and `kept_id`: the document that stands for each one's cluster, the best of it."""
+    """Add `stays`, True for the best document of each cluster, and `kept_id`, the id of that document."""
     found = found.reset_index(drop=True)
     if request.keep_duplicates:
         return found.assign(stays=True, kept_id=found["id"])

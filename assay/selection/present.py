@@ -1,4 +1,4 @@
-"""What people see of a selection: what was taken and what not, at both ends, and where the cut lies."""
+"""The report of a selection: selected and other documents at both ends of the ranking, and the cut."""
 
 import heapq
 from dataclasses import dataclass
@@ -27,15 +27,16 @@ from assay.storage import Snapshot, join, open_binary
 
 DUPLICATES = "_duplicates.parquet"
 SHOWN = 5
-"""Documents at each end."""
+"""Documents shown at each end."""
 BARS = 60
+"""Bars of the distribution of scores."""
 HIGH_LOSS = 0.05
-"""Share of the documents without a score from which the reader is told."""
+"""Share of documents without a score above which the report warns."""
 
 
 @dataclass(frozen=True, order=True)
 class _Place:
-    """A document in the ranking; the greater the better."""
+    """A document in the ranking. They compare by score."""
 
     score: float
     row: int
@@ -45,7 +46,7 @@ class _Place:
 
 
 def _ends(scores: Scores, taken: NDArray[np.int64], fallen: set[str]) -> dict[str, list[_Place]]:
-    """Best and worst documents, taken and not taken, each list from its end inward; without near-duplicates."""
+    """Return the best and the last documents, selected and not, without near-duplicates."""
     best: dict[bool, list[_Place]] = {True: [], False: []}
     worst: dict[bool, list[_Place]] = {True: [], False: []}
     for part, table in scores.rows(["id", "score", "calibrated", "budget_tokens", "reason", "in_scope"]):
@@ -61,21 +62,21 @@ def _ends(scores: Scores, taken: NDArray[np.int64], fallen: set[str]) -> dict[st
             best[which] = heapq.nlargest(SHOWN, {*best[which], *places})
             worst[which] = heapq.nsmallest(SHOWN, {*worst[which], *places})
     return {
-        "Best documents taken": best[True],
-        "Last documents taken": worst[True],
-        "Best documents not taken": best[False],
+        "Best selected documents": best[True],
+        "Last selected documents": worst[True],
+        "Best documents not selected": best[False],
         "Worst documents": worst[False],
     }
 
 
 def funnel_table(snapshot: Snapshot) -> pd.DataFrame:
-    """What became of the documents, step by step, from the manifest of a selection."""
+    """Return the documents and tokens left after each step, from the manifest of a selection."""
     columns = ["", "documents", "tokens"]
     return pd.DataFrame(snapshot.manifest.provenance["funnel"], columns=columns, dtype=object)
 
 
 def promise(selection: Snapshot) -> str:
-    """Tokens promised and realised, in words."""
+    """Return a sentence with the tokens promised and realised."""
     given = selection.manifest.provenance
     promised, realised = int(given["tokens_promised"]), int(given["tokens_realised"])
     return (
@@ -94,11 +95,11 @@ def _distribution(selection: Snapshot, scores: Scores) -> Block:
     for batch in selection.batches(["score", "tokens"]):
         values = np.clip(batch["score"].to_numpy(), edges[0], edges[-1])
         kept += np.histogram(values, edges, weights=batch["tokens"].to_numpy())[0]
-    amounts = {"taken": kept, "not taken": np.maximum(everything - kept, 0)}
+    amounts = {"selected": kept, "not selected": np.maximum(everything - kept, 0)}
     cut = float(selection.manifest.provenance["cut"])
     return Figure(
-        chart_distribution(edges, amounts, cut=cut, x="score", y="tokens", name="tokens by score, taken and not taken"),
-        "Tokens of the documents in scope by score. What lies above the cut and was not taken is a near-duplicate.",
+        chart_distribution(edges, amounts, cut=cut, x="score", y="tokens", name="tokens by score, selected and not"),
+        "Tokens of the documents in scope by score. Documents above the cut that are not selected are near-duplicates.",
     )
 
 
@@ -110,12 +111,12 @@ def _dropped(scores: Scores) -> list[Block]:
     blocks: list[Block] = []
     if totals.documents - totals.scored > HIGH_LOSS * totals.documents:
         share = 1 - totals.scored / totals.documents
-        blocks.append(Callout(f"{share:.1%} of the documents have no score; their reasons are below.", "warn"))
+        blocks.append(Callout(f"{share:.1%} of the documents have no score. The reasons are below.", "warn"))
     if totals.tokens_read < 0.95 * totals.tokens:
         blocks.append(
             Callout(
-                f"The model read {totals.tokens_read / totals.tokens:.0%} of the tokens of the documents it scored: "
-                "what it says of long ones, it says of their windows.",
+                f"The model read {totals.tokens_read / totals.tokens:.0%} of the tokens of the documents it scored. "
+                "The score of a long document is the score of its windows.",
                 "warn",
             )
         )
@@ -126,8 +127,10 @@ def _fallen(duplicates: pd.DataFrame) -> list[Block]:
     if duplicates.empty:
         return [Prose("No document above the cut is a near-duplicate of a better one.")]
     caption = f"{len(duplicates):,} documents above the cut are near-duplicates of better ones"
-    more = f"; the first {SHOWN} of them." if len(duplicates) > SHOWN else "."
-    return [Table(duplicates.head(SHOWN).rename(columns={"id": "fell out", "kept_id": "taken"}), caption + more)]
+    more = f". The first {SHOWN}:" if len(duplicates) > SHOWN else "."
+    return [
+        Table(duplicates.head(SHOWN).rename(columns={"id": "dropped", "kept_id": "selected instead"}), caption + more)
+    ]
 
 
 def _slices(selection: Snapshot, scores: Scores) -> list[Section]:
@@ -141,25 +144,25 @@ def _slices(selection: Snapshot, scores: Scores) -> list[Section]:
         {
             name: value,
             "documents in scope": int(counts.documents.sum()),
-            "taken": int(taken["size"].get(value, 0)),
+            "selected": int(taken["size"].get(value, 0)),
             "tokens in scope": int(counts.tokens.sum()),
-            "tokens taken": int(taken["sum"].get(value, 0)),
-            "share of tokens taken": float(taken["sum"].get(value, 0) / max(counts.tokens.sum(), 1)),
+            "tokens selected": int(taken["sum"].get(value, 0)),
+            "share of tokens selected": float(taken["sum"].get(value, 0) / max(counts.tokens.sum(), 1)),
         }
         for value, counts in scores.histogram.slices.items()
     ]
-    table = pd.DataFrame(rows).sort_values("tokens taken", ascending=False, kind="stable").head(40)
+    table = pd.DataFrame(rows).sort_values("tokens selected", ascending=False, kind="stable").head(40)
     return [Section(f"By {name}", [Table(table)])]
 
 
 def _duplicates(selection: Snapshot) -> pd.DataFrame:
-    """`id` and `kept_id` of the near-duplicates that fell out."""
+    """Read the table of near-duplicates: `id` and `kept_id`."""
     with open_binary(join(selection.url, DUPLICATES)) as file:
         return pq.read_table(file).to_pandas()
 
 
 def selection_report(selection: Snapshot, scores: Scores, corpus: Snapshot, request: SelectionRequest) -> Report:
-    """The report that is both page and Deck; its bytes depend on the selection alone."""
+    """Return the report, which is shown as a page and as a Deck. Its bytes depend on the selection only."""
     given, manifest = selection.manifest.provenance, selection.manifest
     taken = np.concatenate([batch[0].to_numpy() for batch in selection.batches(["corpus_row"])])
     ends = []
@@ -177,22 +180,22 @@ def selection_report(selection: Snapshot, scores: Scores, corpus: Snapshot, requ
         f"{request.in_words()} of {corpus.manifest.rows:,} documents",
         [
             Section(
-                "Taken",
+                "Selected",
                 [
                     Facts(
                         {
                             "documents": f"{manifest.rows:,}",
                             "of the corpus": f"{manifest.rows / corpus.manifest.rows:.1%}",
                             "tokens": f"{manifest.tokens:,}",
-                            "score of the last one": f"{float(given['cut']):.3f}",
+                            "lowest score": f"{float(given['cut']):.3f}",
                         }
                     ),
                     Prose(promise(selection)),
-                    Table(funnel_table(selection), "What became of the documents."),
+                    Table(funnel_table(selection), "Documents left after each step."),
                     _distribution(selection, scores),
                 ],
             ),
-            Section("Not taken, and why", [*_dropped(scores), *_fallen(duplicates)]),
+            Section("Not selected", [*_dropped(scores), *_fallen(duplicates)]),
             *_slices(selection, scores),
             *ends,
             Section(

@@ -1,4 +1,4 @@
-"""What is asked for: a budget of tokens, a share, a threshold, or a precision or recall."""
+"""The request of a selection: a budget of tokens, a share, a threshold, or a precision or recall."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -10,20 +10,20 @@ from assay.model import Calibration, KeepTarget
 
 @dataclass(frozen=True)
 class SelectionRequest:
-    """At most one of four; with none, what the model keeps at its own threshold."""
+    """At most one of `token_budget`, `share`, `threshold` and `keep`. Without one: the model's own threshold."""
 
     token_budget: int | None = None
-    """Tokens of the best documents, by the tokenizer that counted them while scoring."""
+    """Budget in tokens for the best documents, by the tokenizer of the scores."""
     share: float | None = None
-    """Share of the documents in scope, the best of them; above 0, at most 1."""
+    """Share of the documents in scope to select, the best first; above 0, at most 1."""
     threshold: float | None = None
-    """A grade of the scale, from which documents are taken."""
+    """Lowest grade to select: a whole number of the scale, or the model's own threshold."""
     keep_duplicates: bool = False
-    """Whether near-duplicates of a taken document are taken too."""
+    """Select near-duplicates of a selected document too."""
     keep: str | None = None
-    """f1, or a precision or recall of the kept class, as KeepTarget spells them; by the curve kept with the model."""
+    """Target of the cut: f1, or a precision or recall such as recall=0.9, read from the curve kept with the model."""
     by: str = ""
-    """Rubric of a model with several that says which documents are the best; empty: its main one."""
+    """Rubric that ranks the documents, if the model has several. Empty: its main rubric."""
 
     def __post_init__(self) -> None:
         given = [name for name in ("token_budget", "share", "threshold", "keep") if getattr(self, name) is not None]
@@ -35,16 +35,16 @@ class SelectionRequest:
             raise InputError(f"share is {self.share:g}", where="selection", fix="Give more than 0 and at most 1")
         if self.threshold is not None and not math.isfinite(self.threshold):
             raise InputError(f"threshold is {self.threshold}", where="selection", fix="Give a grade of the scale")
-
         if self.keep is not None and KeepTarget.parse(self.keep).aim == "share":
             raise InputError("keep is a share", where="selection", fix="Give it as share")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; nothing of a rubric where none is named."""
+        """Return plain JSON values."""
+        # Without `by` if it is empty: so the provenance of selections by the main rubric stays as it was before `by`.
         return {name: value for name, value in asdict(self).items() if name != "by" or value}
 
     def in_words(self) -> str:
-        """For people."""
+        """Return the request as a phrase for reports."""
         return f"{self._amount()} (by {self.by})" if self.by else self._amount()
 
     def _amount(self) -> str:
@@ -55,17 +55,17 @@ class SelectionRequest:
         if self.threshold is not None:
             return f"documents from grade {self.threshold:g}"
         if self.keep is not None:
-            return f"documents from the score that stands for {self.keep}"
+            return f"documents above the score for {self.keep}"
         return "documents that reach the model's own threshold"
 
 
 def score_at(calibration: Calibration, threshold: float | None, keep: str | None = None) -> float:
-    """Lowest score that is taken at a grade, or for a target; without either, at the model's own threshold.
+    """Return the lowest score to select for a grade or a target; without either, for the model's own threshold.
 
-    The cut points, not the expected label: as many documents reach a grade as had labels that reach it. Raises
-    InputError for what is no grade of the scale above its lowest, for one that no document reached, and for a target
-    that the calibration documents cannot promise.
+    Raise InputError if `threshold` is no grade above the lowest one, if no calibration document reached it, or if the
+    calibration documents cannot promise the target.
     """
+    # By the cut points, not by the expected label: then as many documents reach a grade as had labels that reach it.
     if keep is not None:
         if calibration.curve is None:
             raise InputError(
@@ -85,6 +85,6 @@ def score_at(calibration: Calibration, threshold: float | None, keep: str | None
         cut, name = calibration.grade_cuts[int(threshold) - calibration.low - 1], threshold
     if cut is None:
         raise InputError(
-            f"no document of the calibration part reached {name:g}", where="selection", fix="Lower the threshold"
+            f"no document of the calibration set reached {name:g}", where="selection", fix="Lower the threshold"
         )
     return cut

@@ -9,33 +9,40 @@ from assay.scoring import Scores, find_scores
 from assay.selection.choose import choose
 from assay.selection.request import SelectionRequest
 from assay.selection.write import provenance_of, write_selection
-from assay.sources import Columns, open_corpus
+from assay.sources import Columns, Period, open_corpus
 from assay.storage import Snapshot, digest_folder, exists, find_made
 
 
 def ranked(scores: Scores, info: ModelInfo, request: SelectionRequest) -> tuple[Scores, Calibration]:
-    """Scores by the rubric that a request names, and what they mean. Raises InputError where the model has none."""
+    """Return the scores by the rubric of a request, and their calibration. Raise InputError for an unknown rubric."""
     aspect = info.aspects[info.output_of(request.by or info.rubric.name)]
-    assert aspect.calibration is not None  # they are all fitted at once
+    assert aspect.calibration is not None  # all rubrics of a model are calibrated together
     return (scores.by(aspect.rubric) if aspect in info.others else scores), aspect.calibration
 
 
 def select_corpus(
-    source: str, model: Path, columns: Columns, root: str, request: SelectionRequest, output: str
+    source: str,
+    model: Path,
+    columns: Columns,
+    root: str,
+    request: SelectionRequest,
+    output: str,
+    *,
+    period: Period | None = None,
 ) -> Snapshot:
-    """Select from the scores that `score_corpus` left below `root`, unless this very selection is there already.
+    """Select from the scores that `score_corpus` wrote below `root`, unless the same selection exists at `output`.
 
-    Raises InputError where the corpus is not scored to its end, nothing would be taken, or something else lies at
-    `output`.
+    Raise InputError if the corpus is not scored completely, no document would be taken, or `output` holds something
+    else.
     """
     info = calibrated_info(model)
-    info.output_of(request.by or info.rubric.name)  # before a corpus is copied in vain
+    info.output_of(request.by or info.rubric.name)  # checked before a corpus is copied without effect
     if not exists(root):
         raise InputError("there are no scores", where=root, fix="Run `assay score` first, to its end")
-    snapshot = open_corpus(source, columns, root)
+    snapshot = open_corpus(source, columns, root, period)
     scores = find_scores(root, snapshot.manifest.version, digest_folder(model))
     if found := find_made(output, provenance_of(scores, snapshot, request)):
-        say("this selection is there already")
+        say("this selection exists already")
         return found
     with stage("Select"):
         scores, calibration = ranked(scores, info, request)

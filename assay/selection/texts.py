@@ -1,4 +1,4 @@
-"""Texts of many documents in any order, without having them all in memory."""
+"""Read the texts of many documents in any order, without holding all of them in memory."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -14,14 +14,14 @@ from assay.progress import counter
 from assay.storage import Snapshot, clear_disk_errors
 
 NEAR = 5_000
-"""Rows apart from which two readings cost less than one that reads what lies between."""
+"""Gap in rows above which two separate reads cost less than one that reads the rows between."""
 
 
 class TextsOnDisk(Sequence[str]):
-    """Texts in a memory-mapped Arrow file; one is decoded when it is asked for."""
+    """Texts in a memory-mapped Arrow file. A text is decoded when it is indexed."""
 
     def __init__(self, column: pa.ChunkedArray, order: NDArray[np.int64]) -> None:
-        """`order`: place in the column of the text at each position, shape (n,)."""
+        """Show a column in another order. `order`: row of the column for each position, shape (n,)."""
         self._column, self._order = column, order
 
     def __len__(self) -> int:
@@ -39,9 +39,10 @@ class TextsOnDisk(Sequence[str]):
 
 @contextmanager
 def texts_on_disk(snapshot: Snapshot, rows: NDArray[np.int64]) -> Iterator[TextsOnDisk]:
-    """Texts of the given rows of a snapshot, in their order, for the time of the block.
+    """Yield the texts of the given rows of a snapshot, in the order of `rows`.
 
-    They lie in the temporary folder, uncompressed. Raises InputError where a shard cannot be read.
+    They are stored uncompressed in the temporary folder until the block ends. Raise InputError if a shard cannot be
+    read, or the temporary folder is full.
     """
     wanted = np.unique(rows)
     with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
@@ -65,7 +66,7 @@ def texts_on_disk(snapshot: Snapshot, rows: NDArray[np.int64]) -> Iterator[Texts
 def batches_with(
     snapshot: Snapshot, rows: NDArray[np.int64], columns: list[str] | None = None
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """First row number and batch of those parts of a snapshot that hold any of `rows`, which rise."""
+    """Yield the batches that have any of `rows`, which rise, each with the number of its first row."""
     breaks = np.flatnonzero(np.diff(rows) > NEAR) + 1
     for run in np.split(rows, breaks):
         if len(run):

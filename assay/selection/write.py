@@ -1,4 +1,4 @@
-"""The selection as a snapshot: the documents with their scores, a data card, and what fell out as a duplicate."""
+"""Write a selection as a snapshot: the documents with their scores, a data card, a report, and the near-duplicates."""
 
 import io
 from collections.abc import Iterator
@@ -27,11 +27,11 @@ ADDED = {
     "tokens": pa.int64(),
     "corpus_row": pa.int64(),
 }
-"""Columns that a selection has beyond those of its corpus; `tokens` are those of the budget."""
+"""Columns that a selection has beyond those of its corpus. `tokens`: by the tokenizer of the budget."""
 
 
 def provenance_of(scores: Scores, snapshot: Snapshot, request: SelectionRequest) -> dict[str, Any]:
-    """What a selection is made of, all of it content: the same for the same work."""
+    """Return the provenance of a selection: equal for the same corpus, model, scores and request."""
     plan = scores.folder.plan
     return {
         "sources": snapshot.manifest.provenance.get("sources", []),
@@ -47,9 +47,9 @@ def write_selection(
 ) -> Snapshot:
     """Write the chosen documents, in the order of the corpus and with all its columns, as a new snapshot.
 
-    A column of the corpus that bears the name of one of ours is kept as `source_…`. The same choice gives the
-    same bytes; where another process wrote it meanwhile, that one stays. Raises InputError where the corpus is
-    gone, or the disk full; then there is nothing at `place`.
+    A column of the corpus with the name of a column in ADDED is kept as `source_…`. The same choice gives the same
+    bytes. If another process wrote the same selection meanwhile, it is returned. Raise InputError if the corpus is gone
+    or the disk is full. Nothing is written to `place` then.
     """
     provenance = {
         **provenance_of(scores, snapshot, request),
@@ -75,7 +75,7 @@ def write_selection(
         keep=True,
         finish=finish,
     )
-    written = find_made(place, provenance)  # another selection may have come there meanwhile
+    written = find_made(place, provenance)  # that of another process, if it was faster
     assert written is not None
     return written
 
@@ -85,13 +85,13 @@ def _documents(scores: Scores, snapshot: Snapshot, choice: Choice) -> Iterator[p
         for part, table in scores.rows(["score", "calibrated", "p_keep", "grade", "budget_tokens"]):
             low, high = np.searchsorted(choice.rows, [part.start, part.stop])
             rows = choice.rows[low:high]
-            said = table.rename(columns={"budget_tokens": "tokens"}).iloc[rows - part.start].assign(corpus_row=rows)
+            added = table.rename(columns={"budget_tokens": "tokens"}).iloc[rows - part.start].assign(corpus_row=rows)
             for first, batch in batches_with(snapshot, rows):
                 here = slice(*np.searchsorted(rows, [first, first + batch.num_rows]))
                 chosen = batch.take(pa.array(rows[here] - first))
                 fields = {f"source_{name}" if name in ADDED else name: chosen[name] for name in chosen.schema.names}
                 fields |= {
-                    name: pa.array(said[name].iloc[here], kind, from_pandas=True) for name, kind in ADDED.items()
+                    name: pa.array(added[name].iloc[here], kind, from_pandas=True) for name, kind in ADDED.items()
                 }
                 yield pa.record_batch(list(fields.values()), names=list(fields))
                 shown.update(len(rows[here]))

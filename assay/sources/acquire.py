@@ -1,7 +1,7 @@
 """Copy a source into a snapshot, with its columns renamed to Assay's names."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from assay.dedup import text_digest
 from assay.errors import InputError
+from assay.options import named
 from assay.progress import counter, say
 from assay.sources.period import Period
 from assay.sources.source import Source
@@ -22,21 +23,21 @@ RESERVED = ("id", "text", "label", "group", "label_weight")
 class Columns:
     """Names of the columns of a source. An empty name means that the source has no such column."""
 
-    text: str = "text"
+    text: str = field(default="text", metadata=named("text_column"))
     """Column of the documents."""
-    label: str = ""
+    label: str = field(default="", metadata=named("label_column"))
     """Column of the labels: numbers from a judge or a person."""
-    group: str = ""
+    group: str = field(default="", metadata=named("group_by"))
     """Column of the groups: a site, an article, an author. Documents of one group stay in one part of the split."""
-    weight: str = ""
+    weight: str = field(default="", metadata=named("weight_column"))
     """Column of the label weights in training, above 0: a judge's confidence, or the number of raters who agreed."""
-    id: str = ""
+    id: str = field(default="", metadata=named("id_column"))
     """Column of stable ids. If empty: `id` if the source has it, otherwise the digest of the normalised text."""
 
     def __post_init__(self) -> None:
-        named = [name for name in asdict(self).values() if name]
-        if len(set(named)) < len(named):
-            raise InputError(f"one column is named twice: {', '.join(named)}", fix="Give each role its own column")
+        given = [name for name in asdict(self).values() if name]
+        if len(set(given)) < len(given):
+            raise InputError(f"one column is named twice: {', '.join(given)}", fix="Give each role its own column")
 
 
 def _strings(column: pa.Array, name: str, uri: str) -> pa.Array:
@@ -106,16 +107,16 @@ def canonical(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.RecordBat
     else:
         fields["id"] = pa.array([text_digest(value or "") for value in text.to_pylist()], pa.string())
     fields["text"] = pc.cast(text, pa.large_string())
-    for field, name in (("label", columns.label), ("label_weight", columns.weight)):
+    for role, name in (("label", columns.label), ("label_weight", columns.weight)):
         if not name:
             continue
         try:
-            fields[field] = _numbers(given[name])
+            fields[role] = _numbers(given[name])
         except pa.ArrowException as error:
             raise InputError(
                 f"column {name!r} holds {given[name].type}, not numbers",
                 where=uri,
-                fix="Name the column of the labels" if field == "label" else "Name the column of their weights",
+                fix="Name the column of the labels" if role == "label" else "Name the column of their weights",
             ) from error
     if columns.group:
         fields["group"] = _strings(given[columns.group], columns.group, uri)

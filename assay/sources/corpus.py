@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 from assay.progress import say, stage
 from assay.sources.acquire import Columns, acquire
+from assay.sources.period import Period
 from assay.sources.source import open_source
 from assay.storage import MANIFEST, Snapshot, digest_json, exists, join
 
@@ -25,20 +26,22 @@ def corpus_revision(source: str) -> str:
     return snapshot.manifest.version if snapshot else open_source(source).revision
 
 
-def open_corpus(source: str, columns: Columns, root: str) -> Snapshot:
+def open_corpus(source: str, columns: Columns, root: str, period: Period | None = None) -> Snapshot:
     """Return the documents of a source as a snapshot.
 
-    A snapshot is returned as it is; `columns` does not apply to it. Any other source is copied below `root`, once for
-    each revision and choice of columns. Raise InputError if the source cannot be read; then nothing is written.
+    A snapshot is returned as it is; `columns` does not apply to it. Any other source, and the documents of a period,
+    are copied below `root`, once for each revision, choice of columns and period. Raise InputError if the source cannot
+    be read; then nothing is written.
     """
-    if snapshot := existing_snapshot(source):
+    if not period and (snapshot := existing_snapshot(source)):
         return snapshot
     opened = open_source(source)
-    place = join(root, "corpora", digest_json([opened.revision, asdict(columns)])[:16])
+    made_of = [opened.revision, asdict(columns), *([asdict(period)] if period else [])]
+    place = join(root, "corpora", digest_json(made_of)[:16])
     if exists(join(place, MANIFEST)):
         return Snapshot.open(place)
     with stage("Acquire"):
         # Another process may finish the same copy meanwhile: `keep` then returns that one.
-        snapshot = acquire(opened, columns, place, keep=True)
+        snapshot = acquire(opened, columns, place, period=period, keep=True)
         say(f"{snapshot.manifest.rows:,} documents, version {snapshot.manifest.version[:12]}")
     return snapshot

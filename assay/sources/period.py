@@ -1,12 +1,13 @@
 """Select the rows of a period: the newest labels, the documents of one night."""
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 import pyarrow as pa
 
 from assay.errors import InputError
+from assay.options import named
 
 
 def read_time(given: str, where: str = "") -> datetime.datetime:
@@ -32,7 +33,7 @@ def read_date(given: str, where: str = "") -> datetime.date | None:
 class Period:
     """Rows whose time in a column is at or after `since` and before `until`."""
 
-    column: str
+    column: str = field(default="", metadata=named("time_column"))
     """Column of the times in the source: timestamps, dates, or ISO 8601 text. UTC if it names no time zone."""
     since: str = ""
     """Start of the period in ISO 8601, included. Empty: from the beginning."""

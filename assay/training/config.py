@@ -1,4 +1,4 @@
-"""How a model is fitted, and the recipes: functions that return a whole configuration."""
+"""Settings of training, and the recipes: functions that return a complete configuration."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -6,49 +6,51 @@ from typing import Literal, get_args
 
 from assay.errors import InputError
 from assay.model import PACKAGED, Windows
+from assay.options import group
 from assay.training.losses import LossName
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Settings of one training run; equal settings on equal data give the same model."""
+    """Settings of one training run. Equal settings and equal data give the same model."""
 
     encoder: str = PACKAGED
-    """Packaged name, folder, or OWNER/NAME[@REVISION] of a hub."""
-    windows: Windows = field(default_factory=Windows)
-    """How much of a document is read, in training as in scoring."""
+    """Pretrained encoder: packaged name, folder, or OWNER/NAME[@REVISION] of a hub. Default: all-MiniLM-L6-v2."""
+    windows: Windows = field(default_factory=Windows, metadata=group())
+    """Windows of a document that are read, in training and in scoring. Default: the first 512 tokens."""
     loss: LossName = "regression"
-    """regression: squared error of labels. ordinal: cumulative link, one score and a cut for each level. binary:
-    whether the threshold is reached."""
+    """Loss. regression: squared error of labels. ordinal: cumulative link with one score and a cut for each level.
+    binary: logistic loss of reaching the threshold. Default: regression."""
     trained_layers: int | None = None
-    """Last layers of the encoder that learn; None: all, 0: the head alone."""
+    """Number of last layers of the encoder to train; 0 trains the head alone. Default: all layers."""
     epochs: int = 3
-    """Passes over the training part."""
+    """Number of passes over the training part."""
     least_updates: int = 0
-    """Where the passes have fewer updates than this, more are made: little data needs them."""
+    """Least number of updates. Passes are added until it is reached, which small data sets need. Default 0: none."""
     batch_documents: int = 16
-    """Documents that one update learns from, over all processes together."""
+    """Documents of one update, over all processes."""
     batch_tokens: int = 8_192
-    """Padded tokens of one forward pass in one process; what is over is accumulated. Changes memory, not the result."""
+    """Most padded tokens of one forward pass in one process. Gradients of further passes are accumulated, so that it
+    changes the memory and not the result."""
     learning_rate: float = 1e-4
-    """Peak of AdamW's learning rate; warmed up, then falling linearly to zero."""
+    """Peak learning rate of AdamW, after a linear warmup and before a linear decay to 0."""
     warmup: float = 0.1
-    """Share of the updates with a rising learning rate."""
+    """Share of the updates in which the learning rate rises, 0 to 1."""
     weight_decay: float = 0.01
-    """Of matrices; biases and norms have none."""
+    """Weight decay of matrices. Biases and norms have no weight decay."""
     clip: float = 1.0
-    """Largest norm of the gradient."""
+    """Largest norm of the gradient. A larger gradient is scaled down."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto: bf16 on accelerators that have it, fp32 on CPUs."""
+    """Arithmetic of training: fp32, bf16 or auto. Default auto: bf16 on GPUs that support it, fp32 otherwise."""
     scoring_precision: Literal["fp32", "bf16"] = "fp32"
-    """In which the model scores once it is trained: part of the model, so that it is calibrated and proved in it."""
+    """Arithmetic of scoring: fp32 or bf16. It is stored in the model, which is calibrated and evaluated with it."""
     folds: int = 0
-    """0: calibrated on a part that is held out. 2 or more: the calibration part is learned from too, and each document
-    gets its score for calibration from a model that has not learned from its fold; for little data."""
+    """Number of folds of cross-fitting, for few labels. From 2: the model is trained on the calibration part too, and
+    calibrated on scores of models that left each document's fold out. Default 0: calibration on a held-out part."""
     seed: int = 0
-    """Of the head's first weights and of the order of documents."""
+    """Seed of the initial weights of the head and of the order of the documents."""
     checkpoint_updates: int = 50
-    """Updates between two checkpoints; a killed run loses at most these."""
+    """Number of updates between two checkpoints, which is the most that a killed run loses."""
 
     def __post_init__(self) -> None:
         positive = (
@@ -91,27 +93,30 @@ class TrainConfig:
 
 
 def quickstart() -> TrainConfig:
-    """A few minutes on two cores: the small encoder, 256 tokens of each document."""
+    """Return the recipe `quickstart`: the small encoder on the first 256 tokens; a few minutes on two cores."""
     return TrainConfig(windows=Windows(tokens=256))
 
 
 def default() -> TrainConfig:
-    """The small encoder over the first 512 tokens."""
+    """Return the recipe `default`: the small encoder on the first 512 tokens."""
     return TrainConfig()
 
 
 def best() -> TrainConfig:
-    """The first 256 tokens, all layers, enough updates for few labels; what it reaches is in benchmarks/RESULTS.md."""
+    """Return the recipe `best`: the first 256 tokens, all layers, at least 120 updates (benchmarks/RESULTS.md)."""
     return TrainConfig(windows=Windows(tokens=256), least_updates=120)
 
 
 def cheap() -> TrainConfig:
-    """For corpora whose scoring costs more than the last points of quality: the first 128 tokens of each document."""
+    """Return the recipe `cheap`: the first 128 tokens, for corpora whose scoring costs more than some quality."""
     return TrainConfig(windows=Windows(tokens=128), least_updates=120)
 
 
 def fineweb_edu() -> TrainConfig:
-    """The original classifier's: its encoder frozen under a new head, 20 epochs (huggingface/cosmopedia, 2024)."""
+    """Return the recipe of the original FineWeb-Edu classifier (huggingface/cosmopedia, 2024).
+
+    Its encoder is frozen below a new head, which is trained for 20 epochs.
+    """
     return TrainConfig(
         encoder="Snowflake/snowflake-arctic-embed-m",
         trained_layers=0,
@@ -135,7 +140,7 @@ RECIPES: dict[str, Callable[[], TrainConfig]] = {
 def recipe(
     name: str, *, window_tokens: int | None = None, window_count: int | None = None, **changes: object
 ) -> TrainConfig:
-    """A recipe by name, with the settings in `changes` that are not None. Raises InputError for an unknown name."""
+    """Return a recipe by name, changed by the settings that are not None. Raise InputError for an unknown name."""
     if name not in RECIPES:
         raise InputError(f"no recipe {name!r}", fix=f"Choose one of: {', '.join(sorted(RECIPES))}")
     config = RECIPES[name]()

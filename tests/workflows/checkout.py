@@ -1,5 +1,6 @@
 """A copy of the project in which workflows run as a user runs them."""
 
+import json
 import os
 import re
 import shutil
@@ -18,7 +19,7 @@ class Checkout:
     def __init__(self, folder: Path, encoder: Path) -> None:
         self.root, self.work, self.encoder = folder / "checkout", folder / "work", encoder
         self.root.mkdir(parents=True)
-        for name in ("assay", "tasks", "workflows", "data"):
+        for name in ("assay", "tasks", "workflows", "configs", "data"):
             shutil.copytree(ROOT / name, self.root / name, ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("requirements.lock", "flyte.config.yaml"):
             shutil.copy(ROOT / name, self.root)
@@ -26,10 +27,14 @@ class Checkout:
         self.home.mkdir()
         self.source = self.root / "data" / "sample" / "documents.jsonl"
 
-    def start(self, *options: str) -> subprocess.Popen[str]:
-        """The training workflow on the copy's own sample."""
-        asked = ["--source", str(self.source), "--rubric", "education", "--encoder", str(self.encoder)]
-        return self.launch("training.py", "train_quality_classifier", *asked, "--window_tokens", "64", *options)
+    def options(self, **more: object) -> str:
+        """Options of a training with the tiny encoder, as JSON."""
+        return json.dumps({"encoder": str(self.encoder), "window_tokens": 64, **more})
+
+    def start(self, *inputs: str, **options: object) -> subprocess.Popen[str]:
+        """Start the training workflow on the copy's own sample."""
+        asked = ["--source", str(self.source), "--rubric", "education", "--options", self.options(**options)]
+        return self.launch("training.py", "train_quality_classifier", *asked, *inputs)
 
     def launch(
         self, file: str, workflow: str, *options: str, prefix: str = "", **variables: str
@@ -59,9 +64,9 @@ class Checkout:
             start_new_session=True,
         )
 
-    def run(self, *options: str) -> tuple[dict[str, bool], str, str]:
-        """(stage -> whether it came from the cache, standard output, standard error) of a training that succeeds."""
-        return finish(self.start(*options), STAGES)
+    def run(self, *inputs: str, **options: object) -> tuple[dict[str, bool], str, str]:
+        """Return stage -> True if it came from the cache, standard output and standard error of a training."""
+        return finish(self.start(*inputs, **options), STAGES)
 
 
 def finish(process: subprocess.Popen[str], stages: list[str]) -> tuple[dict[str, bool], str, str]:

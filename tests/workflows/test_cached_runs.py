@@ -116,7 +116,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, tiny_encoder: Path) -
     cached, _, err = checkout.run("--tracking", "none")
 
     assert {stage for stage, hit in cached.items() if hit} == {"Acquire", "Validate", "Split", "Baselines"}
-    assert "goes on from update 50 of 51" in err
+    assert "resumed from update 50 of 51" in err
     assert not list(checkout.work.glob("checkpoints/*.pt"))
 
 

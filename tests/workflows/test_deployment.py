@@ -108,7 +108,7 @@ def test_a_champion_that_does_not_prove_itself_leaves_the_old_one_serving_and_a_
     current = led.registry.alias(CHAMPION)
     led.registry.move_alias(CHAMPION, led.versions.bad, who="test", why="by hand", evidence={}, after=current)
 
-    with pytest.raises(FailedDeploymentError, match=f"{led.versions.first} goes on serving"):
+    with pytest.raises(FailedDeploymentError, match=f"{led.versions.first} still serves"):
         deploy_champion(**led.asked)
 
     assert led.serving == led.versions.first
@@ -196,7 +196,7 @@ def test_wherever_putting_it_in_service_fails_the_champion_serves_on(
 def test_a_rollback_without_a_reason_or_a_former_champion_does_nothing(led: House) -> None:
     from workflows.deployment import rollback
 
-    with pytest.raises(Exception, match="going back needs a reason"):
+    with pytest.raises(Exception, match="a rollback needs a reason"):
         rollback(why=" ", **led.asked)
     with pytest.raises(Exception, match="nothing served before"):
         rollback(why="bad answers", **led.asked)

@@ -31,8 +31,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_
 
 
 def filter_corpus(checkout: Checkout, budget: int) -> tuple[dict[str, bool], str, str]:
-    asked = ["--source", str(checkout.source), "--slice_by", "genre", "--token_budget", str(budget)]
-    run = checkout.launch("filtering.py", "filter_corpus", *asked, "--rows_per_part", "100", "--workers", "2")
+    asked = ["--source", str(checkout.source), "--options", "{slice_by: genre, rows_per_part: 100}"]
+    run = checkout.launch("filtering.py", "filter_corpus", *asked, "--token_budget", str(budget), "--workers", "2")
     return finish(run, FILTERED)
 
 
@@ -98,7 +98,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 def quickstart(
     checkout: Checkout, prefix: str = "", port: int = 0, **variables: str
 ) -> tuple[dict[str, bool], str, str]:
-    asked = ["--encoder", str(checkout.encoder), "--window_tokens", "64", "--token_budget", "5000"]
+    asked = ["--options", checkout.options(), "--token_budget", "5000"]
     asked += ["--port", str(port)]
     asked += ["--corpus", "installed-docs:pluggy,iniconfig,pytest"]
     run = checkout.launch("quickstart.py", "quickstart", *asked, prefix=prefix, **variables)
@@ -163,5 +163,5 @@ def test_a_port_that_another_program_has_is_told_before_anything_else(tmp_path: 
         out, _ = run.communicate(timeout=300)
 
     assert run.returncode != 0
-    assert "cannot be had" in out
+    assert "cannot be used" in out
     assert " ".join(out.split()).endswith("Name another, or 0 to serve nothing: make demo PORT=3001")

@@ -23,7 +23,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> Ch
 
 @pytest.fixture(scope="module")
 def first(checkout: Checkout) -> tuple[dict[str, bool], str, str]:
-    return checkout.run("--also", f"length:2={checkout.root}/length.parquet", "--tracking", "none")
+    return checkout.run("--tracking", "none", also=[f"length:2={checkout.root}/length.parquet"])
 
 
 def model_of(checkout: Checkout) -> Path:
@@ -61,7 +61,7 @@ def test_a_text_of_both_sets_has_one_part(checkout: Checkout, first: tuple[dict[
 def test_changed_labels_by_the_further_rubric_alone_train_anew(
     checkout: Checkout, first: tuple[dict[str, bool], str, str]
 ) -> None:
-    again, _, err = checkout.run("--also", f"length:2={checkout.root}/length.parquet", "--tracking", "none")
+    again, _, err = checkout.run("--tracking", "none", also=[f"length:2={checkout.root}/length.parquet"])
     assert all(again.values())
     assert "by length" not in err
 
@@ -69,7 +69,7 @@ def test_changed_labels_by_the_further_rubric_alone_train_anew(
     table = pd.read_parquet(file)
     table.loc[0, "label"] = 3 - table.loc[0, "label"]
     table.to_parquet(file, index=False)
-    changed, _, err = checkout.run("--also", f"length:2={file}", "--tracking", "none")
+    changed, _, err = checkout.run("--tracking", "none", also=[f"length:2={file}"])
 
     assert {stage for stage, hit in changed.items() if hit} == {"Acquire", "Validate", "Baselines"}
     assert "documents by length" in err

@@ -64,8 +64,7 @@ class House:
             "--source": str(self.labels),
             "--test_set": str(self.test_set),
             "--rubric": "education",
-            "--encoder": str(self.checkout.encoder),
-            "--window_tokens": "64",
+            "--options": self.checkout.options(),
             "--tracking": "none",
             "--in_spite": "the tests want it",
             "--target": f"local,folder={self.checkout.work / 'deployment'},port={self.port}",
@@ -128,11 +127,11 @@ def failing(house: House, folder: Path, stage: str) -> tuple[list[str], dict[str
         broken = shutil.copytree(house.checkout.encoder, folder / "encoder")
         weights = broken / "model.safetensors"
         weights.write_bytes(weights.read_bytes()[:5_000])
-        return ["--encoder", str(broken)], {}, "encoder"
+        return ["--options", house.checkout.options(encoder=str(broken))], {}, "encoder"
     if stage == "calibrate":
-        return ["--keep", "precision=0.999"], {}, "precision"
+        return ["--options", house.checkout.options(keep="precision=0.999")], {}, "precision"
     if stage == "evaluate":
-        return ["--slice_by", "weather"], {}, "weather"
+        return ["--options", house.checkout.options(slice_by=["weather"])], {}, "weather"
     if stage == "package":  # the service's code cannot even be imported
         house.break_code("service.py", "from assay", "raise RuntimeError('planted')\nfrom assay")
         return [], {}, "planted"

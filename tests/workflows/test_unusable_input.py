@@ -44,7 +44,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_
         ),
         pytest.param(
             TRAIN,
-            "--source data/sample/documents.jsonl --rubric education --threshold 9",
+            '--source data/sample/documents.jsonl --rubric education --options {"threshold":9}',
             ("threshold 9 is outside the scale 0 to 5", "(rubric education)", "Choose one above 0 and at most 5"),
             id="threshold outside the scale",
             marks=FULL,

@@ -1,9 +1,7 @@
 """The labelled path in one process, without Flyte: the same functions as the tasks, in the same order."""
 
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,11 +15,9 @@ from assay.evaluation import (
     finish_model_folder,
     measure_seed,
     of_other_seeds,
-    require_metric,
     require_raters,
     require_slices,
 )
-from assay.gates import GateLimits
 from assay.labels import (
     LabelledSet,
     Ledger,
@@ -32,107 +28,32 @@ from assay.labels import (
     fitting_part,
     learned_before,
     part_of,
-    read_labels,
     split_together,
     validate,
 )
 from assay.model import AS_LABELLED, KeepTarget, locate_encoder, require_distinct, require_promise
+from assay.options import plain_options
+from assay.pipeline.request import TrainingRequest
 from assay.progress import say, stage
 from assay.report import write_html
-from assay.rubric import Rubric, builtin_rubrics, load_rubric, rubric_from_labels
-from assay.sources import Columns, acquire, open_source
-from assay.storage import Snapshot, clear_disk_errors
-from assay.training import TrainConfig, calibrate, forget_checkpoint, launch, run_name, train_model
+from assay.sources import acquire, open_source
+from assay.storage import clear_disk_errors
+from assay.training import calibrate, forget_checkpoint, launch, run_name, train_model
 
 
-@dataclass(frozen=True)
-class Labels:
-    """A labelled source, and the rubric that its labels are by."""
+def train_and_evaluate(request: TrainingRequest, output: Path, *, processes: int = 1) -> dict[str, Evaluation]:
+    """Write the new model folder `output`, with card, evaluation and report of every rubric and the request inside.
 
-    source: str
-    rubric: str = ""
-    """Built-in name or Markdown file; empty: the labels' own scale."""
-    threshold: float | None = None
-    """Label from which a document is kept; None: the rubric's own."""
-    name: str = ""
-    """What the scale of the labels is called, where there is no rubric."""
-
-    @classmethod
-    def parse(cls, given: str) -> "Labels":
-        """From `RUBRIC[:THRESHOLD]=SOURCE`. A bare name that is no built-in rubric and no file stands for the labels'
-        own scale. Raises InputError for anything else."""
-        left, equals, source = given.partition("=")
-        rubric, colon, number = left.partition(":")
-        if not (rubric and equals and source):
-            raise InputError(
-                f"{given!r} names no rubric and source", fix="Give RUBRIC=SOURCE or RUBRIC:THRESHOLD=SOURCE"
-            )
-        try:
-            threshold = float(number) if colon else None
-        except ValueError as error:
-            raise InputError(f"threshold {number!r} is no number", where=given, fix="Give RUBRIC:3=SOURCE") from error
-        if rubric in builtin_rubrics() or Path(rubric).is_file() or not re.fullmatch(r"[A-Za-z0-9_-]+", rubric):
-            return cls(source, rubric, threshold)
-        return cls(source, "", threshold, name=rubric)
-
-    def given(self) -> Rubric | None:
-        """The rubric, where it need not be read off the labels. Raises InputError where it cannot be used."""
-        if not self.rubric:
-            return None
-        rubric = load_rubric(self.rubric, self.threshold)
-        require_metric(rubric)
-        return rubric
-
-    def read_off(self, snapshot: Snapshot) -> Rubric:
-        """The scale of the labels. Raises InputError where they give none."""
-        rubric = rubric_from_labels(read_labels(snapshot), self.threshold, where=snapshot.sources)
-        return replace(rubric, name=self.name or rubric.name)
-
-
-@dataclass(frozen=True)
-class TrainingRequest:
-    """What `assay train` is asked for."""
-
-    source: str
-    columns: Columns
-    output: Path
-    config: TrainConfig
-    rubric: str = ""
-    threshold: float | None = None
-    slice_by: tuple[str, ...] = ()
-    rater_columns: tuple[str, ...] = ()
-    """Single ratings that the label was made of."""
-    ledger: str = ""
-    max_quarantined: float = 0.05
-    processes: int = 1
-    seeds: int = 1
-    """Models that differ in the seed alone; the first is written, the others say how much it matters."""
-    keep: KeepTarget = AS_LABELLED
-    """What the cut between kept and dropped documents is chosen for."""
-    gates: GateLimits = field(default_factory=GateLimits)
-    """From where on a shortcut, a changed text or a leak refuses the model."""
-    also: tuple[Labels, ...] = ()
-    """Labels by further rubrics, under the same names of columns, that the same network learns."""
-
-    @property
-    def labels(self) -> list[Labels]:
-        """Of all rubrics, the main one's first."""
-        return [Labels(self.source, self.rubric, self.threshold), *self.also]
-
-
-def train_and_evaluate(request: TrainingRequest) -> dict[str, Evaluation]:
-    """Write the new model folder `request.output`, with card, evaluation and report of every rubric inside; returns the
-    evaluations by the rubrics' names, the main one's first.
-
-    A training run that was killed goes on from its checkpoint, which lies hidden beside the output. Raises
-    InputError for anything that cannot be used; then there is no output.
+    `processes`: training processes on this machine. Return the evaluations by the rubrics' names, the main one's first.
+    A training run that was killed resumes from its checkpoint, which is hidden beside the output. Raise InputError for
+    anything that cannot be used; then there is no output.
     """
-    output = request.output.absolute()
+    output = output.absolute()
     with clear_disk_errors(output):
         if output.exists():
             raise InputError("the output exists already", where=str(output), fix="Remove it, or name another")
-    if request.processes < 1:
-        raise InputError(f"{request.processes} training processes", fix="Give 1 or more")
+    if processes < 1:
+        raise InputError(f"{processes} training processes", fix="Give 1 or more")
     further_seeds = of_other_seeds(request.config, request.seeds)
     checkpoints = output.parent / f".{output.name}.training"
     given = [labels.given() for labels in request.labels]
@@ -142,7 +63,9 @@ def train_and_evaluate(request: TrainingRequest) -> dict[str, Evaluation]:
         snapshots = []
         with stage("Acquire"):
             for number, labels in enumerate(request.labels):
-                snapshot = acquire(open_source(labels.source), request.columns, work / f"snapshot-{number}")
+                snapshot = acquire(
+                    open_source(labels.source), request.columns, work / f"snapshot-{number}", period=request.period
+                )
                 say(f"{snapshot.manifest.rows:,} rows, version {snapshot.manifest.version[:12]}")
                 require_slices(snapshot, request.slice_by)
                 require_raters(snapshot, request.rater_columns)
@@ -176,7 +99,7 @@ def train_and_evaluate(request: TrainingRequest) -> dict[str, Evaluation]:
         require_promise(request.keep, calibrating["label"].to_numpy() >= main.rubric.threshold)
         with stage("Train"):
             curve = launch(
-                request.processes,
+                processes,
                 train_model,
                 main.snapshot,
                 main.documents,
@@ -200,7 +123,7 @@ def train_and_evaluate(request: TrainingRequest) -> dict[str, Evaluation]:
                         checkpoints=checkpoints,
                         others=others,
                         keep=request.keep,
-                        launch=partial(launch, request.processes),
+                        launch=partial(launch, processes),
                     )
                 )
         measured = {
@@ -219,7 +142,7 @@ def train_and_evaluate(request: TrainingRequest) -> dict[str, Evaluation]:
         }
         evaluation, report = measured[main.rubric.name]
         further_pages = {of.rubric.name: measured[of.rubric.name] for of in others}
-        finish_model_folder(work / "model", evaluation, report, output, further_pages)
+        finish_model_folder(work / "model", evaluation, report, output, further_pages, request=plain_options(request))
     forget_checkpoint(checkpoints, run_name(main.snapshot, main.assignment, request.config, others))
     return {name: evaluation for name, (evaluation, _) in measured.items()}
 

@@ -1,0 +1,37 @@
+"""`assay score`: a corpus in, sidecars of scores out."""
+
+import argparse
+
+from assay.cli.options import add_registry, add_request, registry_of, request_of
+from assay.options import options_of, subset
+from assay.registry import open_model
+from assay.scoring import score_corpus
+from assay.selection import FilteringRequest
+
+SPELLED = {"source": "input"}
+OPTIONS = subset(options_of(FilteringRequest), "source", "model", "columns", "period", "scoring")
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("--output", required=True, help="folder or URL of the scores; existing ones are kept")
+    add_request(parser, OPTIONS, SPELLED)
+    add_registry(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Score, print the totals, and return the exit status. Raise InputError for bad input."""
+    request = request_of(FilteringRequest, arguments, OPTIONS, SPELLED)
+    with open_model(request.model, registry_of(arguments)) as model:
+        scores = score_corpus(
+            request.source, model, request.columns, arguments.output, request.scoring, period=request.period
+        )
+    totals = scores.totals
+    print(f"{totals.documents:,} documents, {totals.scored:,} with a score, {totals.in_scope:,} of them in scope")
+    for reason, count in totals.reasons.items():
+        print(f"  no score: {reason} {count:,}")
+    print(
+        f"{totals.kept:,} reach the model's threshold, {totals.kept_tokens:,} tokens ({scores.folder.plan.tokenizer})"
+    )
+    print(f"scores: {scores.folder.url}")
+    return 0
