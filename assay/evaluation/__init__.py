@@ -1,14 +1,16 @@
-"""How good a model is, against what, with intervals, in words; and what its scores mean."""
+"""Evaluation of a model: figures with intervals, baselines, seeds, comparison of two models, report and card."""
 
 from assay.evaluation.baselines import baseline_scores, evaluate_baselines
 from assay.evaluation.card import finish_model_folder
+from assay.evaluation.checks import require_metric, require_raters, require_slices
 from assay.evaluation.compare import SliceDifference
-from assay.evaluation.comparison_report import comparison_table, gain_in_words
-from assay.evaluation.elsewhere import common_rubric, compare_models, evaluate_elsewhere
-from assay.evaluation.evaluate import Evaluation
+from assay.evaluation.compare_models import common_rubric, compare_models
+from assay.evaluation.comparison_report import comparison_table
+from assay.evaluation.elsewhere import evaluate_elsewhere
 from assay.evaluation.examine import examine
-from assay.evaluation.figures import in_words, summary_table
-from assay.evaluation.run import predict, require_metric, require_raters, require_slices
+from assay.evaluation.figures import summary_table
+from assay.evaluation.predict import predict
+from assay.evaluation.record import Evaluation
 from assay.evaluation.seeds import measure_seed, of_other_seeds
 
 __all__ = [
@@ -22,8 +24,6 @@ __all__ = [
     "evaluate_elsewhere",
     "examine",
     "finish_model_folder",
-    "gain_in_words",
-    "in_words",
     "measure_seed",
     "of_other_seeds",
     "predict",

@@ -1,4 +1,4 @@
-"""What a model has to beat: three that hardly read, and the encoder without its training."""
+"""The baselines of a model: three that hardly read the text, and the encoder without training."""
 
 from collections.abc import Callable, Sequence
 
@@ -24,9 +24,9 @@ FloatArray = NDArray[np.float64]
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
 ALPHAS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
-"""Of TF-IDF + ridge; the best of five folds of the training part."""
+"""Penalties of TF-IDF + ridge, chosen by five folds of the training part."""
 ENCODER_ALPHAS = tuple(float(10.0**power) for power in range(-1, 6))
-"""Of frozen encoder + ridge; leave-one-out on the training part."""
+"""Penalties of frozen encoder + ridge, chosen by leave-one-out on the training part."""
 
 BASELINE_NAMES = {
     "encoder_ridge": "frozen encoder + ridge",
@@ -34,16 +34,16 @@ BASELINE_NAMES = {
     "length": "document length",
     "majority": "majority",
 }
-"""What people call them, the strongest first."""
+"""Name -> name for people, the strongest first."""
 
 
 def baseline_scores(
     train: Sequence[str], labels: NDArray[np.float64], others: Sequence[str], embed: Embed
 ) -> dict[str, FloatArray]:
-    """Scores of the texts `others` by each baseline, fitted on texts and labels of the training part.
+    """Return the scores of the texts `others` by each baseline, shape (others,), fitted on the training part.
 
-    `majority` gives every document the mean label: calibrated, that is the larger class. `length` is a line
-    through the logarithm of the characters. `embed` gives a frozen encoder's features, shape (texts, hidden).
+    `majority` gives every document the mean label: calibrated, that is the larger class. `length` is a line through the
+    logarithm of the number of characters. `embed` returns features of a frozen encoder, shape (texts, hidden).
     """
     vectorizer = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=2, max_features=300_000)
     words = vectorizer.fit_transform(train)
@@ -71,9 +71,9 @@ def evaluate_baselines(
     *,
     keep: KeepTarget = AS_LABELLED,
 ) -> pd.DataFrame:
-    """BaselinePredictions for the test part: fitted and calibrated on the documents that the model is.
+    """Return BaselinePredictions for the test part, fitted and calibrated on the same documents as the model.
 
-    One that cannot promise what `keep` asks for keeps as many as have labels that reach the threshold.
+    A baseline that cannot reach the target `keep` keeps as many documents as have a label that reaches the threshold.
     """
     train = fitting_part(documents, assignment, cross_fitted=config.folds > 0)
     calibration, test = (part_of(documents, assignment, name) for name in ("calibration", "test"))
@@ -81,6 +81,7 @@ def evaluate_baselines(
     features: dict[str, NDArray[np.float32]] = {}
 
     def embed(texts: Sequence[str]) -> NDArray[np.float32]:
+        # Each fold needs the features of the same texts: the encoder runs over a text once.
         new = [text for text in dict.fromkeys(texts) if text not in features]
         if new:
             features.update(zip(new, frozen.embed(new, progress="frozen encoder"), strict=True))
@@ -89,6 +90,7 @@ def evaluate_baselines(
     texts, tested = snapshot.take(train["row"]), snapshot.take(test["row"])
     labels = train["label"].to_numpy()
     if config.folds:
+        # As for the model: with folds the calibration documents are scored by models that did not train on them.
         held_out = {name: np.zeros(len(train)) for name in BASELINE_NAMES}
         fold = assign_folds(labels, train["cluster"].to_numpy(), rubric.threshold, config.folds, config.seed)
         for number in range(config.folds):

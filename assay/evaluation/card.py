@@ -1,13 +1,14 @@
-"""The model card, and the model folder made complete with it."""
+"""The model card, and the complete model folder."""
 
 import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from assay.evaluation.cuts import cut_blocks
-from assay.evaluation.evaluate import Evaluation
 from assay.evaluation.figures import figures, pair_table, rater_blocks, slice_blocks
+from assay.evaluation.record import Evaluation
 from assay.metrics import LEAST_CLUSTERS, METRICS
 from assay.model import ModelInfo
 from assay.report import Block, Callout, Facts, Prose, Report, Section, render_markdown
@@ -15,7 +16,7 @@ from assay.storage import staged_folder
 
 
 def model_card(info: ModelInfo, evaluation: Evaluation, others: Mapping[str, Evaluation] | None = None) -> str:
-    """A model card in the Hugging Face format; of the same model and evaluations always the same text.
+    """Return a model card in the Hugging Face format. Equal models and evaluations give equal text.
 
     `others`: evaluations of further rubrics, by their names.
     """
@@ -51,9 +52,9 @@ def model_card(info: ModelInfo, evaluation: Evaluation, others: Mapping[str, Eva
             Section("What it reads", [Prose(_reads(info, evaluation))]),
             Section("Labels", _labels(info, evaluation, source)),
             Section("Data", [Prose(_data(info, source))]),
-            Section("How good", [*[Callout(warning, "warn") for warning in evaluation.warnings], *figures(evaluation)]),
+            Section("Figures", [*[Callout(warning, "warn") for warning in evaluation.warnings], *figures(evaluation)]),
             *([Section("Pairs of documents", [pair_table(evaluation)])] if evaluation.pairs else []),
-            *([Section("Where to cut", cut_blocks(evaluation.cuts, rubric))] if evaluation.cuts else []),
+            *([Section("Cuts", cut_blocks(evaluation.cuts, rubric))] if evaluation.cuts else []),
             Section("Slices", slice_blocks(evaluation)),
             Section("Gates", [Prose(_gates(evaluation))]),
             *[_further(info, name, measured) for name, measured in (others or {}).items()],
@@ -71,19 +72,19 @@ def model_card(info: ModelInfo, evaluation: Evaluation, others: Mapping[str, Eva
 def _use(info: ModelInfo) -> str:
     rubric = info.rubric
     return (
-        f"One raw score a document; `assay.json` turns it into an expected label ({rubric.low} to {rubric.high}), the "
-        f"probability of {rubric.keep_name}, and a grade. Made to choose documents for the pretraining of language "
-        "models.\n\n"
-        "Not made to judge people or their work, to say whether a text is true, lawful or safe, to rank the answers of "
-        "a model, or to decide on a single document without a person who looks at it."
+        f"One raw score per document. `assay.json` maps it to an expected label ({rubric.low} to {rubric.high}), the "
+        f"probability of {rubric.keep_name}, and a grade. The model is made to choose documents for the pretraining of "
+        "language models.\n\n"
+        "It is not made to judge people or their work, to decide if a text is true, lawful or safe, to rank the "
+        "answers of a language model, or to decide about a single document without review by a person."
     )
 
 
 def _reads(info: ModelInfo, evaluation: Evaluation) -> str:
     return (
-        f"Encoder {info.encoder}; at most {info.windows.count} window(s) of {info.windows.tokens} tokens a document. "
-        f"Languages of the labels: {', '.join(info.languages)}; scores of others mean nothing. On the test part it "
-        f"read {evaluation.read:.0%} of the tokens."
+        f"Encoder {info.encoder}; at most {info.windows.count} window(s) of {info.windows.tokens} tokens per document. "
+        f"Languages of the labels: {', '.join(info.languages)}; scores of other languages mean nothing. On the test "
+        f"part the model read {evaluation.read:.0%} of the tokens."
     )
 
 
@@ -92,12 +93,12 @@ def _labels(info: ModelInfo, evaluation: Evaluation, source: str) -> list[Block]
     by = (
         f"Given by the rubric {rubric.name}, {rubric.low} to {rubric.high}"
         if rubric.text
-        else f"On the scale that the labels of the source span, {rubric.low} to {rubric.high}"
+        else f"On the scale that the labels of the source cover, {rubric.low} to {rubric.high}"
     )
-    said = f"{by}; documents are kept from {rubric.threshold:g} on. Their source: {source or 'not known'}."
+    origin = f"{by}; documents are kept from {rubric.threshold:g}. Source of the labels: {source or 'unknown'}."
     if evaluation.raters is None:
-        return [Prose(f"{said} Single ratings behind them are not known, and so neither is how reliable they are.")]
-    return [Prose(said), *rater_blocks(evaluation.raters)]
+        return [Prose(f"{origin} Their single ratings are unknown, and therefore also their reliability.")]
+    return [Prose(origin), *rater_blocks(evaluation.raters)]
 
 
 def _data(info: ModelInfo, source: str) -> str:
@@ -107,44 +108,47 @@ def _data(info: ModelInfo, source: str) -> str:
 
 
 def _gates(evaluation: Evaluation) -> str:
-    return "\n".join(f"- {verdict.sentence()}" for verdict in evaluation.gates) or "None was asked."
+    return "\n".join(f"- {verdict.sentence()}" for verdict in evaluation.gates) or "No gate was run."
 
 
 def _limits(info: ModelInfo, evaluation: Evaluation, source: str) -> list[str]:
-    """What a reader must not take the figures for."""
-    said = [
+    """Return the limits of the figures, as sentences."""
+    limits = [
         f"The figures hold for documents like those of {source or 'its source'}; `assay evaluate` measures others.",
-        "What the labels get wrong, it has learnt to get wrong: a figure here is agreement with labels, not quality.",
-        f"Documents in other languages than {', '.join(info.languages)} are marked, and their scores mean nothing.",
+        "The model has learned the errors of the labels too: a figure here is agreement with labels, not quality.",
+        f"Documents in languages other than {', '.join(info.languages)} are marked; their scores mean nothing.",
     ]
     if evaluation.read < 1:
-        said.append(f"It does not read the end of long documents: {1 - evaluation.read:.0%} of the test part's tokens.")
+        limits.append(
+            f"The model does not read long documents whole: {1 - evaluation.read:.0%} of the test part's tokens are "
+            "unread."
+        )
     if not any(evaluation.seed_spread(name) is not None for name in evaluation.seeds):
-        said.append("The intervals are about this very model: what another seed would have given is not in them.")
+        limits.append("The intervals are about this one model: they do not cover the variance over training seeds.")
     if evaluation.clusters < LEAST_CLUSTERS:
-        said.append(f"{evaluation.clusters} clusters of test documents are too few for any interval.")
+        limits.append(f"{evaluation.clusters} clusters of test documents are too few for an interval.")
     refused = [verdict.name for verdict in evaluation.gates if verdict.refused]
     unknown = [verdict.name for verdict in evaluation.gates if verdict.passed is None]
     if refused:
-        said.append(f"It is refused by: {', '.join(refused)}; it should not be promoted without a reason.")
+        limits.append(f"Refused by: {', '.join(refused)}. Do not promote the model without a reason.")
     if unknown:
-        said.append(f"Too little was there for a verdict on: {', '.join(unknown)}.")
-    return said
+        limits.append(f"Too few documents for a verdict on: {', '.join(unknown)}.")
+    return limits
 
 
 def _cost(evaluation: Evaluation) -> str:
     spent = evaluation.training
     if not spent:
-        return "Not known."
-    said = f"{spent['updates']:,.0f} updates over {spent['tokens']:,.0f} tokens in {spent['seconds']:,.1f} s."
+        return "Unknown."
+    cost = f"{spent['updates']:,.0f} updates over {spent['tokens']:,.0f} tokens in {spent['seconds']:,.1f} s."
     if folds := spent.get("fold_models"):
-        said += f" In it are the {folds:.0f} models that scored what they had not learned from, for calibration."
-    energy = "Its energy was not measured: no counter could be read"
+        cost += f" This includes the {folds:.0f} fold models, which scored held-out documents for calibration."
+    energy = "The energy was not measured: no counter could be read"
     if "joules" in spent:
         energy = f"{spent['joules'] / 3.6e6:,.4f} kWh by the counters of processors and GPUs, other programs included"
     if "processor_seconds" in spent:
-        return f"{said} {energy}; all processes together took {spent['processor_seconds']:,.1f} processor seconds."
-    return f"{said} {energy}."
+        return f"{cost} {energy}; all processes together used {spent['processor_seconds']:,.1f} processor seconds."
+    return f"{cost} {energy}."
 
 
 def _settings(info: ModelInfo) -> dict[str, str]:
@@ -153,15 +157,15 @@ def _settings(info: ModelInfo) -> dict[str, str]:
 
 
 def _further(info: ModelInfo, name: str, evaluation: Evaluation) -> Section:
-    """What there is to know of a further rubric."""
+    """Return the section on a further rubric."""
     rubric, counts = evaluation.rubric, info.lineage.get("others", {}).get(name, {}).get("documents", {})
-    said = (
-        f"Output {info.output_of(name)} of the same network: its score by the rubric {name}, scale {rubric.low} to "
-        f"{rubric.high}, kept from {rubric.keep_name}. Learned and measured on a set of its own: "
+    scope = (
+        f"Output {info.output_of(name)} of the same network is the score by the rubric {name}, scale {rubric.low} to "
+        f"{rubric.high}, kept from {rubric.keep_name}. It was trained and measured on a set of its own: "
         f"{', '.join(f'{count} {part}' for part, count in counts.items())} documents."
     )
     warnings = [Callout(warning, "warn") for warning in evaluation.warnings]
-    return Section(f"Rubric {name}", [Prose(said), *warnings, *figures(evaluation)])
+    return Section(f"Rubric {name}", [Prose(scope), *warnings, *figures(evaluation)])
 
 
 def finish_model_folder(
@@ -170,11 +174,13 @@ def finish_model_folder(
     report: Path,
     output: Path,
     others: Mapping[str, tuple[Evaluation, Path]] | None = None,
+    request: Mapping[str, Any] | None = None,
 ) -> None:
-    """Copy the model folder to the new folder `output`, with `evaluation.json`, `report.html` and the card.
+    """Copy the model folder to the new folder `output`, and add `evaluation.json`, `report.html` and the card.
 
-    `others`: evaluation and report of each further rubric, by its name; they become `evaluation-NAME.json` and
-    `report-NAME.html`.
+    `others`: evaluation and report of each further rubric, by its name. They are written to `evaluation-NAME.json` and
+    `report-NAME.html`. `request`: the options of the run. They are written to `request.json`, which `assay train
+    --config` reads.
     """
     others = others or {}
     with staged_folder(output) as folder:
@@ -184,5 +190,8 @@ def finish_model_folder(
             fields = json.dumps(figured.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
             (folder / f"evaluation{suffix}.json").write_text(fields + "\n", encoding="utf-8")
             shutil.copyfile(page, folder / f"report{suffix}.html")
+        if request is not None:
+            fields = json.dumps(dict(request), indent=2, ensure_ascii=False, allow_nan=False)
+            (folder / "request.json").write_text(fields + "\n", encoding="utf-8")
         card = model_card(ModelInfo.read(folder), evaluation, {name: figured for name, (figured, _) in others.items()})
         (folder / "README.md").write_text(card, encoding="utf-8")

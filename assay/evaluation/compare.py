@@ -1,4 +1,4 @@
-"""Two models beside each other on the same documents."""
+"""Compare two models on the same documents."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -8,70 +8,82 @@ import pandas as pd
 
 from assay.metrics import LEAST_SLICE, METRICS, Difference, Interval, Resampled, correct, paired_bootstrap, told_apart
 from assay.rubric import Rubric
+from assay.storage import only_known_fields
 
 MOST_DISAGREED = 20
-"""Documents listed on which the two disagree."""
+"""Largest number of documents listed on which the two models disagree."""
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class SliceDifference:
-    """One kind of documents: how much better the first model is there."""
+    """How much better the first model is on one kind of documents."""
 
     column: str
+    """Name of the column for people, such as `genre` or `length`."""
     value: str
+    """Value of the column that these documents share."""
     documents: int
+    """Number of documents."""
     positive: int
-    """With a label that reaches the threshold."""
+    """Number of documents whose label reaches the threshold."""
     differences: dict[str, Difference] = field(default_factory=dict)
-    """Corrected within this slice, not over slices; empty where it is too small to be measured."""
+    """Metric -> difference, with Holm's correction within this slice, not over slices; empty below 20 documents."""
 
 
 @dataclass(frozen=True)
 class ModelComparison:
     """How much better model `a` is than model `b`.
 
-    Estimand: differences of the metrics of these very models on documents like these. Method: paired bootstrap over
-    clusters; p corrected by Holm over all metrics but the primary one. No interval and no p below 50 clusters.
+    Estimand: differences of the metrics of these two models on documents like these. Method: paired bootstrap over
+    clusters; p with Holm's correction over all metrics except the primary one. No interval and no p below 50 clusters.
     """
 
     rubric: Rubric
+    """Rubric of model `a`; that of `b` has the same scale and threshold."""
     documents: int
+    """Number of documents."""
     clusters: int
+    """Number of their clusters of near-duplicates and groups."""
     positive: int
-    """Documents whose label reaches the threshold."""
+    """Number of documents whose label reaches the threshold."""
     a: dict[str, Interval]
+    """Metric -> figure of model `a`."""
     b: dict[str, Interval]
+    """Metric -> figure of model `b`."""
     differences: dict[str, Difference]
-    """Metric -> a beside b; above 0 a is better, also in errors."""
+    """Metric -> how much better `a` is than `b`; positive means better, for errors too."""
     slices: list[SliceDifference]
+    """Differences on each kind of documents."""
     decisions: list[dict[str, Any]]
-    """By whether the label reaches the threshold: how many both keep, only one, neither."""
+    """Two rows, for labels that reach the threshold and for the others: documents kept by both, by one, by neither."""
     disagreed: list[str]
     """Ids of the documents whose expected labels differ most, at most 20."""
     lineage: dict[str, str] = field(default_factory=dict)
+    """Digests of the two models and of the snapshot."""
 
     def sentence(self) -> str:
-        """For people: the word on the primary metric, and on those that survive the correction."""
+        """Return the result for the primary metric, and the metrics that differ after the correction, as sentences."""
         primary = self.rubric.primary_metric
         found = self.differences[primary]
         if found.value is None:
             return f"{METRICS[primary].title} is undefined on these documents."
         if found.low is None or found.p is None:
-            return f"{METRICS[primary].title} differs by {found.value:+.3f}; too few documents to say more."
-        said = (
+            return f"{METRICS[primary].title} differs by {found.value:+.3f}; too few documents for an interval."
+        sentence = (
             f"A and B are not told apart by {METRICS[primary].title}"
             if (word := told_apart(found)) == "not told apart"
             else f"A is {word} than B in {METRICS[primary].title}"
         )
-        said += f": {found.value:+.3f}, 95 % interval {found.low:+.3f} to {found.high:+.3f}, p = {found.p:.3f}."
+        sentence += f": {found.value:+.3f}, 95 % interval {found.low:+.3f} to {found.high:+.3f}, p = {found.p:.3f}."
         for word in ("better", "worse"):
             names = [METRICS[n].title for n, d in self.differences.items() if n != primary and told_apart(d) == word]
             also = "also " if told_apart(found) == word else ""
-            said += f" After Holm's correction A is {also}{word} in: {', '.join(names)}." if names else ""
-        return said
+            sentence += f" After Holm's correction A is {also}{word} in: {', '.join(names)}." if names else ""
+        return sentence
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         return {**asdict(self), "sentence": self.sentence()}
 
 
@@ -86,8 +98,8 @@ def compare(
 ) -> ModelComparison:
     """Compare two Predictions tables of the same documents.
 
-    `slice_columns`: column of the tables -> its name for people; missing values belong to no slice. Raises InputError
-    where the documents, their labels or their clusters differ.
+    `slice_columns`: column of the tables -> its name for people; missing values belong to no slice. Raise InputError
+    if the documents, their labels or their clusters differ.
     """
     one, other = (Resampled.of(table, rubric, seed=seed) for table in (a, b))
     mine, theirs = one.predictions, other.predictions

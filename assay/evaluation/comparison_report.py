@@ -1,27 +1,28 @@
-"""What people see of a comparison of two models."""
+"""The table and the report of a comparison of two models."""
 
 import pandas as pd
 
 from assay.evaluation.compare import ModelComparison
-from assay.evaluation.figures import describe, in_words
-from assay.metrics import METRICS, Difference, told_apart
+from assay.evaluation.figures import describe
+from assay.metrics import METRICS, told_apart
 from assay.report import Block, Callout, Facts, Prose, Report, Section, Table, TextItem, Texts
 from assay.storage import Snapshot
 
 MOST_SLICES = 60
+"""Largest number of slices shown."""
 
 
 def comparison_table(comparison: ModelComparison) -> pd.DataFrame:
-    """One row a metric, the primary one first, for the terminal."""
+    """Return one row per metric, the primary metric first, for the terminal."""
     primary = comparison.rubric.primary_metric
     order = [primary, *(name for name in METRICS if name != primary)]
     return pd.DataFrame(
         [
             {
                 "": METRICS[name].title + (", primary" if name == primary else ""),
-                "A": in_words(comparison.a[name]),
-                "B": in_words(comparison.b[name]),
-                "A is better by": gain_in_words(comparison.differences[name]),
+                "A": comparison.a[name].in_words(),
+                "B": comparison.b[name].in_words(),
+                "A is better by": comparison.differences[name].in_words(),
                 "A is": told_apart(comparison.differences[name]),
             }
             for name in order
@@ -29,24 +30,15 @@ def comparison_table(comparison: ModelComparison) -> pd.DataFrame:
     )
 
 
-def gain_in_words(found: Difference) -> str:
-    """`+0.031 (-0.002 to +0.064)`; the figure alone where there is no interval."""
-    if found.value is None:
-        return "undefined"
-    if found.low is None or found.high is None:
-        return f"{found.value:+.3f}"
-    return f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
-
-
 def comparison_report(
     comparison: ModelComparison, a: pd.DataFrame, b: pd.DataFrame, snapshot: Snapshot, names: tuple[str, str]
 ) -> Report:
-    """The page: `a` and `b` are the Predictions compared, with `row`; `names` what the user called the models."""
+    """Return the report. `a`, `b`: the compared Predictions, with `row`. `names`: the models as the user wrote them."""
     primary = comparison.rubric.primary_metric
     facts = {
-        "documents neither has seen": f"{comparison.documents:,}",
+        "documents that neither has seen": f"{comparison.documents:,}",
         "of them to be kept": f"{comparison.positive:,}",
-        f"{METRICS[primary].title}, A less B": gain_in_words(comparison.differences[primary]),
+        f"{METRICS[primary].title}, A less B": comparison.differences[primary].in_words(),
     }
     apart = told_apart(comparison.differences[primary]) != "not told apart"
     order = [primary, *(name for name in METRICS if name != primary)]
@@ -60,25 +52,26 @@ def comparison_report(
         Callout(comparison.sentence(), "good" if apart else "note"),
         Table(
             table,
-            "In brackets: 95 % intervals by bootstrap over clusters, for differences paired on the same documents; "
-            "above 0 A is better, also in errors. p: two-sided, by the paired bootstrap. The primary metric was named "
-            f"beforehand; the {len(order) - 1} others are called better or worse only after Holm's correction.",
+            "In brackets: 95 % intervals by bootstrap over clusters, paired on the same documents for differences. "
+            "Positive means that A is better, for errors too. p: two-sided, by the paired bootstrap. The primary "
+            f"metric was fixed beforehand; the other {len(order) - 1} are called better or worse only after Holm's "
+            "correction.",
         ),
     ]
     decisions = Table(
         pd.DataFrame(comparison.decisions).rename(columns={"label": ""}),
-        f"Documents by whether the label reaches the threshold ({comparison.rubric.keep_name}), and by who keeps them.",
+        f"Documents by the models that keep them. The threshold is {comparison.rubric.keep_name}.",
     )
     lineage = pd.DataFrame([{"": name, " ": value} for name, value in comparison.lineage.items()])
     return Report(
-        "Which of the two is better?",
+        "Comparison of two models",
         f"Rubric {comparison.rubric.name}, scale {comparison.rubric.low} to {comparison.rubric.high}, "
         f"{comparison.documents} documents in {comparison.clusters} clusters",
         [
-            Section("How they compare", blocks),
-            Section("What each would keep", [decisions]),
+            Section("Comparison", blocks),
+            Section("Decisions", [decisions]),
             Section("Slices", _slices(comparison)),
-            Section("Where they disagree most", _disagreed(comparison, a, b, snapshot)),
+            Section("Largest disagreements", _disagreed(comparison, a, b, snapshot)),
             Section("Lineage", [Table(lineage)]),
         ],
     )
@@ -93,27 +86,27 @@ def _slices(comparison: ModelComparison) -> list[Block]:
             "": f"{part.column}: {part.value}",
             "documents": part.documents,
             "reach the threshold": part.positive,
-            f"{METRICS[primary].title}, A less B": gain_in_words(part.differences[primary]) if part.differences else "",
+            f"{METRICS[primary].title}, A less B": part.differences[primary].in_words() if part.differences else "",
             "p": part.differences[primary].p if part.differences else None,
         }
         for part in ordered[:MOST_SLICES]
     ]
     if not rows:
-        return [Prose("There is none.")]
-    caption = "Empty where there are too few documents. p is not corrected for the number of slices: a place to look."
+        return [Prose("No slices.")]
+    caption = "Empty if there are too few documents. p is not corrected for the number of slices: use it as a hint."
     return [Table(pd.DataFrame(rows), caption)]
 
 
 def _disagreed(comparison: ModelComparison, a: pd.DataFrame, b: pd.DataFrame, snapshot: Snapshot) -> list[Block]:
     if not comparison.disagreed:
-        return [Prose("Nowhere: both expect the same label of every document.")]
+        return [Prose("None: both models expect the same label for every document.")]
     mine, theirs = (table.set_index("id", drop=False).loc[comparison.disagreed] for table in (a, b))
     items = []
     for one, other, text in zip(
         mine.itertuples(index=False), theirs.itertuples(index=False), snapshot.take(mine["row"]), strict=True
     ):
         off = abs(one.calibrated - one.label) - abs(other.calibrated - one.label)
-        nearer = "both equally near" if off == 0 else f"{'A' if off < 0 else 'B'} is nearer"
+        nearer = "both are equally near" if off == 0 else f"{'A' if off < 0 else 'B'} is nearer"
         kept = {(True, True): "both keep it", (True, False): "only A keeps it", (False, True): "only B keeps it"}
         items.append(
             TextItem(

@@ -1,8 +1,6 @@
-"""Where one could cut instead: what each target keeps, as calibration documents promise it and the test confirms."""
+"""The table of cuts: what each target keeps, on the calibration documents and on the test part."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,36 +9,34 @@ from assay.errors import InputError
 from assay.model import Calibration, Cut, KeepTarget
 from assay.report import Block, Table
 from assay.rubric import Rubric
+from assay.storage import only_known_fields
 
 TARGETS = ("labels", "f1", "precision~0.5", "precision=0.5", "precision~0.8", "precision=0.8")
 RECALLS = ("recall~0.8", "recall=0.8", "recall~0.95", "recall=0.95")
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class CutRow:
-    """One target, and what it comes to."""
+    """The cut for one target, and what it keeps."""
 
     target: str
-    """As KeepTarget spells it."""
+    """Target as KeepTarget spells it, such as `precision=0.8`."""
     chosen: bool
-    """Whether the model's own cut is made for it."""
+    """True for the target of the model's own cut."""
     refused: str = ""
-    """Why the calibration documents cannot promise it; then there are no figures."""
+    """Reason why the calibration documents cannot guarantee the target; there are then no figures."""
     score: float | None = None
+    """Lowest score that is kept; None if nothing is kept."""
     calibration: dict[str, float | None] = field(default_factory=dict)
-    """share, precision, recall of the documents that chose the cut, with the ends of the 95 % intervals of Clopper and
-    Pearson (1934): precision_low and so on."""
+    """`share`, `precision` and `recall` on the documents that chose the cut, with the ends of the 95 % intervals of
+    Clopper and Pearson (1934): `precision_low` and so on."""
     test: dict[str, float | None] = field(default_factory=dict)
-    """share, precision, recall of documents that had no part in it."""
-
-    @classmethod
-    def from_json(cls, given: Mapping[str, Any]) -> "CutRow":
-        """The inverse of `dataclasses.asdict`."""
-        return cls(**given)
+    """`share`, `precision` and `recall` on the test part, which did not choose the cut."""
 
 
 def measure_cuts(calibration: Calibration, predictions: pd.DataFrame, rubric: Rubric) -> list[CutRow]:
-    """A row for each usual target, and for the model's own; none for models that keep no curve."""
+    """Return a row for each usual target and for the model's own. Models without a curve have no rows."""
     curve = calibration.curve
     if curve is None:
         return []
@@ -52,6 +48,7 @@ def measure_cuts(calibration: Calibration, predictions: pd.DataFrame, rubric: Ru
         try:
             cut = curve.choose(KeepTarget.parse(target))
         except InputError as error:
+            # The place and the advice of the message are about an option of training.
             rows.append(CutRow(target, own, refused=str(error).partition(" (")[0]))
             continue
         kept = score >= (np.inf if cut.score is None else cut.score)
@@ -82,7 +79,7 @@ def _measured(kept: np.ndarray, reaches: np.ndarray) -> dict[str, float | None]:
 
 
 def cut_blocks(rows: list[CutRow], rubric: Rubric) -> list[Block]:
-    """The table of cuts, for the report and the card."""
+    """Return the table of cuts, for the report and the card."""
     table = pd.DataFrame(
         [
             {
@@ -98,9 +95,10 @@ def cut_blocks(rows: list[CutRow], rubric: Rubric) -> list[Block]:
         ]
     )
     note = (
-        f"Cuts of the kept class, {rubric.keep_name}, all chosen on the calibration documents. = is promised with 95 % "
-        "confidence, ~ only measured; labels keeps as many as have labels that reach the threshold. In brackets: 95 % "
-        "intervals for documents that are independent. `assay select --keep` takes any of them."
+        f"Cuts of the kept class, {rubric.keep_name}, chosen on the calibration documents. A target with = holds with "
+        "95 % confidence, one with ~ on these documents only; labels keeps as many documents as have a label that "
+        "reaches the threshold. In brackets: 95 % intervals for independent documents. `assay select --keep` accepts "
+        "any of these targets."
     )
     return [Table(table, note)]
 

@@ -1,4 +1,4 @@
-"""All that is asked of a model that was just trained, by one of its rubrics: figures, gates and their report."""
+"""Examine a model after training, by one of its rubrics: evaluation, gates, report."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from assay.evaluation.evaluate import Evaluation, with_gates, with_training
+from assay.evaluation.evaluate import with_gates, with_training
+from assay.evaluation.record import Evaluation
 from assay.evaluation.report import evaluation_report
 from assay.evaluation.run import evaluate_model
 from assay.evaluation.seeds import with_seeds
@@ -21,9 +22,11 @@ class Examined:
     """An evaluation with verdicts, the predictions behind it, and the report on both."""
 
     evaluation: Evaluation
+    """Record of the evaluation, with the verdicts of the gates."""
     predictions: pd.DataFrame
-    """Predictions, with `row` of the snapshot and the columns of the slices."""
+    """Predictions table, with `row` of the snapshot and the columns of the slices."""
     report: Report
+    """Report on the evaluation, the data and the training."""
 
 
 def examine(
@@ -40,11 +43,11 @@ def examine(
     seeds: Sequence[Mapping[str, float]] = (),
     seed: int = 0,
 ) -> Examined:
-    """Measure the calibrated model on the test part of a set, and ask the gates.
+    """Measure the calibrated model on the test part of a set, and run the gates.
 
-    `baselines` (BaselinePredictions), `quarantine` (Quarantined), `curve` (Curve) and `leakage` are those of its run,
-    `seeds` the figures of models of other seeds, `seed` draws the documents that are changed. `slice_by` and
-    `rater_columns` name columns of the snapshot. Raises InputError as `evaluate_model` and `run_gates` do.
+    `baselines` (BaselinePredictions), `quarantine` (Quarantined), `curve` (Curve) and `leakage`: those of its run.
+    `seeds`: metrics of models of other seeds. `seed` draws the documents that the gates change. `slice_by` and
+    `rater_columns`: columns of the snapshot. Raise InputError as `evaluate_model` and `run_gates` do.
     """
     part = part_of(of.documents, of.assignment, "test")
     result = evaluate_model(

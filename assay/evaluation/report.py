@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from assay.evaluation.cuts import cut_blocks
-from assay.evaluation.evaluate import Evaluation
 from assay.evaluation.figures import beside, describe, figures, pair_table, rater_blocks, seeds_in_words, slice_blocks
+from assay.evaluation.record import Evaluation
 from assay.gates import gate_sections
 from assay.labels import Leakage
 from assay.metrics import METRICS
@@ -29,7 +29,9 @@ from assay.report import (
 from assay.storage import Snapshot
 
 SHORT = 5
+"""Largest number of false keeps and of false drops shown."""
 QUARANTINED = 20
+"""Largest number of quarantined rows shown."""
 
 
 def _charts(evaluation: Evaluation, predictions: pd.DataFrame) -> list[Block]:
@@ -38,7 +40,7 @@ def _charts(evaluation: Evaluation, predictions: pd.DataFrame) -> list[Block]:
     blocks: list[Block] = [
         Figure(
             chart_score_by_label(predictions["label"].to_numpy(), predictions["score"].to_numpy()),
-            "Score by label: each point a test document; bars are quartiles.",
+            "Score by label. Each point is a test document; bars are quartiles.",
         )
     ]
     if evaluation.pairs:
@@ -53,23 +55,24 @@ def _charts(evaluation: Evaluation, predictions: pd.DataFrame) -> list[Block]:
         ),
         Figure(
             chart_calibration(curves.predicted, curves.observed, curves.observed_low, curves.observed_high),
-            "Calibration: of documents with about the same p_keep, the share whose label reaches the threshold. "
-            "Bars are 95 % Wilson intervals.",
+            "Calibration: share of documents with about the same p_keep whose label reaches the threshold. Bars are "
+            "95 % Wilson intervals.",
         ),
     ]
     if curves.confusion:
         names = [str(grade) for grade in evaluation.rubric.grades]
-        blocks.append(Figure(chart_confusion(np.array(curves.confusion), names), "Labels by grades."))
+        blocks.append(Figure(chart_confusion(np.array(curves.confusion), names), "Documents by label and grade."))
     return blocks
 
 
 def _errors(evaluation: Evaluation, predictions: pd.DataFrame, snapshot: Snapshot) -> list[Block]:
     if evaluation.errors is None:
         return []
+    worst = evaluation.errors
     kinds = {
-        "The expected label is farthest from the label.": evaluation.errors.farthest,
-        "Kept, though the label does not reach the threshold; the surest first.": evaluation.errors.false_keeps[:SHORT],
-        "Dropped, though the label reaches the threshold; the surest first.": evaluation.errors.false_drops[:SHORT],
+        "Largest difference of expected label and label.": worst.farthest,
+        "Kept, although the label does not reach the threshold; highest p_keep first.": worst.false_keeps[:SHORT],
+        "Dropped, although the label reaches the threshold; lowest p_keep first.": worst.false_drops[:SHORT],
     }
     by_id = predictions.set_index("id", drop=False)
     blocks: list[Block] = []
@@ -92,12 +95,13 @@ def _data(documents: pd.DataFrame, assignment: pd.DataFrame, quarantine: pd.Data
     merged = documents.merge(assignment, on="id")
     merged["label"] = np.floor(merged["label"] + 0.5).astype(int)
     counts = merged.pivot_table(index="part", columns="label", values="id", aggfunc="count", fill_value=0)
+    # In the order in which the parts are used, not in alphabetical order.
     counts = counts.reindex([part for part in ("train", "calibration", "test", "set_aside") if part in counts.index])
     counts.columns = [f"label {level}" for level in counts.columns]
     level = {"none": "good", "some": "warn", "severe": "bad"}[leakage.severity]
     blocks: list[Block] = [
         Callout(leakage.sentence(), level),  # type: ignore[arg-type]
-        Table(counts.reset_index(), "Documents of each part by label."),
+        Table(counts.reset_index(), "Documents of each part, by label."),
     ]
     return [*blocks, *_quarantined(quarantine)]
 
@@ -107,13 +111,14 @@ def _quarantined(quarantine: pd.DataFrame) -> list[Block]:
         return [Prose("No row was quarantined.")]
     reasons = quarantine["reason"].value_counts().rename_axis("reason").reset_index(name="rows")
     return [
-        Table(reasons, "Rows that could not be used, by reason."),
-        Table(quarantine.head(QUARANTINED), f"The first {min(QUARANTINED, len(quarantine))} of them."),
+        Table(reasons, "Quarantined rows, by reason."),
+        Table(quarantine.head(QUARANTINED), f"The first {min(QUARANTINED, len(quarantine))} quarantined rows."),
     ]
 
 
 def _training(curve: pd.DataFrame) -> list[Block]:
     own = curve[curve["fold"] == 0] if "fold" in curve else curve
+    # Smoothed over a twentieth of the updates: the loss of single batches is noisy.
     window = max(1, len(own) // 20)
     smooth = own["loss"].rolling(window, min_periods=1).mean()
     tokens, seconds = curve["tokens"].sum(), curve["seconds"].sum()
@@ -125,13 +130,13 @@ def _training(curve: pd.DataFrame) -> list[Block]:
                 "passes": f"{own['epoch'].max():.0f}",
                 **folds,
                 "tokens": f"{tokens:,.0f}",
-                "tokens a second": f"{tokens / seconds:,.0f}",
+                "tokens per second": f"{tokens / seconds:,.0f}",
                 "padding": f"{(curve['padding'] * curve['tokens']).sum() / tokens:.1%}",
             }
         ),
         Figure(
             chart_lines({"loss": (own["epoch"].to_numpy(), smooth.to_numpy())}, x="passes", y="loss", name="loss"),
-            f"Weighted mean of the documents' losses, mean of {window} updates.",
+            f"Weighted mean of the documents' losses, moving average over {window} updates.",
         ),
     ]
 
@@ -147,11 +152,15 @@ def evaluation_report(
     curve: pd.DataFrame | None = None,
     leakage: Leakage | None = None,
 ) -> Report:
-    """The report of a training run; without what only such a run knows, that of an evaluation elsewhere."""
+    """Return the report of a training run, or, without `documents` and the like, of an evaluation elsewhere.
+
+    `documents` (LabelledDocument), `assignment` (SplitAssignment), `quarantine` (Quarantined), `curve` (Curve) and
+    `leakage` are those of the training run.
+    """
     primary = evaluation.rubric.primary_metric
     sections = [
         Section(
-            "How good is it?",
+            "Figures",
             [
                 Facts(
                     {
@@ -168,9 +177,9 @@ def evaluation_report(
                 *figures(evaluation),
             ],
         ),
-        *([Section("How far do the raters agree?", rater_blocks(evaluation.raters))] if evaluation.raters else []),
-        Section("What the scores look like", _charts(evaluation, predictions)),
-        *([Section("Where else to cut", cut_blocks(evaluation.cuts, evaluation.rubric))] if evaluation.cuts else []),
+        *([Section("Agreement of the raters", rater_blocks(evaluation.raters))] if evaluation.raters else []),
+        Section("Scores", _charts(evaluation, predictions)),
+        *([Section("Other cuts", cut_blocks(evaluation.cuts, evaluation.rubric))] if evaluation.cuts else []),
         Section("Slices", slice_blocks(evaluation)),
         *gate_sections(evaluation.gates),
     ]
@@ -184,7 +193,7 @@ def evaluation_report(
     lineage = pd.DataFrame([{"": name, " ": value} for name, value in evaluation.lineage.items()])
     sections.append(Section("Lineage", [Table(lineage)]))
     return Report(
-        "How good is this classifier?",
+        "Evaluation of the classifier",
         f"Rubric {evaluation.rubric.name}, scale {evaluation.rubric.low} to {evaluation.rubric.high}, "
         f"{evaluation.documents} test documents in {evaluation.clusters} clusters",
         sections,

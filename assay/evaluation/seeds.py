@@ -1,4 +1,4 @@
-"""What another seed would have given: models that differ in nothing else, on the same split."""
+"""Models of other seeds: equal configuration and equal split, to measure the variance over training seeds."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from assay.errors import InputError
-from assay.evaluation.evaluate import Evaluation
+from assay.evaluation.record import Evaluation
 from assay.inference import Scorer
 from assay.labels import SplitSet, part_of
 from assay.metrics import METRICS, Outcomes, measure
@@ -19,7 +19,7 @@ Launch = Callable[..., object]
 
 
 def of_other_seeds(config: TrainConfig, count: int) -> list[TrainConfig]:
-    """`count` - 1 configurations with the seeds after that of `config`. Raises InputError for a count below 1."""
+    """Return `count` - 1 configurations with the next seeds. Raise InputError if `count` is below 1."""
     if count < 1:
         raise InputError(f"{count} seeds", fix="Give 1 or more")
     return [replace(config, seed=config.seed + number) for number in range(1, count)]
@@ -35,11 +35,12 @@ def measure_seed(
     keep: KeepTarget = AS_LABELLED,
     launch: Launch | None = None,
 ) -> dict[str, float]:
-    """Every metric by the main rubric, on the test part, of a model that is trained for this alone.
+    """Train a model for this measurement alone, and return its metrics by the main rubric on the test part.
 
-    Its folders go below `work`. `launch(train_model, …)` starts the processes; without it, this one does it all.
+    Its folders are written below `work`. `launch(train_model, …)` starts the processes; by default the training runs in
+    this process.
     """
-    say(f"seed {config.seed}, to see how much it matters")
+    say(f"training a model with seed {config.seed}, to measure the variance over seeds")
     trained, calibrated = work / f"trained-{config.seed}", work / f"calibrated-{config.seed}"
     given = (main.snapshot, main.documents, main.assignment, main.rubric, config)
     (launch or _here)(train_model, *given, output=trained, checkpoints=checkpoints, others=others)
@@ -52,7 +53,7 @@ def measure_seed(
 
 
 def with_seeds(evaluation: Evaluation, others: Sequence[Mapping[str, float]]) -> Evaluation:
-    """The evaluation, with the values of other seeds behind its own, as `measure_seed` gave them, where defined."""
+    """Return the evaluation with its own values and those of other seeds (from `measure_seed`), if they are defined."""
     if not others:
         return evaluation
     own = {name: evaluation.metrics[name].value for name in METRICS if name in evaluation.metrics}

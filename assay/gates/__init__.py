@@ -1,11 +1,12 @@
-"""What refuses a model: shortcuts, texts changed in ways that should not matter, leaks."""
+"""The gates, which refuse a model: shortcuts, counterfactuals (changed texts), leaks."""
 
 from assay.gates.counterfactuals import Reader, keywords, measure_counterfactuals
-from assay.gates.leak import compare_splits, find_straddling
 from assay.gates.limits import GateLimits, read_limits
 from assay.gates.report import gate_sections
 from assay.gates.run import refusals, run_gates, run_gates_elsewhere
 from assay.gates.shortcuts import measure_shortcuts
+from assay.gates.split_comparison import compare_splits
+from assay.gates.straddling import find_straddling
 from assay.gates.verdict import Verdict
 
 __all__ = [

@@ -1,5 +1,6 @@
-"""What a model says of a document once it is changed in one respect that should not matter, or should."""
+"""The gate of counterfactuals: how score and decision change if a document is changed in one respect."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,61 +15,61 @@ from assay.errors import InputError
 from assay.gates.perturbations import PERTURBATIONS, generator_of, stuff_keywords
 from assay.gates.verdict import Verdict, decide
 from assay.metrics import LEAST_CLUSTERS, Interval, bootstrap_figures
+from assay.storage import only_known_fields
 
 NAME = "counterfactuals"
 STUFFED = "keywords_stuffed"
 KEYWORDS = 40
-"""Words of the list that is stuffed."""
+"""Number of keywords in the list that is stuffed into documents."""
 LETTERS = r"(?u)\b[^\W\d_]{3,}\b"
+"""Words of three letters or more, without digits and underscores."""
+WHERE = "limits of counterfactuals"
 
 
 class Reader(Protocol):
-    """Whatever gives texts an expected label and a decision; `assay.inference.Scorer` with a calibrated model does."""
+    """A model that gives texts an expected label and a decision, such as an `assay.inference.Scorer`."""
 
     def score(self, texts: Sequence[str]) -> pd.DataFrame:
-        """At least the columns `calibrated` and `keep`, one row a text, in their order."""
+        """Return at least the columns `calibrated` and `keep`, one row per text, in the order of the texts."""
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class CounterfactualLimits:
-    """How far a model may be moved; it is refused where a figure's whole 95 % interval lies above its limit.
+    """How far changes may move a model. It is refused if the whole 95 % interval of a figure is above its limit."""
 
-    What three MiniLM (sample, web pages, FineWeb-Edu) show stands with each; `benchmarks.shortcuts` measures it.
-    """
-
+    # The figures of MiniLM are those of three models, on sample, web pages and FineWeb-Edu: `benchmarks.shortcuts`.
     documents: int = 200
-    """At most so many are changed and scored again, chosen by the hash of their ids; each costs eight scorings."""
+    """Largest number of documents that are changed and scored again, each eight times, chosen by the hash of the id."""
+    # A list of keywords must not buy a place in the selection. MiniLM 0.06 to 0.11; TF-IDF + ridge, which is a list of
+    # words with weights, 0.49 to 0.61.
     stuffed_kept: float = 0.3
-    """Share of the documents below the threshold that keywords stuffed into every eighth place get kept: a keyword
-    list must not buy a place in the selection. MiniLM 0.06 to 0.11; TF-IDF + ridge, a list of words with
-    weights, 0.49 to 0.61."""
+    """Largest allowed share of the documents below the threshold that are kept once keywords are stuffed into them."""
+    # Disorder makes no text better. MiniLM -0.07 to 0.00.
     shuffled_rise: float = 0.25
-    """Labels by which shuffling the sentences raises the mean: disorder makes no text better. MiniLM -0.07
-    to 0.00."""
+    """Largest allowed rise of the mean expected label, in labels, if the sentences are shuffled."""
+    # Extraction leaves such lines. MiniLM 0.04 to 0.18 before the text and 0.00 to 0.10 after it; most on the sample,
+    # whose documents are short.
     boilerplate_flips: float = 0.3
-    """Share of the decisions that five lines of cookies and navigation turn, before or after the text: extraction
-    leaves such lines. MiniLM 0.04 to 0.18 before and 0.00 to 0.10 after; most on the sample, whose
-    documents are short."""
+    """Largest allowed share of decisions that change if five lines of boilerplate are before or after the text."""
+    # The words remain. MiniLM at most 0.03 for a fence, and 0.00 for upper case, since it does not see case.
     format_flips: float = 0.1
-    """Share that a code fence around the text, or upper case, turns: the words remain. MiniLM at most 0.03 and 0.00,
-    since it does not see case."""
+    """Largest allowed share of decisions that change by a code fence around the text, or by upper case."""
+    # Half a text is often worth less, but for most documents the cut says nothing about quality. MiniLM 0.00 to 0.13.
     half_flips: float = 0.3
-    """Share that leaving out the first or the second half turns: half a text is often worth less, but the cut says
-    nothing of most. MiniLM 0.00 to 0.13."""
+    """Largest allowed share of decisions that change if the first or the second half of the text is left out."""
 
     def __post_init__(self) -> None:
         for name in ("stuffed_kept", "boilerplate_flips", "format_flips", "half_flips"):
             if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} is {getattr(self, name):g}", where="limits of counterfactuals", fix="0 to 1")
-        if self.documents < LEAST_CLUSTERS or self.shuffled_rise < 0:
-            raise InputError(
-                f"{self.documents} documents, shuffled_rise {self.shuffled_rise:g}",
-                where="limits of counterfactuals",
-                fix=f"Give at least {LEAST_CLUSTERS} documents, and 0 or more labels",
-            )
+                raise InputError(f"{name} is {getattr(self, name):g}", where=WHERE, fix="Give 0 to 1")
+        if self.documents < LEAST_CLUSTERS:
+            raise InputError(f"documents is {self.documents}", where=WHERE, fix=f"Give at least {LEAST_CLUSTERS}")
+        if not 0 <= self.shuffled_rise < math.inf:
+            raise InputError(f"shuffled_rise is {self.shuffled_rise:g}", where=WHERE, fix="Give 0 or more labels")
 
     def of_flips(self) -> dict[str, float]:
-        """Perturbation -> share of decisions that it may turn."""
+        """Return perturbation -> largest allowed share of changed decisions."""
         return {
             "boilerplate_before": self.boilerplate_flips,
             "boilerplate_after": self.boilerplate_flips,
@@ -81,28 +82,33 @@ class CounterfactualLimits:
 
 @dataclass(frozen=True)
 class Effect:
-    """What one change did. Estimands: means over documents like these; method: percentile bootstrap over clusters."""
+    """The effect of one change. Estimands: means over documents like these. Method: bootstrap over clusters."""
 
     perturbation: str
+    """Name of the change."""
     documents: int
+    """Number of documents that were changed."""
     clusters: int
+    """Number of their clusters."""
     shift: Interval
     """Mean change of the expected label, in labels."""
     flips: Interval
-    """Share of the decisions that turned; of documents stuffed with keywords, which were not kept, those that are."""
+    """Share of the decisions that changed; for stuffed keywords, the share of dropped documents that are then kept."""
 
 
 @dataclass(frozen=True)
 class Counterfactuals:
-    """What every change did to one model."""
+    """The effects of all changes on one model."""
 
     effects: dict[str, Effect]
+    """Perturbation -> effect."""
     keywords: list[str]
+    """Keywords that were stuffed into documents."""
     source: str = "the train part"
-    """Which documents gave the keywords."""
+    """Documents that the keywords come from, in words."""
 
     def verdict(self, limits: CounterfactualLimits = CounterfactualLimits()) -> Verdict:
-        """Refused where an effect lies above its limit with its whole interval; none without 50 clusters."""
+        """Refuse the model if the whole interval of an effect is above its limit. Below 50 clusters: no verdict."""
         figures: dict[str, Any] = {
             "effects": [
                 {
@@ -127,36 +133,38 @@ class Counterfactuals:
         ]
         too_little = f"At least {LEAST_CLUSTERS} clusters are needed: {', '.join(few)}." if few else ""
         if not self.keywords:
-            too_little = " ".join([too_little, f"No words of {self.source} tell of the kept class."]).strip()
+            too_little = " ".join([too_little, f"No word of {self.source} indicates the kept class."]).strip()
         return decide(NAME, self._refusals(limits), figures, too_little=too_little)
 
     def _refusals(self, limits: CounterfactualLimits) -> list[str]:
-        said = []
+        refusals = []
         stuffed, shuffled = self.effects[STUFFED], self.effects["sentences_shuffled"]
         if _above(stuffed.flips, limits.stuffed_kept):
-            said.append(
-                f"A list of keywords fools it: stuffed with them, {stuffed.flips.value:.0%} of the documents below the "
-                f"threshold are kept; at most {limits.stuffed_kept:.0%} may be."
+            refusals.append(
+                f"A list of keywords fools the model: stuffed with keywords, {stuffed.flips.value:.0%} of the "
+                f"documents below the threshold are kept; at most {limits.stuffed_kept:.0%} is allowed."
             )
         if _above(shuffled.shift, limits.shuffled_rise):
-            said.append(
-                f"It likes disorder: shuffling the sentences raises the expected label by {shuffled.shift.value:.2f}; "
-                f"at most {limits.shuffled_rise:g} is allowed."
+            refusals.append(
+                f"The model prefers disorder: shuffled sentences raise the expected label by "
+                f"{shuffled.shift.value:.2f}; at most {limits.shuffled_rise:g} is allowed."
             )
         for name, limit in limits.of_flips().items():
             if _above(self.effects[name].flips, limit):
-                said.append(
-                    f"{name.replace('_', ' ')} turns {self.effects[name].flips.value:.0%} of its decisions; "
-                    f"at most {limit:.0%} may turn."
+                refusals.append(
+                    f"{name.replace('_', ' ').capitalize()}: {self.effects[name].flips.value:.0%} of the decisions "
+                    f"change; at most {limit:.0%} is allowed."
                 )
-        return said
+        return refusals
 
 
 def keywords(texts: Sequence[str], labels: Sequence[float], threshold: float, count: int = KEYWORDS) -> list[str]:
-    """The words that a ridge over TF-IDF weighs most for the kept class: what whoever games a classifier would try.
+    """Return the words with the largest weights for the kept class, by a ridge over TF-IDF.
 
-    Words of three letters or more in at least three documents, without English function words.
+    They are words of three letters or more in at least three documents, without English function words; empty if there
+    are none.
     """
+    # These are the words that an author who games the classifier would try.
     vectorizer = TfidfVectorizer(sublinear_tf=True, min_df=3, stop_words="english", token_pattern=LETTERS)
     try:
         words = vectorizer.fit_transform(texts)
@@ -180,12 +188,13 @@ def measure_counterfactuals(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Counterfactuals:
-    """Change and score again at most `documents` of `part` (`id`, `label`, `cluster`), whose texts are given.
+    """Change at most `documents` of `part` (columns `id`, `label`, `cluster`), and score them again.
 
-    The part must be one that did not train the model. `words` are stuffed into those whose label is below the
-    threshold and that are not kept as they are. Population: documents like these. Where some of the part gave the
-    words, `stuffable` is false for them, shape (n,): the question is whether a list travels. `source`: who gave them.
+    The part must not have trained the model. `texts`: text of each row. `words` are stuffed into the documents whose
+    label is below the threshold and which the model does not keep unchanged. `stuffable`, shape (n,), is False for
+    documents that the words come from; `source` names them in words. Population: documents like these.
     """
+    # Drawn by id, so that the order of the rows does not change which documents are tested.
     draws = [generator_of(identity, seed, "document").random() for identity in part["id"]]
     chosen = np.sort(np.argsort(draws, kind="stable")[:documents])
     table = part.iloc[chosen].reset_index(drop=True)
@@ -193,6 +202,7 @@ def measure_counterfactuals(
     before = model.score(originals)
     kept = before["keep"].to_numpy(bool)
     may = np.ones(len(table), bool) if stuffable is None else np.asarray(stuffable, bool)[chosen]
+    # A document that gave the words would be moved by its own words; the test is if the list works on others.
     everyone, low = np.arange(len(table)), np.flatnonzero(may & ~kept & (table["label"] < threshold).to_numpy())
     changes = {**{name: (change, everyone) for name, change in PERTURBATIONS.items()}}
     changes[STUFFED] = (stuff_keywords(words), low)

@@ -1,57 +1,52 @@
-"""Limits of the gates as people write them: `shortcuts.excess=0.3`."""
+"""The limits of the gates, and how people write them: `shortcuts.excess=0.3`."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 
 from assay.errors import InputError
 from assay.gates.counterfactuals import CounterfactualLimits
 from assay.gates.leak import LeakLimits
 from assay.gates.shortcuts import ShortcutLimits
+from assay.storage import only_known_fields, parse_record
 
 WHERE = "limits of the gates"
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class GateLimits:
-    """Limits of all gates."""
+    """The limits of all gates."""
 
     shortcuts: ShortcutLimits = field(default_factory=ShortcutLimits)
-    """How much of the score may come from length, format, source and page kind."""
+    """Limits on how much of the score may come from length, format, source and page kind."""
     counterfactuals: CounterfactualLimits = field(default_factory=CounterfactualLimits)
-    """How far changes that should not matter may move it."""
+    """Limits on how far changes that should not matter may move the model."""
     leak: LeakLimits = field(default_factory=LeakLimits)
-    """What of the test part may have fitted the model."""
+    """Limits on how much of the test part may have fitted the model."""
 
 
 def limit_names() -> list[str]:
-    """All that can be limited, as `gate.limit`."""
+    """Return the names of all limits, as `gate.limit`."""
     limits = GateLimits()
     return [f"{gate.name}.{limit.name}" for gate in fields(limits) for limit in fields(getattr(limits, gate.name))]
 
 
 def read_limits(given: Sequence[str]) -> GateLimits:
-    """The usual limits, with those of `given` in their place; of a name that stands there twice, the last.
+    """Return the default limits, with those of `given` (`gate.limit=number`) in their place.
 
-    Raises InputError for something that is not `name=number`, for an unknown name, and for a figure that the gate
-    cannot have.
+    Of a name that occurs twice, the last one counts. Raise InputError for an unknown name, for something that is not a
+    number, and for a number that the gate does not accept.
     """
     limits, known = GateLimits(), limit_names()
+    figures: dict[str, dict[str, str]] = {}
     for entry in given:
         name, _, figure = (part.strip() for part in entry.partition("="))
         if name not in known:
             raise InputError(f"no limit {name!r}", where=WHERE, fix=f"Name one of: {', '.join(known)}")
-        gate, _, field = name.partition(".")
-        kind = type(getattr(getattr(limits, gate), field))
-        try:
-            value = kind(figure)
-            if not math.isfinite(value):
-                raise ValueError(figure)
-        except ValueError as error:
-            raise InputError(
-                f"{entry!r} is no limit",
-                where=WHERE,
-                fix=f"Give {name}= and a {'whole ' if kind is int else ''}number",
-            ) from error
-        limits = replace(limits, **{gate: replace(getattr(limits, gate), **{field: value})})
+        gate, _, limit = name.partition(".")
+        figures.setdefault(gate, {})[limit] = figure
+        # Parsed after each entry, so that the message names the entry at fault.
+        limits = parse_record(
+            GateLimits, figures, what=f"the limit {entry!r}", where=WHERE, fix=f"Give {name}= and a number"
+        )
     return limits

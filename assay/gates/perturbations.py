@@ -1,4 +1,4 @@
-"""A document changed in one respect: the same change each time for the same id and seed."""
+"""Changes of a document in one respect. Equal ids and seeds give equal changes."""
 
 import hashlib
 import re
@@ -24,30 +24,33 @@ BOILERPLATE = (
     "Your browser does not support this feature. Please enable JavaScript.",
     "Free shipping on all orders over 50. Subscribe and save 10 %.",
 )
-"""Written for this project: what extraction leaves of a page around its text."""
+"""Lines that extraction leaves of a page around its text. They were written for this project."""
 BOILERPLATE_LINES = 5
-"""Of these, drawn for each document: about 45 words, which fill a sixth of a window of 256 tokens."""
+"""Number of these lines drawn for each document."""
+# About 45 words: a sixth of a window of 256 tokens.
 WORDS_A_KEYWORD = 8
-"""Words of the document between two keywords put in: one word in nine is a keyword, as in a page made for search
-engines; readers of such a page see at once that it is one."""
+"""Number of the document's words for each keyword that is inserted."""
+# One word in nine is a keyword, as in a page made for search engines. A reader of such a page sees at once what it is.
 
 
 def generator_of(identity: str, seed: int, purpose: str) -> np.random.Generator:
-    """Random numbers that depend on nothing but these."""
+    """Return a generator of random numbers that depends on these three values alone."""
+    # An id may hold a lone surrogate, which strict UTF-8 refuses.
     key = f"{purpose} {seed} {identity}".encode("utf-8", "surrogatepass")
     return np.random.default_rng(int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big"))
 
 
 def sentences(text: str) -> list[str]:
-    """Pieces between ends of sentences and of lines; abbreviations end a sentence too, which harms nothing here."""
+    """Return the pieces between ends of sentences and of lines. An abbreviation ends a sentence too: harmless here."""
     return [piece for piece in (part.strip() for part in SENTENCE_END.split(text)) if piece]
 
 
 def shuffle_sentences(text: str, identity: str, seed: int) -> str:
-    """The same sentences in another order; what has no full stop keeps its line, so that it remains one sentence."""
+    """Return the same sentences in another order."""
     pieces = sentences(text)
     order = generator_of(identity, seed, "sentences").permutation(len(pieces))
     shuffled = [pieces[place] for place in order]
+    # A piece without a full stop, such as a heading, keeps a line of its own: otherwise it would join its neighbour.
     ends = [" " if piece[-1] in ".!?" else "\n" for piece in shuffled]
     return "".join(piece + end for piece, end in zip(shuffled, ends, strict=True)).strip()
 
@@ -58,43 +61,43 @@ def _boilerplate(identity: str, seed: int) -> str:
 
 
 def boilerplate_before(text: str, identity: str, seed: int) -> str:
-    """Navigation, cookies and the like, and then the text as it was."""
+    """Return navigation, cookie notices and the like, followed by the unchanged text."""
     return f"{_boilerplate(identity, seed)}\n\n{text}"
 
 
 def boilerplate_after(text: str, identity: str, seed: int) -> str:
-    """The text as it was, and then navigation, cookies and the like."""
+    """Return the unchanged text, followed by navigation, cookie notices and the like."""
     return f"{text}\n\n{_boilerplate(identity, seed)}"
 
 
 def code_fence(text: str, _identity: str, _seed: int) -> str:
-    """The text as a block of code in Markdown."""
+    """Return the text as a block of code in Markdown."""
     return f"```\n{text}\n```"
 
 
 def upper_case(text: str, _identity: str, _seed: int) -> str:
-    """Every letter a capital."""
+    """Return the text in capitals."""
     return text.upper()
 
 
 def _middle(text: str) -> int:
-    """The beginning of the word at the middle; the middle itself where a text is one word."""
+    """Return the start of the word nearest to the middle, or the middle itself if the text is one word."""
     starts = [match.start() for match in WORD.finditer(text)][1:]
     return min(starts, key=lambda start: abs(start - len(text) / 2)) if starts else len(text) // 2
 
 
 def first_half(text: str, _identity: str, _seed: int) -> str:
-    """Up to the word at the middle."""
+    """Return the text up to the word at the middle."""
     return text[: _middle(text)]
 
 
 def second_half(text: str, _identity: str, _seed: int) -> str:
-    """From the word at the middle on: a document that begins in the middle."""
+    """Return the text from the word at the middle: a document that begins in the middle."""
     return text[_middle(text) :]
 
 
 def stuff_keywords(words: Sequence[str]) -> Perturbation:
-    """A perturbation that puts one of `words`, drawn anew each time, before every eighth word of the document."""
+    """Return a perturbation that inserts a random one of `words` before every eighth word of the document."""
 
     def stuff(text: str, identity: str, seed: int) -> str:
         if not words:
@@ -121,4 +124,4 @@ PERTURBATIONS: dict[str, Perturbation] = {
     "first_half": first_half,
     "second_half": second_half,
 }
-"""Those that need nothing but the document."""
+"""Name -> perturbation, for those that need nothing but the document."""

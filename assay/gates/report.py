@@ -15,13 +15,13 @@ TITLES = {
 }
 
 LONGEST_FACT = 60
-"""Characters; what is longer, as a list of keywords, stands in a table."""
+"""Largest number of characters of a fact; a longer value, such as a list of keywords, is shown in a table."""
 
 LEVELS: dict[bool | None, Literal["good", "bad", "warn"]] = {True: "good", False: "bad", None: "warn"}
 
 
 def gate_sections(verdicts: Sequence[Verdict]) -> list[Section]:
-    """A section for each gate: its word first, then what was measured."""
+    """Return a section for each gate: first the verdict, then the measurements."""
     return [Section(TITLES.get(verdict.name, verdict.name), _blocks(verdict)) for verdict in verdicts]
 
 

@@ -1,4 +1,4 @@
-"""All gates of one model: its shortcuts, what changes to a text do to it, and whether its figures come from a leak."""
+"""Run all gates on one model, with the texts from a snapshot."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,10 +8,12 @@ import pandas as pd
 
 from assay.errors import InputError
 from assay.gates.counterfactuals import Reader, keywords, measure_counterfactuals
-from assay.gates.leak import LeakLimits, compare_splits, find_straddling, leak_verdict
+from assay.gates.leak import LeakLimits, leak_verdict
 from assay.gates.limits import GateLimits
 from assay.gates.perturbations import generator_of
 from assay.gates.shortcuts import measure_shortcuts
+from assay.gates.split_comparison import compare_splits
+from assay.gates.straddling import find_straddling
 from assay.gates.verdict import Verdict
 from assay.inference import Scorer
 from assay.labels import join_units, part_of, read_held_out, unseen_parts
@@ -31,13 +33,13 @@ def run_gates(
     limits: GateLimits | None = None,
     seed: int = 0,
 ) -> list[Verdict]:
-    """The verdicts of all gates on one rubric of a calibrated model.
+    """Return the verdicts of all gates on one rubric of a calibrated model.
 
-    `documents` (LabelledDocument) and `assignment` (SplitAssignment) are those it was trained and measured with,
-    `predictions` its Predictions of the test part, with `row`. `columns` of the snapshot name source, page kind and
-    the like. The texts that are changed come from calibration and test, of a model that was cross-fitted from test
-    alone; keywords from train. Raises InputError where the folder holds no calibrated model, or the snapshot no such
-    column.
+    `documents` (LabelledDocument) and `assignment` (SplitAssignment): those of its training and measurement.
+    `predictions`: its Predictions of the test part, with `row`. `columns` of the snapshot: source, page kind and the
+    like. Keywords come from train, and the changed texts from the parts that did not train the model: calibration and
+    test, or test alone if it was cross-fitted. Raise InputError if the folder has no calibrated model, or the snapshot
+    no such column.
     """
     reader, limits = _reader(model, rubric), limits or GateLimits()
     shortcuts = _shortcuts(snapshot, predictions, columns, limits, seed)
@@ -71,14 +73,15 @@ def run_gates_elsewhere(
     limits: GateLimits | None = None,
     seed: int = 0,
 ) -> list[Verdict]:
-    """What can be asked of a finished model on documents that fitted nothing of it: shortcuts and counterfactuals.
+    """Return the verdicts on shortcuts and counterfactuals of a finished model, on documents that did not fit it.
 
-    `predictions`: its Predictions of these documents, with `row`. Keywords come from one half of their clusters, and
-    only documents of the other half are stuffed with them: the texts that trained the model do not travel with it. No
-    leak is looked for: whoever calls leaves out what fitted the model. Raises InputError as `run_gates` does.
+    `predictions`: its Predictions of these documents, with `row`. There is no leak gate: the caller has left out the
+    documents that fitted the model. Raise InputError as `run_gates` does.
     """
     reader, limits = _reader(model, rubric), limits or GateLimits()
     texts = snapshot.take(predictions["row"])
+    # The texts that trained the model are not in its folder. So one half of the clusters gives the keywords, and only
+    # documents of the other half are stuffed with them.
     first = predictions.groupby("cluster")["id"].transform("min")
     gives = np.array([generator_of(identity, seed, "keywords").random() < 0.5 for identity in first])
     words = keywords(
@@ -115,7 +118,10 @@ def _shortcuts(
 ) -> Verdict:
     unknown = [name for name in columns if name not in snapshot.manifest.schema]
     if unknown:
-        raise InputError(f"no column {unknown[0]!r} for the shortcut gate", where=snapshot.url)
+        names = ", ".join(snapshot.manifest.schema)
+        raise InputError(
+            f"no column {unknown[0]!r} for the shortcut gate", where=snapshot.url, fix=f"Name one of: {names}"
+        )
     measured = measure_shortcuts(
         predictions,
         snapshot.take(predictions["row"]),
@@ -137,7 +143,7 @@ def _leak(
     table = documents.merge(assignment, on="id", validate="one_to_one").sort_values("row", ignore_index=True)
     texts, parts = snapshot.take(table["row"]), table["part"].tolist()
     straddling = find_straddling(table["id"].tolist(), texts, parts)
-    # Groups that the split kept together, such as the versions of an article, are no near-duplicates to be found.
+    # The split also keeps groups together, such as the versions of an article, which are not near-duplicates.
     units = join_units(straddling.clusters, table["cluster"].tolist())
     try:
         comparison = compare_splits(
@@ -150,11 +156,11 @@ def _leak(
             copies=table["copies"].to_numpy(),
             seed=seed,
         )
-    except InputError:  # too little to calibrate the cheap model on, where the model itself could just be
+    except InputError:  # too few documents to calibrate the cheap model, although just enough for the model itself
         comparison = None
     return leak_verdict(straddling, comparison, predictions, rubric, limits)
 
 
 def refusals(verdicts: Sequence[Verdict]) -> list[str]:
-    """A sentence for each gate that refuses; a model with any is not to be promoted unless a person says so."""
+    """Return the sentence of each gate that refuses. A model with a refusal is promoted only by a person's decision."""
     return [verdict.sentence() for verdict in verdicts if verdict.refused]

@@ -1,4 +1,4 @@
-"""What can be seen of a text without reading it: how long it is and how it is set."""
+"""Surface features of a text: its length and its format, without its words."""
 
 import re
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ FEATURES = {
     "punctuation": "share of the characters that are neither letters, digits nor white space",
     "upper_case": "share of the letters that are capitals",
     "code_fences": "lines with a code fence, logarithm",
-    "html": "tags and entities a hundred words",
-    "line_breaks": "a hundred characters",
+    "html": "tags and entities per hundred words",
+    "line_breaks": "line breaks per hundred characters",
     "list_marks": "share of the lines that begin as items of a list",
 }
 """Feature -> how it is measured."""
 
 
 def surface_features(texts: Sequence[str]) -> pd.DataFrame:
-    """The columns of FEATURES, one row a text, in their order. None of them looks at which words there are."""
+    """Return the columns of FEATURES, one row per text, in the order of the texts. No feature depends on the words."""
     return pd.DataFrame([_features(text) for text in texts], columns=list(FEATURES), dtype=float)
 
 

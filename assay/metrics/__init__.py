@@ -1,4 +1,4 @@
-"""Metrics with intervals over clusters, corrected for their number; no model, no report."""
+"""Metrics, their bootstrap intervals over clusters, and Holm's correction for many metrics."""
 
 from assay.metrics.bootstrap import (
     LEAST_CLUSTERS,
@@ -10,8 +10,9 @@ from assay.metrics.bootstrap import (
     paired_bootstrap,
 )
 from assay.metrics.cautious import cautious_difference
+from assay.metrics.curves import Curves
 from assay.metrics.holm import correct, told_apart
-from assay.metrics.metrics import BINS, METRICS, Curves, Outcomes, measure
+from assay.metrics.metrics import BINS, METRICS, Outcomes, measure
 from assay.metrics.pairs import PairAccuracy, pair_accuracy
 from assay.metrics.raters import Raters, measure_raters, read_ratings
 from assay.metrics.slices import LEAST_SLICE, Slice, slices

@@ -1,4 +1,4 @@
-"""Intervals and comparisons that respect clusters: near-duplicates and groups are drawn together or not at all."""
+"""Bootstrap intervals and paired comparisons. A resample draws whole clusters of near-duplicates and groups."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,58 +10,87 @@ from numpy.typing import NDArray
 from assay.errors import InputError
 from assay.metrics.metrics import METRICS, Outcomes, measure
 from assay.rubric import Rubric
+from assay.storage import only_known_fields
 
 LEAST_CLUSTERS = 50
-"""Below it no interval is given. Simulated coverage of a nominal 95 %: at 30 clusters 83-86 % for precision, recall
-and average precision, 91-98 % for the others; at 60 clusters 90-92 % and 93-97 %; at 200 clusters 93-96 % for all.
-The calibration error is left out of these: its interval is biased, as it is."""
+"""Smallest number of clusters for an interval."""
+# Simulated coverage of a nominal 95 %: at 30 clusters 83-86 % for precision, recall and average precision, 91-98 % for
+# the others; at 60 clusters 90-92 % and 93-97 %; at 200 clusters 93-96 % for all. The calibration error is not among
+# them: its interval is biased upwards, as the figure itself is.
 LEAST_POSITIVE = 5
-"""Kept-class documents below which the metrics of that class get no interval."""
+"""Smallest number of kept-class documents for an interval of a metric of that class."""
 OF_THE_KEPT_CLASS = ("f1", "precision", "recall", "average_precision")
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class Interval:
     """A figure with its 95 % interval.
 
-    Estimand: the metric of this very model on all documents of the kind of the test part. Population: clusters
+    Estimand: the metric of this one model on all documents of the kind of the test part. Population: clusters
     like those sampled. Method: percentile bootstrap over clusters (Field and Welsh 2007). `low` and `high` are
-    None below 50 clusters, and for the kept class below 5 of its documents. What training with another seed
-    would give is not in it.
+    None below 50 clusters, and for the kept class below 5 of its documents. The interval does not cover the variance
+    over training seeds.
     """
 
     value: float | None
-    """None where the metric is undefined."""
+    """Figure on all documents; None if the metric is undefined."""
     low: float | None
+    """Lower end of the interval; None if there is no interval."""
     high: float | None
+    """Upper end of the interval; None if there is no interval."""
     n: int = 0
-    """Documents it was measured on."""
+    """Number of documents measured."""
     undefined_share: float = 0.0
-    """Share of the resamples in which the metric was undefined; from one half on there is no interval."""
+    """Share of the resamples in which the metric was undefined; above one half there is no interval."""
+
+    def in_words(self) -> str:
+        """Return `0.71 (0.62 to 0.79)`, the figure alone if there is no interval, or `undefined`."""
+        if self.value is None:
+            return "undefined"
+        if self.low is None or self.high is None:
+            return _two_decimals(self.value)
+        return f"{_two_decimals(self.value)} ({_two_decimals(self.low)} to {_two_decimals(self.high)})"
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class Difference:
-    """How much better one model is than another on the same documents, in a metric's own units.
+    """How much better one model is than another on the same documents, in the metric's own units.
 
-    Positive is better, also where the metric is an error. Method: the same clusters are drawn for both.
+    Positive means better, for errors too. Method: the same clusters are drawn for both models.
     """
 
     value: float | None
+    """Difference on all documents; None if the metric is undefined for one of the models."""
     low: float | None
+    """Lower end of the 95 % interval; None if there is no interval."""
     high: float | None
+    """Upper end of the 95 % interval; None if there is no interval."""
     p_better: float | None
-    """Share of the resamples in which it is better; ties count half."""
+    """Share of the resamples in which the first model is better; ties count half."""
     p: float | None = None
-    """Two-sided, of the hypothesis that the models are equally good, by turning the percentile interval round: 2 (1 +
-    the resamples on the rarer side of 0, those at 0 included) / (1 + resamples), at most 1. The 1 is that of Davison
-    and Hinkley (1997, 4.2): so few resamples can never say 0."""
+    """Two-sided p-value of the hypothesis that the models are equally good, by inverting the percentile interval:
+    2 (1 + r) / (1 + resamples), at most 1, if r resamples are on the rarer side of 0 or at 0. The 1 is that of Davison
+    and Hinkley (1997, 4.2): a finite number of resamples never gives p = 0."""
     p_holm: float | None = None
-    """The same as p for the primary metric; for others p corrected for their number."""
+    """p for the primary metric; for the others p with Holm's correction for their number."""
+
+    def in_words(self) -> str:
+        """Return `+0.031 (-0.002 to +0.064)`, the figure alone if there is no interval, or `undefined`."""
+        if self.value is None:
+            return "undefined"
+        if self.low is None or self.high is None:
+            return f"{self.value:+.3f}"
+        return f"{self.value:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
+
+
+def _two_decimals(value: float) -> str:
+    return f"{value:.2f}".replace("-0.00", "0.00")
 
 
 def draws(clusters: Sequence[int] | NDArray[np.int64], resamples: int, seed: int) -> NDArray[np.int64]:
-    """How often each of n documents counts in each resample, shape (resamples, n)."""
+    """Return how often each of n documents counts in each resample, shape (resamples, n)."""
     _, index = np.unique(np.asarray(clusters), return_inverse=True)
     count = int(index.max()) + 1
     generator = np.random.default_rng(seed)
@@ -71,15 +100,16 @@ def draws(clusters: Sequence[int] | NDArray[np.int64], resamples: int, seed: int
 
 @dataclass(frozen=True)
 class Resampled:
-    """One model's metrics on its documents and on every resample; drawn once, compared with many."""
+    """The metrics of one model on its documents and on every resample. Drawn once, compared with any number."""
 
     predictions: pd.DataFrame
-    """Predictions, sorted by id."""
+    """Predictions table, sorted by id."""
     values: dict[str, float]
+    """Metric -> its value on all documents."""
     drawn: dict[str, NDArray[np.float64]]
     """Metric -> its value on each resample, shape (resamples,); empty below 50 clusters."""
     few_kept: bool
-    """Whether too few documents reach the threshold for intervals of the kept class."""
+    """True if fewer than 5 documents reach the threshold: the kept class gets no intervals."""
 
     @classmethod
     def of(
@@ -91,7 +121,8 @@ class Resampled:
         seed: int = 0,
         metrics: Sequence[str] = tuple(METRICS),
     ) -> "Resampled":
-        """Equal seeds draw the same clusters for every model of the same documents."""
+        """Measure a Predictions table. Equal seeds draw the same clusters for every model of the same documents."""
+        # The order of the documents decides which cluster a draw is: without it, comparisons would not be paired.
         table = predictions.sort_values("id", ignore_index=True)
         outcomes = Outcomes.of(table, rubric)
         drawn: dict[str, NDArray[np.float64]] = {}
@@ -105,7 +136,7 @@ class Resampled:
         return bool(self.drawn) and bool(np.isfinite(value)) and not (self.few_kept and name in OF_THE_KEPT_CLASS)
 
     def intervals(self, level: float = 0.95) -> dict[str, Interval]:
-        """Every metric with its interval."""
+        """Return every metric with its interval."""
         found = {}
         for name, value in self.values.items():
             low, high = _quantiles(self.drawn[name], level) if self._known(name, value) else (None, None)
@@ -115,9 +146,9 @@ class Resampled:
         return found
 
     def minus(self, other: "Resampled", level: float = 0.95) -> dict[str, Difference]:
-        """By how much this model is better in every metric.
+        """Return by how much this model is better in every metric.
 
-        Raises InputError where the documents, their labels or their clusters differ.
+        Raise InputError if the documents, their labels or their clusters differ.
         """
         columns = ["id", "label", "cluster"]
         if not self.predictions[columns].equals(other.predictions[columns]):
@@ -140,14 +171,17 @@ class Resampled:
 def bootstrap(
     predictions: pd.DataFrame, rubric: Rubric, *, resamples: int = 1000, level: float = 0.95, seed: int = 0
 ) -> dict[str, Interval]:
-    """Every metric of a Predictions table, with its interval."""
+    """Return every metric of a Predictions table with its interval."""
     return Resampled.of(predictions, rubric, resamples=resamples, seed=seed).intervals(level)
 
 
 def paired_bootstrap(
     one: pd.DataFrame, other: pd.DataFrame, rubric: Rubric, *, resamples: int = 1000, level: float = 0.95, seed: int = 0
 ) -> dict[str, Difference]:
-    """By how much `one` is better than `other`, two Predictions tables of the same documents; see `Resampled.minus`."""
+    """Return by how much `one` is better than `other`: Predictions tables of the same documents.
+
+    Raise InputError as `Resampled.minus` does.
+    """
     a, b = (Resampled.of(table, rubric, resamples=resamples, seed=seed) for table in (one, other))
     return a.minus(b, level)
 
@@ -160,9 +194,10 @@ def bootstrap_figures(
     level: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """Any named figures of n documents, with their intervals; none below 50 clusters.
+    """Return any named figures of n documents with their intervals. Below 50 clusters there are no intervals.
 
-    `figures` takes how often each document counts, shape (n,); what it computes beyond that stays as it was.
+    `figures` gets how often each document counts, shape (n,). Whatever it computed beforehand, such as folds or bins,
+    is not resampled.
     """
     count = len(clusters)
     values = figures(np.ones(count))
@@ -179,12 +214,15 @@ def bootstrap_figures(
 
 
 def _two_sided(drawn: NDArray[np.float64]) -> float:
+    # Draws at 0 count on both sides: a model compared with itself gets p = 1.
     rarer = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
     return min(1.0, 2 * (1 + rarer) / (1 + len(drawn)))
 
 
 def _quantiles(drawn: NDArray[np.float64], level: float) -> tuple[float | None, float | None]:
     finite = drawn[np.isfinite(drawn)]
+    # The metric is undefined in some resamples, such as precision if none of the few kept documents was drawn. If most
+    # are undefined, the quantiles of the rest describe a small and selected part of the distribution.
     if len(finite) < len(drawn) / 2:
         return None, None
     low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])

@@ -1,4 +1,4 @@
-"""Many comparisons at once: Holm's correction, so that the luckiest of ten metrics is not called a gain."""
+"""Holm's correction for many metrics: with ten metrics, one of them often looks better by chance."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,13 +6,14 @@ from dataclasses import replace
 from assay.metrics.bootstrap import Difference
 
 ALPHA = 0.05
-"""Chance, at most, of calling any of the metrics beside the primary one different where none is."""
+"""Largest probability of calling any metric except the primary one different if the models are equal in all."""
 
 
 def holm(values: Mapping[str, float]) -> dict[str, float]:
-    """p-values corrected for how many there are (Holm 1979): whatever their dependence, the chance that any true null
-    hypothesis has one below ALPHA is at most ALPHA. The i-th smallest of m counts m - i + 1 times, and never less than
-    the one before it.
+    """Return the p-values with Holm's correction for their number (Holm 1979).
+
+    The i-th smallest of m is multiplied by m - i + 1, and is never less than the one before it. Whatever the dependence
+    of the tests, the probability that any true null hypothesis gets a p below ALPHA is at most ALPHA.
     """
     order = sorted(values, key=lambda name: values[name])
     corrected, least = {}, 0.0
@@ -23,16 +24,18 @@ def holm(values: Mapping[str, float]) -> dict[str, float]:
 
 
 def correct(differences: Mapping[str, Difference], primary: str) -> dict[str, Difference]:
-    """The differences of one comparison with `p_holm`: of the primary metric p as it is, since it was named beforehand;
-    of the others p corrected over all of them together. Several baselines are comparisons of their own.
+    """Return the differences of one comparison with `p_holm`.
+
+    The other metrics are corrected together. Each baseline is a comparison of its own.
     """
+    # The primary metric keeps its p: the rubric names it before any figure is known.
     others = {name: d.p for name, d in differences.items() if name != primary and d.p is not None}
     corrected = holm(others)
     return {name: replace(d, p_holm=corrected.get(name, d.p)) for name, d in differences.items()}
 
 
 def told_apart(difference: Difference) -> str:
-    """`better` or `worse` where p, corrected, says so; otherwise `not told apart`, also where there is no p."""
+    """Return `better` or `worse` if the corrected p is below ALPHA; otherwise, or without a p, `not told apart`."""
     p, value = difference.p_holm, difference.value
     if p is None or value is None or value == 0 or p >= ALPHA:
         return "not told apart"

@@ -1,9 +1,8 @@
-"""How far raters agree, and what their disagreement hides of a model's figures."""
+"""Agreement of raters, reliability of labels made of their ratings, and the model's correlation without the noise."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,77 +13,75 @@ from assay.errors import InputError
 from assay.metrics.bootstrap import LEAST_CLUSTERS, Interval, bootstrap_figures
 from assay.metrics.metrics import rank_correlation, weighted_kappa
 from assay.rubric import Rubric
-from assay.storage import Snapshot
+from assay.storage import Snapshot, only_known_fields
 
 FloatArray = NDArray[np.float64]
 SHARED_BIAS = (
-    "What all raters get wrong alike, such as a liking for long texts, is not in it: they would agree on that too."
+    "These figures do not cover an error that all raters share, such as a liking for long texts: they agree on it."
 )
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class RaterPair:
-    """Two raters on the documents that both rated."""
+    """Agreement of two raters on the documents that both rated."""
 
     one: str
+    """Column of the one rater."""
     other: str
+    """Column of the other rater."""
     documents: int
+    """Number of documents that both rated."""
     qwk: Interval
-    """Of their ratings as whole numbers, halves rounded up."""
+    """Quadratically weighted kappa of the ratings as whole numbers, halves rounded up."""
     spearman: Interval
+    """Rank correlation of the ratings."""
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class Raters:
-    """How reliable labels are that are made of several ratings.
+    """The reliability of labels that are made of several ratings.
 
     Population: documents like those with two ratings or more. Method: percentile bootstrap over clusters, or over
-    documents where none are given; refused below 50 documents. Reliability: ICC(1), the one-way random effects of
-    Shrout and Fleiss (1979), with the mean number of ratings of an unbalanced design (Snedecor and Cochran 1967): any
-    rater may have rated any document, and one who is stricter than another counts as noise.
+    documents if there are no clusters. Reliability: ICC(1), the one-way random effects of Shrout and Fleiss (1979),
+    with the mean number of ratings of an unbalanced design (Snedecor and Cochran 1967). Any rater may have rated any
+    document, and a rater who is stricter than another counts as noise.
     """
 
     raters: list[str]
+    """Columns of the raters."""
     documents: int
-    """With two ratings or more."""
+    """Number of documents with two ratings or more."""
     ratings: float
-    """Harmonic mean of how many ratings each of these has."""
+    """Harmonic mean of the number of ratings of these documents."""
     pairs: list[RaterPair]
+    """Agreement of every pair of raters."""
     one: Interval
     """Reliability of one rating: ICC(1), the correlation of two ratings of a document."""
     mean: Interval
-    """Of the mean of a document's ratings: k r / (1 + (k - 1) r), k being `ratings` (Spearman 1910, Brown 1910)."""
+    """Reliability of the mean of a document's ratings: k r / (1 + (k - 1) r), with k = `ratings` and r = `one`
+    (Spearman 1910, Brown 1910)."""
     ceiling: Interval
-    """The square root of `mean`: what a score that is exactly the mean of endless ratings would correlate with labels
-    that are the mean of these (attenuation, Spearman 1904)."""
+    """Square root of `mean`: the correlation of these labels with a perfect score, the mean of infinitely many ratings
+    (attenuation, Spearman 1904)."""
     corrected: Interval | None = None
-    """The model's Spearman with the label divided by `ceiling`: an estimate of its correlation with labels without
-    noise, where the label is the mean or median of these ratings. Chance can put it above 1."""
+    """The model's Spearman with the label, divided by `ceiling`: an estimate of its correlation with labels without
+    noise, if the label is the mean or median of these ratings. It can exceed 1 by chance."""
 
     def sentences(self) -> list[str]:
-        """For people, with what is not in the figures."""
-        said = [
+        """Return the figures as sentences for people, with what the figures do not cover."""
+        sentences = [
             f"{self.documents:,} documents have two ratings or more, {self.ratings:.1f} on average. The reliability of "
-            f"one rating is {_words(self.one)}, of their mean {_words(self.mean)}: no score can correlate with such "
-            f"labels more than about {_words(self.ceiling)}."
+            f"one rating is {self.one.in_words()}, of their mean {self.mean.in_words()}: no score can correlate with "
+            f"such labels more than about {self.ceiling.in_words()}."
         ]
         if self.corrected is not None:
-            said.append(
-                f"Were the labels without noise, the model's Spearman would be about {_words(self.corrected)}, if they "
-                "are the mean or median of these ratings."
+            sentences.append(
+                f"With labels without noise the model's Spearman would be about {self.corrected.in_words()}, if the "
+                "labels are the mean or median of these ratings."
             )
-        return [*said, SHARED_BIAS]
-
-    @classmethod
-    def from_json(cls, given: Mapping[str, Any]) -> "Raters":
-        """The inverse of `dataclasses.asdict`; raises TypeError or KeyError where it is something else."""
-        intervals = {name: Interval(**given[name]) for name in ("one", "mean", "ceiling")}
-        corrected = Interval(**given["corrected"]) if given.get("corrected") else None
-        pairs = [
-            RaterPair(**{**pair, **{name: Interval(**pair[name]) for name in ("qwk", "spearman")}})
-            for pair in given["pairs"]
-        ]
-        return cls(**{**given, **intervals, "corrected": corrected, "pairs": pairs})
+        return [*sentences, SHARED_BIAS]
 
 
 def measure_raters(
@@ -96,20 +93,21 @@ def measure_raters(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Raters:
-    """Of a table of ratings: one row a document, one column a rater (or answer), missing where it gave none.
+    """Measure a table of ratings: one row per document, one column per rater (or answer), nan if there is no rating.
 
-    `scores` and `labels` of the same documents, shape (n,), give the corrected correlation. Raises InputError below 50
-    documents with two ratings, for fewer than two raters, and for ratings that never differ.
+    `clusters`: cluster of each document, shape (n,). `scores` and `labels` of the same documents, shape (n,), give the
+    corrected correlation. Raise InputError for fewer than two raters, below 50 documents with two ratings, and if all
+    ratings are equal.
     """
     if ratings.shape[1] < 2:
-        raise InputError("one rater cannot agree", where="raters", fix="Name two columns of ratings or more")
+        raise InputError("agreement needs two raters", where="raters", fix="Name two columns of ratings or more")
     table = ratings.to_numpy(float)
     enough = np.isfinite(table).sum(axis=1) >= 2
     if enough.sum() < LEAST_CLUSTERS:
         raise InputError(
             f"{enough.sum()} of {len(table)} documents have two ratings or more",
             where=f"raters {', '.join(map(str, ratings.columns))}",
-            fix=f"At least {LEAST_CLUSTERS} are needed to say how far the labels can be trusted",
+            fix=f"Give at least {LEAST_CLUSTERS} such documents to measure the reliability of the labels",
         )
     units = np.arange(len(table)) if clusters is None else np.asarray(clusters)
     table, unit = table[enough], units[enough]
@@ -123,6 +121,7 @@ def measure_raters(
 
     def figures(weight: FloatArray) -> dict[str, float]:
         one, ratings_each = _icc(table, known, count, weight), weight.sum() / (weight / count).sum()
+        # ICC(1) can be negative by chance; the mean of such ratings has no reliability, and its root is undefined.
         mean = ratings_each * one / (1 + (ratings_each - 1) * one) if one > 0 else float("nan")
         found = {"one": one, "mean": mean, "ceiling": float(np.sqrt(mean))}
         if ranks:
@@ -143,29 +142,29 @@ def measure_raters(
 
 
 def read_ratings(snapshot: Snapshot, rows: Sequence[int], columns: Sequence[str], rubric: Rubric) -> pd.DataFrame:
-    """Ratings of the documents at these rows, a column a rater.
+    """Return the ratings of the documents at these rows, one column per rater; nan if there is no rating.
 
-    Raises InputError for a value that is neither missing nor a number of the rubric's scale: a code for "no answer"
-    would otherwise pass for an opinion.
+    Raise InputError for a value that is neither missing nor a number on the rubric's scale.
     """
     found = {}
     for column in columns:
         values = pd.Series(snapshot.take(rows, column), dtype=object)
         numbers = pd.to_numeric(values, errors="coerce").astype(float)
+        # A code for "no answer", such as 99 or "none", must not count as a rating.
         wrong = (numbers.isna() & values.notna()) | ~(numbers.isna() | numbers.between(rubric.low, rubric.high))
         wrong &= ~values.map(lambda value: isinstance(value, float) and value != value)
         if wrong.any():
             raise InputError(
-                f"{values[wrong].iloc[0]!r} is no rating on the scale {rubric.low} to {rubric.high}",
+                f"{values[wrong].iloc[0]!r} is not a rating on the scale {rubric.low} to {rubric.high}",
                 where=f"column {column!r}",
-                fix="Leave empty what a rater did not answer",
+                fix="Leave the cell empty if a rater gave no rating",
             )
         found[column] = numbers
     return pd.DataFrame(found)
 
 
 def _icc(table: FloatArray, known: NDArray[np.bool_], count: FloatArray, weight: FloatArray) -> float:
-    """ICC(1) where document i counts weight[i] times; nan where nothing varies."""
+    """Return ICC(1) if document i counts weight[i] times; nan if nothing varies. `table` and `known`: (n, raters)."""
     sums = np.where(known, table, 0).sum(axis=1)
     means = sums / count
     within = (np.where(known, table - means[:, None], 0) ** 2).sum(axis=1)
@@ -173,6 +172,7 @@ def _icc(table: FloatArray, known: NDArray[np.bool_], count: FloatArray, weight:
     grand = (weight * sums).sum() / total
     between = (weight * count * (means - grand) ** 2).sum() / (documents - 1)
     noise = (weight * within).sum() / (total - documents)
+    # Mean number of ratings of an unbalanced design (Snedecor and Cochran 1967).
     each = (total - (weight * count**2).sum() / total) / (documents - 1)
     whole = between + (each - 1) * noise
     return float((between - noise) / whole) if whole > 1e-12 else float("nan")
@@ -197,11 +197,3 @@ def _pair(
 
     intervals = bootstrap_figures(figures, unit[both], resamples=resamples, seed=seed)
     return RaterPair(one, other, int(both.sum()), **intervals)
-
-
-def _words(interval: Interval) -> str:
-    if interval.value is None:
-        return "unknown"
-    if interval.low is None or interval.high is None:
-        return f"{interval.value:.2f}"
-    return f"{interval.value:.2f} ({interval.low:.2f} to {interval.high:.2f})"

@@ -1,4 +1,4 @@
-"""The same figures for one kind of documents at a time, where there are enough of that kind."""
+"""The metrics of one kind of documents at a time, if there are enough of that kind."""
 
 from dataclasses import dataclass, field
 
@@ -6,26 +6,31 @@ import pandas as pd
 
 from assay.metrics.bootstrap import Interval, bootstrap
 from assay.rubric import Rubric
+from assay.storage import only_known_fields
 
 LEAST_SLICE = 20
-"""Documents from which a slice is measured."""
+"""Smallest number of documents for the metrics of a slice."""
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class Slice:
     """One kind of test documents."""
 
     column: str
+    """Name of the column for people, such as `genre` or `length`."""
     value: str
+    """Value of the column that these documents share."""
     documents: int
+    """Number of documents."""
     positive: int
-    """With a label that reaches the threshold."""
+    """Number of documents whose label reaches the threshold."""
     metrics: dict[str, Interval] = field(default_factory=dict)
-    """Empty where the slice is too small to be measured."""
+    """Metric -> figure; empty below 20 documents."""
 
 
 def slices(predictions: pd.DataFrame, column: str, title: str, rubric: Rubric, *, seed: int = 0) -> list[Slice]:
-    """A slice for each value of a column of a Predictions table, in the order of the table.
+    """Return a slice for each value of a column of a Predictions table, in the order of the table.
 
     `title` is the column's name for people. Missing values belong to no slice.
     """

@@ -1,14 +1,14 @@
-"""The tables that evaluation gives away."""
+"""Schemas of the tables that an evaluation returns."""
 
 import pandera.pandas as pa
 from pandera.typing import Series
 
 
 class Predictions(pa.DataFrameModel):
-    """What a model says of test documents, beside their labels. Other columns name slices."""
+    """Predictions of one model on test documents, with their labels. Further columns name slices."""
 
     id: Series[str] = pa.Field(unique=True)
-    cluster: Series[int] = pa.Field(description="documents that are drawn together in a bootstrap")
+    cluster: Series[int] = pa.Field(description="number of the cluster; a resample draws whole clusters")
     label: Series[float] = pa.Field()
     score: Series[float] = pa.Field()
     calibrated: Series[float] = pa.Field(description="expected label")
@@ -21,7 +21,7 @@ class Predictions(pa.DataFrameModel):
 
 
 class BaselinePredictions(pa.DataFrameModel):
-    """Predictions of all baselines on the same test documents, one below the other."""
+    """Predictions of all baselines on the same test documents, concatenated."""
 
     baseline: Series[str] = pa.Field()
     id: Series[str] = pa.Field()

@@ -10,18 +10,17 @@ from assay.evaluation import Evaluation
 from assay.evaluation.evaluate import with_gates
 from assay.gates import Verdict
 from assay.registry import Registry
+from assay.storage import parse_json
 
 
 @pytest.mark.parametrize("reason", ["", "shown to nobody but me"])
 def test_a_refused_model_is_promoted_with_a_reason_only(
     tiny_model: Path, tmp_path: Path, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import json
-
     from tasks.register import register
 
     monkeypatch.setenv("FLYTE_LOCAL_CACHE_ENABLED", "false")
-    measured = Evaluation.from_json(json.loads((tiny_model / "evaluation.json").read_text()))
+    measured = parse_json(Evaluation, (tiny_model / "evaluation.json").read_text(), what="evaluation.json")
     refused = with_gates(measured, [Verdict("shortcuts", False, ["Length carries it."])])
 
     registered = register(
@@ -58,7 +57,8 @@ def test_a_gate_that_refuses_by_a_further_rubric_refuses_the_model(
     from tasks.register import register
 
     monkeypatch.setenv("FLYTE_LOCAL_CACHE_ENABLED", "false")
-    measured = replace(Evaluation.from_json(json.loads((tiny_model / "evaluation.json").read_text())), gates=[])
+    text = (tiny_model / "evaluation.json").read_text()
+    measured = replace(parse_json(Evaluation, text, what="evaluation.json"), gates=[])
     legal = replace(measured.rubric, name="legal")
     by_legal, model, info = replace(measured, rubric=legal), tmp_path / "model", ModelInfo.read(tiny_model)
     shutil.copytree(tiny_model, model)

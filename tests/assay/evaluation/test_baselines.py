@@ -1,4 +1,4 @@
-"""Baselines find what was planted for them, and learn from the training part alone."""
+"""Baselines find planted signals, and learn from the training part alone."""
 
 from collections.abc import Sequence
 
@@ -29,7 +29,7 @@ def embed(texts: Sequence[str]) -> np.ndarray:
     return np.array([[text.count("theorem"), len(text)] for text in texts], dtype=np.float32)
 
 
-def test_each_baseline_reads_what_it_says_it_reads() -> None:
+def test_each_baseline_reads_what_its_name_states() -> None:
     texts, labels, _ = documents(300, seed=0)
     others, truth, _ = documents(100, seed=1)
 

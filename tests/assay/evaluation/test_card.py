@@ -1,4 +1,4 @@
-"""The model card: one that the Hugging Face hub reads, complete, and the same text for the same run."""
+"""The model card: the Hugging Face hub reads it, it is complete, and equal runs give equal text."""
 
 import json
 from dataclasses import replace
@@ -14,10 +14,11 @@ from assay.evaluation.evaluate import with_training
 from assay.gates import Verdict
 from assay.metrics import measure_raters
 from assay.model import ModelInfo
+from assay.storage import parse_record
 
 
 def evaluation_of(model: Path) -> Evaluation:
-    return Evaluation.from_json(json.loads((model / "evaluation.json").read_text()))
+    return parse_record(Evaluation, json.loads((model / "evaluation.json").read_text()), what="evaluation.json")
 
 
 def test_the_hub_reads_the_card_of_a_trained_model(tiny_model: Path) -> None:
@@ -28,11 +29,11 @@ def test_the_hub_reads_the_card_of_a_trained_model(tiny_model: Path) -> None:
     figures = {result.metric_type: result.metric_value for result in card.data.eval_results}
     expected = evaluation_of(tiny_model).metrics
     assert figures["f1"] == round(expected["f1"].value, 4)
-    for title in ("Intended use", "Labels", "Data", "How good", "Slices", "Gates", "Limits", "Cost of training"):
+    for title in ("Intended use", "Labels", "Data", "Figures", "Slices", "Gates", "Limits", "Cost of training"):
         assert f"\n## {title}\n" in card.text, title
-    assert "Not made to judge people" in card.text
+    assert "not made to judge people" in card.text
     assert "processor seconds" in card.text
-    assert "what another seed would have given is not in them" in card.text
+    assert "they do not cover the variance over training seeds" in card.text
     assert "| language: en | " in card.text
 
 
@@ -49,7 +50,7 @@ def test_the_card_is_the_same_for_the_same_run_and_report_names_length_and_langu
     assert " characters, en; " in page
 
 
-def test_what_is_known_of_seeds_raters_and_gates_stands_in_it(tiny_model: Path) -> None:
+def test_the_card_shows_seeds_raters_and_gates_if_they_are_known(tiny_model: Path) -> None:
     generator = np.random.default_rng(0)
     truth = generator.normal(0, 1, 90)
     ratings = pd.DataFrame({f"rater_{n}": truth + generator.normal(0, 0.5, 90) for n in (1, 2)})
@@ -63,28 +64,28 @@ def test_what_is_known_of_seeds_raters_and_gates_stands_in_it(tiny_model: Path) 
     card = model_card(ModelInfo.read(tiny_model), found)
 
     assert "seeds ± 0.020" in card
-    assert "what another seed would have given" not in card
+    assert "variance over training seeds" not in card
     assert "The reliability of one rating is 0." in card
     assert "liking for long texts" in card
-    assert "It is refused by: shortcuts" in card
+    assert "Refused by: shortcuts" in card
     assert "no verdict. Too few." in card
-    assert "Too little was there for a verdict on: leak." in card
+    assert "Too few documents for a verdict on: leak." in card
     bare = model_card(ModelInfo.read(tiny_model), replace(found, raters=None, gates=[], training={}))
-    assert "Single ratings behind them are not known" in bare
-    assert "None was asked." in bare
+    assert "Their single ratings are unknown" in bare
+    assert "No gate was run." in bare
 
 
-def test_the_cost_is_that_of_all_updates_and_of_none_that_is_not_known(tiny_model: Path) -> None:
+def test_the_cost_covers_all_updates_and_leaves_out_unknown_counters(tiny_model: Path) -> None:
     curve = pd.DataFrame({"tokens": [100.0, 50.0], "seconds": [1.5, 2.0], "processor_seconds": [3.0, 3.5]})
     plain = replace(evaluation_of(tiny_model), training={})
 
     found = with_training(plain, curve)
 
     assert found.training == {"updates": 2, "tokens": 150, "seconds": 3.5, "processor_seconds": 6.5}
-    assert Evaluation.from_json(json.loads(json.dumps(found.to_json()))) == found
+    assert parse_record(Evaluation, json.loads(json.dumps(found.to_json())), what="this evaluation") == found
     assert "processor_seconds" not in with_training(plain, curve.assign(processor_seconds=[None, 1.0])).training
     assert with_training(plain, curve.iloc[:0]) == plain
     folded = with_training(plain, curve.assign(fold=[1, 0]))
     assert folded.training == {**found.training, "fold_models": 1}
-    assert "In it are the 1 models" in model_card(ModelInfo.read(tiny_model), folded)
-    assert "In it are" not in model_card(ModelInfo.read(tiny_model), found)
+    assert "This includes the 1 fold models" in model_card(ModelInfo.read(tiny_model), folded)
+    assert "fold models" not in model_card(ModelInfo.read(tiny_model), found)

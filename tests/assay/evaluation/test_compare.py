@@ -1,4 +1,4 @@
-"""Two models on the same documents: as functions, and as people call it."""
+"""Two models on the same documents: the functions and the command."""
 
 import json
 import shutil
@@ -45,7 +45,7 @@ def test_the_better_model_is_better_and_backwards_worse_also_in_slices() -> None
     json.dumps(found.to_json(), allow_nan=False)
 
 
-def test_a_model_is_not_told_apart_from_itself_and_few_documents_say_little() -> None:
+def test_a_model_is_not_told_apart_from_itself_and_few_documents_get_no_interval() -> None:
     generator = np.random.default_rng(0)
     label = generator.integers(0, 6, 120).astype(float)
     table = table_of(label, generator.normal(0, 1, 120))
@@ -77,7 +77,7 @@ def other(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, sample: li
     return folder
 
 
-def test_the_command_leaves_out_what_either_has_seen_and_shows_where_they_disagree(
+def test_the_command_leaves_out_documents_that_either_model_has_seen_and_shows_disagreements(
     tiny_model: Path, other: Path, tmp_path: Path, sample: list[dict], capsys: pytest.CaptureFixture[str]
 ) -> None:
     from assay.registry import Registry

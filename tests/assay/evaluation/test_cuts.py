@@ -1,4 +1,4 @@
-"""The table of cuts: chosen on one part, confirmed on another, and honest about what cannot be promised."""
+"""The table of cuts: chosen on one part, confirmed on another, with a reason if a target cannot be guaranteed."""
 
 import json
 from dataclasses import asdict
@@ -11,6 +11,7 @@ from assay.evaluation.cuts import CutRow, cut_blocks, measure_cuts
 from assay.model import Calibration, KeepTarget
 from assay.report import Report, Section, render_markdown
 from assay.rubric import load_rubric
+from assay.storage import parse_record
 
 RUBRIC = load_rubric("education")
 
@@ -33,7 +34,7 @@ def calibrated(n: int, keep: str = "labels") -> Calibration:
     )
 
 
-def test_what_is_promised_is_what_other_documents_show() -> None:
+def test_guaranteed_targets_hold_on_other_documents() -> None:
     rows = {row.target: row for row in measure_cuts(calibrated(4000), drawn(20_000, seed=1), RUBRIC)}
 
     assert not any(row.refused for row in rows.values())
@@ -46,7 +47,7 @@ def test_what_is_promised_is_what_other_documents_show() -> None:
     assert [row.target for row in rows.values() if row.chosen] == ["labels"]
 
 
-def test_few_documents_show_what_they_cannot_promise() -> None:
+def test_few_documents_give_a_reason_why_a_target_is_refused() -> None:
     rows = {row.target: row for row in measure_cuts(calibrated(40, "f1"), drawn(200, seed=1), RUBRIC)}
 
     assert "cannot promise a recall of 0.95" in rows["recall=0.95"].refused
@@ -60,4 +61,4 @@ def test_few_documents_show_what_they_cannot_promise() -> None:
 def test_rows_are_plain_json() -> None:
     rows = measure_cuts(calibrated(40), drawn(200, seed=1), RUBRIC)
 
-    assert [CutRow.from_json(row) for row in json.loads(json.dumps([asdict(row) for row in rows]))] == rows
+    assert parse_record(list[CutRow], json.loads(json.dumps([asdict(row) for row in rows])), what="cuts") == rows

@@ -1,4 +1,4 @@
-"""What an evaluation records: it survives JSON, its curves are those of the libraries, its errors the worst."""
+"""The record of an evaluation: it survives JSON, its curves equal those of scikit-learn, its errors are the worst."""
 
 import json
 from dataclasses import replace
@@ -14,8 +14,13 @@ from assay.evaluation.evaluate import evaluate
 from assay.metrics import Curves, Outcomes, Predictions
 from assay.metrics.bootstrap import bootstrap
 from assay.rubric import Rubric, load_rubric
+from assay.storage import parse_record
 
 RUBRIC = load_rubric("education")
+
+
+def read(fields: dict) -> Evaluation:
+    return parse_record(Evaluation, fields, what="this evaluation")
 
 
 def table_of(n: int, *, noise: float = 1.0, ties: bool = False, seed: int = 0) -> pd.DataFrame:
@@ -48,13 +53,13 @@ def perfect(n: int) -> pd.DataFrame:
     )
 
 
-def test_an_evaluation_survives_json_with_what_others_wrote_beside_it() -> None:
+def test_an_evaluation_survives_json_with_further_fields_in_the_file() -> None:
     table = table_of(200)
     found = evaluate(table, RUBRIC, baselines={"length": table.assign(score=0.0)}, slice_columns={"kind": "page kind"})
 
     text = json.dumps({**found.to_json(), "source": "labels.parquet"}, allow_nan=False)
 
-    assert Evaluation.from_json(json.loads(text)) == found
+    assert read(json.loads(text)) == found
 
 
 def test_an_evaluation_without_curves_and_counts_is_still_read() -> None:
@@ -63,13 +68,38 @@ def test_an_evaluation_without_curves_and_counts_is_still_read() -> None:
     for interval in fields["metrics"].values():
         del interval["n"], interval["undefined_share"]
 
-    assert Evaluation.from_json(fields).curves is None
+    assert read(fields).curves is None
 
 
-@pytest.mark.parametrize("broken", [{}, {"rubric": 3, "metrics": {}}, {"documents": 5}])
-def test_something_else_is_refused(broken: dict) -> None:
-    with pytest.raises(InputError, match="cannot be read"):
-        Evaluation.from_json(broken)
+def test_an_evaluation_without_optional_fields_is_read() -> None:
+    whole = evaluate(table_of(60), RUBRIC).to_json()
+    fields = {name: whole[name] for name in ("rubric", "documents", "clusters", "positive", "metrics")}
+
+    bare = read({**fields, "raters": None, "errors": None})
+
+    assert (bare.raters, bare.curves, bare.errors, bare.gates, bare.read) == (None, None, None, [], 1.0)
+
+
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [
+        ({}, "this evaluation cannot be read: rubric: field required"),
+        ({"rubric": 3, "metrics": {}}, "cannot be read: rubric: "),
+        ({"documents": 5}, "cannot be read: rubric: field required"),
+        ({"rubric": {"name": "x", "low": 5, "high": 0, "threshold": 1}}, "the scale 5 to 0 has no room"),
+    ],
+)
+def test_something_else_is_refused(broken: dict, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        read(broken)
+
+
+def test_a_figure_with_an_unknown_field_is_refused() -> None:
+    fields = evaluate(table_of(60), RUBRIC).to_json()
+    fields["metrics"]["f1"]["median"] = 0.5
+
+    with pytest.raises(InputError, match=r"metrics\.f1\.median: unexpected keyword argument"):
+        read(fields)
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -86,7 +116,7 @@ def test_the_precision_recall_curve_and_the_confusion_matrix_are_those_of_scikit
     assert curves.confusion == expected.tolist()
 
 
-def test_curves_are_short_and_empty_where_they_mean_nothing() -> None:
+def test_curves_are_short_and_empty_if_undefined() -> None:
     table = table_of(3000)
     curves = Curves.of(Outcomes.of(table, RUBRIC))
     assert len(curves.recall) == len(curves.precision) == 200
@@ -101,7 +131,7 @@ def test_curves_are_short_and_empty_where_they_mean_nothing() -> None:
     assert Curves.of(Outcomes.of(table, Rubric("percent", 0, 100, 3))).confusion == []
 
 
-def test_the_documents_to_look_at_are_the_worst_of_their_kind() -> None:
+def test_the_errors_listed_are_the_worst_of_their_kind() -> None:
     table = table_of(300, noise=1.5)
 
     errors = evaluate(table, RUBRIC).errors
@@ -115,7 +145,7 @@ def test_the_documents_to_look_at_are_the_worst_of_their_kind() -> None:
     assert not drops["keep"].any() and (drops["label"] >= 3).all() and drops["p_keep"].is_monotonic_increasing
 
 
-def test_a_perfect_model_has_no_errors_and_is_not_said_to_be_certain() -> None:
+def test_a_perfect_model_has_no_errors_and_a_warning_that_it_is_not_certain() -> None:
     found = evaluate(perfect(100), RUBRIC)
 
     for name in ("f1", "precision", "recall", "average_precision", "qwk", "spearman", "macro_f1"):
@@ -126,7 +156,7 @@ def test_a_perfect_model_has_no_errors_and_is_not_said_to_be_certain() -> None:
     assert any("no width" in warning and "3.0%" in warning for warning in found.warnings)
 
 
-def test_an_interval_says_on_how_many_documents_and_how_often_it_was_undefined() -> None:
+def test_an_interval_holds_the_number_of_documents_and_the_share_of_undefined_resamples() -> None:
     table = table_of(60)
     rare = table.assign(label=np.where(np.arange(60) < 5, 4.0, 1.0), keep=np.arange(60) == 0)
 
@@ -138,11 +168,11 @@ def test_an_interval_says_on_how_many_documents_and_how_often_it_was_undefined()
     assert {interval.n for interval in intervals.values()} == {60}
 
 
-def test_the_spread_over_seeds_stands_beside_the_interval() -> None:
+def test_the_spread_over_seeds_is_shown_with_the_interval() -> None:
     plain = evaluate(table_of(120), RUBRIC)
     found = replace(plain, seeds={"f1": [0.70, 0.72, 0.74], "qwk": [0.5], "mae": [0.4, float("nan")]})
 
-    assert Evaluation.from_json(json.loads(json.dumps(replace(found, seeds={"f1": [0.7, 0.72]}).to_json()))).seeds == {
+    assert read(json.loads(json.dumps(replace(found, seeds={"f1": [0.7, 0.72]}).to_json()))).seeds == {
         "f1": [0.7, 0.72]
     }
     assert found.seed_spread("f1") == pytest.approx(0.02)

@@ -1,4 +1,4 @@
-"""Every trained model bears the word of its gates, where people and machines look for it."""
+"""Every trained model carries the verdicts of its gates, in its report, its card and its evaluation."""
 
 import json
 from pathlib import Path
@@ -12,10 +12,15 @@ from assay.gates import Verdict, gate_sections, refusals
 from assay.metrics import Predictions
 from assay.report import Report, render_html, render_markdown
 from assay.rubric import load_rubric
+from assay.storage import parse_record
 
 PASSED = Verdict("leak", True, [], {"test documents": 90, "splits": [{"": "F1", "random": 0.97, "grouped": None}]})
 REFUSED = Verdict("counterfactuals", False, ["A list of keywords fools it."], {"keywords": "<b>, proof"})
 UNKNOWN = Verdict("shortcuts", None, ["10 documents in 10 clusters; at least 50 are needed."])
+
+
+def read(fields: dict) -> Evaluation:
+    return parse_record(Evaluation, fields, what="this evaluation")
 
 
 def evaluation() -> Evaluation:
@@ -30,17 +35,17 @@ def test_only_a_refusal_refuses() -> None:
     assert [verdict.refused for verdict in (PASSED, REFUSED, UNKNOWN)] == [False, True, False]
 
 
-def test_verdicts_survive_with_the_evaluation_and_refusals_are_warnings() -> None:
+def test_verdicts_survive_json_with_the_evaluation_and_refusals_are_warnings() -> None:
     plain = evaluation()
 
     found = with_gates(plain, [PASSED, REFUSED, UNKNOWN])
 
-    assert Evaluation.from_json(json.loads(json.dumps(found.to_json(), allow_nan=False))) == found
+    assert read(json.loads(json.dumps(found.to_json(), allow_nan=False))) == found
     assert found.warnings == [*plain.warnings, *refusals(found.gates)]
-    assert plain.gates == Evaluation.from_json({k: v for k, v in plain.to_json().items() if k != "gates"}).gates == []
+    assert plain.gates == read({k: v for k, v in plain.to_json().items() if k != "gates"}).gates == []
 
 
-def test_the_sections_show_words_and_figures() -> None:
+def test_the_sections_show_verdicts_and_figures() -> None:
     report = Report("Gates", sections=gate_sections([PASSED, REFUSED, UNKNOWN]))
 
     page, text = render_html(report), render_markdown(report)
@@ -51,8 +56,8 @@ def test_the_sections_show_words_and_figures() -> None:
     assert "no verdict. 10 documents" in text
 
 
-def test_a_trained_model_bears_its_verdicts(tiny_model: Path) -> None:
-    gates = [Verdict.from_json(v) for v in json.loads((tiny_model / "evaluation.json").read_text())["gates"]]
+def test_a_trained_model_carries_its_verdicts(tiny_model: Path) -> None:
+    gates = read(json.loads((tiny_model / "evaluation.json").read_text())).gates
     card, page = (tiny_model / "README.md").read_text(), (tiny_model / "report.html").read_text()
 
     assert [verdict.name for verdict in gates] == ["shortcuts", "counterfactuals", "leak"]

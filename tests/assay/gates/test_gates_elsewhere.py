@@ -68,11 +68,11 @@ def test_a_list_of_words_is_refused_also_elsewhere(elsewhere: tuple[Snapshot, We
     assert "which are not stuffed themselves" in fooled.figures["keywords from"]
     stuffed = next(row for row in fooled.figures["effects"] if row["change"] == "keywords_stuffed")
     assert stuffed["decisions turned"] > 0.2
-    # Half of the documents below the threshold are fewer than 50: no verdict is better than one of 40 documents.
+    # Half of the documents below the threshold are fewer than 50: no verdict is better than a verdict on 40 documents.
     assert fooled.passed is None or fooled.refused
 
 
-def test_a_limit_that_nobody_keeps_refuses(elsewhere: tuple[Snapshot, WeighsWords]) -> None:
+def test_a_limit_that_no_model_keeps_refuses(elsewhere: tuple[Snapshot, WeighsWords]) -> None:
     snapshot, model = elsewhere
     predictions = predictions_of(snapshot, model)
 
@@ -85,7 +85,7 @@ def test_a_limit_that_nobody_keeps_refuses(elsewhere: tuple[Snapshot, WeighsWord
         run_gates_elsewhere(model, snapshot, predictions, RUBRIC, columns=["colour"])
 
 
-def test_every_limit_has_a_name_and_the_last_word_counts() -> None:
+def test_every_limit_has_a_name_and_the_last_value_counts() -> None:
     limits = GateLimits()
     counted = sum(len(fields(getattr(limits, gate.name))) for gate in fields(limits))
 
@@ -103,14 +103,17 @@ def test_every_limit_has_a_name_and_the_last_word_counts() -> None:
     ("given", "says"),
     [
         ("excess=1", "Name one of: shortcuts.excess"),
-        ("shortcuts.excess", "is no limit"),
-        ("counterfactuals.documents=60.5", "a whole number"),
-        ("shortcuts.excess=nan", "and a number"),
-        ("counterfactuals.documents=3", "at least 50"),
-        ("leak.matters=inf", "and a number"),
+        ("shortcuts.excess", "the limit 'shortcuts.excess' cannot be read: .*Give shortcuts.excess= and a number"),
+        ("shortcuts.excess=high", "shortcuts.excess: input should be a valid number, unable to parse"),
+        ("counterfactuals.documents=60.5", "counterfactuals.documents: input should be a valid integer"),
+        ("shortcuts.excess=nan", "excess is nan .limits of shortcuts.. Give 0 to 1"),
+        ("counterfactuals.documents=3", "documents is 3 .*at least 50"),
+        ("counterfactuals.shuffled_rise=nan", "shuffled_rise is nan .*0 or more labels"),
+        ("leak.matters=inf", "matters is inf .limits of the leak gate.. Give a number above 0"),
         ("leak.matters=0", "above 0"),
+        ("leak.leaked=2", "leaked is 2 .limits of the leak gate.. Give 0 to 1"),
     ],
 )
-def test_a_limit_that_is_none_is_refused(given: str, says: str) -> None:
+def test_an_unusable_limit_is_refused(given: str, says: str) -> None:
     with pytest.raises(InputError, match=says):
         read_limits([given])

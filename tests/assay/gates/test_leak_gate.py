@@ -8,7 +8,9 @@ import pytest
 
 from assay.dedup import near_duplicate_clusters, text_digest
 from assay.errors import InputError
-from assay.gates.leak import LeakLimits, SplitComparison, compare_splits, find_straddling, leak_verdict
+from assay.gates.leak import LeakLimits, leak_verdict
+from assay.gates.split_comparison import SplitComparison, compare_splits
+from assay.gates.straddling import find_straddling
 from assay.gates.verdict import Verdict
 from assay.labels import SplitConfig
 from assay.labels.split import split
@@ -28,7 +30,7 @@ def documents(sample: list[dict]) -> pd.DataFrame:
 
 
 def added(table: pd.DataFrame, texts: list[str], label: float, part: str) -> pd.DataFrame:
-    """With these documents under ids and clusters of their own, as a careless merge of two files would leave them."""
+    """Add documents with new ids and clusters, as a careless merge of two files would."""
     new = pd.DataFrame({"id": [f"other-{i}" for i in range(len(texts))], "text": texts, "label": label, "part": part})
     new["cluster"] = table["cluster"].max() + 1 + np.arange(len(new))
     return pd.concat([table, new], ignore_index=True)
@@ -107,7 +109,7 @@ def comparison_of(table: pd.DataFrame, copies: np.ndarray, rubric: Rubric = RUBR
 
 
 def predictions_of(table: pd.DataFrame, noise: float) -> pd.DataFrame:
-    """Of a model whose score is the label but for some noise."""
+    """Predictions of a model whose score is the label plus some noise."""
     test = table[table["part"] == "test"]
     score = test["label"] + np.random.default_rng(1).normal(0, noise, len(test))
     meaning = {"score": score, "calibrated": score.clip(0, 5), "p_keep": 1 / (1 + np.exp(2.5 - score))}
@@ -163,7 +165,7 @@ def test_the_comparison_can_be_repeated(documents: pd.DataFrame) -> None:
 
 
 def test_limits_are_checked_and_too_little_is_no_comparison(documents: pd.DataFrame) -> None:
-    for wrong in ({"leaked": 1.5}, {"matters": 0}, {"explained": 0}):
+    for wrong in ({"leaked": 1.5}, {"matters": 0}, {"matters": float("nan")}, {"explained": 0}):
         with pytest.raises(InputError):
             LeakLimits(**wrong)
     few = documents.groupby("part").head(15)

@@ -1,4 +1,4 @@
-"""A score that is length, format or source is refused; one that reads is not."""
+"""A score that is length, format or source is refused; a score from the words is not."""
 
 import json
 import string
@@ -17,6 +17,7 @@ from assay.errors import InputError
 from assay.gates.shortcuts import ShortcutLimits, measure_shortcuts
 from assay.gates.surface import FEATURES, surface_features
 from assay.gates.verdict import Verdict
+from assay.storage import parse_record
 
 
 def table_of(label: np.ndarray, score: np.ndarray, cluster: np.ndarray | None = None) -> pd.DataFrame:
@@ -61,7 +62,7 @@ def test_a_planted_length_learner_is_refused(sample: list[dict], kind: str) -> N
     verdict = measure_shortcuts(table_of(labels, scores), texts).verdict()
 
     assert verdict.refused
-    assert any("explains" in reason or "knows nothing of the label" in reason for reason in verdict.reasons)
+    assert any("explains" in reason or "knows nothing about the label" in reason for reason in verdict.reasons)
 
 
 def test_a_score_that_is_half_length_is_refused(read_by_tfidf: tuple[list[str], np.ndarray, np.ndarray]) -> None:
@@ -107,7 +108,7 @@ def test_a_shortcut_within_one_slice_alone_is_found(
     assert not any("within kind: article" in reason for reason in verdict.reasons)
 
 
-def test_labels_that_are_length_themselves_excuse_a_score_that_follows_them() -> None:
+def test_a_score_may_follow_length_if_the_labels_do() -> None:
     generator = np.random.default_rng(0)
     sizes = generator.integers(20, 400, 300)
     texts = [" ".join(["word"] * size) for size in sizes]
@@ -132,7 +133,7 @@ def test_too_few_clusters_give_no_verdict() -> None:
     assert "at least 50" in verdict.reasons[0]
 
 
-def test_texts_that_look_all_alike_explain_nothing() -> None:
+def test_texts_with_equal_surfaces_explain_nothing() -> None:
     labels = np.arange(100.0) % 5
 
     verdict = measure_shortcuts(table_of(labels, labels), ["the same words"] * 100).verdict()
@@ -156,7 +157,7 @@ def test_the_partial_correlation_is_that_of_the_residual_ranks(
     assert association.score.value == pytest.approx(spearmanr(scores, length).statistic)
 
 
-def test_features_see_what_they_are_named_for() -> None:
+def test_features_measure_what_they_are_named_for() -> None:
     texts = [
         "plain words here",
         "```\ncode\n```",
@@ -199,6 +200,8 @@ def test_limits_are_checked_and_a_verdict_survives_json(sample: list[dict]) -> N
 
     verdict = measure_shortcuts(table_of(labels, labels), texts, resamples=50).verdict()
 
-    assert Verdict.from_json(json.loads(json.dumps(verdict.to_json()))) == verdict
-    with pytest.raises(InputError):
-        Verdict.from_json({"gate": 1})
+    assert parse_record(Verdict, json.loads(json.dumps(verdict.to_json())), what="a verdict") == verdict
+    with pytest.raises(InputError, match="a verdict cannot be read: name: field required"):
+        parse_record(Verdict, {"gate": 1}, what="a verdict")
+    with pytest.raises(InputError, match="a verdict cannot be read: gate: unexpected keyword argument"):
+        parse_record(Verdict, {**verdict.to_json(), "gate": 1}, what="a verdict")

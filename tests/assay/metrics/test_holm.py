@@ -1,4 +1,4 @@
-"""The correction for many metrics, and what is called better."""
+"""Holm's correction for many metrics, and when a model is called better."""
 
 import itertools
 
@@ -56,7 +56,7 @@ def test_a_published_example() -> None:
     )
 
 
-def test_the_primary_metric_is_not_corrected_and_no_p_is_no_word() -> None:
+def test_the_primary_metric_is_not_corrected_and_without_p_nothing_is_told_apart() -> None:
     given = {"f1": Difference(0.1, 0.01, 0.2, 0.98, 0.04), "qwk": Difference(0.1, 0.01, 0.2, 0.98, 0.04)}
     given |= {"mae": Difference(-0.1, -0.2, -0.01, 0.02, 0.03), "brier": Difference(0.1, None, None, None)}
 
@@ -110,7 +110,7 @@ def test_of_equal_models_few_pairs_are_told_apart_in_any_metric() -> None:
     assert raw > wrong
 
 
-def test_the_warnings_and_the_record_use_it() -> None:
+def test_the_warnings_and_the_record_use_the_correction() -> None:
     generator = np.random.default_rng(3)
     label = generator.integers(0, 6, 200).astype(float)
     good, bad = table_of(generator, 0.5, label), table_of(generator, 3, label)
@@ -118,6 +118,6 @@ def test_the_warnings_and_the_record_use_it() -> None:
     lost = evaluate(bad, RUBRIC, baselines={"length": good})
 
     assert set(lost.gains["length"]) == set(METRICS)
-    assert any("The model is worse than document length" in said and "p = 0.002" in said for said in lost.warnings)
+    assert any("The model is worse than document length" in line and "p = 0.002" in line for line in lost.warnings)
     assert any("After Holm's correction it is worse than document length in: F1" in said for said in lost.warnings)
     assert not any("document length" in said for said in evaluate(good, RUBRIC, baselines={"length": bad}).warnings)

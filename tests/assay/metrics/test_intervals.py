@@ -1,4 +1,4 @@
-"""Intervals cover what they promise, clusters are respected, and what is planted is said."""
+"""Intervals have their nominal coverage, clusters are respected, and planted faults give warnings."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ import pytest
 from assay.errors import InputError
 from assay.evaluation import Evaluation
 from assay.evaluation.evaluate import evaluate
-from assay.metrics import Outcomes, Predictions, measure, paired_bootstrap
+from assay.metrics import Difference, Interval, Outcomes, Predictions, measure, paired_bootstrap
 from assay.metrics.bootstrap import bootstrap
 from assay.rubric import load_rubric
 
@@ -71,7 +71,7 @@ def test_with_200_clusters_a_95_percent_interval_covers_the_truth_in_90_to_98_pe
         assert 0.90 <= count / runs <= 0.98, name
 
 
-def test_a_paired_comparison_sees_what_two_intervals_cannot() -> None:
+def test_a_paired_comparison_finds_a_difference_that_two_intervals_hide() -> None:
     generator = np.random.default_rng(0)
     better = predictions_of(generator, 300, noise=1.2)
     worse = better.assign(score=better["score"] + generator.normal(0, 0.6, 300))
@@ -86,7 +86,7 @@ def test_a_paired_comparison_sees_what_two_intervals_cannot() -> None:
     assert backwards.value == pytest.approx(-difference.value)
 
 
-def test_an_error_that_falls_is_a_gain_and_equal_models_are_a_coin() -> None:
+def test_a_lower_error_is_a_gain_and_equal_models_are_a_tie() -> None:
     table = predictions_of(np.random.default_rng(0), 100)
     wrong = table.assign(calibrated=5 - table["calibrated"])
 
@@ -115,7 +115,7 @@ def test_too_few_clusters_or_positives_get_no_interval() -> None:
     assert intervals["mae"].low is not None
 
 
-def test_a_model_that_only_knows_length_is_said_to_be_no_better_than_length() -> None:
+def test_a_model_that_knows_only_length_gets_a_warning_that_it_does_not_beat_length() -> None:
     generator = np.random.default_rng(0)
     length = generator.normal(0, 1, 200)
     table = predictions_of(generator, 200)
@@ -132,7 +132,7 @@ def test_a_model_that_only_knows_length_is_said_to_be_no_better_than_length() ->
     assert not any("document length" in warning for warning in honest.warnings)
 
 
-def test_wide_intervals_small_slices_and_unread_text_are_said() -> None:
+def test_wide_intervals_and_unread_text_give_warnings_and_small_slices_no_figures() -> None:
     table = predictions_of(np.random.default_rng(0), 90)
     table["kind"] = ["long"] * 50 + ["rare"] * 10 + [None] * 30
 
@@ -143,3 +143,13 @@ def test_wide_intervals_small_slices_and_unread_text_are_said() -> None:
     assert {part.value: bool(part.metrics) for part in found.slices} == {"long": True, "rare": False}
     assert isinstance(found, Evaluation)
     assert found.flat()["test/f1"] == found.metrics["f1"].value
+
+
+def test_figures_in_words() -> None:
+    assert Interval(0.714, 0.62, 0.791).in_words() == "0.71 (0.62 to 0.79)"
+    assert Interval(-0.001, -0.004, 0.2).in_words() == "0.00 (0.00 to 0.20)"
+    assert Interval(0.714, None, None).in_words() == "0.71"
+    assert Interval(None, None, None).in_words() == "undefined"
+    assert Difference(0.0311, -0.0021, 0.064, 0.9).in_words() == "+0.031 (-0.002 to +0.064)"
+    assert Difference(-0.5, None, None, None).in_words() == "-0.500"
+    assert Difference(None, None, None, None).in_words() == "undefined"

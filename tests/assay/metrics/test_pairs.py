@@ -14,6 +14,7 @@ from assay.evaluation.evaluate import evaluate
 from assay.metrics import pair_accuracy
 from assay.metrics.pairs import _Pairs
 from assay.rubric import Rubric, load_rubric
+from assay.storage import parse_record
 
 RUBRIC = load_rubric("education")
 
@@ -116,10 +117,10 @@ def test_a_long_scale_has_few_bins_and_many_documents_take_seconds() -> None:
     assert part.accuracy.value == pytest.approx(right / pairs, abs=0.02)
 
 
-def test_it_stays_with_the_evaluation() -> None:
+def test_the_evaluation_keeps_it_in_json() -> None:
     generator = np.random.default_rng(0)
     label = generator.integers(0, 6, 60).astype(float)
     found = evaluate(table_of(label, label), RUBRIC)
 
-    assert Evaluation.from_json(found.to_json()) == found
+    assert parse_record(Evaluation, found.to_json(), what="this evaluation") == found
     assert {entry.accuracy.value for entry in found.pairs} == {1.0}

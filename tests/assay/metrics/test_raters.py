@@ -15,6 +15,7 @@ from assay.cli.main import main
 from assay.errors import InputError
 from assay.metrics import Raters, measure_raters
 from assay.metrics.raters import _icc
+from assay.storage import parse_record
 
 
 def rated(n: int, raters: int, noise: float, *, missing: float = 0.0, seed: int = 0) -> tuple[np.ndarray, pd.DataFrame]:
@@ -55,7 +56,7 @@ def test_the_correlation_without_noise_is_that_with_the_truth() -> None:
 
 @given(st.integers(2, 6), st.integers(0, 10_000))
 @settings(max_examples=20)
-def test_of_complete_ratings_it_is_the_textbooks_icc(raters: int, seed: int) -> None:
+def test_for_complete_ratings_it_is_the_icc_of_the_textbooks(raters: int, seed: int) -> None:
     _, table = rated(30, raters, 0.8, seed=seed)
     values = table.to_numpy()
     between = raters * values.mean(axis=1).var(ddof=1)
@@ -98,19 +99,19 @@ def test_pairs_are_those_of_the_libraries_and_strictness_is_noise() -> None:
     assert stricter.one.value < 0.5
 
 
-def test_it_survives_json_and_says_what_is_not_in_it() -> None:
+def test_it_survives_json_and_states_what_the_figures_do_not_cover() -> None:
     truth, table = rated(80, 2, 0.5)
     found = measure_raters(table, scores=truth, labels=table.mean(axis=1), resamples=50)
 
-    assert Raters.from_json(json.loads(json.dumps(asdict(found), allow_nan=False))) == found
-    assert "not in it" in found.sentences()[-1]
+    assert parse_record(Raters, json.loads(json.dumps(asdict(found), allow_nan=False)), what="raters") == found
+    assert "do not cover an error that all raters share" in found.sentences()[-1]
 
 
 @pytest.mark.parametrize(
     ("table", "says"),
     [
-        (rated(49, 2, 0.5)[1], "49 of 49 documents.*At least 50"),
-        (rated(80, 1, 0.5)[1], "one rater cannot agree"),
+        (rated(49, 2, 0.5)[1], "49 of 49 documents.*at least 50"),
+        (rated(80, 1, 0.5)[1], "agreement needs two raters"),
         (pd.DataFrame({"a": [3.0] * 60, "b": [3.0] * 60}), "all ratings are 3"),
         (rated(80, 2, 0.5)[1].assign(r1=np.nan), "0 of 80 documents"),
     ],
@@ -120,7 +121,7 @@ def test_too_little_is_refused(table: pd.DataFrame, says: str) -> None:
         measure_raters(table)
 
 
-def test_ratings_that_say_nothing_of_each_other_have_no_ceiling() -> None:
+def test_independent_ratings_have_no_ceiling() -> None:
     generator = np.random.default_rng(5)
     found = measure_raters(pd.DataFrame(generator.permuted(np.tile(np.arange(6.0), (100, 1)), axis=1)[:, :2]))
 
@@ -128,7 +129,7 @@ def test_ratings_that_say_nothing_of_each_other_have_no_ceiling() -> None:
     assert found.mean.value is None or found.mean.value < 0.4
 
 
-def test_the_commands_take_columns_of_raters(
+def test_the_command_accepts_columns_of_raters(
     tiny_model: Path, tmp_path: Path, sample: list[dict], capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = pd.DataFrame(sample[240:360]).assign(gone=np.where(np.arange(120) < 60, 3.0, np.nan), odd=99)
@@ -139,7 +140,7 @@ def test_the_commands_take_columns_of_raters(
     fields, page = json.loads((tmp_path / "a.json").read_text()), (tmp_path / "a.html").read_text()
     assert fields["raters"]["pairs"][0]["qwk"]["value"] > 0.9
     assert fields["raters"]["corrected"]["value"] is not None
-    assert "How far do the raters agree?" in page
+    assert "Agreement of the raters" in page
     assert "liking for long texts" in page
 
     pd.read_parquet(tmp_path / "d.parquet")[:45].to_parquet(tmp_path / "few.parquet", index=False)
@@ -151,9 +152,9 @@ def test_the_commands_take_columns_of_raters(
 
     for columns, says in (
         ("rater_1,no", "no column 'no' of a rater"),
-        ("rater_1", "one rater cannot agree"),
-        ("rater_1,odd", "99 is no rating on the scale 0 to 5 (column 'odd')"),
-        ("rater_1,genre", "is no rating"),
+        ("rater_1", "agreement needs two raters"),
+        ("rater_1,odd", "99 is not a rating on the scale 0 to 5 (column 'odd')"),
+        ("rater_1,genre", "is not a rating"),
     ):
         assert main([*command, columns, "--output", str(tmp_path / "c.json")]) == 2
         assert says in capsys.readouterr().err

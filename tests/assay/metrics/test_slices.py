@@ -1,4 +1,4 @@
-"""Slices: every kind with its support, figures only where there are documents enough."""
+"""Slices: every kind with its number of documents, and figures only if there are enough."""
 
 import json
 from pathlib import Path
@@ -37,11 +37,11 @@ def test_small_slices_are_counted_and_not_measured() -> None:
     assert by_name["one"].documents == 100
     assert "None" not in by_name
     assert page.count("kind: site") == MOST_SMALL
-    assert "10 slices that are smaller still" in page
+    assert "10 smaller slices are not shown" in page
     assert page.index("kind: large") < page.index("kind: site 0") < page.index("half: one")
 
 
-def test_an_evaluation_tells_length_language_and_columns_apart(
+def test_an_evaluation_has_slices_by_length_language_and_columns(
     tiny_model: Path, tmp_path: Path, sample: list[dict]
 ) -> None:
     rows = sample[240:300] + [
