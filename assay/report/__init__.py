@@ -1,4 +1,4 @@
-"""One renderer for Decks, HTML reports, the model card and the terminal. Knows nothing of classifiers."""
+"""Reports: one renderer for Decks, HTML pages, Markdown cards and the terminal. It knows nothing of classifiers."""
 
 from assay.report.blocks import Block, Callout, Facts, Figure, Prose, Report, Section, Table, TextItem, Texts
 from assay.report.charts import (

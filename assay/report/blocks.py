@@ -1,4 +1,4 @@
-"""What a report is made of."""
+"""The blocks and sections of a report."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,21 +9,21 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Prose:
-    """Markdown; HTML in it is shown, not obeyed."""
+    """Markdown text. HTML in it is shown as text."""
 
     markdown: str
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Key figures under their names."""
+    """Key figures: name -> value."""
 
     items: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Callout:
-    """One thing that must not be overlooked."""
+    """A sentence in a coloured box."""
 
     text: str
     level: Literal["good", "note", "warn", "bad"] = "note"
@@ -31,7 +31,7 @@ class Callout:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; numbers are aligned to the right and shown with three decimals."""
+    """A table. Numbers are aligned to the right, and floats have three decimals."""
 
     frame: pd.DataFrame
     caption: str = ""
@@ -39,7 +39,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """An SVG made by one of the chart functions."""
+    """An SVG by one of the chart functions. It is put into the page unescaped."""
 
     svg: str
     caption: str = ""
@@ -56,7 +56,7 @@ class TextItem:
 
 @dataclass(frozen=True)
 class Texts:
-    """Documents, folded where they are long."""
+    """Documents. Long ones are folded."""
 
     items: Sequence[TextItem]
 
@@ -66,7 +66,7 @@ Block: TypeAlias = Prose | Facts | Callout | Table | Figure | Texts
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands below it."""
+    """A heading and the blocks below it."""
 
     title: str
     blocks: Sequence[Block]
@@ -82,7 +82,7 @@ class Report:
 
 
 def cell(value: object) -> str:
-    """A table cell as text: three decimals, thousands apart, nothing for what is missing."""
+    """Return a table cell as text: three decimals, separators of thousands, and nothing for a missing value."""
     if value is None or (isinstance(value, float) and value != value):
         return ""
     if isinstance(value, bool):
@@ -95,6 +95,6 @@ def cell(value: object) -> str:
 
 
 def printable(text: str) -> str:
-    """Without what no reader can show: lone surrogates, NUL and other control characters."""
+    """Replace characters that cannot be shown: lone surrogates, NUL and other control characters."""
     whole = text.encode("utf-8", "replace").decode("utf-8")
     return "".join(char if char in "\n\t" or (char >= " " and not "\x7f" <= char <= "\x9f") else "�" for char in whole)

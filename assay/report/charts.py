@@ -1,4 +1,4 @@
-"""Charts as SVG: small, readable on light and dark, the same bytes for the same data."""
+"""Charts as SVG: small, readable on light and dark pages, and the same bytes for the same data."""
 
 import datetime
 import html
@@ -15,11 +15,11 @@ from matplotlib.figure import Figure as Canvas
 
 from assay.report.blocks import printable
 
-# Okabe and Ito's palette: told apart by colour-blind readers, and on white and black.
+# Palette of Okabe and Ito: colour-blind readers can tell the colours apart, on white and on black.
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a8f98"
 COLOURS = (BLUE, ORANGE, GREEN, PINK, GREY)
 POINTS_SHOWN = 40
-"""Points up to which a line over time shows each: one alone would be no line."""
+"""Most points of a line over time that are shown as dots. A single point would be an invisible line."""
 
 Points = tuple[Sequence[float] | np.ndarray, Sequence[float] | np.ndarray]
 
@@ -39,7 +39,9 @@ def _axes(width: float = 7.0, height: float = 3.6) -> tuple[Canvas, Axes]:
 
 
 def _svg(canvas: Canvas, name: str) -> str:
-    """Text stays text, so that the page's own colour and font apply; ids and dates do not vary."""
+    """Return the drawing as an SVG element with an accessible name."""
+    # fonttype none: text stays text, in the colour and font of the page. hashsalt and Date: without them ids and dates
+    # would differ in each run.
     buffer = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "assay", "font.family": "sans-serif"}):
         canvas.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
@@ -54,7 +56,7 @@ def _legend(axes: Axes) -> None:
 
 
 def chart_lines(series: Mapping[str, Points], *, x: str, y: str, name: str) -> str:
-    """Lines over a common axis."""
+    """Draw lines over a common axis."""
     canvas, axes = _axes(height=3.0)
     for (title, (xs, ys)), colour in zip(series.items(), COLOURS * len(series), strict=False):
         axes.plot(xs, ys, color=colour, linewidth=1.6, label=title if len(series) > 1 else None)
@@ -75,9 +77,9 @@ def chart_times(
     y: str,
     name: str,
 ) -> str:
-    """Lines over a common axis of dates, each point shown where there are few.
+    """Draw lines over a common axis of dates, with dots if the points are few.
 
-    A dashed line stands at each of `marks` and a cross at each of `flags`, which the legend calls so.
+    Each of `marks` gets a dashed line, each of `flags` a cross. `marked` and `flagged` are their names in the legend.
     """
     canvas, axes = _axes(height=3.0)
     for (title, (times, values)), colour in zip(series.items(), COLOURS * len(series), strict=False):
@@ -110,11 +112,12 @@ def chart_times(
 
 
 def chart_score_by_label(labels: Sequence[float] | np.ndarray, scores: Sequence[float] | np.ndarray) -> str:
-    """Every document's score above its label, with the quartiles of each level."""
+    """Draw the score of each document over its label, with the quartiles of each label."""
     label, score = np.asarray(labels, float), np.asarray(scores, float)
     canvas, axes = _axes()
     levels = np.unique(label)
     step = float(np.diff(levels).min()) if len(levels) > 1 else 1.0
+    # Points of one label would cover each other. The seed is fixed: the same data gives the same bytes.
     jitter = np.random.default_rng(0).uniform(-0.22, 0.22, len(label)) * step
     axes.scatter(label + jitter, score, s=10, color=BLUE, alpha=0.45, linewidths=0)
     for level in levels:
@@ -127,7 +130,7 @@ def chart_score_by_label(labels: Sequence[float] | np.ndarray, scores: Sequence[
 
 
 def chart_precision_recall(curves: Mapping[str, Points], point: tuple[float, float] | None = None) -> str:
-    """Precision over recall of several systems; `point`: recall and precision where documents are kept."""
+    """Draw precision over recall of several systems. `point`: recall and precision at the cut."""
     canvas, axes = _axes(6.0, 4.0)
     for (title, (recall, precision)), colour in zip(curves.items(), COLOURS * max(1, len(curves)), strict=False):
         axes.step(recall, precision, where="post", color=colour, linewidth=1.6, label=title)
@@ -144,7 +147,7 @@ def chart_calibration(
     low: Sequence[float] | np.ndarray,
     high: Sequence[float] | np.ndarray,
 ) -> str:
-    """Observed share over predicted probability, with intervals; on the diagonal a probability means what it says."""
+    """Draw the observed share over the predicted probability, with intervals. On the diagonal both are equal."""
     canvas, axes = _axes(4.6, 4.0)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
     y = np.asarray(observed, float)
@@ -155,7 +158,7 @@ def chart_calibration(
 
 
 def chart_confusion(matrix: np.ndarray, names: Sequence[str]) -> str:
-    """Counts of labels (rows) by grades (columns), shape (k, k)."""
+    """Draw the counts of labels (rows) by grades (columns), shape (k, k)."""
     size = 1.4 + 0.5 * len(names)
     canvas, axes = _axes(max(3.6, size), max(3.2, size * 0.9))
     axes.grid(visible=False)
@@ -180,7 +183,7 @@ def chart_intervals(
     *,
     x: str,
 ) -> str:
-    """One line a system: its figure and the interval."""
+    """Draw one line for each system: its figure and the interval."""
     canvas, axes = _axes(7.0, 0.9 + 0.38 * max(1, len(names)))
     for row, (value, low, high) in enumerate(zip(values, lows, highs, strict=True)):
         colour = ORANGE if row == 0 else BLUE
@@ -196,7 +199,7 @@ def chart_intervals(
 def chart_distribution(
     edges: np.ndarray, amounts: Mapping[str, np.ndarray], *, cut: float | None, x: str, y: str, name: str
 ) -> str:
-    """Stacked bars between `edges`, shape (n + 1,), of several amounts, shape (n,) each, and a line at `cut`."""
+    """Draw stacked bars between `edges`, shape (n + 1,), of several amounts, shape (n,) each, and a line at `cut`."""
     canvas, axes = _axes()
     below = np.zeros(len(edges) - 1)
     for (title, amount), colour in zip(amounts.items(), COLOURS * len(amounts), strict=False):

@@ -1,4 +1,4 @@
-"""A report as one HTML file that asks nobody for anything, or as a fragment for a Deck."""
+"""Render a report as one HTML file that loads nothing from elsewhere, or as a fragment for a Deck."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +12,9 @@ from assay.report.blocks import Block, Callout, Facts, Figure, Prose, Report, Ta
 from assay.storage import staged_file
 
 FOLDED = 400
-"""Characters from which a text is folded."""
+"""Characters above which a text is folded."""
 ONE_PIECE = 16
-"""Characters up to which the cells of a column are not broken into lines."""
+"""Characters up to which a cell is not broken into lines."""
 
 
 def _numeric(cells: Sequence[Any]) -> bool:
@@ -27,7 +27,7 @@ def _python(value: Any) -> Any:
 
 
 def _table(block: Table) -> dict[str, Any]:
-    # Not by pandas, which would make floats of whole numbers beside an empty cell.
+    # Not by `to_html` of pandas: beside an empty cell it shows whole numbers as floats.
     names = [printable(str(column)) for column in block.frame.columns]
     rows = [[_python(value) for value in row] for row in block.frame.astype(object).itertuples(index=False)]
     cells = [[printable(cell(value)) for value in row] for row in rows]
@@ -41,12 +41,15 @@ def _table(block: Table) -> dict[str, Any]:
 
 
 def _text_kind(cells: Sequence[Sequence[str]], place: int) -> str:
-    """Dates, digests and words stay in one piece on a narrow page, where the table is moved sideways anyway."""
+    """Return the style of a text column: `s` keeps its cells on one line, so dates, digests and words stay readable."""
     return "s" if all(len(row[place]) <= ONE_PIECE for row in cells) else ""
 
 
 def _context(block: Block) -> dict[str, Any]:
-    """What the template needs of a block; everything but our own SVG and rendered Markdown is escaped there."""
+    """Return the values of a block for the template.
+
+    The template escapes everything but `Markup`: our own SVG, and Markdown rendered with HTML disabled.
+    """
     match block:
         case Prose(markdown):
             html = MarkdownIt("commonmark", {"html": False}).render(printable(markdown))
@@ -73,7 +76,7 @@ def _context(block: Block) -> dict[str, Any]:
 
 
 def render_fragment(report: Report) -> str:
-    """Style and body without the shell of a page: what a Deck shows."""
+    """Return the style and body of a page without its shell, for a Deck."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
@@ -88,7 +91,7 @@ def render_fragment(report: Report) -> str:
 
 
 def render_html(report: Report) -> str:
-    """A whole page, self-contained."""
+    """Return a complete page that needs no other file."""
     title = Markup.escape(printable(report.title))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -101,11 +104,11 @@ def render_html(report: Report) -> str:
 
 
 def fragment_of(page: str) -> str:
-    """The fragment inside a page of `render_html`."""
+    """Return the fragment inside a page of `render_html`."""
     return page.partition("<body>\n")[2].rpartition("</body>")[0]
 
 
 def write_html(report: Report, path: Path) -> None:
-    """Write the page; the file appears when it is complete."""
+    """Write the page of a report. The file appears when it is complete."""
     with staged_file(path) as partial:
         partial.write_text(render_html(report), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A report as Markdown with the head of a model card, and a table for the terminal."""
+"""Render a report as Markdown with the YAML head of a card, and print tables on the terminal."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ def _markdown_table(head: Sequence[object], rows: Iterable[Sequence[object]]) ->
 
 
 def _quoted(text: str) -> str:
-    """A text as a quotation whose lines stay lines, and whose marks are shown, not obeyed."""
+    """Return a text as a Markdown quotation, with its line breaks, and its own marks escaped."""
     lines = printable(text).replace("<", "&lt;").splitlines()
     return "\n".join("> " + re.sub(r"([\\`*_#\[\]|])", r"\\\1", line) + "  " for line in lines)
 
@@ -48,7 +48,7 @@ def _block(block: Block) -> str:
 
 
 def render_markdown(report: Report, head: Mapping[str, Any] | None = None) -> str:
-    """Markdown, below `head` as YAML between two lines of --- where one is given. Figures stay in the HTML."""
+    """Return Markdown, below `head` as YAML between two lines of ---. Only the captions of figures are shown."""
     parts = [f"# {printable(report.title)}"]
     if report.subtitle:
         parts.append(printable(report.subtitle))
@@ -59,8 +59,9 @@ def render_markdown(report: Report, head: Mapping[str, Any] | None = None) -> st
 
 
 def print_table(title: str, frame: pd.DataFrame, console: Console | None = None) -> None:
-    """A table on standard output, as wide as the terminal allows."""
+    """Print a table on standard output, as wide as the terminal allows."""
     shown = console or Console(highlight=False)
+    # `Text` everywhere: rich reads a plain string as markup, so `[red]` in a document would colour the table.
     table = Printed(title=Text(title), title_justify="left", title_style="bold", show_edge=False, pad_edge=False)
     for column in frame.columns:
         table.add_column(Text(str(column)), overflow="fold")

@@ -12,13 +12,13 @@ from assay.storage import clear_permission_errors, only_known_fields
 
 DOMAINS = Path(__file__).parent / "domains"
 MOST_GRADES = 1_000
-"""Of a scale; a column with more is hardly one of labels, but of ids or of times."""
+"""Grades of a scale at most. A column with more holds ids or times rather than labels."""
 
 
 @only_known_fields
 @dataclass(frozen=True)
 class Rubric:
-    """Labels lie between `low` and `high`; a document is kept from `threshold` on."""
+    """A scale of labels from `low` to `high`, and the label from which a document is kept."""
 
     name: str
     """Short name, as in `--rubric education`."""
@@ -29,9 +29,9 @@ class Rubric:
     threshold: float
     """Label from which a document is kept; above `low`, at most `high`."""
     primary_metric: str = "average_precision"
-    """The one metric by which models are compared."""
+    """Name of the metric by which models are compared."""
     text: str = ""
-    """What a judge is told, as Markdown; empty when the rubric was read off the labels."""
+    """Instructions for judges, as Markdown. Empty if the rubric was derived from labels."""
 
     def __post_init__(self) -> None:
         if self.low >= self.high:
@@ -48,31 +48,31 @@ class Rubric:
             )
         if not self.low < self.threshold <= self.high:
             raise InputError(
-                f"threshold {self.threshold:g} lies outside the scale {self.low} to {self.high}",
+                f"threshold {self.threshold:g} is outside the scale {self.low} to {self.high}",
                 where=f"rubric {self.name}",
                 fix=f"Choose one above {self.low} and at most {self.high}, so that some documents are dropped",
             )
 
     @property
     def grades(self) -> range:
-        """The whole numbers of the scale."""
+        """Return the whole numbers of the scale."""
         return range(self.low, self.high + 1)
 
     @property
     def keep_name(self) -> str:
-        """The kept class in words, for tables: `label ≥ 3`."""
+        """Return the name of the kept class for tables: `label ≥ 3`."""
         return f"label ≥ {self.threshold:g}"
 
 
 def builtin_rubrics() -> list[str]:
-    """Names that `load_rubric` knows without a path."""
+    """Return the names that `load_rubric` accepts in place of a path."""
     return sorted(path.stem for path in DOMAINS.glob("*.md"))
 
 
 def load_rubric(name_or_path: str, threshold: float | None = None) -> Rubric:
     """Read a rubric: Markdown with a YAML head (`name`, `low`, `high`, `threshold`, `primary_metric`).
 
-    `threshold` replaces the file's own. Raises InputError for an unknown name or a broken head.
+    `threshold` replaces that of the file. Raise InputError for an unknown name or a damaged head.
     """
     path = DOMAINS / f"{name_or_path}.md" if name_or_path in builtin_rubrics() else Path(name_or_path)
     if not path.is_file():
@@ -102,10 +102,10 @@ def load_rubric(name_or_path: str, threshold: float | None = None) -> Rubric:
 def rubric_from_labels(
     labels: Sequence[float], threshold: float | None = None, *, where: str = "label column"
 ) -> Rubric:
-    """The scale that labels span, where nobody wrote a rubric.
+    """Derive a rubric from labels: the scale that they span.
 
-    `where` they were found is for messages. Without a `threshold`, the lowest label that keeps at most half of the
-    documents. Raises InputError where all labels are equal.
+    Without `threshold` it is the lowest label that keeps at most half of the documents. `where` is the place of the
+    labels in messages. Raise InputError if there are no labels, or all are equal.
     """
     if not labels:
         raise InputError(

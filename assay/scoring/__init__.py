@@ -1,6 +1,6 @@
-"""The classifier over a corpus: planned into parts, scored into sidecars beside the documents, counted as it goes."""
+"""Scoring: run a classifier over a corpus, part by part, and write the scores without the texts."""
 
-from assay.scoring.plan import Part, PartFolder, ScoringConfig, deal
+from assay.scoring.plan import Part, PartFolder, ScoringConfig
 from assay.scoring.run import plan_scoring, score_corpus, score_parts
 from assay.scoring.scores import MANIFEST, Scores, find_scores
 
@@ -10,7 +10,6 @@ __all__ = [
     "PartFolder",
     "Scores",
     "ScoringConfig",
-    "deal",
     "find_scores",
     "plan_scoring",
     "score_corpus",

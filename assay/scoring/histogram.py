@@ -1,4 +1,4 @@
-"""Exact counts of documents and tokens in 2^16 bins of the score: made part by part, merged in any order."""
+"""Exact counts of documents and tokens in 2^16 bins of the score, made for each part and merged in any order."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.errors import InputError
+from assay.storage import only_known_fields
 
 BINS = 1 << 16
 IntArray = NDArray[np.int64]
@@ -15,7 +16,7 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Counts:
-    """What lies in the bins that hold anything; three arrays of one shape, bins in rising order."""
+    """Counts of the bins that are not empty: three arrays of shape (n,), bins in rising order."""
 
     bins: IntArray
     documents: IntArray
@@ -23,7 +24,8 @@ class Counts:
 
     @classmethod
     def sum(cls, parts: Iterable["Counts"]) -> "Counts":
-        """Integers are added, so that no order of the parts changes anything."""
+        """Add up the counts of several parts."""
+        # Integers, because their sum is the same in any order of the parts. That of floats is not.
         parts = list(parts)
         empty = np.zeros(0, np.int64)
         every = np.concatenate([empty, *(part.bins for part in parts)])
@@ -34,35 +36,41 @@ class Counts:
         return cls(bins, documents, tokens)
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class Bins:
-    """2^16 bins of equal width between two scores; what lies outside goes to the first and the last.
+    """2^16 bins of equal width between two scores. Scores outside are counted in the first and the last bin.
 
-    The bins only have to be fixed and in the order of the scores: within the bin of a cut, scores decide.
+    Any fixed bins in the order of the scores give the same selection: within the bin of a cut, the scores decide.
     """
 
-    low: float
-    high: float
+    # Not float alone: pydantic would read the 5 of a plan as 5.0, which is other JSON, and so another key.
+    low: int | float
+    """Lower edge of the first bin."""
+    high: int | float
+    """Upper edge of the last bin."""
 
     def of(self, scores: NDArray[np.float64]) -> IntArray:
-        """Bin of every score, never falling where the score rises."""
-        inside = np.clip(scores, self.low, self.high)  # a cut that everything reaches is the least float there is
+        """Return the bin of each score, in an array of the same shape. A higher score has no lower bin."""
+        # Clipped before the division: a cut that every score reaches is the least float, which would overflow.
+        inside = np.clip(scores, self.low, self.high)
         place = np.floor((inside - self.low) / (self.high - self.low) * BINS)
         return np.clip(place, 0, BINS - 1).astype(np.int64)
 
 
 @dataclass(frozen=True)
 class TokenHistogram:
-    """Counts for every slice of a corpus, or of a part of one."""
+    """Counts of each slice of a corpus, or of a part of it."""
 
     bins: Bins
     slices: Mapping[str, Counts]
+    """Value of the column to slice by -> counts; one slice with an empty name without such a column."""
 
     @classmethod
     def of(
         cls, bins: Bins, scores: NDArray[np.float64], tokens: IntArray, slices: Sequence[str] | None = None
     ) -> "TokenHistogram":
-        """Of n documents: scores and tokens of shape (n,), and the slice of each, if there is more than one."""
+        """Count n documents by their scores and tokens, shape (n,), and the slice of each, if there are several."""
         place, one = bins.of(scores), np.ones(len(scores), np.int64)
         names = np.asarray(slices if slices is not None else [""] * len(scores), dtype=object)
         return cls(
@@ -75,7 +83,7 @@ class TokenHistogram:
 
     @classmethod
     def merge(cls, parts: Sequence["TokenHistogram"]) -> "TokenHistogram":
-        """The histogram of all parts together. Raises InputError where their bins differ."""
+        """Return the histogram of all parts together. Raise InputError if their bins differ, or without a part."""
         if len({part.bins for part in parts}) != 1:
             raise InputError("histograms of different bins, or none, cannot be merged", fix="Score with one plan")
         names = sorted({name for part in parts for name in part.slices})
@@ -85,18 +93,15 @@ class TokenHistogram:
         )
 
     def total(self) -> Counts:
-        """All slices together."""
+        """Return the counts of all slices together."""
         return Counts.sum(self.slices.values())
 
     def bin_of_budget(self, tokens: int) -> int | None:
-        """The bin in which the best `tokens` tokens end: those above it fit, with it they are at least so many.
-
-        None where the whole corpus has fewer.
-        """
+        """Return the highest bin from which upward there are at least `tokens` tokens, or None if there are fewer."""
         return self._bin_of(self.total().tokens, tokens)
 
     def bin_of_documents(self, documents: int) -> int | None:
-        """The same for the best `documents` documents."""
+        """Return the highest bin from which upward there are at least `documents` documents, or None."""
         return self._bin_of(self.total().documents, documents)
 
     def _bin_of(self, counts: IntArray, least: int) -> int | None:
@@ -104,7 +109,7 @@ class TokenHistogram:
         return int(self.total().bins[::-1][reached[0]]) if len(reached) else None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, the same for equal histograms."""
+        """Return plain JSON values, the same for equal histograms."""
         return {
             "low": self.bins.low,
             "high": self.bins.high,
@@ -116,7 +121,8 @@ class TokenHistogram:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "TokenHistogram":
-        """The inverse of `to_json`; raises KeyError, TypeError or ValueError for anything else."""
+        """Read what `to_json` returned. Raise KeyError, TypeError or ValueError for anything else."""
+        # Not by `parse_record`: the columns become arrays at once, without a check of each of their numbers.
         return cls(
             Bins(float(fields["low"]), float(fields["high"])),
             {

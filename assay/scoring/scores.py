@@ -1,4 +1,4 @@
-"""The scores of a whole corpus: all parts of a plan, their totals and their histogram."""
+"""The scores of a corpus: all parts of a plan, their totals and their histogram."""
 
 import json
 from collections.abc import Iterator
@@ -19,36 +19,36 @@ MANIFEST = "_manifest.json"
 
 @dataclass(frozen=True)
 class Scores:
-    """Complete scores."""
+    """The scores of all documents of a corpus."""
 
     folder: PartFolder
     totals: Totals
     histogram: TokenHistogram
     rubric: str = ""
-    """Further rubric of the model whose figures stand in place of the main one's; empty: the main one's do."""
+    """Further rubric of the model whose figures replace those of the main rubric. Empty: the main rubric."""
 
     @classmethod
     def complete(cls, folder: PartFolder) -> "Scores":
-        """Merge what the parts counted, and write the manifest: the same bytes whoever scored what, and when.
+        """Merge the counts of the parts, and write the manifest if it does not exist.
 
-        Raises InputError where parts are missing.
+        The manifest has the same bytes whichever process scored which part. Raise InputError if parts are missing.
         """
         if missing := folder.missing():
             raise InputError(
                 f"{len(missing)} of {len(folder.plan.parts())} parts are not scored yet",
                 where=folder.url,
-                fix="Run the same command again: it goes on with them",
+                fix="Run the same command again: it resumes with them",
             )
-        parts = [read_footer(join(folder.url, part.name)) for part in folder.plan.parts()]
+        parts = [read_footer(folder.place(part.name)) for part in folder.plan.parts()]
         totals = Totals.sum([counts for counts, _ in parts])
         histogram = TokenHistogram.merge([counted for _, counted in parts])
         manifest = {"plan": folder.plan.to_json(), "totals": asdict(totals), "parts": len(parts)}
-        if not exists(join(folder.url, MANIFEST)):
-            write_bytes(join(folder.url, MANIFEST), (json.dumps(manifest, indent=2) + "\n").encode())
+        if not exists(folder.place(MANIFEST)):
+            write_bytes(folder.place(MANIFEST), (json.dumps(manifest, indent=2) + "\n").encode())
         return cls(folder, totals, histogram)
 
     def by(self, rubric: Rubric) -> "Scores":
-        """The same documents as a further rubric of the model ranks them; counted anew, in one pass over the parts."""
+        """Return the scores by a further rubric of the model, counted again in one pass over the parts."""
         viewed = replace(self, rubric=rubric.name)
         counts = [(Totals.of(table), histogram_of(table, bins_of(rubric))) for _, table in viewed.rows()]
         return replace(
@@ -58,27 +58,29 @@ class Scores:
         )
 
     def rows(self, columns: list[str] | None = None) -> Iterator[tuple[Part, pd.DataFrame]]:
-        """The Sidecar part by part, in the order of the snapshot."""
-        theirs = {f"{self.rubric}_{name}": name for name in MEANING} if self.rubric else {}
-        if theirs:
-            own = {name: column for column, name in theirs.items()}
-            columns = [own.get(name, name) for name in columns or SCHEMA.names]
+        """Yield the Sidecar of each part, in the order of the snapshot."""
+        names = {f"{self.rubric}_{name}": name for name in MEANING} if self.rubric else {}
+        if names:
+            # The columns of the main rubric are left out: renamed, the further rubric's have their names.
+            stored = {name: column for column, name in names.items()}
+            columns = [stored.get(name, name) for name in columns or SCHEMA.names]
         for part in self.folder.plan.parts():
-            yield part, read_part(join(self.folder.url, part.name), columns).rename(columns=theirs)
+            yield part, read_part(self.folder.place(part.name), columns).rename(columns=names)
 
 
 def find_scores(root: str, snapshot: str, model: str = "") -> Scores:
-    """The complete scores below `root` of a snapshot's version, by a model's digest where there are several.
+    """Find the complete scores of a snapshot's version below `root`.
 
-    Raises InputError where there is none, or more than one.
+    `model` is the beginning of a model's digest, and may be left out if one model scored the corpus. Raise InputError
+    if no scores match, or several.
     """
     folders = [PartFolder.open(join(root, name)) for name in list_names(root) if exists(join(root, name, MANIFEST))]
     found = [folder for folder in folders if folder.plan.snapshot == snapshot and folder.plan.model.startswith(model)]
     if len(found) != 1:
-        there = ", ".join(f"model {folder.plan.model[:12]} with tokenizer {folder.plan.tokenizer}" for folder in found)
+        names = ", ".join(f"model {folder.plan.model[:12]} with tokenizer {folder.plan.tokenizer}" for folder in found)
         raise InputError(
             f"{'no complete' if not found else 'more than one set of'} scores of this corpus",
             where=root,
-            fix=f"Name the model: {there}" if found else "Run `assay score` first, to its end",
+            fix=f"Name the model: {names}" if found else "Run `assay score` first, to its end",
         )
     return Scores.complete(found[0])

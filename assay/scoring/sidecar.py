@@ -1,4 +1,4 @@
-"""A part: one immutable Parquet file of scores, with its counts in the footer. One object is one commit."""
+"""A part: one immutable Parquet file of scores, with its counts in the footer."""
 
 import io
 import json
@@ -17,22 +17,24 @@ from pandera.typing import Series
 from assay.errors import InputError
 from assay.inference import Assessment
 from assay.scoring.histogram import Bins, TokenHistogram
-from assay.storage import open_binary
+from assay.storage import only_known_fields, open_binary, parse_record
 
 FOOTER = b"assay"
 MOST_SLICES = 1_000
+"""Values of the column to slice by in one part. The footer of each part has the counts of every one of them."""
+FIX = "Remove it, and score again"
 
 
 class Sidecar(Assessment):
-    """One row a document of the snapshot, in its order, and never a copy of the text.
+    """One row for each document of the snapshot, in its order, without the text.
 
-    Of a model with several rubrics the columns of the others stand behind these; what the footer counts is about the
-    main one.
+    If a model has several rubrics, the columns of the further ones follow these. The counts in the footer are those of
+    the main rubric.
     """
 
     id: Series[str] = pa.Field()
-    budget_tokens: Series[int] = pa.Field(ge=0, description="by the plan's tokenizer; 0 if unscored")
-    slice: Series[str] = pa.Field(description="value of the column that is counted apart; empty without one")
+    budget_tokens: Series[int] = pa.Field(ge=0, description="tokens by the plan's tokenizer; 0 if unscored")
+    slice: Series[str] = pa.Field(description="value of the column to slice by; empty without one")
 
     class Config:
         strict = True
@@ -58,31 +60,34 @@ SCHEMA = arrow.schema(
 )
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class Totals:
     """Counts of a part, or of a corpus."""
 
     documents: int = 0
     scored: int = 0
+    """Documents with a score."""
     in_scope: int = 0
-    """Scored, and not beyond doubt in a language the model was not made for."""
+    """Documents with a score that are not surely in a language the model was not made for."""
     kept: int = 0
-    """In scope, and their score reaches the model's cut."""
+    """Documents in scope whose score reaches the model's cut."""
     tokens: int = 0
-    """Of the scored documents, by the model's tokenizer."""
+    """Tokens of the scored documents, by the model's tokenizer."""
     tokens_read: int = 0
+    """Those of them that the model read."""
     budget_tokens: int = 0
-    """Of the documents in scope, by the plan's tokenizer."""
+    """Tokens of the documents in scope, by the plan's tokenizer."""
     kept_tokens: int = 0
-    """Of the kept ones, by the plan's tokenizer."""
+    """Tokens of the kept documents, by the plan's tokenizer."""
     reasons: Mapping[str, int] = field(default_factory=dict)
-    """Unscored documents by reason."""
+    """Reason -> documents without a score."""
     foreign: Mapping[str, int] = field(default_factory=dict)
-    """Documents out of scope by language."""
+    """Language -> documents out of scope."""
 
     @classmethod
     def of(cls, table: pd.DataFrame) -> "Totals":
-        """Of a Sidecar."""
+        """Count the documents of a Sidecar."""
         scored = table["reason"].isna()
         scope = scored & table["in_scope"]
         kept = scope & table["keep"].fillna(False).astype(bool)
@@ -101,7 +106,7 @@ class Totals:
 
     @classmethod
     def sum(cls, parts: list["Totals"]) -> "Totals":
-        """All parts together, in any order."""
+        """Add up the totals of parts, in any order."""
         numbers = [name for name, value in asdict(cls()).items() if isinstance(value, int)]
         merged: dict[str, Any] = {name: sum(getattr(part, name) for part in parts) for name in numbers}
         for name in ("reasons", "foreign"):
@@ -113,9 +118,9 @@ class Totals:
 
 
 def histogram_of(table: pd.DataFrame, bins: Bins) -> TokenHistogram:
-    """Of a Sidecar: the documents that a selection may take, which are scored and in scope.
+    """Count the documents of a Sidecar that can be selected: those with a score and in scope.
 
-    Raises InputError where a slice would be one of too many.
+    Raise InputError if the column to slice by has more than MOST_SLICES values.
     """
     able = table[table["reason"].isna() & table["in_scope"]]
     if able["slice"].nunique() > MOST_SLICES:
@@ -129,7 +134,7 @@ def histogram_of(table: pd.DataFrame, bins: Bins) -> TokenHistogram:
 
 
 def part_bytes(table: pd.DataFrame, bins: Bins) -> bytes:
-    """The Parquet file of a Sidecar, the same for the same table."""
+    """Return the Parquet file of a Sidecar: the same bytes for the same table."""
     footer = {"totals": asdict(Totals.of(table)), "histogram": histogram_of(table, bins).to_json()}
     further = arrow.Schema.from_pandas(table.drop(columns=SCHEMA.names), preserve_index=False)
     columns = arrow.schema([*SCHEMA, *further])
@@ -142,24 +147,23 @@ def part_bytes(table: pd.DataFrame, bins: Bins) -> bytes:
 
 
 def read_footer(url: str) -> tuple[Totals, TokenHistogram]:
-    """Counts of a part, without its rows. Raises InputError where it is damaged."""
+    """Read the counts of a part, without its rows. Raise InputError if it is damaged or missing."""
     try:
         with open_binary(url) as file:
             metadata = pq.ParquetFile(file).schema_arrow.metadata
         fields = json.loads(metadata[FOOTER])
-        return Totals(**fields["totals"]), TokenHistogram.from_json(fields["histogram"])
+        totals = parse_record(Totals, fields["totals"], what="this part of the scores", where=url, fix=FIX)
+        return totals, TokenHistogram.from_json(fields["histogram"])
+    except InputError:
+        raise
     except (OSError, arrow.ArrowException, KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"this part of the scores cannot be read: {error!r}", where=url, fix="Remove it, and score again"
-        ) from error
+        raise InputError(f"this part of the scores cannot be read: {error!r}", where=url, fix=FIX) from error
 
 
 def read_part(url: str, columns: list[str] | None = None) -> pd.DataFrame:
-    """Rows of a part, in the order of the snapshot. Raises InputError where it is damaged or gone."""
+    """Read the rows of a part, in the order of the snapshot. Raise InputError if it is damaged or missing."""
     try:
         with open_binary(url) as file:
             return pq.read_table(file, columns=columns).to_pandas()
     except (OSError, arrow.ArrowException) as error:
-        raise InputError(
-            f"this part of the scores cannot be read: {error}", where=url, fix="Remove it, and score again"
-        ) from error
+        raise InputError(f"this part of the scores cannot be read: {error}", where=url, fix=FIX) from error

@@ -1,4 +1,4 @@
-"""Histograms: integers in fixed bins, so that how a corpus is cut into parts, and their order, change nothing."""
+"""Histograms: integers in fixed bins, the same for any parts of a corpus in any order."""
 
 import json
 

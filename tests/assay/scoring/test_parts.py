@@ -1,4 +1,4 @@
-"""Parts: row ranges of a snapshot, one immutable file each, whoever scores them and wherever it lies."""
+"""Parts: row ranges of a snapshot, one immutable file each, the same whichever process scores them."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,9 @@ import pytest
 
 from assay.errors import InputError
 from assay.inference import Limits, Scorer, token_counter
-from assay.scoring import Part, PartFolder, Scores, ScoringConfig, deal, find_scores, score_parts
+from assay.scoring import Part, PartFolder, Scores, ScoringConfig, find_scores, score_parts
+from assay.scoring.histogram import Bins
+from assay.scoring.plan import Plan
 from assay.scoring.run import plan_scoring
 from assay.scoring.sidecar import Sidecar
 from assay.storage import Snapshot, write_snapshot
@@ -61,7 +63,7 @@ def test_parts_cover_every_row_once_across_shards(
     assert set(scores.histogram.slices) == set(table.loc[scored & table["in_scope"], "slice"])
 
 
-def test_what_is_there_is_not_scored_again_and_what_was_lost_is(
+def test_existing_parts_are_not_scored_again_and_lost_ones_are(
     corpus: Snapshot, tiny_model: Path, scorer: Scorer, tmp_path: Path
 ) -> None:
     config, tokens = ScoringConfig(rows_per_part=30), token_counter()
@@ -119,7 +121,7 @@ def test_budget_tokens_are_those_of_the_named_tokenizer(
         score(corpus, tiny_model, scorer, tmp_path, ScoringConfig(slice_by="topic"))
 
 
-def test_a_damaged_part_and_a_vanished_shard_are_named(
+def test_a_damaged_part_and_a_missing_shard_are_named(
     corpus: Snapshot, tiny_model: Path, scorer: Scorer, tmp_path: Path
 ) -> None:
     scores = score(corpus, tiny_model, scorer, tmp_path, ScoringConfig())
@@ -137,15 +139,34 @@ def test_a_damaged_part_and_a_vanished_shard_are_named(
     assert all(json.loads((Path(folder.url) / "_plan.json").read_text())[key] for key in ("snapshot", "model"))
 
 
-def test_work_is_dealt_out_to_hands_that_are_never_empty() -> None:
-    parts = [Part(n, n + 1) for n in range(7)]
+def test_a_plan_of_whole_bounds_is_read_as_it_was_written(tmp_path: Path) -> None:
+    """The bytes of the parts and the key depend on how the bounds of the bins are written: -5, not -5.0."""
+    plan = Plan("s" * 64, 90, "m" * 64, "a count", Bins(-5, 10), ScoringConfig(limits=Limits(characters=99)))
+    folder = PartFolder.create(str(tmp_path), plan)
 
-    assert [len(hand) for hand in deal(parts, 3)] == [3, 2, 2]
-    assert sorted((part for hand in deal(parts, 3) for part in hand), key=lambda part: part.start) == parts
-    assert deal(parts[:2], 5) == [[parts[0]], [parts[1]]]
-    assert deal([], 5) == []
-    with pytest.raises(InputError, match="0 workers"):
-        deal(parts, 0)
+    reopened = PartFolder.open(folder.url).plan
+
+    assert reopened == plan
+    assert reopened.key == plan.key
+    assert json.dumps(reopened.to_json()) == json.dumps(plan.to_json())
+
+
+def test_a_damaged_plan_is_named(tmp_path: Path) -> None:
+    plan = Plan("s" * 64, 90, "m" * 64, "a count", Bins(-5.0, 10), ScoringConfig())
+    path = Path(PartFolder.create(str(tmp_path), plan).url) / "_plan.json"
+    fields = json.loads(path.read_text())
+    cases = {
+        "bins: field required": {name: value for name, value in fields.items() if name != "bins"},
+        "config.rows_per_part: input should be a valid integer": fields | {"config": {"rows_per_part": "many"}},
+        "config.parts: unexpected keyword argument": fields | {"config": {"parts": 1}},
+    }
+    for complaint, damaged in cases.items():
+        path.write_text(json.dumps(damaged))
+        with pytest.raises(InputError, match=f"this plan cannot be read: {complaint}"):
+            PartFolder.open(str(path.parent))
+    path.write_text(json.dumps(fields | {"config": fields["config"] | {"rows_per_part": 0}}))
+    with pytest.raises(InputError, match="rows_per_part is 0"):
+        PartFolder.open(str(path.parent))
 
 
 @pytest.mark.parametrize(

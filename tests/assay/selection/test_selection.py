@@ -255,7 +255,7 @@ def test_a_selection_is_a_snapshot_with_all_columns_its_card_and_report(tmp_path
     assert "| not stated | " in card
     page = (tmp_path / "out" / "report.html").read_text()
     assert "<script>" not in card + page
-    assert "Best documents not taken" in page
+    assert "Best documents not selected" in page
 
     found = find_made(str(tmp_path / "out"), provenance)
     assert found is not None
