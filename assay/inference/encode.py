@@ -85,6 +85,6 @@ def window_spans(tokenizer: Any, text: str, windows: Windows) -> list[tuple[int,
     given = tokenizer(_clean(text), add_special_tokens=False, verbose=False, return_offsets_mapping=True)
     offsets = given["offset_mapping"]
     if not offsets:
-        return [(0, 0)]
+        return [(0, 0)]  # an empty text still has one window, of special tokens
     starts = window_starts(len(offsets), size, windows.count)
     return [(offsets[start][0], offsets[min(start + size, len(offsets)) - 1][1]) for start in starts]

@@ -21,6 +21,7 @@ def token_budget_batches(lengths: Sequence[int], budget: int) -> list[list[int]]
     Items are sorted by length, which keeps padding low. An item longer than the budget is a batch of its own.
     """
     batches: list[list[int]] = []
+    # Items come longest first, so that the first item of a batch sets its padded length.
     for index in np.argsort(-np.asarray(lengths), kind="stable").tolist():
         if batches and lengths[batches[-1][0]] * (len(batches[-1]) + 1) <= budget:
             batches[-1].append(index)

@@ -119,6 +119,7 @@ class Scorer:
                 meaning = calibration.apply(score)
                 columns += [meaning.calibrated, meaning.p_keep, meaning.grade, meaning.keep]
             names = aspect.columns if number else MEANING
+            # Not strict: without calibration, `score` is the only column.
             table = table.assign(**dict(zip(names, columns, strict=False)))
         return table
 
@@ -143,6 +144,7 @@ class Scorer:
         encoder = self.model.network.base_model
         pooled: list[tuple[list[int], np.ndarray]] = []
         with counter(total=len(windows), unit=" windows", what=progress) if progress else _NoBar() as shown:
+            # Windows of one document may be in different batches, unlike in `read`: they are averaged at the end.
             for batch in token_budget_batches([len(window) for window in windows], self.batch_tokens):
                 ids_WT, mask_WT = pad([windows[i] for i in batch], self._padding, self.device)
                 with torch.inference_mode():
@@ -168,6 +170,7 @@ class Scorer:
 
     @property
     def _padding(self) -> int:
+        # Any id will do for a tokenizer without a padding token: the attention mask hides it.
         return int(self.model.tokenizer.pad_token_id or 0)
 
 

@@ -41,6 +41,7 @@ def write_seen(folder: Path, *sets: SplitSet, before: Mapping[str, str] | None =
         fitted = fitted[fitted["part"].isin(["train", "calibration"])]
         digests = [text_digest(text) for text in each.snapshot.take(fitted["row"])]
         tables.append(pd.DataFrame({"digest": digests, "part": fitted["part"].to_numpy()}))
+    # A text of several sets has one row; the part that it had in the model before comes first and is kept.
     table = pd.concat(tables).drop_duplicates("digest").sort_values("digest", ignore_index=True)
     table.to_parquet(folder / SEEN, index=False)
 

@@ -69,7 +69,7 @@ def split_documents(
     copies = documents["copies"].to_numpy()
     groups = documents["group"].to_numpy() if documents["group"].notna().any() else None
     labels = documents["label"].to_numpy()
-    known = ledger.read() if ledger else {}
+    known = ledger.read() if ledger else {}  # before the split: `append` refuses if another run has written since
     result = split(
         documents["id"].tolist(),
         labels,
@@ -83,6 +83,7 @@ def split_documents(
     )
     if ledger:
         ledger.append(result.assignment, known)
+    # All documents count, also those set aside: it is the leakage of a split that knows neither ledger nor units.
     leakage = measure_leakage(
         clusters,
         copies,

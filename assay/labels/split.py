@@ -190,6 +190,7 @@ def _assign(code: IntArray, unit: IntArray, stratum: IntArray, names: NDArray[An
     strata = stratum.max(initial=0) + 1
     # The last column counts all documents of a part, so that deviations of rare levels do not add up in one part.
     counts = np.append(np.bincount(stratum, minlength=strata), len(stratum))
+    # At least 1, because deviations are divided by it.
     wanted = np.outer(config.shares, np.maximum(counts, 1)).tolist()
     have = np.zeros((len(PARTS), strata + 1))
     np.add.at(have, (code[code >= 0], stratum[code >= 0]), 1)
@@ -209,6 +210,7 @@ def _assign(code: IntArray, unit: IntArray, stratum: IntArray, names: NDArray[An
     part_of = np.zeros(unit.max(initial=0) + 1, np.int64)
     for u in sorted(range(len(number)), key=lambda u: (-size[u], draws[u])):
         held = [*((column[i], amount[i]) for i in range(bounds[u], bounds[u + 1])), (strata, int(size[u]))]
+        # Elsewhere a unit larger than the share would take the part over. Train may exceed its share.
         fits = [p for p in range(len(PARTS)) if p == TRAIN or size[u] <= wanted[p][-1]]
         # The increase of the sum of squares when n documents are added: (d + n)² - d² = n (2 d + n).
         best = min(fits, key=lambda p: sum(n * (2 * (have[p][s] - wanted[p][s]) + n) / wanted[p][s] for s, n in held))

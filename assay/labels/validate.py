@@ -134,6 +134,7 @@ def validate(snapshot: Snapshot, rubric: Rubric, *, max_quarantined: float = 0.0
     quarantine = _quarantine(rows, failed["row"].tolist(), failed["reason"].tolist(), failed["column"].tolist())
 
     good = rows.drop(index=failed["row"]).copy()
+    # Of the normalised text, so that copies that differ in white space or case of letters are merged.
     good["digest"] = [text_digest(text) for text in good["text"]]
     if "group" in good:
         good["group"] = _joined_groups(good["digest"], good["group"])
@@ -152,6 +153,7 @@ def validate(snapshot: Snapshot, rubric: Rubric, *, max_quarantined: float = 0.0
         documents["group"].astype("str") if "group" in good else pd.Series([None] * len(documents), dtype="str")
     )
 
+    # After merging: rows with the same id and the same text are copies, not a fault.
     twice = documents["id"].duplicated()
     if twice.any():
         again = documents.loc[twice, "row"].tolist()

@@ -170,7 +170,7 @@ def _fit_ordinal(score: FloatArray, above: FloatArray) -> tuple[float, FloatArra
     prior = np.log(share) - np.log1p(-share)
     if spread < 1e-9 * max(1.0, abs(center)):
         return 0.0, -prior  # equal scores cannot be standardised: the shares of the labels are all that is known
-    z = (score - center) / spread
+    z = (score - center) / spread  # so that the penalty does not depend on the scale of the score
 
     def loss(parameters: FloatArray) -> tuple[float, FloatArray]:
         slope, offsets = parameters[0], parameters[1:]
@@ -184,6 +184,7 @@ def _fit_ordinal(score: FloatArray, above: FloatArray) -> tuple[float, FloatArra
     start = np.concatenate([[1.0], -prior])
     # A negative slope would reverse the order of the documents: a useless score gets slope 0 instead.
     bounds = [(0.0, None), *[(None, None)] * len(prior)]
+    # Tight tolerances, because the estimated shares of the labels are exact at the minimum only.
     found = minimize(
         loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 2000, "ftol": 1e-14, "gtol": 1e-9}
     ).x

@@ -31,7 +31,7 @@ def new_model(info: ModelInfo, *, seed: int) -> QualityModel:
     A classifier with one output keeps its own head. Raise InputError for an unknown encoder, and for windows longer
     than the encoder reads.
     """
-    torch.manual_seed(seed)  # the initial weights of the head
+    torch.manual_seed(seed)  # for the head: transformers draws its initial weights while loading
     return _open(*locate_encoder(info.encoder), info, new_head=True)
 
 
@@ -69,6 +69,7 @@ def _open(path: str, revision: str | None, info: ModelInfo, *, new_head: bool) -
         raise InputError(
             f"the weights do not fit the network: {', '.join(odd[:3])}", where=path, fix="Get the model again"
         )
+    # Longer windows would fail in the position embeddings at the first batch, with an index error.
     reads = getattr(network.config, "max_position_embeddings", None)
     if reads is not None and info.windows.tokens > reads:
         raise InputError(

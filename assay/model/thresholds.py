@@ -206,6 +206,7 @@ class ThresholdCurve:
         # The cuts to try depend on the number of documents alone. Choosing them by labels would void the test.
         tried = np.unique(np.abs(np.log(kept)[None, :] - np.log(wanted)[:, None]).argmin(axis=1))
         passed = binom.sf(right[tried] - 1, kept[tried], precision) <= 1 - CONFIDENCE
+        # A fixed sequence of tests ends at its first failure: cuts that pass after it prove nothing.
         return tried[np.logical_and.accumulate(passed)]
 
     def _where(self) -> str:

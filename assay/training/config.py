@@ -15,18 +15,18 @@ class TrainConfig:
     """Settings of one training run. Equal settings and equal data give the same model."""
 
     encoder: str = PACKAGED
-    """Pretrained encoder: packaged name, folder, or OWNER/NAME[@REVISION] of a hub. Default: all-MiniLM-L6-v2."""
+    """Pretrained encoder: packaged name, folder, or OWNER/NAME[@REVISION] of a hub."""
     windows: Windows = field(default_factory=Windows, metadata=group())
-    """Windows of a document that are read, in training and in scoring. Default: the first 512 tokens."""
+    """Windows of a document that are read, in training and in scoring."""
     loss: LossName = "regression"
     """Loss. regression: squared error of labels. ordinal: cumulative link with one score and a cut for each level.
-    binary: logistic loss of reaching the threshold. Default: regression."""
+    binary: logistic loss of reaching the threshold."""
     trained_layers: int | None = None
-    """Number of last layers of the encoder to train; 0 trains the head alone. Default: all layers."""
+    """Number of last layers of the encoder to train; 0 trains the head alone. Without it, all layers."""
     epochs: int = 3
     """Number of passes over the training part."""
     least_updates: int = 0
-    """Least number of updates. Passes are added until it is reached, which small data sets need. Default 0: none."""
+    """Least number of updates. Passes are added until it is reached, which small data sets need; 0 adds none."""
     batch_documents: int = 16
     """Documents of one update, over all processes."""
     batch_tokens: int = 8_192
@@ -41,12 +41,12 @@ class TrainConfig:
     clip: float = 1.0
     """Largest norm of the gradient. A larger gradient is scaled down."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Arithmetic of training: fp32, bf16 or auto. Default auto: bf16 on GPUs that support it, fp32 otherwise."""
+    """Arithmetic of training: fp32, bf16 or auto: bf16 on GPUs that support it, fp32 otherwise."""
     scoring_precision: Literal["fp32", "bf16"] = "fp32"
     """Arithmetic of scoring: fp32 or bf16. It is stored in the model, which is calibrated and evaluated with it."""
     folds: int = 0
     """Number of folds of cross-fitting, for few labels. From 2: the model is trained on the calibration part too, and
-    calibrated on scores of models that left each document's fold out. Default 0: calibration on a held-out part."""
+    calibrated on scores of models that left each document's fold out. 0: the calibration part is held out."""
     seed: int = 0
     """Seed of the initial weights of the head and of the order of the documents."""
     checkpoint_updates: int = 50

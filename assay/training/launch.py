@@ -1,4 +1,4 @@
-"""Several training processes on one machine, for use without Flyte; Flyte's Elastic does the same on a cluster."""
+"""Start several training processes on one machine without Flyte. Flyte's Elastic does the same on a cluster."""
 
 import os
 import uuid
@@ -12,10 +12,10 @@ T = TypeVar("T")
 
 
 def launch(processes: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a picklable function in each of `processes` workers under torchrun's agent; returns rank 0's result.
+    """Run a picklable function in each of `processes` workers under torchrun's agent, and return the result of rank 0.
 
-    With one process it is called right here, with all cores. A worker that dies is started again with all the
-    others up to twice, and goes on from the last checkpoint.
+    With one process, the function is called in this process, with all cores. If a worker dies, all workers are started
+    again, at most twice, and resume from the last checkpoint.
     """
     if processes == 1:
         return function(*args, **kwargs)
@@ -34,7 +34,7 @@ def launch(processes: int, function: Callable[P, T], *args: P.args, **kwargs: P.
         start_method="spawn",
     )
     before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # inherited by the workers, which would each take all cores
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # inherited by the workers; each would use all cores otherwise
     try:
         results = elastic_launch(config, _call)(function, args, kwargs)
     finally:
@@ -46,5 +46,5 @@ def launch(processes: int, function: Callable[P, T], *args: P.args, **kwargs: P.
 
 
 def _call(function: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]) -> object:
-    """The agent passes positional arguments only."""
+    """Call the function. The agent of torchrun passes positional arguments only."""
     return function(*args, **kwargs)

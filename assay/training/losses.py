@@ -1,4 +1,4 @@
-"""What a training run minimises: how far scores are from labels, in one of three senses."""
+"""Losses of training: regression, ordinal and binary."""
 
 from abc import ABC, abstractmethod
 from typing import Literal, TypeAlias
@@ -12,29 +12,29 @@ from assay.errors import InputError
 
 LossName: TypeAlias = Literal["regression", "ordinal", "binary"]
 MOST_LEVELS = 20
-"""Different labels, above which an ordinal model takes whole numbers for its levels."""
+"""Most distinct labels that are levels of an ordinal model. With more, its levels are whole numbers."""
 EDGE = 4.0
-"""Log-odds beyond the outermost cut points that the scale of the labels stands for: 98 %."""
+"""Distance in log-odds from the outermost cuts to the ends of the scale of the labels: a probability of 98 %."""
 
 
 class Loss(nn.Module, ABC):
-    """Loss of each document, and what turns the network's output into a score on the scale of the labels at the end."""
+    """Loss of each document, and the map from the network's output to a score on the scale of the labels."""
 
     @abstractmethod
     def targets(self, labels: NDArray[np.float64]) -> torch.Tensor:
-        """What the output is compared with, of shape (documents, …)."""
+        """Return the targets of the output, shape (documents, …)."""
 
     @abstractmethod
     def forward(self, output_D: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Shape (documents,)."""
+        """Return the loss of each document, shape (documents,)."""
 
     @abstractmethod
     def scale(self) -> tuple[float, float]:
-        """(slope, shift): a score is slope * output + shift; the slope is above 0."""
+        """Return (slope, shift): a score is slope * output + shift. The slope is above 0."""
 
 
 class Regression(Loss):
-    """Squared error of standardised labels."""
+    """Squared error of standardised labels (mean 0, standard deviation 1)."""
 
     def __init__(self, labels: NDArray[np.float64]) -> None:
         super().__init__()
@@ -51,22 +51,23 @@ class Regression(Loss):
 
 
 class Ordinal(Loss):
-    """Cumulative link: P(label >= level k) = sigmoid(output - cut k), with a cut for each level but the lowest.
+    """Cumulative link model: P(label >= level k) = sigmoid(output - cut k), with a cut for each level but the lowest.
 
-    The mean of the levels' logistic losses, which is the all-threshold loss of Rennie and Srebro, "Loss functions for
-    preference levels" (2005). Cuts are learned, and begin where the levels' shares have them. A label between two
-    levels is reached in part, so that soft labels and means of raters need nothing else.
+    The loss is the mean of the logistic losses of the levels: the all-threshold loss of Rennie and Srebro, "Loss
+    functions for preference levels" (2005). The cuts are trained, and start at the log-odds of the levels' shares. A
+    label between two levels reaches the upper one in part, which covers soft labels and means of raters.
     """
 
     def __init__(self, labels: NDArray[np.float64], levels: NDArray[np.float64]) -> None:
-        """`levels`: rising, at least two."""
+        """`levels`: at least two distinct labels in rising order."""
         super().__init__()
         self.levels = levels
+        # A level that all labels reach, or none, would have infinite log-odds: count half a document at least.
         share = np.clip(self._reached(labels).mean(axis=0), 0.5 / len(labels), 1 - 0.5 / len(labels))
         self.cuts = nn.Parameter(torch.tensor(np.log1p(-share) - np.log(share), dtype=torch.float32))
 
     def _reached(self, labels: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How far each label reaches each level but the lowest, shape (n, levels - 1), 0 to 1."""
+        """Return how far each label reaches each level but the lowest, 0 to 1, shape (n, levels - 1)."""
         below, above = self.levels[:-1], self.levels[1:]
         return np.clip((labels[:, None] - below) / (above - below), 0, 1)
 
@@ -85,10 +86,11 @@ class Ordinal(Loss):
 
 
 class Binary(Ordinal):
-    """Whether the label reaches the threshold, and nothing else: for what is kept or not. Logistic loss."""
+    """Logistic loss of one event: the label reaches the threshold."""
 
     def __init__(self, labels: NDArray[np.float64], threshold: float) -> None:
         self.threshold = threshold
+        # At least 1 apart, so that the slope of `scale` is above 0 even if all labels are equal.
         super().__init__(labels, np.array([labels.min(), max(labels.max(), labels.min() + 1)]))
 
     def _reached(self, labels: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -96,7 +98,7 @@ class Binary(Ordinal):
 
 
 def make_loss(name: LossName, labels: NDArray[np.float64], threshold: float) -> Loss:
-    """The loss of a run on labels of shape (n,). Raises InputError for labels that it cannot learn from."""
+    """Return the loss of a run for labels of shape (n,). Raise InputError for labels that it cannot use."""
     if name == "regression":
         return Regression(labels)
     if name == "binary":

@@ -1,4 +1,4 @@
-"""One training run from a labelled snapshot to a model folder; called by every process of the run."""
+"""One training run, from a labelled snapshot to a model folder. Every process of the run calls it."""
 
 import os
 import time
@@ -27,25 +27,24 @@ from assay.training.loop import Fitted, Record, fit
 
 
 class Curve(pa.DataFrameModel):
-    """One row an update of the weights; those of the models that leave a fold out, where there are any, come first."""
+    """One row an update of the weights. Updates of models that leave a fold out are first."""
 
     step: Series[int] = pa.Field(ge=0)
     epoch: Series[float] = pa.Field(gt=0)
-    loss: Series[float] = pa.Field(ge=0, description="weighted mean of the documents' losses")
+    loss: Series[float] = pa.Field(ge=0, description="weighted mean loss of the documents")
     learning_rate: Series[float] = pa.Field(ge=0)
     gradient_norm: Series[float] = pa.Field(ge=0, description="before clipping")
-    tokens: Series[float] = pa.Field(ge=0, description="learned from, over all processes")
+    tokens: Series[float] = pa.Field(ge=0, description="tokens of the documents, over all processes")
     padding: Series[float] = pa.Field(ge=0, le=1, description="share of the computed tokens that was padding")
     seconds: Series[float] = pa.Field(ge=0)
     processor_seconds: Series[float] | None = pa.Field(
-        ge=0, nullable=True, description="over all processes; missing in what an earlier release began"
+        ge=0, nullable=True, description="over all processes; missing in runs that an earlier release started"
     )
     joules: Series[float] | None = pa.Field(
-        ge=0, nullable=True, description="of processors and GPUs, where all machines count them"
+        ge=0, nullable=True, description="energy of processors and GPUs; missing if a machine does not count it"
     )
-
     fold: Series[int] | None = pa.Field(
-        ge=0, description="0: the model itself; others: one that left this fold out, to score it for calibration"
+        ge=0, description="0: the model itself; from 1: a model that left this fold out, to score it for calibration"
     )
 
     class Config:
@@ -54,7 +53,10 @@ class Curve(pa.DataFrameModel):
 
 
 def run_name(snapshot: Snapshot, assignment: pd.DataFrame, config: TrainConfig, others: Sequence[SplitSet] = ()) -> str:
-    """Digest of all that a training run depends on; the name of its checkpoint. `others`: sets by further rubrics."""
+    """Return the digest of the data and settings of a training run, which names its checkpoint.
+
+    `others`: sets by further rubrics.
+    """
     further = [{"rubric": asdict(each.rubric), **_learned(each.snapshot, each.assignment)} for each in others]
     return digest_json(
         {**_learned(snapshot, assignment), "config": asdict(config), **({"others": further} if further else {})}
@@ -62,19 +64,20 @@ def run_name(snapshot: Snapshot, assignment: pd.DataFrame, config: TrainConfig, 
 
 
 def _learned(snapshot: Snapshot, assignment: pd.DataFrame) -> dict[str, object]:
+    """Return what identifies the documents of the train part."""
     train = assignment.loc[assignment["part"] == "train", "id"].sort_values().tolist()
     return {"snapshot": snapshot.manifest.version, "train": train}
 
 
 def checkpoint_path(checkpoints: Path, run: str) -> Path:
-    """Where a run keeps its state, in the folder of all runs."""
+    """Return the file with the state of a run, in the folder of all runs."""
     return checkpoints / f"{run[:16]}.pt"
 
 
 def forget_checkpoint(checkpoints: Path, run: str) -> None:
-    """Remove a run's state once its model is safe, and the folder where that was the last."""
+    """Remove the state of a run once its model is safe, and the folder if it is empty then."""
     checkpoint_path(checkpoints, run).unlink(missing_ok=True)
-    with suppress(OSError):
+    with suppress(OSError):  # the folder holds states of other runs
         checkpoints.rmdir()
 
 
@@ -91,21 +94,21 @@ def train_model(
     after_save: Callable[[Path], None] | None = None,
     on_update: Callable[[Record], None] | None = None,
 ) -> pd.DataFrame:
-    """Fit a model on the train part and write it, not yet calibrated, to the new folder `output`; returns its Curve.
+    """Fit a model on the train part, write it without calibration to the new folder `output`, and return its Curve.
 
-    With `config.folds`, on train and calibration part, after as many models that leave a fold out each; the scores of
-    these are written beside the model, for calibration.
+    With `config.folds`, first fit one model for each fold, on the other folds of the train and calibration parts; their
+    scores of the left-out documents are written to the model folder, for calibration. Then fit the model on both parts.
 
-    `documents` is a LabelledDocument table, `assignment` its SplitAssignment; `others` are sets by further rubrics,
-    which the same network learns too. The checkpoint lies in the folder `checkpoints` under the name of the run, so
-    that the same command goes on where it was killed; it stays until `forget_checkpoint`, when what was made of the
-    model is safe. `after_save` and `on_update` are called on rank 0. Raises InputError for what cannot be trained,
-    and for folds of several rubrics.
+    `documents`: a table LabelledDocument; `assignment`: its SplitAssignment; `others`: sets by further rubrics, on
+    which the same network is trained. The checkpoint is in the folder `checkpoints` under the name of the run, so that
+    the same command resumes a killed run. It stays until `forget_checkpoint`, when the results are safe. `after_save`
+    and `on_update` are called on rank 0. Raise InputError for unusable labels or settings, and for folds with several
+    rubrics.
     """
     started = time.monotonic()
     sets = [SplitSet(rubric, snapshot, documents, assignment), *others]
     if config.folds and others:
-        raise InputError("cross-fitting is for one rubric", where="training settings", fix="Leave folds out")
+        raise InputError("cross-fitting supports one rubric only", where="training settings", fix="Leave folds out")
     run = run_name(snapshot, assignment, config, others)
     info = ModelInfo(
         encoder=config.encoder,
@@ -140,7 +143,7 @@ def train_model(
         for number in range(config.folds):
             inside = np.flatnonzero(fold == number)
             if np.isfinite(held_out[inside]).all():
-                continue
+                continue  # an earlier attempt has finished this fold
             say(f"fold {number + 1} of {config.folds}")
             carried = {"held_out": torch.tensor(held_out), "records": earlier}
             checkpoint = replace(checkpoint, stage=f"fold {number}", carried=carried)
@@ -153,7 +156,7 @@ def train_model(
     own = [{**record, "fold": 0} for record in fitted.history] if earlier else fitted.history
     curve = Curve.validate(pd.DataFrame([*earlier, *own]))
     if os.environ.get("RANK", "0") == "0":
-        with staged_folder(output) as folder:
+        with staged_folder(output) as folder:  # by rank 0 alone: all processes have the same model
             save_model(fitted.model, folder)
             write_seen(folder, *sets, before=learned_before(config.encoder))
             if config.folds:
@@ -165,9 +168,10 @@ def train_model(
 def training_documents(
     sets: Sequence[SplitSet], *, cross_fitted: bool = False
 ) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Texts to learn from; their labels and weights as shape (texts, sets): NaN and 1 where a set has not the text.
+    """Return the texts to train on, their labels and their weights, both of shape (texts, sets).
 
-    In the order of the sets and, in each, of its source; texts that are equal when normalised are one document.
+    A set without the text has label NaN and weight 1. Texts are in the order of the sets and, within a set, of its
+    source. Texts that are equal after normalisation are one document.
     """
     texts: dict[str, str] = {}
     columns: list[dict[str, tuple[float, float]]] = []
@@ -184,6 +188,7 @@ def training_documents(
 
 
 def _lineage(of: SplitSet) -> dict[str, object]:
+    """Return the lineage of a set by a further rubric."""
     return {**_source(of.snapshot), **_counts(of.assignment)}
 
 

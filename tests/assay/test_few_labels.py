@@ -1,4 +1,4 @@
-"""From the command line: weights, cross-fitting, other seeds, a cut for a target; and a selection by another one."""
+"""Few labels from the command line: weights, cross-fitting, seeds, a cut for a target, and another cut in selection."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, sample
     return folder
 
 
-def test_the_folder_tells_what_was_done(trained: Path) -> None:
+def test_the_model_folder_records_the_settings(trained: Path) -> None:
     model = trained / "model"
     info, evaluation = ModelInfo.read(model), json.loads((model / "evaluation.json").read_text())
 
@@ -42,7 +42,7 @@ def test_the_folder_tells_what_was_done(trained: Path) -> None:
         assert "recall=0.9 (this model" in (model / page).read_text()
 
 
-def test_a_selection_takes_another_cut_without_training_again(trained: Path, tiny_encoder: Path) -> None:
+def test_a_selection_uses_another_cut_without_training_again(trained: Path, tiny_encoder: Path) -> None:
     corpus, scores, model = (str(trained / name) for name in ("labels.parquet", "scores", "plain"))
     arguments = ["train", "--data", corpus, "--rubric", "education", "--output", model, "--encoder", str(tiny_encoder)]
     assert main([*arguments, "--window-tokens", "32", "--epochs", "1"]) == 0
@@ -57,7 +57,7 @@ def test_a_selection_takes_another_cut_without_training_again(trained: Path, tin
     assert counts["recall=0.9"] > counts["recall~0.5"] > 0
 
 
-def test_what_so_few_labels_cannot_promise_is_refused_before_training(
+def test_a_target_that_few_labels_cannot_promise_is_refused_before_training(
     trained: Path, tiny_encoder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["train", "--data", str(trained / "labels.parquet"), "--rubric", "education", "--keep", "recall=0.99"]

@@ -1,4 +1,4 @@
-"""Education and length learned by one network, from the command line to sidecars, selection and evaluation."""
+"""Education and length trained in one network, from the command line to sidecars, selection and evaluation."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ MEANING = ["score", "calibrated", "p_keep", "grade", "keep"]
 
 
 def length_labels(rows: list[dict]) -> list[dict]:
-    """The same documents under other ids, labelled 0 to 3 by how long they are."""
+    """The same documents under other ids, labelled 0 to 3 by their length."""
     return [
         {"id": f"n{n}", "text": row["text"], "label": min(len(row["text"]) // 500, 3)} for n, row in enumerate(rows)
     ]
@@ -41,7 +41,7 @@ def joint(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, sample: 
     return folder
 
 
-def test_the_folder_tells_of_every_rubric(joint: Path) -> None:
+def test_the_model_folder_has_results_of_every_rubric(joint: Path) -> None:
     from transformers import AutoModelForSequenceClassification
 
     model = joint / "model"
@@ -105,10 +105,12 @@ def test_a_corpus_is_scored_in_one_pass_and_selected_by_either_rubric(joint: Pat
     for by, column in (("education", "score"), ("length", "length_score")):
         output = joint / f"by-{by}"
         assert main([*select, "--by", by, "--output", str(output), "--keep-duplicates"]) == 0
-        taken = pd.concat([pd.read_parquet(path) for path in output.glob("*.parquet") if not path.name.startswith("_")])
+        selected = pd.concat(
+            [pd.read_parquet(path) for path in output.glob("*.parquet") if not path.name.startswith("_")]
+        )
         able = table[scored & table["in_scope"]].sort_values([column, "id"], ascending=[False, True])
-        assert set(taken["id"]) == set(able["id"].head(len(taken)))
-        assert sorted(taken["score"]) == sorted(able[column].head(len(taken)))
+        assert set(selected["id"]) == set(able["id"].head(len(selected)))
+        assert sorted(selected["score"]) == sorted(able[column].head(len(selected)))
     manifest = json.loads((joint / "by-length" / "manifest.json").read_text())
     assert manifest["provenance"]["request"]["by"] == "length"
     assert "(by length)" in (joint / "by-length" / "README.md").read_text()
@@ -124,14 +126,14 @@ def test_a_rubric_of_several_is_evaluated_elsewhere(
 
     report = json.loads((joint / "r.json").read_text())
     assert report["rubric"]["name"] == "length"
-    assert report["left_out_as_seen"] > 30, "whatever fitted any rubric is not new"
+    assert report["left_out_as_seen"] > 30, "documents that fitted any rubric are left out"
     capsys.readouterr()
     assert main([*evaluate, "--rubric", "x", "--output", str(joint / "x.json")]) == 2
     assert "this model has no rubric 'x'. Name one of: education, length" in capsys.readouterr().err
     assert not (joint / "x.json").exists()
 
 
-def test_a_rubric_and_a_source_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rubric_is_parsed_from_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "own.md").write_text("---\nname: own\nlow: 0\nhigh: 5\nthreshold: 3\n---\n")
     monkeypatch.chdir(tmp_path)
 

@@ -247,7 +247,7 @@ def test_a_killed_training_goes_on_with_the_same_command(
     undisturbed.communicate(timeout=300)
 
     assert again.returncode == 0, said
-    assert "goes on from update" in said
+    assert "resumed from update" in said
     one, other = (tmp_path / name / "model.safetensors" for name in ("model", "other"))
     assert one.read_bytes() == other.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["d.parquet", "model", "other"]

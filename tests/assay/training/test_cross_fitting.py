@@ -1,4 +1,4 @@
-"""Cross-fitting and label weights: who learns from what, and that a stopped run goes on with the fold it was in."""
+"""Cross-fitting and label weights: the documents of each model, and a stopped run that resumes in its fold."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -51,7 +51,7 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Labelled:
 
 
 class StoppedError(Exception):
-    """Somebody pulled the plug."""
+    """The run is stopped."""
 
 
 def train(labelled: Labelled, config: TrainConfig, folder: Path, *, stop_after: int = 0) -> Path:
@@ -82,7 +82,7 @@ def cross_fitted(labelled: Labelled, config: TrainConfig, tmp_path_factory: pyte
     return train(labelled, config, tmp_path_factory.mktemp("cross-fitted"))
 
 
-def test_each_document_is_scored_by_a_model_that_has_not_learned_from_its_fold(
+def test_each_document_is_scored_by_the_model_that_left_its_fold_out(
     labelled: Labelled, config: TrainConfig, cross_fitted: Path
 ) -> None:
     part = fitting_part(labelled.documents, labelled.assignment, cross_fitted=True)
@@ -105,7 +105,7 @@ def test_each_document_is_scored_by_a_model_that_has_not_learned_from_its_fold(
 
 
 @pytest.mark.parametrize("saves", [2, 25, 55])  # in the first fold, in the second, in the last model
-def test_a_stopped_run_goes_on_with_the_model_it_was_fitting(
+def test_a_stopped_run_resumes_with_the_model_it_was_fitting(
     saves: int, labelled: Labelled, config: TrainConfig, cross_fitted: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(StoppedError):
@@ -119,7 +119,7 @@ def test_a_stopped_run_goes_on_with_the_model_it_was_fitting(
     pd.testing.assert_frame_equal(spent[columns], known[columns])
 
 
-def test_what_the_models_of_the_folds_cost_is_counted(cross_fitted: Path, config: TrainConfig) -> None:
+def test_the_updates_of_the_models_of_the_folds_are_counted(cross_fitted: Path, config: TrainConfig) -> None:
     curve = pd.read_parquet(cross_fitted.with_name("curve.parquet"))
 
     updates = curve.groupby("fold")["step"].agg(["size", "max"])
@@ -129,7 +129,7 @@ def test_what_the_models_of_the_folds_cost_is_counted(cross_fitted: Path, config
     assert updates.loc[0, "size"] > updates.loc[1, "size"], "it learns from every fold"
 
 
-def test_calibration_takes_the_held_out_scores(labelled: Labelled, cross_fitted: Path, tmp_path: Path) -> None:
+def test_calibration_uses_the_held_out_scores(labelled: Labelled, cross_fitted: Path, tmp_path: Path) -> None:
     info = calibrate(
         cross_fitted,
         labelled.set,
@@ -147,11 +147,11 @@ def test_calibration_takes_the_held_out_scores(labelled: Labelled, cross_fitted:
     reference = Profile.read(tmp_path / "calibrated")
     assert reference.documents == len(calibrating)
     expected = info.calibration.apply(calibrating["id"].map(held_out).to_numpy()).keep
-    assert reference.kept == expected.sum(), "its own scores would be of documents that it has learned from"
+    assert reference.kept == expected.sum(), "its own scores would be of documents that it was trained on"
     assert kept.sum() == reached.sum()
 
 
-def test_without_folds_the_calibration_part_is_not_learned_from(
+def test_without_folds_the_calibration_part_is_not_trained_on(
     labelled: Labelled, config: TrainConfig, tmp_path: Path
 ) -> None:
     model = train(labelled, replace(config, folds=0, epochs=1), tmp_path)
@@ -162,7 +162,7 @@ def test_without_folds_the_calibration_part_is_not_learned_from(
     assert info.calibration.documents == len(part_of(labelled.documents, labelled.assignment, "calibration"))
 
 
-def test_labels_count_by_their_weight(config: TrainConfig, sample: list[dict]) -> None:
+def test_heavy_labels_outweigh_light_ones(config: TrainConfig, sample: list[dict]) -> None:
     texts = [row["text"] for row in sample[:24]]
     info = ModelInfo(config.encoder, load_rubric("education"), config.windows)
     both = [text for text in texts for _ in range(2)]

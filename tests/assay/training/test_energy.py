@@ -1,4 +1,4 @@
-"""Energy: counters of a machine as Linux shows them, made of files; one that runs over, and one that falls silent."""
+"""Energy: counters as files, as Linux has them; one that restarts at 0, and one that disappears."""
 
 from pathlib import Path
 
@@ -20,17 +20,17 @@ def test_joules_of_all_sockets_since_the_last_reading(tmp_path: Path) -> None:
     meter = EnergyMeter.of_machine(tmp_path)
 
     first.write_text("7500000\n")
-    second.write_text("100000000\n")  # run over, at 1,000 J
+    second.write_text("100000000\n")  # restarted at 0 after 1,000 J
 
     assert meter.joules() == pytest.approx(2.5 + 200)
     assert meter.joules() == 0
 
 
-def test_without_counters_nothing_is_said(tmp_path: Path) -> None:
+def test_without_counters_there_is_no_value(tmp_path: Path) -> None:
     assert EnergyMeter.of_machine(tmp_path / "nothing").joules() is None
 
 
-def test_a_counter_that_falls_silent_is_not_taken_for_zero(tmp_path: Path) -> None:
+def test_a_counter_that_disappears_is_not_counted_as_zero(tmp_path: Path) -> None:
     counter = socket(tmp_path, "intel-rapl:0", 5)
     meter = EnergyMeter.of_machine(tmp_path)
 

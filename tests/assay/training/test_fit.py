@@ -1,4 +1,4 @@
-"""Training: the same curve in one process and in two, and after being killed."""
+"""Training: the same curve in one process and in two, and after a killed run is resumed."""
 
 import json
 import os
@@ -68,7 +68,7 @@ def test_one_process_and_two_give_the_same_curve(
 
 
 @pytest.mark.parametrize("loss", ["ordinal", "binary"])
-def test_cut_points_are_learned_and_the_score_is_on_the_scale_of_the_labels(
+def test_cuts_are_trained_and_the_score_is_on_the_scale_of_the_labels(
     loss: LossName, labelled: tuple[list[str], np.ndarray], config: TrainConfig, tmp_path: Path
 ) -> None:
     texts, labels = labelled
@@ -103,7 +103,7 @@ def test_the_best_output_for_labels_alone_gives_the_share_that_reaches_each_leve
 
 
 @pytest.mark.parametrize(("layers", "expected"), [(0, 0), (1, 1), (2, 2), (None, 3)])
-def test_only_the_last_layers_learn(
+def test_only_the_last_layers_are_trained(
     layers: int | None, expected: int, labelled: tuple[list[str], np.ndarray], config: TrainConfig
 ) -> None:
     texts, labels = labelled
@@ -121,7 +121,7 @@ def test_only_the_last_layers_learn(
     assert all(parameter.requires_grad for parameter in fitted.model.network.parameters())
 
 
-def test_more_layers_than_there_are_and_labels_on_one_side_are_refused(
+def test_too_many_layers_and_labels_on_one_side_are_refused(
     labelled: tuple[list[str], np.ndarray], config: TrainConfig
 ) -> None:
     texts, labels = labelled
@@ -133,7 +133,7 @@ def test_more_layers_than_there_are_and_labels_on_one_side_are_refused(
         replace(config, loss="hinge")  # type: ignore[arg-type]
 
 
-def test_training_learns_and_speaks_in_labels(
+def test_training_learns_and_scores_are_on_the_scale_of_the_labels(
     labelled: tuple[list[str], np.ndarray], config: TrainConfig, tmp_path: Path
 ) -> None:
     texts, labels = labelled
@@ -189,7 +189,7 @@ for line in sys.stdin:  # each in a process of its own, forked from one that has
 
 @pytest.fixture
 def trainer(tiny_encoder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Trains, in a process of its own each, what it is asked for in a line: checkpoint and weights."""
+    """A process that trains in a fork for each line that it reads: checkpoint and weights."""
     root = Path(__file__).resolve().parents[3]
     with subprocess.Popen(
         [sys.executable, "-c", KILLED, str(tiny_encoder)],
@@ -206,7 +206,7 @@ def trainer(tiny_encoder: Path) -> Iterator[subprocess.Popen[str]]:
 def train(
     trainer: subprocess.Popen[str], checkpoint: Path, weights: Path, stop_after: int | None = None
 ) -> tuple[str, int]:
-    """What was said last, and the exit status; killed after so many updates."""
+    """Return the last line and the exit status. Kill the fork after update `stop_after`."""
     assert trainer.stdin is not None
     assert trainer.stdout is not None
     trainer.stdin.write(json.dumps([str(checkpoint), str(weights)]) + "\n")
@@ -222,7 +222,7 @@ def train(
     raise AssertionError(f"the process that trains has ended: {last}")
 
 
-def test_a_killed_run_goes_on_and_ends_with_the_same_weights(trainer: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_a_killed_run_resumes_and_ends_with_the_same_weights(trainer: subprocess.Popen[str], tmp_path: Path) -> None:
     assert train(trainer, tmp_path / "a.pt", tmp_path / "a.weights") == ("resumed at 0 updates 32", 0)
 
     for stop_after in (5, 20):
@@ -239,7 +239,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(trainer: subprocess
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
-def test_a_dead_worker_is_replaced_and_the_run_goes_on(
+def test_a_dead_worker_is_replaced_and_the_run_resumes(
     labelled: tuple[list[str], np.ndarray], config: TrainConfig, tmp_path: Path
 ) -> None:
     expected = curve(*labelled, config)
@@ -262,7 +262,7 @@ def _dies_once(texts: list[str], labels: np.ndarray, config: TrainConfig, folder
     return [(record["loss"], record["gradient_norm"]) for record in fitted.history]
 
 
-def test_the_checkpoint_of_another_run_and_a_damaged_one_are_not_taken_up(
+def test_the_checkpoint_of_another_run_and_a_damaged_one_are_ignored(
     labelled: tuple[list[str], np.ndarray], config: TrainConfig, tmp_path: Path
 ) -> None:
     path = tmp_path / "checkpoint.pt"
@@ -274,7 +274,7 @@ def test_the_checkpoint_of_another_run_and_a_damaged_one_are_not_taken_up(
     assert Checkpoint(path, "one").load() is None
 
 
-def test_equal_labels_and_nonsense_settings_are_refused(
+def test_equal_labels_and_invalid_settings_are_refused(
     labelled: tuple[list[str], np.ndarray], config: TrainConfig
 ) -> None:
     with pytest.raises(InputError, match="different labels"):
@@ -290,7 +290,7 @@ def test_equal_labels_and_nonsense_settings_are_refused(
         fit(*labelled, info_of(long), long)
 
 
-def test_every_epoch_sees_every_document_once_and_processes_share_them_out() -> None:
+def test_every_epoch_has_every_document_once_divided_among_the_processes() -> None:
     lengths = list(range(100, 147))
     for processes in (1, 2, 3):
         for epoch in range(3):
@@ -305,7 +305,7 @@ def test_every_epoch_sees_every_document_once_and_processes_share_them_out() -> 
 
 
 @given(st.integers(1, 500), st.integers(1, 64), st.integers(1, 5), st.integers(0, 400))
-def test_little_data_is_passed_over_until_there_are_enough_updates(
+def test_passes_are_added_until_the_least_updates_are_reached(
     documents: int, batch: int, epochs: int, least: int
 ) -> None:
     updates, steps = updates_of(documents, batch, epochs, least), steps_per_epoch(documents, batch)

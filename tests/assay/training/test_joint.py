@@ -1,4 +1,4 @@
-"""Several rubrics learned together: missing labels change nothing, and two processes learn what one does."""
+"""Several rubrics trained together: missing labels have no effect, and two processes give the result of one."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +42,7 @@ def texts(sample: list[dict]) -> list[str]:
 
 @pytest.fixture
 def labels(sample: list[dict]) -> np.ndarray:
-    """Two rubrics of quite different scales: some documents have both labels, most have one."""
+    """Labels by two rubrics with different scales: some documents have both labels, most have one."""
     both = np.array([[row["label"], min(len(row["text"]) // 100, 40)] for row in sample[:60]], dtype=float)
     both[5:25, 1] = NONE
     both[25:50, 0] = NONE
@@ -93,12 +93,12 @@ def test_rubrics_whose_labels_are_on_other_documents_are_both_learned(
     scores = Scorer(fitted.model).score(texts)
     assert np.corrcoef(scores["score"][:60], quality[:60])[0, 1] > 0.8
     assert np.corrcoef(scores["length_score"][60:], length[60:])[0, 1] > 0.8
-    assert abs(scores["score"].mean() - quality.mean()) < 1, "each speaks in its own labels"
+    assert abs(scores["score"].mean() - quality.mean()) < 1, "each is on the scale of its own labels"
     assert abs(scores["length_score"].mean() - length.mean()) < 10
 
 
 @pytest.mark.parametrize("loss", ["regression", "ordinal", "binary"])
-def test_a_missing_label_has_no_gradient_whatever_stands_in_its_place(
+def test_a_missing_label_has_no_gradient_whatever_replaces_it(
     loss: LossName, settings_of: TrainConfig, labels: np.ndarray
 ) -> None:
     criterion = JointLoss(loss, labels, info_of(settings_of))
@@ -125,7 +125,7 @@ def test_a_missing_label_has_no_gradient_whatever_stands_in_its_place(
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 3), st.integers(1, 4))
-def test_processes_share_the_loss_of_a_batch_out(seed: int, rubrics: int, processes: int) -> None:
+def test_the_shares_of_the_processes_sum_to_the_loss_of_the_batch(seed: int, rubrics: int, processes: int) -> None:
     draw = np.random.default_rng(seed)
     labels = draw.integers(0, 4, (30, rubrics)).astype(float)
     labels[draw.random(labels.shape) < 0.7] = NONE
@@ -166,9 +166,7 @@ def test_a_resumed_run_ends_with_the_same_weights(
     assert all(torch.equal(undisturbed[name], found[name]) for name in undisturbed)
 
 
-def test_labels_that_cannot_be_learned_from_are_refused(
-    texts: list[str], labels: np.ndarray, settings_of: TrainConfig
-) -> None:
+def test_unusable_labels_are_refused(texts: list[str], labels: np.ndarray, settings_of: TrainConfig) -> None:
     info = info_of(settings_of)
     with pytest.raises(InputError, match=r"shape \(60, 1\) for 60 texts and 2 rubrics"):
         fit(texts, labels[:, 0], info, settings_of)
@@ -179,7 +177,7 @@ def test_labels_that_cannot_be_learned_from_are_refused(
     with pytest.raises(InputError, match=r"without a label.*document 7"):
         fit(texts, bare, info, settings_of)
     bare[7] = [np.inf, 3]
-    with pytest.raises(InputError, match=r"of an infinite one.*document 7"):
+    with pytest.raises(InputError, match=r"with an infinite one.*document 7"):
         fit(texts, bare, info, settings_of)
     with pytest.raises(InputError, match=r"0 different labels.*rubric length"):
         fit(texts, np.where([True, False], np.nan_to_num(labels), NONE), info, settings_of)

@@ -1,4 +1,4 @@
-"""Training that goes on from a model: its head is kept, and what it has learned measures nothing."""
+"""Training that continues from a model: its head is kept, and texts that it was trained on measure nothing."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -47,7 +47,7 @@ def trained(of: LabelledSet, config: TrainConfig, folder: Path, seed: int = 0) -
     return folder / "model"
 
 
-def test_the_head_speaks_on_as_it_did(config: TrainConfig, sample: list[dict], tmp_path: Path) -> None:
+def test_the_head_gives_the_same_scores_as_before(config: TrainConfig, sample: list[dict], tmp_path: Path) -> None:
     texts, labels = [row["text"] for row in sample[:40]], np.array([row["label"] for row in sample[:40]], float)
     info = ModelInfo(config.encoder, RUBRIC, config.windows)
     first = fit(texts, labels, info, replace(config, epochs=20)).model
@@ -58,14 +58,14 @@ def test_the_head_speaks_on_as_it_did(config: TrainConfig, sample: list[dict], t
     again = ModelInfo(str(tmp_path / "first"), RUBRIC, config.windows)
     assert new_model(again, seed=1).trained_head
     assert not new_model(info, seed=1).trained_head
-    # Updates that change nothing: what comes out is what went in, whatever the scale that a loss works on.
+    # Updates that change nothing: the scores stay the same, whatever the scale of the loss.
     for loss in ("regression", "ordinal"):
         still = replace(config, encoder=str(tmp_path / "first"), epochs=1, learning_rate=1e-12, loss=loss)
         after = Scorer(fit(texts, labels, again, still).model).read(texts).score
         np.testing.assert_allclose(after, before, atol=1e-4)
 
 
-def test_what_the_encoder_has_learned_is_learned_from_and_measures_nothing(
+def test_texts_that_the_encoder_was_trained_on_train_and_measure_nothing(
     labelled: LabelledSet, config: TrainConfig, tmp_path: Path
 ) -> None:
     first = trained(labelled, config, tmp_path / "first")
@@ -79,7 +79,7 @@ def test_what_the_encoder_has_learned_is_learned_from_and_measures_nothing(
         assert not any(text_digest(text) in learned for text in labelled.snapshot.take(part["row"]))
 
 
-def test_a_ledger_that_says_otherwise_sets_such_documents_aside(
+def test_such_documents_are_set_aside_if_the_ledger_has_them_in_another_part(
     labelled: LabelledSet, config: TrainConfig, tmp_path: Path
 ) -> None:
     first = trained(labelled, config, tmp_path / "first")
@@ -96,7 +96,7 @@ def test_a_ledger_that_says_otherwise_sets_such_documents_aside(
     assert any("has learned from it" in sentence for sentence in divided.sentences())
 
 
-def test_a_model_knows_what_the_model_before_it_has_learned(
+def test_a_model_records_the_texts_of_the_model_before_it(
     labelled: LabelledSet, config: TrainConfig, tmp_path: Path
 ) -> None:
     first = trained(labelled, config, tmp_path / "first")
