@@ -45,6 +45,7 @@ def baseline_scores(
     `majority` gives every document the mean label: calibrated, that is the larger class. `length` is a line through the
     logarithm of the number of characters. `embed` returns features of a frozen encoder, shape (texts, hidden).
     """
+    # On small sets this is stronger than a fine-tuned MiniLM, since it reads whole documents (benchmarks/RESULTS.md).
     vectorizer = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=2, max_features=300_000)
     words = vectorizer.fit_transform(train)
     tfidf = GridSearchCV(Ridge(solver="sparse_cg"), {"alpha": ALPHAS}, scoring="neg_mean_squared_error", cv=5)
@@ -75,8 +76,10 @@ def evaluate_baselines(
 
     A baseline that cannot reach the target `keep` keeps as many documents as have a label that reaches the threshold.
     """
+    # A cross-fitted model learns from the calibration part too, so its baselines must.
     train = fitting_part(documents, assignment, cross_fitted=config.folds > 0)
     calibration, test = (part_of(documents, assignment, name) for name in ("calibration", "test"))
+    # The model before its first update, with the same windows: the gain over it is the gain of training.
     frozen = Scorer(new_model(ModelInfo(config.encoder, rubric, config.windows), seed=config.seed))
     features: dict[str, NDArray[np.float32]] = {}
 
@@ -92,6 +95,7 @@ def evaluate_baselines(
     if config.folds:
         # As for the model: with folds the calibration documents are scored by models that did not train on them.
         held_out = {name: np.zeros(len(train)) for name in BASELINE_NAMES}
+        # The same seed as the training: model and baselines have equal folds.
         fold = assign_folds(labels, train["cluster"].to_numpy(), rubric.threshold, config.folds, config.seed)
         for number in range(config.folds):
             inside, outside = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
@@ -100,6 +104,7 @@ def evaluate_baselines(
                 held_out[name][inside] = score
         scores, known = baseline_scores(texts, labels, tested, embed), labels
     else:
+        # Both parts in one call: the baselines are fitted once.
         both = baseline_scores(texts, labels, [*snapshot.take(calibration["row"]), *tested], embed)
         held_out = {name: score[: len(calibration)] for name, score in both.items()}
         scores, known = {n: s[len(calibration) :] for n, s in both.items()}, calibration["label"].to_numpy()
@@ -132,5 +137,5 @@ def _calibration(
     plain = fit(AS_LABELLED)
     try:
         return plain if keep == AS_LABELLED else fit(keep)
-    except InputError:
+    except InputError:  # a weak baseline may not reach the target: that must not fail the run
         return plain

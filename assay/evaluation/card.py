@@ -145,6 +145,7 @@ def _cost(evaluation: Evaluation) -> str:
         cost += f" This includes the {folds:.0f} fold models, which scored held-out documents for calibration."
     energy = "The energy was not measured: no counter could be read"
     if "joules" in spent:
+        # 1 kWh is 3.6e6 J. The counters are those of the machine, not of this process.
         energy = f"{spent['joules'] / 3.6e6:,.4f} kWh by the counters of processors and GPUs, other programs included"
     if "processor_seconds" in spent:
         return f"{cost} {energy}; all processes together used {spent['processor_seconds']:,.1f} processor seconds."
@@ -183,10 +184,12 @@ def finish_model_folder(
     --config` reads.
     """
     others = others or {}
+    # Staged: the folder appears only when it is complete.
     with staged_folder(output) as folder:
         shutil.copytree(model, folder, dirs_exist_ok=True)
         measured = {"": (evaluation, report), **{f"-{name}": of for name, of in others.items()}}
         for suffix, (figured, page) in measured.items():
+            # NaN is no JSON: other tools would refuse the file.
             fields = json.dumps(figured.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
             (folder / f"evaluation{suffix}.json").write_text(fields + "\n", encoding="utf-8")
             shutil.copyfile(page, folder / f"report{suffix}.html")

@@ -61,6 +61,7 @@ def _baselines(evaluation: Evaluation) -> list[str]:
     for baseline, gains in evaluation.gains.items():
         gain, name = gains[primary], BASELINE_NAMES.get(baseline, baseline)
         word = told_apart(gain)
+        # Without an interval there is already a warning that the documents are too few.
         if gain.low is None or gain.high is None or word == "better":
             continue
         verdict = "worse than" if word == "worse" else "not significantly better than"

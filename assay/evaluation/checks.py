@@ -28,6 +28,7 @@ def require_slices(snapshot: Snapshot, slice_by: Sequence[str]) -> None:
 
 def require_raters(snapshot: Snapshot, columns: Sequence[str]) -> None:
     """Raise InputError if there is only one column of ratings, or the snapshot has no column of one of these names."""
+    # A set: one column named twice would agree with itself.
     if len(set(columns)) == 1:
         raise InputError("agreement needs two raters", where=columns[0], fix="Name two columns of ratings or more")
     for column in columns:

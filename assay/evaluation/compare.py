@@ -105,6 +105,7 @@ def compare(
     mine, theirs = one.predictions, other.predictions
     differences = correct(one.minus(other), rubric.primary_metric)
     distance = (mine["calibrated"] - theirs["calibrated"]).abs()
+    # Stable sort: of equal distances the order of the ids decides, so that two runs list the same documents.
     apart = distance[distance > 0].sort_values(ascending=False, kind="stable").index[:MOST_DISAGREED]
     positive = mine["label"] >= rubric.threshold
     return ModelComparison(
@@ -142,6 +143,7 @@ def _slices(
     for value, part in a.groupby(column, sort=False, observed=True):
         measured: dict[str, Difference] = {}
         if len(part) >= LEAST_SLICE:
+            # By id: the rows of `b` may be in another order.
             same = by_id.loc[part["id"]].reset_index(drop=True)
             measured = correct(paired_bootstrap(part, same, rubric, resamples=500, seed=seed), rubric.primary_metric)
         positive = int((part["label"] >= rubric.threshold).sum())

@@ -105,6 +105,7 @@ def _disagreed(comparison: ModelComparison, a: pd.DataFrame, b: pd.DataFrame, sn
     for one, other, text in zip(
         mine.itertuples(index=False), theirs.itertuples(index=False), snapshot.take(mine["row"]), strict=True
     ):
+        # Nearer to the label: the models may disagree with each other and both be wrong.
         off = abs(one.calibrated - one.label) - abs(other.calibrated - one.label)
         nearer = "both are equally near" if off == 0 else f"{'A' if off < 0 else 'B'} is nearer"
         kept = {(True, True): "both keep it", (True, False): "only A keeps it", (False, True): "only B keeps it"}

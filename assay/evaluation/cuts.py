@@ -43,6 +43,7 @@ def measure_cuts(calibration: Calibration, predictions: pd.DataFrame, rubric: Ru
     score = predictions["score"].to_numpy()
     reaches = predictions["label"].to_numpy() >= rubric.threshold
     rows = []
+    # The model's own target comes first, and once, if it is also a usual one.
     for target in dict.fromkeys([calibration.target, *TARGETS, *RECALLS]):
         own = target == calibration.target
         try:
@@ -51,6 +52,7 @@ def measure_cuts(calibration: Calibration, predictions: pd.DataFrame, rubric: Ru
             # The place and the advice of the message are about an option of training.
             rows.append(CutRow(target, own, refused=str(error).partition(" (")[0]))
             continue
+        # A cut without a score keeps nothing.
         kept = score >= (np.inf if cut.score is None else cut.score)
         rows.append(CutRow(target, own, "", cut.score, _promised(cut), _measured(kept, reaches)))
     return rows

@@ -39,6 +39,7 @@ def evaluate_elsewhere(
     if output.suffix != ".json" or output.is_dir():
         raise InputError("the evaluation is a file of JSON", where=str(output), fix="Give a name that ends in .json")
     info = ModelInfo.read(model)
+    # Scale and threshold of the rubric that the labels follow, which may not be the main one.
     info = info.view(rubric or info.rubric.name)
     with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
         snapshot, checked, unseen = open_unseen(
@@ -59,6 +60,7 @@ def evaluate_elsewhere(
             say(verdict.sentence())
         evaluation = with_gates(result.evaluation, verdicts)
         report = evaluation_report(evaluation, result.predictions, snapshot, quarantine=checked.quarantine)
+    # In one file with the evaluation: `parse_record` ignores fields that an Evaluation does not have.
     fields = {**evaluation.to_json(), "left_out_as_seen": unseen.left_out, "source": source}
     fields["quarantined"] = checked.quarantine["reason"].value_counts().to_dict()
     with staged_file(output) as partial:

@@ -29,6 +29,7 @@ def evaluate(
     name for people; missing values belong to no slice. `read`: share of the tokens that the model read. Raise
     InputError if a baseline has other documents.
     """
+    # One seed for all: the model and its baselines get the same resamples, which makes the gains paired.
     mine = Resampled.of(predictions, rubric, seed=seed)
     others = {name: Resampled.of(table, rubric, seed=seed) for name, table in (baselines or {}).items()}
     positive = int((predictions["label"] >= rubric.threshold).sum())

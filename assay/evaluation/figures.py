@@ -33,6 +33,7 @@ def describe(text: str) -> str:
 
 
 def _systems(evaluation: Evaluation) -> dict[str, dict[str, Interval]]:
+    # In the order of NAMES, the strongest first, whatever the order in the file.
     order = [name for name in NAMES if name in evaluation.baselines]
     return {"model": evaluation.metrics, **{name: evaluation.baselines[name] for name in order}}
 
@@ -64,6 +65,7 @@ def figures(evaluation: Evaluation) -> list[Block]:
         ]
     )
     primary = evaluation.rubric.primary_metric
+    # A metric may be undefined for one system alone, such as the rank correlation of the constant `majority`.
     known = {name: metrics[primary] for name, metrics in systems.items() if metrics[primary].value is not None}
     seeds = max((len(values) for values in evaluation.seeds.values()), default=0)
     blocks: list[Block] = [
@@ -185,6 +187,7 @@ def slice_blocks(evaluation: Evaluation) -> list[Block]:
     columns = list(dict.fromkeys(part.column for part in evaluation.slices))
     ordered = sorted(evaluation.slices, key=lambda part: (columns.index(part.column), not part.metrics))
     small = sorted((part for part in ordered if not part.metrics), key=lambda part: -part.documents)
+    # By identity: a Slice holds a dict and has no hash.
     left_out = {id(part) for part in small[MOST_SMALL:]}
     rows = [
         {

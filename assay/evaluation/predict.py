@@ -55,12 +55,14 @@ def predict(
         # A column of the snapshot may be called like one of Predictions, such as `score`.
         table[f"slice_{place}"] = snapshot.take(part["row"], name)
         columns[f"slice_{place}"] = name
+    # Weighted by tokens, since `read` of a document is a share. Empty texts have no tokens: max avoids 0 / 0.
     read = float((scored["tokens"] * scored["read"]).sum() / max(scored["tokens"].sum(), 1))
     return Predicted(Predictions.validate(table), columns, read, scorer.model.info.calibration)
 
 
 def _language(text: str) -> str:
     found = identify_language(text)
+    # A short text or a table would otherwise be counted as some rare language.
     return found.code if found.probability >= CERTAIN else "not certain"
 
 

@@ -106,6 +106,7 @@ class Evaluation:
         values = [float(value) for value in self.seeds.get(name, []) if value is not None]
         if len(values) < 2 or not np.isfinite(values).all():
             return None
+        # n - 1: the seeds are a sample of the seeds that could have been drawn.
         return float(np.std(values, ddof=1))
 
     def flat(self) -> dict[str, float]:

@@ -117,6 +117,7 @@ def _quarantined(quarantine: pd.DataFrame) -> list[Block]:
 
 
 def _training(curve: pd.DataFrame) -> list[Block]:
+    # Fold 0 is the model itself; the loss of the fold models would be drawn over it.
     own = curve[curve["fold"] == 0] if "fold" in curve else curve
     # Smoothed over a twentieth of the updates: the loss of single batches is noisy.
     window = max(1, len(own) // 20)

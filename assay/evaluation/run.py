@@ -42,6 +42,7 @@ def evaluate_model(
     label was made of): columns of the snapshot. Raise InputError if the rubric's metric does not exist, the model was
     never calibrated or has no such rubric, `part` is empty, there is no such column, or a rating is outside the scale.
     """
+    # Before the slow step, the scoring of the documents.
     require_metric(rubric)
     found = predict(model, snapshot, part, rubric=rubric.name, slice_by=slice_by)
     others = {} if baselines is None else dict(tuple(baselines.groupby("baseline", sort=False)))

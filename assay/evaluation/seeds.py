@@ -48,6 +48,7 @@ def measure_seed(
     part = part_of(main.documents, main.assignment, "test")
     scorer = Scorer.load(calibrated, rubric=main.rubric.name)
     scored = scorer.score(main.snapshot.take(part["row"]), progress=f"scoring the test part, seed {config.seed}")
+    # The model is measured and never used again: without this its state would stay on the disk.
     forget_checkpoint(checkpoints, run_name(main.snapshot, main.assignment, config, others))
     return measure(Outcomes.of(part[["label"]].join(scored), main.rubric))
 
@@ -56,6 +57,7 @@ def with_seeds(evaluation: Evaluation, others: Sequence[Mapping[str, float]]) ->
     """Return the evaluation with its own values and those of other seeds (from `measure_seed`), if they are defined."""
     if not others:
         return evaluation
+    # The own value comes first. A seed without a defined figure is left out of that metric alone.
     own = {name: evaluation.metrics[name].value for name in METRICS if name in evaluation.metrics}
     seeds = {
         name: [value, *(other[name] for other in others if np.isfinite(other.get(name, np.nan)))]

@@ -94,6 +94,7 @@ def draws(clusters: Sequence[int] | NDArray[np.int64], resamples: int, seed: int
     _, index = np.unique(np.asarray(clusters), return_inverse=True)
     count = int(index.max()) + 1
     generator = np.random.default_rng(seed)
+    # Clusters are drawn, not documents: near-duplicates are not independent observations.
     times = generator.multinomial(count, np.full(count, 1 / count), size=resamples)
     return times[:, index]
 
@@ -155,6 +156,7 @@ class Resampled:
             raise InputError("two models can only be compared on the same documents with the same labels and clusters")
         found = {}
         for name in self.values:
+            # A lower error is a gain, so that positive always means better.
             sign = 1 if METRICS[name].higher_is_better else -1
             value = sign * (self.values[name] - other.values[name])
             low = high = better = p = None

@@ -80,6 +80,7 @@ def recall(outcomes: Outcomes, weight: FloatArray) -> float:
 
 def f1(outcomes: Outcomes, weight: FloatArray) -> float:
     """Return the harmonic mean of precision and recall of the kept class; 0 if no kept document is right."""
+    # Without a document to keep, recall and so F1 are undefined, not 0.
     if weight[outcomes.positive].sum() == 0:
         return float("nan")
     right = weight[outcomes.keep & outcomes.positive].sum()
@@ -94,6 +95,7 @@ def average_precision(outcomes: Outcomes, weight: FloatArray) -> float:
     total = weight[outcomes.positive].sum()
     if total == 0:
         return float("nan")
+    # Documents with equal scores are kept together: an order within them would be arbitrary.
     order, tie = outcomes.ranking
     kept = np.bincount(tie, weight[order])
     right = np.bincount(tie, weight[order] * outcomes.positive[order])
@@ -153,6 +155,7 @@ def mae(outcomes: Outcomes, weight: FloatArray) -> float:
 def macro_f1(outcomes: Outcomes, weight: FloatArray) -> float:
     """Return the mean F1 over the grades that occur as labels."""
     scores = []
+    # A grade without a label in this resample has no recall.
     for grade in np.unique(outcomes.true_grade[weight > 0]):
         is_label, is_grade = outcomes.true_grade == grade, outcomes.grade == grade
         right = weight[is_label & is_grade].sum()

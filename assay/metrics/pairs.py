@@ -50,6 +50,7 @@ def pair_accuracy(
     """
     width = max(1.0, (rubric.high - rubric.low) / MOST_GAPS)
     label = predictions["label"].to_numpy(float)
+    # Each resample counts a matrix of levels x levels: means of ratings may have thousands of levels.
     if len(np.unique(label)) > MOST_LEVELS:
         label = np.round(label / width * 4) / 4 * width
     level, place = np.unique(label, return_inverse=True)

@@ -102,6 +102,7 @@ def measure_raters(
     if ratings.shape[1] < 2:
         raise InputError("agreement needs two raters", where="raters", fix="Name two columns of ratings or more")
     table = ratings.to_numpy(float)
+    # A single rating shows no agreement.
     enough = np.isfinite(table).sum(axis=1) >= 2
     if enough.sum() < LEAST_CLUSTERS:
         raise InputError(
@@ -115,6 +116,7 @@ def measure_raters(
         raise InputError(f"all ratings are {np.nanmin(table):g}", where="raters", fix="Give ratings that differ")
     known = np.isfinite(table)
     count = known.sum(axis=1).astype(float)
+    # Ranks once, over all documents: a resample changes weights alone.
     ranks = None
     if scores is not None and labels is not None:
         ranks = [rankdata(np.asarray(values, float)[enough], "dense") for values in (scores, labels)]
@@ -182,6 +184,7 @@ def _pair(
     one: str, other: str, a: FloatArray, b: FloatArray, unit: NDArray[np.int64], resamples: int, seed: int
 ) -> RaterPair:
     both = np.isfinite(a) & np.isfinite(b)
+    # Pairs of many raters may share no document.
     if both.sum() < 2:
         nothing = Interval(None, None, None, int(both.sum()))
         return RaterPair(one, other, int(both.sum()), nothing, nothing)
