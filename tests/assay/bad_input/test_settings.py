@@ -42,11 +42,9 @@ SETTINGS = [
     setting("no window", "train", "--window-count 0", "windows of 48 tokens, 0 a document", "Give at least 8 tokens"),
     setting("window too long", "train", "--window-tokens 9999", "9999 tokens, but this encoder reads 128", "Shorten"),
     setting("unknown precision", "train", "--precision fp8", "argument --precision: invalid choice: 'fp8'", "fp32"),
-    setting("negative threshold", "train", "--threshold -3", "-3 lies outside the scale 0 to 5", "Choose one above 0"),
-    setting("threshold beyond the scale", "train", "--threshold 9", "9 lies outside the scale 0 to 5", "at most 5"),
-    setting(
-        "threshold that is no number", "train", "--threshold nan", "nan lies outside the scale", "Choose one above"
-    ),
+    setting("negative threshold", "train", "--threshold -3", "-3 is outside the scale 0 to 5", "Choose one above 0"),
+    setting("threshold beyond the scale", "train", "--threshold 9", "9 is outside the scale 0 to 5", "at most 5"),
+    setting("threshold that is no number", "train", "--threshold nan", "nan is outside the scale", "Choose one above"),
     setting("negative share of bad rows", "train", "--max-quarantined -1", "max_quarantined is -1", "0 to 1"),
     setting("no share of bad rows", "train", "--max-quarantined nan", "max_quarantined is nan", "0 to 1"),
     setting(
@@ -61,7 +59,13 @@ SETTINGS = [
     setting(
         "unknown limit", "train", "--gate-limit excess=1", "no limit 'excess' (limits of the gates)", "shortcuts.excess"
     ),
-    setting("limit in words", "train", "--gate-limit leak.leaked=no", "'leak.leaked=no' is no limit", "and a number"),
+    setting(
+        "limit in words",
+        "train",
+        "--gate-limit leak.leaked=no",
+        "the limit 'leak.leaked=no' cannot be read: leak.leaked: input should be a valid number",
+        "Give leak.leaked= and a number",
+    ),
     setting(
         "no share of excess", "evaluate", "--gate-limit shortcuts.excess=3", "excess is 3 (limits of", "Give 0 to 1"
     ),
@@ -73,7 +77,7 @@ SETTINGS = [
     setting(
         "further rubric with a threshold in words", "train", "--also a:x={labels}", "threshold 'x' is no number", "a:x="
     ),
-    setting("further threshold", "train", "--also a:9={labels}", "9 lies outside the scale", "(rubric", "Choose one"),
+    setting("further threshold", "train", "--also a:9={labels}", "9 is outside the scale", "(rubric", "Choose one"),
     setting("rubric twice", "train", "--also education={labels}", "two rubrics of one model are called 'education'"),
     setting("further rubric from nowhere", "train", "--also a={here}/no", "/no", "(", ")"),
     setting(
