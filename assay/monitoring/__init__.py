@@ -1,4 +1,4 @@
-"""Whether what a model is asked or answers has changed: looks at a window beside the reference kept with it."""
+"""Drift: a window of scored documents compared with the reference that is kept with the model, and who is informed."""
 
 from assay.monitoring.compare import TooFewError, compare
 from assay.monitoring.config import STATISTICS, WatchConfig

@@ -1,9 +1,9 @@
-"""A window beside the reference: has what is asked, or what is answered, changed?
+"""Compare a window with the reference: have the documents, or the scores, changed?
 
-Estimand: the difference between the population that the window was drawn from and that of the reference, in the
-distributions of score and length and the shares of languages, of truncated and of kept documents. Population: the
-documents that get a score. Sample: those of the window (for a service, a random sample of its answers), taken to be
-drawn independently; documents that come in bursts of their kind, site by site, are not, and alarm more often.
+Estimand: the difference between the population of the window and that of the reference, in the distributions of score
+and length and in the shares of languages, of truncated and of kept documents. Population: the documents that get a
+score. Sample: the documents of the window (for a service, a random sample of its answers), treated as independent
+draws. Documents that come in bursts of one kind, site by site, are not independent and raise more alarms.
 """
 
 from collections.abc import Mapping
@@ -31,64 +31,66 @@ from assay.monitoring.statistics import (
 )
 
 LEAST_OF_A_LANGUAGE = 5
-"""Documents of both samples together; rarer languages count as one."""
+"""Documents of a language in both samples together; rarer languages are counted as one."""
 
 
 @dataclass(frozen=True)
 class Statistic:
-    """One comparison."""
+    """One statistic of the comparison."""
 
     name: str
     """One of STATISTICS."""
     value: float
-    """How far apart: an index, a distance, or the share of the window less that of the reference."""
+    """An index, a distance, or the share of the window less that of the reference."""
     by_chance: float
-    """The part of it that samples of these sizes show on average without any change; 0 where none is taken off."""
+    """Average value in samples of these sizes without any change, which is subtracted; 0 if nothing is subtracted."""
     limit: float
-    """From which on the rest of it, or its size without sign, matters."""
+    """Smallest absolute value, after the subtraction of `by_chance`, that matters."""
     p: float
-    """Probability, or a bound of it, of something at least this large without any change."""
+    """Probability, or an upper bound of it, of a value at least this large without any change."""
     level: float
-    """From which p down it is beyond chance."""
+    """Largest p that is beyond chance."""
 
     @property
     def beyond_chance(self) -> bool:
+        """True if p is at most the level."""
         return self.p <= self.level
 
     @property
     def alarm(self) -> bool:
-        """Both beyond chance and large enough to matter."""
+        """True if the value is beyond chance and large enough to matter. In large samples the first alone is common."""
         return self.beyond_chance and abs(self.value) - self.by_chance >= self.limit
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         return {**asdict(self), "beyond_chance": self.beyond_chance, "alarm": self.alarm}
 
 
 @dataclass(frozen=True)
 class WindowComparison:
-    """All statistics of one look."""
+    """All statistics of one drift look."""
 
     documents: int
-    """Of the window, with a score."""
+    """Documents of the window with a score."""
     reference_documents: int
     statistics: tuple[Statistic, ...]
     ks_seen_from: float
-    """A distance of the distribution functions that is beyond chance at these sizes; smaller ones may go unnoticed."""
+    """Smallest distance of the distribution functions that is beyond chance at these sizes."""
     shares: Mapping[str, tuple[float, float]]
-    """Kept, truncated and the commonest languages: share of the reference, share of the window."""
+    """Kept, truncated and the most frequent languages: share of the reference, share of the window."""
 
     @property
     def alarm(self) -> bool:
+        """True if any statistic raises one."""
         return any(statistic.alarm for statistic in self.statistics)
 
     @property
     def alarms(self) -> tuple[str, ...]:
-        """Names of the statistics that raise it."""
+        """The names of the statistics that raise an alarm."""
         return tuple(statistic.name for statistic in self.statistics if statistic.alarm)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         return {
             "documents": self.documents,
             "reference_documents": self.reference_documents,
@@ -99,11 +101,15 @@ class WindowComparison:
 
 
 class TooFewError(InputError):
-    """A window of too few documents: nothing was looked at."""
+    """The window has too few documents: nothing was compared."""
 
 
 def compare(reference: Profile, window: Profile, config: WatchConfig) -> WindowComparison:
-    """Raises TooFewError, InputError where the reference has too few documents or the scales differ."""
+    """Compare a window with the reference.
+
+    Raise TooFewError if the window has too few documents, and InputError if the reference has too few or the scales
+    differ.
+    """
     for name, profile, least in (
         ("window", window, config.least_documents),
         ("reference", reference, config.least_reference),
@@ -164,13 +170,13 @@ def _distribution(name: str, counts: tuple[IntArray, IntArray], config: WatchCon
 
 
 def _cells(a: Mapping[int, int], b: Mapping[int, int]) -> tuple[IntArray, IntArray]:
-    """Counts of both in the cells that either has, in rising order."""
+    """Return the counts of both in the cells that either has, in rising order."""
     cells = sorted({*a, *b})
     return np.array([a.get(cell, 0) for cell in cells]), np.array([b.get(cell, 0) for cell in cells])
 
 
 def _languages(a: Profile, b: Profile) -> tuple[tuple[IntArray, IntArray], dict[str, tuple[float, float]]]:
-    """Counts of both by language, the rare ones together last, and the shares of the commonest."""
+    """Return the counts of both by language, rare languages together at the end, and the most frequent shares."""
     together = {code: a.languages.get(code, 0) + b.languages.get(code, 0) for code in {*a.languages, *b.languages}}
     order = sorted(together, key=lambda code: (-together[code], code))
     common = [code for code in order if together[code] >= LEAST_OF_A_LANGUAGE]

@@ -1,4 +1,4 @@
-"""How one watches: how often, how many false alarms that may cost, and which changes matter at all."""
+"""The plan of a watch: the interval of drift looks, the false alarms allowed, and the changes that matter."""
 
 from dataclasses import dataclass
 
@@ -14,30 +14,31 @@ STATISTICS = (
     "share_truncated",
     "share_kept",
 )
-"""What is compared at each look; the false alarms allowed are shared out among these equally."""
+"""The statistics of each drift look. Each gets an equal part of the false alarms allowed."""
 
 
 @dataclass(frozen=True)
 class WatchConfig:
-    """A plan for all looks at one model."""
+    """The plan for all drift looks at one model."""
 
     every_hours: float = 1.0
-    """Hours from one look to the next: they say how many looks a year has."""
+    """Hours from one drift look to the next, which give the number of looks in a year."""
     false_alarms_a_year: float = 0.1
-    """False alarms to be expected in a year of looks while nothing changes: 0.1 is one in ten years."""
+    """Expected number of false alarms in a year of drift looks without any change: 0.1 is one in ten years."""
     least_documents: int = 200
-    """Documents of a window at least. Tests hold at any size, but of fewer documents a calm look would say little."""
+    """Smallest number of documents in a window. The tests hold at any size, but with fewer documents even a large
+    change is rarely found."""
     least_reference: int = 50
-    """Documents that the reference must have, for the same reason."""
+    """Smallest number of documents in the reference, for the same reason."""
     psi: float = 0.1
-    """Population stability index, beyond what samples of these sizes show anyway, from which a change matters. 0.1 and
-    0.25 are the customary marks of a moderate and a large change."""
+    """Smallest population stability index, less its average by chance, that matters. 0.1 and 0.25 are the customary
+    values for a moderate and a large change."""
     ks: float = 0.1
-    """Distance of the distribution functions from which a change matters."""
+    """Smallest distance of the distribution functions that matters."""
     share: float = 0.05
-    """Change of a share, and of the languages' shares together, from which it matters."""
+    """Smallest change that matters of a share, and of the languages' shares together."""
     cool_down_hours: float = 24.0
-    """After an alarm that was acted upon, how long further ones are told but not acted upon again."""
+    """Hours after an alarm that was acted upon, in which further alarms are reported but not acted upon."""
 
     def __post_init__(self) -> None:
         for name in ("every_hours", "false_alarms_a_year", "least_documents", "least_reference"):
@@ -50,20 +51,24 @@ class WatchConfig:
             raise InputError(
                 f"{self.false_alarms_a_year:g} false alarms in {self.looks_a_year:,.0f} looks a year cannot be kept to",
                 where="watch",
-                fix="DriftLook more seldom, or allow more of them",
+                fix="Look less often, or allow more false alarms",
             )
 
     @property
     def looks_a_year(self) -> float:
+        """The number of drift looks in a year."""
         return HOURS_A_YEAR / self.every_hours
 
     @property
     def level_of_a_look(self) -> float:
-        """Largest probability that a look raises an alarm while nothing has changed."""
+        """The largest probability that one drift look raises an alarm without any change."""
         return self.false_alarms_a_year / self.looks_a_year
 
     @property
     def level(self) -> float:
-        """The same for one statistic. By Bonferroni's inequality neither the dependence among the statistics nor that
-        among looks, which share a reference and may share documents, makes it more."""
+        """The same for one statistic.
+
+        Statistics depend on each other, and looks share a reference and may share documents. Bonferroni's inequality
+        holds for any dependence.
+        """
         return self.level_of_a_look / len(STATISTICS)

@@ -1,4 +1,4 @@
-"""What people see of a look."""
+"""The page of a drift look."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -13,12 +13,13 @@ from assay.report import Block, Callout, Facts, Figure, Prose, Report, Section, 
 from assay.rubric import Rubric
 
 CURVE_BINS = 40
+"""Bins of equal width in the curves of the distributions."""
 
 
 def watch_report(
     result: WatchResult, reference: Profile, window: Profile, rubric: Rubric, history: Sequence[DriftLook] = ()
 ) -> Report:
-    """The page: `reference` and `window` as compared, `history` looks at the same model, the oldest first."""
+    """Return the page of a drift look. `history` holds the looks at the model, the oldest first, this one included."""
     first, *others = result.sentences
     blocks: list[Block] = [
         Callout(first, "bad" if result.act else "warn" if result.alarm else "good"),
@@ -40,7 +41,7 @@ def watch_report(
             [
                 Figure(
                     _curves(reference.scores, window.scores, reference.score_at, "score", log=False),
-                    "Share of the documents by score, in bins of equal width; some lie beyond the scale of labels.",
+                    "Share of the documents by score, in bins of equal width. Scores may exceed the scale of labels.",
                 ),
                 Figure(
                     _curves(reference.lengths, window.lengths, Profile.length_at, "log10 of tokens", log=True),
@@ -52,7 +53,9 @@ def watch_report(
     ]
     if len(history) > 1:
         sections.append(_history(history))
-    subtitle = f"{rubric.name} · model {result.version} · {result.window} · beside {result.reference} · {result.when}"
+    subtitle = (
+        f"{rubric.name} · model {result.version} · {result.window} · compared with {result.reference} · {result.when}"
+    )
     return Report("Watch", subtitle, sections)
 
 
@@ -77,10 +80,10 @@ def _table(result: WatchResult) -> Table:
     return Table(
         pd.DataFrame(rows),
         f"An alarm is both beyond chance (p at most {result.config.level:.2g}) and large enough to matter. Stability "
-        "index: by shuffling documents between reference and window, over ten cells of about equally many of both; “by "
-        "chance” is what it comes to without any change. Kolmogorov–Smirnov: a bound for any sizes. Languages: "
-        "half the sum of the differences of all shares, p of the likelihood ratio by shuffling. Shares: Fisher's exact "
-        "test, the window's less the reference's.",
+        "index: p by shuffling documents between reference and window, over ten cells with about as many documents of "
+        "both; “by chance” is its average without any change. Kolmogorov–Smirnov: p is a bound for any sizes. "
+        "Languages: half the sum of the absolute differences of all shares, p of the likelihood ratio by shuffling. "
+        "Shares: the window's less the reference's, p by Fisher's exact test.",
     )
 
 
@@ -93,12 +96,12 @@ def _shares(result: WatchResult) -> Table:
                 for name, (a, b) in shares.items()
             ]
         ),
-        "Of the scored documents; changes in percentage points.",
+        "Shares of the scored documents; changes in percentage points.",
     )
 
 
 def _curves(a: Mapping[int, int], b: Mapping[int, int], edge: Callable[[int], float], x: str, *, log: bool) -> str:
-    """Both as shares in the same bins of equal width."""
+    """Return a chart of both as shares in the same bins of equal width."""
     place = {cell: edge(cell) for cell in {*a, *b}}
     if log:
         place = {cell: float(np.log10(tokens + 1)) for cell, tokens in place.items()}
@@ -127,11 +130,11 @@ def _history(looks: Sequence[DriftLook]) -> Section:
         for look in looks[::-1][:24]
     ]
     return Section(
-        "Former looks",
+        "Earlier drift looks",
         [
             Figure(
                 chart_lines({"share kept": (numbers, kept)}, x="look", y="share kept", name="share kept over looks"),
-                f"Share kept over the last {len(looks):,} looks.",
+                f"Share kept over the last {len(looks):,} drift looks.",
             ),
             Table(pd.DataFrame(rows), "The last ones, the newest first."),
         ],

@@ -1,4 +1,4 @@
-"""One look at what a model is asked and answers, beside its reference, without Flyte."""
+"""One drift look at a model: read window and reference, compare them, write the result and its page. Without Flyte."""
 
 import datetime
 import json
@@ -20,35 +20,36 @@ from assay.storage import digest_folder, require_folder, staged_file
 
 @dataclass(frozen=True)
 class WatchRequest:
-    """What `assay watch` is asked for."""
+    """The request of a drift look: model, window, reference and output."""
 
     model: str
     """Model folder, or version or alias of the registry."""
     registry: str
     output: Path
-    """The result, .json; a page comes to lie beside it."""
+    """File of the result, .json; the page is written next to it."""
     log: str = ""
-    """Score log of the service; this or `scores`."""
+    """Folder or URL of the score log of the service. Give this or `scores`."""
     scores: str = ""
-    """Scores of a corpus."""
+    """Folder or URL of the scores of a corpus."""
     since: datetime.datetime | None = None
-    """Begin of the window of the log."""
+    """Start of the window of the log."""
     until: datetime.datetime | None = None
-    """Its end, which is not in it."""
+    """End of the window, which is not in it."""
     reference: str = ""
-    """Scores of a corpus to compare with; empty: the calibration part, kept with the model."""
+    """Folder or URL of scores of a corpus to compare with. Empty: the calibration part, kept with the model."""
     looks: str = ""
-    """Folder or URL of the log of looks; empty: none is kept."""
+    """Folder or URL of the log of drift looks. Empty: no log is kept."""
     config: WatchConfig = field(default_factory=WatchConfig)
 
 
 def take_drift_look(request: WatchRequest) -> WatchResult:
-    """Compare, and write result and page. The look is not yet in the log of looks: that is for whoever acts on it,
-    last, so that an alarm is rather told twice than never.
+    """Compare a window with the reference, and write the result and its page.
 
-    Raises InputError for what cannot be read or written, and for too small a window.
+    The look is not added to the log. Its caller does that last, after acting upon an alarm: if the process dies before,
+    the alarm is reported twice rather than never. Raise InputError if something cannot be read or written, and for a
+    window with too few documents.
     """
-    if request.output.suffix != ".json" or request.output.is_dir():  # the page beside it would take its place
+    if request.output.suffix != ".json" or request.output.is_dir():  # the page, .html, would overwrite it
         raise InputError(
             "the result is a file of JSON", where=str(request.output), fix="Give a name that ends in .json"
         )
@@ -66,7 +67,7 @@ def take_drift_look(request: WatchRequest) -> WatchResult:
     elif request.since and request.until:
         window = window_of_log(request.log, digest[:12], info, request.since, request.until)
     else:
-        raise InputError("a score log is looked at from one time to another", fix="Give both")
+        raise InputError("the window of a score log needs a start and an end", fix="Give both")
     looks = DriftLookLog(request.looks) if request.looks else None
     result = watch(digest[:12], reference, window, request.config, called=called, about=info.rubric.name, looks=looks)
     with staged_file(request.output) as file:

@@ -1,7 +1,7 @@
-"""Two samples of counts: how far apart, and how likely that is where both come from one population.
+"""Distances of two samples of counts, and their p-values under the hypothesis of one population.
 
-All p-values hold in samples of any size, for documents drawn independently. They are those of two samples: that the
-reference is one, too, and often the smaller one, is counted in.
+All p-values hold in samples of any size, for documents drawn independently. They treat the reference as a sample too,
+which is often the smaller one.
 """
 
 import math
@@ -19,18 +19,20 @@ Distance = Callable[[NDArray[np.int64], NDArray[np.int64]], FloatArray]
 
 PSI_CELLS = 10
 EXCEEDANCES = 10
-"""Shuffles at least as far apart after which a p-value is settled."""
+"""Shuffles at least as far apart as the samples after which no more are drawn."""
 SHUFFLES_A_LEVEL = 2.0
-"""Most shuffles, times the level asked for: so many that one of them may be as far apart, and it is still below."""
+"""Largest number of shuffles, times the level. With 2, the p-value is at most the level even if one shuffle is as far
+apart."""
 FIRST, MOST_AT_ONCE = 100, 100_000
 MOST_DOCUMENTS = 900_000_000
-"""Of both samples together; NumPy's hypergeometric draws go no further."""
+"""Documents of both samples together: NumPy's multivariate hypergeometric draws refuse a total of 10^9 or more."""
 
 
 def merge_cells(a: IntArray, b: IntArray, cells: int) -> tuple[IntArray, IntArray]:
-    """Counts on a fine grid, in its order, as counts in at most `cells` cells of about equally many of both together.
+    """Return counts on a fine grid as counts in at most `cells` cells, with about as many documents of both in each.
 
-    The cells depend on the two samples together only, not on which document is whose; so shuffling keeps them.
+    The cells depend only on the two samples together, not on the sample of each document. So shuffling keeps them, and
+    the test by shuffling is exact.
     """
     both = np.cumsum(a + b)
     cut = np.ceil(np.arange(1, cells) * both[-1] / cells)
@@ -39,23 +41,27 @@ def merge_cells(a: IntArray, b: IntArray, cells: int) -> tuple[IntArray, IntArra
 
 
 def psi(a: IntArray, b: IntArray) -> FloatArray:
-    """Population stability index of counts of shape (..., cells), where empty cells count as half a document."""
+    """Return the population stability index of counts of shape (..., cells).
+
+    Half a document is added to each cell, because the logarithm of an empty one is infinite.
+    """
     p = (a + 0.5) / (a + 0.5).sum(axis=-1, keepdims=True)
     q = (b + 0.5) / (b + 0.5).sum(axis=-1, keepdims=True)
     return ((p - q) * np.log(p / q)).sum(axis=-1)
 
 
 def psi_of_chance(a: int, b: int, cells: int) -> float:
-    """What the index comes to by chance, on average, in samples of a and b documents of one population.
+    """Return the average index of samples of a and b documents from one population.
 
-    (cells - 1) (1/a + 1/b), the mean of the chi-square distribution that it follows there but for that factor: Yurdakul
-    and Naranjo, "Statistical properties of the population stability index", Journal of Risk Model Validation, 2020.
+    (cells - 1) (1/a + 1/b): divided by (1/a + 1/b), the index follows a chi-square distribution with cells - 1 degrees
+    of freedom. Yurdakul and Naranjo, "Statistical properties of the population stability index", Journal of Risk Model
+    Validation, 2020.
     """
     return (cells - 1) * (1 / a + 1 / b)
 
 
 def g_statistic(a: IntArray, b: IntArray) -> FloatArray:
-    """Likelihood-ratio statistic of homogeneity of counts of shape (..., cells)."""
+    """Return the likelihood-ratio statistic of homogeneity of counts of shape (..., cells)."""
     both = (a + b).astype(float)
     total = both.sum(axis=-1, keepdims=True)
     parts = []
@@ -67,17 +73,17 @@ def g_statistic(a: IntArray, b: IntArray) -> FloatArray:
 
 
 def total_variation(a: IntArray, b: IntArray) -> float:
-    """Half the sum of the differences of all shares: the least share of documents that must have changed."""
+    """Return half the sum of the absolute differences of all shares: the smallest share of documents that changed."""
     return float(np.abs(a / a.sum() - b / b.sum()).sum() / 2)
 
 
 def shuffled_p(a: IntArray, b: IntArray, distance: Distance, *, level: float, seed: int = 0) -> float:
-    """Probability of a distance at least this large where it is chance alone whose each document is.
+    """Return the probability of a distance at least this large if chance alone decides the sample of each document.
 
-    An exact conditional test: given how many documents of both lie in each cell, those of one sample are a draw from
-    them without replacement. As many draws as are needed to be at or below `level`, fewer where it is clear before that
-    it is not: Besag and Clifford, "Sequential Monte Carlo p-values", Biometrika, 1991; such a p-value is never too
-    small. Raises InputError for more documents than can be drawn from.
+    An exact conditional test: given the documents of both in each cell, the documents of one sample are a draw from
+    them without replacement. There are as many draws as p at or below `level` needs, and fewer if p is larger: Besag
+    and Clifford, "Sequential Monte Carlo p-values", Biometrika, 1991. Such a p-value is never too small. Raise
+    InputError for more documents than can be drawn from.
     """
     both = a + b
     if both.sum() > MOST_DOCUMENTS:
@@ -90,6 +96,7 @@ def shuffled_p(a: IntArray, b: IntArray, distance: Distance, *, level: float, se
     while done < most:
         size = min(size, most - done)
         drawn = rng.multivariate_hypergeometric(both, int(a.sum()), size=size, method="marginals")
+        # Without the margin, rounding would count a shuffle that equals the samples as nearer.
         as_far = distance(drawn, both - drawn) >= found * (1 - 1e-12)
         if reached + as_far.sum() >= EXCEEDANCES:
             last = int(np.flatnonzero(as_far)[EXCEEDANCES - reached - 1])
@@ -101,25 +108,25 @@ def shuffled_p(a: IntArray, b: IntArray, distance: Distance, *, level: float, se
 
 
 def ks_distance(a: IntArray, b: IntArray) -> float:
-    """Largest distance of the distribution functions of counts in the order of a grid."""
+    """Return the largest distance of the distribution functions of counts in the order of a grid."""
     return float(np.abs(np.cumsum(a) / a.sum() - np.cumsum(b) / b.sum()).max())
 
 
 def ks_p(distance: float, a: int, b: int) -> float:
-    """A bound of the probability of at least this distance between samples of a and b documents of one population.
+    """Return a bound of the probability of at least this distance between samples of a and b documents.
 
     e exp(-2 d² ab / (a + b)): Wei and Dudley, "Two-sample Dvoretzky-Kiefer-Wolfowitz inequalities", Statistics and
-    Probability Letters, 2012. They prove the constant e where a = b, and find by computation that 2 does elsewhere.
+    Probability Letters, 2012. They prove the constant e for a = b, and find by computation that 2 is enough otherwise.
     A grid, and ties, only make the distance smaller.
     """
     return min(1.0, math.exp(1 - 2 * distance**2 * a * b / (a + b)))
 
 
 def ks_seen_from(a: int, b: int, level: float) -> float:
-    """The distance from which on `ks_p` is at most `level`."""
+    """Return the smallest distance with `ks_p` at most `level`."""
     return min(1.0, math.sqrt((1 - math.log(level)) * (a + b) / (2 * a * b)))
 
 
 def share_p(a: int, of_a: int, b: int, of_b: int) -> float:
-    """Fisher's exact test, two-sided, of a of so many documents beside b of so many."""
+    """Return the two-sided p-value of Fisher's exact test of `a` of `of_a` documents against `b` of `of_b`."""
     return float(fisher_exact([[a, of_a - a], [b, of_b - b]]).pvalue)

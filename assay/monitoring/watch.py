@@ -1,4 +1,4 @@
-"""One look: the window compared, the sentences, whether to act, and its entry among the former looks."""
+"""One drift look: the comparison, its sentences for people, the decision to act, and its entry in the log."""
 
 import datetime
 from dataclasses import dataclass
@@ -23,66 +23,73 @@ TITLES = {
 
 @dataclass(frozen=True)
 class WatchResult:
-    """What one look found."""
+    """The result of one drift look."""
 
     version: str
-    """Of the model."""
+    """Name of the model's version."""
     when: str
-    """ISO 8601, UTC."""
+    """Time of the look, ISO 8601, UTC."""
     window: str
+    """Description of the window, for people."""
     reference: str
+    """Description of the reference, for people."""
     comparison: WindowComparison
     config: WatchConfig
     looks: int
-    """In the year before, this one counted; 1 where none are kept."""
+    """Drift looks in the year before, this one included; 1 if no log is kept."""
     acted: str
-    """When the last alarm was that was to be acted upon and still cools down; empty where none is."""
+    """Time of the alarm that was acted upon and still cools down. Empty if there is none."""
     about: str = ""
     """Name of the model's rubric, for people."""
 
     @property
     def alarm(self) -> bool:
+        """True if any statistic raises an alarm."""
         return self.comparison.alarm
 
     @property
     def act(self) -> bool:
-        """Whether to retrain, or to call somebody: an alarm, and none cools down."""
+        """True if people should be informed or a model retrained: an alarm, and no earlier one cools down."""
         return self.alarm and not self.acted
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """For people, the most important one first."""
+        """The result for people, the most important sentence first."""
         found, config = self.comparison, self.config
-        said = []
+        lines = []
         if self.alarm:
             names = ", ".join(TITLES[name] for name in found.alarms)
-            said.append(f"Something has changed: {names}.")
+            lines.append(f"Something has changed: {names}.")
         else:
-            said.append("Calm: nothing has changed beyond chance and by so much that it matters.")
-        said += [_sentence(statistic) for statistic in found.statistics if statistic.alarm]
+            lines.append("Calm: no change is both beyond chance and large enough to matter.")
+        lines += [_sentence(statistic) for statistic in found.statistics if statistic.alarm]
         if self.alarm and self.acted:
-            said.append(
-                f"An alarm of {self.acted} was acted upon; further ones are only told for {config.cool_down_hours:g} "
-                "hours from it."
+            lines.append(
+                f"An alarm of {self.acted} was acted upon; for {config.cool_down_hours:g} hours from it further alarms "
+                "are only reported."
             )
         small = [each.name for each in found.statistics if each.beyond_chance and not each.alarm]
         if small:
-            said.append(f"Beyond chance, but too small to matter: {', '.join(TITLES[name] for name in small)}.")
-        said.append(
-            f"{found.documents:,} documents beside {found.reference_documents:,} of the reference: a distance of the "
-            f"distribution functions from {found.ks_seen_from:.2f} on stands out from chance here."
+            lines.append(f"Beyond chance, but too small to matter: {', '.join(TITLES[name] for name in small)}.")
+        lines.append(
+            f"{found.documents:,} documents compared with {found.reference_documents:,} of the reference. At these "
+            f"sizes a distance of the distribution functions of {found.ks_seen_from:.2f} or more is beyond chance."
         )
-        said.append(
-            f"False alarms: {config.false_alarms_a_year:g} expected in a year of {config.looks_a_year:,.0f} looks, "
-            f"while nothing changes and documents are independent (Bonferroni over looks and {len(found.statistics)} "
-            f"statistics: p at most {config.level:.2g}); {self.looks:,} in the past year."
+        lines.append(
+            f"False alarms: {config.false_alarms_a_year:g} expected in a year of {config.looks_a_year:,.0f} drift "
+            "looks, if nothing changes and documents are independent (Bonferroni over looks and "
+            f"{len(found.statistics)} statistics: p at most {config.level:.2g}). Looks in the past year: "
+            f"{self.looks:,}."
         )
         if self.looks > config.looks_a_year * 1.01:
-            said.append("There were more looks than planned: that promise does not hold. Check less often, or say so.")
-        return tuple(said)
+            lines.append(
+                "There were more looks than planned, so the expected number of false alarms does not hold. Look less "
+                "often, or plan more looks."
+            )
+        return tuple(lines)
 
     def look(self, number: int) -> DriftLook:
-        """As an entry of the log of looks."""
+        """Return the entry for the log of drift looks."""
         found = self.comparison
         return DriftLook(
             number=number,
@@ -97,11 +104,11 @@ class WatchResult:
         )
 
     def message(self) -> dict[str, Any]:
-        """For a webhook: plain JSON values."""
+        """Return the message for a webhook, as plain JSON values."""
         return {"title": f"{self.about or self.version}: drift", **self.to_json()}
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         return {
             "version": self.version,
             "when": self.when,
@@ -129,10 +136,11 @@ def watch(
     looks: DriftLookLog | None = None,
     now: datetime.datetime | None = None,
 ) -> WatchResult:
-    """Check a window, knowing the looks before; `DriftLookLog.append` adds this one once it was acted upon.
+    """Compare a window with the reference, and decide from the earlier looks if an alarm is to be acted upon.
 
-    `called`: what the reference is; `about`: name of the rubric. Raises InputError where either has too few documents,
-    which counts as no look.
+    `called` describes the reference; `about` is the name of the rubric. The look is not added to the log: its caller
+    does that with `DriftLookLog.append`, after acting upon it. Raise InputError if window or reference have too few
+    documents; then there was no look.
     """
     now = now or datetime.datetime.now(datetime.UTC)
     comparison = compare(reference, window.profile, config)
@@ -149,7 +157,7 @@ def _sentence(found: Statistic) -> str:
     title = TITLES[found.name][0].upper() + TITLES[found.name][1:]
     p = f"p at most {found.p:.1g}"
     if found.name.endswith("_psi"):
-        return f"{title}: {found.value:.2f}, where chance alone brings about {found.by_chance:.2f}; {p}."
+        return f"{title}: {found.value:.2f}, of which chance alone gives {found.by_chance:.2f}; {p}."
     if found.name.startswith("share"):
         return f"{title}: {100 * found.value:+.1f} percentage points; {p}."
-    return f"{title}: {found.value:.2f} apart; {p}."
+    return f"{title}: a distance of {found.value:.2f}; {p}."

@@ -1,4 +1,4 @@
-"""What is looked at: rows of a score log between two times, or the scores of a whole corpus."""
+"""The window of a drift look: the rows of a score log between two times, or the scores of a whole corpus."""
 
 import datetime
 from dataclasses import dataclass
@@ -12,21 +12,24 @@ from assay.storage import exists, join, list_names
 
 @dataclass(frozen=True)
 class Window:
-    """A population's sample, and what it is called."""
+    """The scored documents of a window, as counts."""
 
     profile: Profile
     words: str
+    """Description for people."""
 
 
 def window_of_log(
     place: str, version: str, info: ModelInfo, since: datetime.datetime, until: datetime.datetime
 ) -> Window:
-    """Of the answers of a version from `since` to before `until`.
+    """Return the window of the answers of a version from `since` to before `until`.
 
-    Raises InputError where the times are not in order, there is no log, or another version served all the time.
+    Raise InputError if the times are not in order, if the log is missing, or if another version served all the time.
     """
     if since >= until:
-        raise InputError(f"the window ends at {until:%Y-%m-%d %H:%M}, where it begins or before", fix="Swap the times")
+        raise InputError(
+            f"the window ends at {until:%Y-%m-%d %H:%M}, which is not after its start", fix="Swap the times"
+        )
     if not exists(place):
         raise InputError("there is no score log", where=place, fix="Start the service with ASSAY_SERVE_LOG")
     tables = read_log(place, since, until, version=version, columns=PROFILED)
@@ -45,16 +48,17 @@ def _versions(place: str, since: datetime.datetime, until: datetime.datetime) ->
 
 
 def window_of_scores(place: str, digest: str, info: ModelInfo) -> Window:
-    """Of all scored documents of a corpus: `place` is what `assay score --output` was given, or one plan in it.
+    """Return the window of all scored documents of a corpus.
 
-    Raises InputError where the model, of this digest, has scored none to the end there, or several.
+    `place` is the folder of `assay score --output`, or that of one plan in it. Raise InputError if it holds no complete
+    scores by the model with this digest, or those of several corpora.
     """
     folder = _find(place, digest)
     return Window(profile_of_scores(folder, info), f"scores of corpus {folder.plan.snapshot[:12]}")
 
 
 def profile_of_scores(folder: PartFolder, info: ModelInfo) -> Profile:
-    """Of complete scores; read part by part."""
+    """Return the counts of complete scores. Only one part is in memory at a time."""
     parts = Scores.complete(folder).rows(list(PROFILED))
     return Profile.sum(info.rubric, (Profile.of(info.rubric, table) for _, table in parts))
 

@@ -1,4 +1,4 @@
-"""What a promotion is decided on: tables and figures that others have measured."""
+"""The evidence of a promotion: the tables and figures that the rules read."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,33 +13,33 @@ from assay.promotion.test_set import Wear
 from assay.rubric import Rubric
 
 GATES = ("shortcuts", "counterfactuals", "leak")
-"""Gates that must have been asked."""
+"""Gates that must have been run."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Of a challenger, and of the champion where there is one. None: not measured."""
+    """Measurements of a challenger, and of the champion if there is one. None means not measured."""
 
     rubric: Rubric
     challenger: Candidate
     predictions: pd.DataFrame
-    """Predictions of the challenger."""
+    """Table Predictions of the challenger."""
     seen: int
-    """Of these documents, those that fitted the challenger: 0, or its figures are no test."""
+    """Documents of `predictions` that the challenger was fitted to. Above 0, its figures are no test."""
     champion: Candidate | None = None
     champion_predictions: pd.DataFrame | None = None
-    """Predictions of the champion, of the same documents."""
+    """Table Predictions of the champion on the same documents."""
     slice_columns: Mapping[str, str] = field(default_factory=dict)
-    """Column of the tables -> its name for people; missing values belong to no slice."""
+    """Column of the tables -> its name for people. Missing values belong to no slice."""
     gates: Sequence[Verdict] = ()
     golden: GoldenReport | None = None
-    """Of the challenger, on the machine that judges."""
+    """Golden documents of the challenger, scored again on the machine that compares."""
     latency: Latency | None = None
     champion_latency: Latency | None = None
     megabytes: float | None = None
     """Size of the challenger's folder, in 10^6 bytes."""
     data_days: float | None = None
-    """Age of the newest data that it learned from, in days."""
+    """Age of the newest data that the challenger learned from, in days."""
     wear: Wear | None = None
-    """Of the test set."""
+    """Number of decisions of the test set, and its age."""
     lineage: Mapping[str, str] = field(default_factory=dict)

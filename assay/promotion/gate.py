@@ -1,11 +1,11 @@
-"""The promotion gate: evidence in, a verdict out. It measures no model and moves nothing."""
+"""All promotion rules applied: evidence in, a judgement out. Nothing is measured and nothing is promoted here."""
 
 from dataclasses import replace
 
 from assay.errors import InputError
 from assay.evaluation import SliceDifference
 from assay.metrics import Difference, Interval, Outcomes, Resampled, cautious_difference, correct
-from assay.promotion import rules as rules
+from assay.promotion import rules
 from assay.promotion.evidence import Evidence
 from assay.promotion.judgement import Judgement, Rule
 from assay.promotion.limits import PromotionLimits
@@ -13,11 +13,11 @@ from assay.promotion.slices import compare_slices, slice_rule
 
 
 def apply_rules(evidence: Evidence, limits: PromotionLimits, *, seed: int = 0) -> Judgement:
-    """Whether a challenger should become champion.
+    """Return the judgement of all rules on a challenger.
 
-    Without a champion absolute limits alone judge: that the score follows the label, calibration, budgets, golden
-    documents, gates. Raises InputError where there is a champion without its predictions or the other way round, and
-    where the two are of other documents, labels or clusters.
+    Without a champion only the absolute limits apply: the score follows the label, calibration, budgets, golden
+    documents, gates. Raise InputError if only one of champion and its predictions is given, or if the two models'
+    predictions differ in documents, labels or clusters.
     """
     if (evidence.champion is None) != (evidence.champion_predictions is None):
         raise InputError("a champion and its predictions are given together, or neither")
@@ -29,12 +29,14 @@ def apply_rules(evidence: Evidence, limits: PromotionLimits, *, seed: int = 0) -
     differences: dict[str, Difference] = {}
     slices: list[SliceDifference] = []
     against = [
-        Rule("comparison", "note", "There is no champion yet: it is judged by absolute limits alone."),
+        Rule("comparison", "note", "There is no champion yet: only the absolute limits apply."),
         rules.ranking(metrics),
     ]
     if evidence.champion_predictions is not None:
         theirs = Resampled.of(evidence.champion_predictions, rubric, seed=seed)
         champion_metrics, differences = theirs.intervals(), correct(mine.minus(theirs), primary)
+        # The metric that decides gets the wider of two intervals. It was named beforehand, so its p needs no correction
+        # for the number of metrics.
         differences[primary] = replace(cautious_difference(mine, theirs, primary), p_holm=differences[primary].p_holm)
         slices = compare_slices(
             table,

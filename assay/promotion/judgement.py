@@ -1,4 +1,4 @@
-"""What the promotion gate says of a challenger: each rule's word, the verdict, and the figures behind it."""
+"""The judgement on a challenger: the outcome of each rule, the verdict that follows from them, and the figures."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -10,45 +10,50 @@ from assay.gates import Verdict
 from assay.metrics import Difference, Interval
 from assay.promotion.latency import Latency
 from assay.promotion.limits import PromotionLimits
-from assay.promotion.test_set import Wear, wear_from_json
+from assay.promotion.test_set import Wear
+from assay.storage import only_known_fields, parse_record
 
 Outcome = Literal["kept", "broken", "open", "note"]
 Word = Literal["promoted", "refused", "undecided"]
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class Candidate:
-    """A model that is judged, or judged against."""
+    """A model that is compared: the challenger or the champion."""
 
     name: str
-    """What people call it: version, alias or folder."""
+    """Name for people: version, alias or folder."""
     digest: str
-    """Of the model folder, 64 hex digits; its version in a registry is the first 12."""
+    """Digest of the model folder, 64 hex digits; its version in a registry is the first 12."""
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class Rule:
-    """One rule of the gate."""
+    """The result of one promotion rule."""
 
     name: str
     outcome: Outcome
-    """`kept`; `broken`, which refuses; `open`: too little is known, which leaves it undecided; `note`: to be known, but
-    it decides nothing."""
+    """`kept`; `broken`: refuses the challenger; `open`: too little is known, leaves it undecided; `note`: information
+    that decides nothing."""
     sentence: str
-    """With its figures."""
+    """Reason of the outcome with its figures, for people."""
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class Judgement:
-    """The gate's word on one challenger.
+    """The judgement of the promotion rules on one challenger.
 
-    All rules must be kept. A challenger that is no better passes `better` only if the primary metric's interval lies
-    above 0 by luck, in at most 2.5 % of the cases; every further rule can only refuse more.
+    All rules must be kept. A challenger that is no better than the champion keeps the rule `better` only if the
+    interval of the primary metric is above 0 by chance, in at most 2.5 % of the cases. Every further rule can only
+    refuse more.
     """
 
     challenger: Candidate
     champion: Candidate | None
-    """None where there is none: then absolute limits alone judge."""
+    """None if there is no champion: then only the absolute limits apply."""
     rules: list[Rule]
     limits: PromotionLimits
     primary: str
@@ -58,71 +63,52 @@ class Judgement:
     positive: int
     """Documents whose label reaches the threshold."""
     metrics: dict[str, Interval]
-    """Of the challenger."""
+    """Metrics of the challenger."""
     champion_metrics: dict[str, Interval]
+    """Metrics of the champion; empty without a champion."""
     differences: dict[str, Difference]
-    """Challenger less champion, above 0 the challenger is better; empty without a champion."""
+    """Challenger less champion: above 0 the challenger is better. Empty without a champion."""
     slices: list[SliceDifference]
-    """With the difference in the primary metric alone, at a level corrected for their number."""
+    """Slices with the difference in the primary metric, at a level corrected for the number of slices."""
     gates: list[Verdict]
     latency: Latency | None = None
     champion_latency: Latency | None = None
     megabytes: float | None = None
+    """Size of the challenger's folder, in 10^6 bytes."""
     wear: Wear | None = None
     lineage: dict[str, str] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Word:
-        """`promoted` where all rules are kept, `refused` where one is broken, else `undecided`: not to be promoted
-        unless a person answers for it."""
+        """`refused` if a rule is broken, else `undecided` if a rule is open, else `promoted`.
+
+        An undecided challenger is promoted only if a person gives a reason.
+        """
         outcomes = {rule.outcome for rule in self.rules}
         return "refused" if "broken" in outcomes else "undecided" if "open" in outcomes else "promoted"
 
     def sentence(self) -> str:
-        """For people: the verdict, and the sentences that it rests on."""
-        against = f"against {self.champion.name}" if self.champion else "without a champion to beat"
-        said = f"{self.challenger.name}, judged {against}: {self.verdict}."
+        """Return the verdict and its reasons, for people."""
+        against = f"compared with {self.champion.name}" if self.champion else "without a champion to compare with"
         reasons = [rule.sentence for rule in self.rules if rule.outcome in ("broken", "open")]
-        if self.verdict == "promoted":  # on what it rests; all else is no more than kept
-            told = ("comparison",) if self.champion else ("comparison", "ranking")
-            reasons = [rule.sentence for rule in self.rules if rule.name in told]
-        return " ".join([said, *reasons])
+        if self.verdict == "promoted":  # the rules that it rests on; the others are only not broken
+            names = ("comparison",) if self.champion else ("comparison", "ranking")
+            reasons = [rule.sentence for rule in self.rules if rule.name in names]
+        return " ".join([f"{self.challenger.name}, {against}: {self.verdict}.", *reasons])
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         return {"verdict": self.verdict, "sentence": self.sentence(), **asdict(self)}
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> "Judgement":
-        """The inverse of `to_json`. Raises InputError where it is none, or does not follow from its own rules."""
-        try:
-            fields = {name: value for name, value in given.items() if name not in ("verdict", "sentence")}
-            made = cls(
-                **{
-                    **fields,
-                    "challenger": Candidate(**fields["challenger"]),
-                    "champion": Candidate(**fields["champion"]) if fields["champion"] else None,
-                    "rules": [Rule(**rule) for rule in fields["rules"]],
-                    "limits": PromotionLimits(**fields["limits"]),
-                    "metrics": {name: Interval(**of) for name, of in fields["metrics"].items()},
-                    "champion_metrics": {name: Interval(**of) for name, of in fields["champion_metrics"].items()},
-                    "differences": {name: Difference(**of) for name, of in fields["differences"].items()},
-                    "slices": [
-                        SliceDifference(
-                            **{**part, "differences": {n: Difference(**of) for n, of in part["differences"].items()}}
-                        )
-                        for part in fields["slices"]
-                    ],
-                    "gates": [Verdict.from_json(verdict) for verdict in fields["gates"]],
-                    "latency": Latency(**fields["latency"]) if fields["latency"] else None,
-                    "champion_latency": Latency(**fields["champion_latency"]) if fields["champion_latency"] else None,
-                    "wear": wear_from_json(fields["wear"]),
-                }
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"this verdict cannot be read: {error!r}", fix="Give a file that `assay challenge` wrote"
-            ) from error
+        """Return the judgement that `to_json` wrote.
+
+        Raise InputError if a field is damaged, or if the verdict does not follow from the rules: then it was edited.
+        """
+        fix = "Give a file that `assay challenge` wrote"
+        fields = {name: value for name, value in given.items() if name not in ("verdict", "sentence")}
+        made = parse_record(cls, fields, what="this verdict", fix=fix)
         if made.verdict != given.get("verdict"):
-            raise InputError(f"this verdict says {given.get('verdict')!r}, and its rules say {made.verdict!r}")
+            raise InputError(f"this verdict is {given.get('verdict')!r}, but its rules give {made.verdict!r}", fix=fix)
         return made

@@ -1,10 +1,9 @@
-"""What people see of the promotion gate's verdict: a table, a page, and sections for other reports."""
+"""The judgement for people: a table, a page, and sections for other reports."""
 
 from typing import Literal
 
 import pandas as pd
 
-from assay.evaluation import gain_in_words, in_words
 from assay.gates import gate_sections
 from assay.metrics import METRICS, told_apart
 from assay.promotion.judgement import Judgement, Outcome, Word
@@ -12,24 +11,24 @@ from assay.promotion.slices import ALPHA
 from assay.report import Block, Callout, Facts, Prose, Report, Section, Table
 
 LEVELS: dict[Word, Literal["good", "bad", "warn"]] = {"promoted": "good", "refused": "bad", "undecided": "warn"}
-SAID: dict[Outcome, str] = {"kept": "kept", "broken": "refuses", "open": "cannot tell", "note": "to be known"}
+WORDS: dict[Outcome, str] = {"kept": "kept", "broken": "refuses", "open": "undecided", "note": "note"}
 ORDER: tuple[Outcome, ...] = ("broken", "open", "kept", "note")
 
 
 def rules_table(judgement: Judgement) -> pd.DataFrame:
-    """One row a rule: those that refuse first, then those that cannot tell."""
+    """Return one row a rule: rules that refuse first, then undecided ones."""
     rules = sorted(judgement.rules, key=lambda rule: ORDER.index(rule.outcome))
-    return pd.DataFrame([{"rule": rule.name, "": SAID[rule.outcome], "why": rule.sentence} for rule in rules])
+    return pd.DataFrame([{"rule": rule.name, "": WORDS[rule.outcome], "why": rule.sentence} for rule in rules])
 
 
 def promotion_sections(judgement: Judgement) -> list[Section]:
-    """The verdict and what it rests on, for a report of any kind."""
+    """Return the verdict and its reasons as sections of a report."""
     blocks: list[Block] = [
         Callout(judgement.sentence(), LEVELS[judgement.verdict]),
         Table(
             rules_table(judgement),
-            "All rules must be kept. One that is broken refuses it; one that cannot tell leaves it undecided, "
-            "and it is not promoted unless a person gives a reason.",
+            "All rules must be kept. A rule that refuses decides alone. An undecided rule leaves the challenger "
+            "undecided: it is not promoted unless a person gives a reason.",
         ),
     ]
     sections = [Section("Verdict", blocks), Section("Figures", _figures(judgement))]
@@ -39,15 +38,15 @@ def promotion_sections(judgement: Judgement) -> list[Section]:
 
 
 def promotion_report(judgement: Judgement) -> Report:
-    """The page."""
+    """Return the page of a judgement."""
     lineage = pd.DataFrame([{"": name, " ": value} for name, value in judgement.lineage.items()])
     limits = pd.DataFrame(
         [
-            {"limit": name, "": "not asked for" if value is None else f"{value:g}" if _number(value) else str(value)}
+            {"limit": name, "": "no limit" if value is None else f"{value:g}" if _number(value) else str(value)}
             for name, value in vars(judgement.limits).items()
         ]
     )
-    against = f"against {judgement.champion.name}" if judgement.champion else "without a champion to beat"
+    against = f"against {judgement.champion.name}" if judgement.champion else "without a champion to compare with"
     return Report(
         "Should it become champion?",
         f"{judgement.challenger.name} {against}, {judgement.documents:,} documents in {judgement.clusters:,} clusters",
@@ -77,31 +76,31 @@ def _figures(judgement: Judgement) -> list[Block]:
     rows = []
     for name in [judgement.primary, *(name for name in METRICS if name != judgement.primary)]:
         row = {"": METRICS[name].title + (", decides" if name == judgement.primary else "")}
-        row["challenger"] = in_words(judgement.metrics[name])
+        row["challenger"] = judgement.metrics[name].in_words()
         if judgement.champion:
-            row["champion"] = in_words(judgement.champion_metrics[name])
-            row["challenger is better by"] = gain_in_words(judgement.differences[name])
+            row["champion"] = judgement.champion_metrics[name].in_words()
+            row["challenger is better by"] = judgement.differences[name].in_words()
             row["challenger is"] = told_apart(judgement.differences[name])
         rows.append(row)
     caption = (
-        "In brackets: 95 % intervals by bootstrap over clusters, for differences paired on the same documents; above 0 "
-        "the challenger is better, also in errors. The metric that decides was named beforehand, and the interval of "
-        "its difference is the wider of two, by bootstrap and by Student's t; the others are called better or worse "
-        "only after Holm's correction, and decide nothing."
+        "In brackets: 95 % intervals by bootstrap over clusters, for differences paired on the same documents. Above 0 "
+        "the challenger is better, also for errors. The metric that decides was named beforehand; the interval of its "
+        "difference is the wider of two, by bootstrap and by Student's t. The other metrics decide nothing; they are "
+        "called better or worse only after Holm's correction."
     )
     return [Facts(facts), Table(pd.DataFrame(rows), caption), *([Prose(speed)] if speed else [])]
 
 
 def _slices(judgement: Judgement) -> list[Block]:
     if not judgement.slices:
-        return [Prose("None was looked at.")]
+        return [Prose("No slice was compared.")]
     title = METRICS[judgement.primary].title
     rows = [
         {
             "": f"{part.column}: {part.value}",
             "documents": part.documents,
             "reach the threshold": part.positive,
-            f"{title}, challenger less champion": gain_in_words(part.differences[judgement.primary])
+            f"{title}, challenger less champion": part.differences[judgement.primary].in_words()
             if part.differences
             else "too small",
         }
@@ -109,9 +108,9 @@ def _slices(judgement: Judgement) -> list[Block]:
     ]
     count = sum(bool(part.differences) for part in judgement.slices)
     caption = (
-        f"Intervals at the level {100 * (1 - ALPHA / max(count, 1)):.1f} % each, so that of {count} slices together "
-        f"one or more refuse a challenger that is nowhere worse by {judgement.limits.slice_margin:g} in at most "
-        f"{50 * ALPHA:.1f} % of the cases."
+        f"Each interval has the level {100 * (1 - ALPHA / max(count, 1)):.1f} %. So the {count} slices together refuse "
+        f"a challenger that is nowhere worse by {judgement.limits.slice_margin:g} in at most {50 * ALPHA:.1f} % of the "
+        "cases."
     )
     return [Table(pd.DataFrame(rows), caption)]
 
@@ -119,7 +118,7 @@ def _slices(judgement: Judgement) -> list[Block]:
 def _wear(judgement: Judgement) -> list[Block]:
     wear = judgement.wear
     if wear is None:
-        return [Prose("How often it has decided is not known.")]
+        return [Prose("The number of decisions that it has served is unknown.")]
     complaint = wear.complaint(judgement.limits)
     facts = {
         "documents": f"{wear.documents:,}",
@@ -127,9 +126,9 @@ def _wear(judgement: Judgement) -> list[Block]:
         "since": wear.since[:10],
         "digest of the ids": wear.digest[:12],
     }
-    said = (
-        "Each decision tells a little of the test set, and models chosen by it come to fit it without ever training on "
-        "it (Dwork et al. 2015, Science 349). How fast depends on how far each choice follows the last one; the number "
-        "allowed is a convention."
+    reason = (
+        "Each decision reveals a little of the test set. Models that are chosen by it come to fit it without ever "
+        "training on it (Dwork et al. 2015, Science 349). The speed depends on how far each choice follows the last "
+        "one; the allowed number is a convention."
     )
-    return [*([Callout(complaint, "warn")] if complaint else []), Facts(facts), Prose(said)]
+    return [*([Callout(complaint, "warn")] if complaint else []), Facts(facts), Prose(reason)]

@@ -1,4 +1,4 @@
-"""Whether a challenger is worse than the champion in one kind of documents, when many kinds are looked at."""
+"""The rule of the slices: a challenger must not be worse than the champion in one kind of documents among many."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,10 +12,10 @@ from assay.promotion.limits import PromotionLimits
 from assay.rubric import Rubric
 
 ALPHA = 0.05
-"""Over all slices together; half of it on either side."""
+"""Error probability over all slices together, half of it on either side."""
 LEAST_RESAMPLES, MOST_RESAMPLES = 1_000, 10_000
 IN_THE_TAIL = 10
-"""Resamples beyond either end of an interval, as far as the most resamples allow."""
+"""Resamples that should be beyond either end of an interval: with fewer, the end itself is too uncertain."""
 
 
 def compare_slices(
@@ -27,21 +27,21 @@ def compare_slices(
     least: int,
     seed: int = 0,
 ) -> list[SliceDifference]:
-    """The difference in the primary metric for each value of each column of two Predictions tables.
+    """Return the difference in the primary metric for each value of each column of two Predictions tables.
 
-    Of m slices with at least `least` documents and 50 clusters each interval is at the level 1 - 0.05 / m (Bonferroni):
-    whatever the slices share, the chance that any of them lies wholly below a loss that none of them has is at most
-    2.5 %. At 95 % each, it would be up to 26 % for twelve. Holm's correction would name further slices beside the
-    worst one; whether there is any it answers the same. The price: a slice has to be worse by more, or to have more
-    documents, before it is seen.
+    Only slices with at least `least` documents and 50 clusters are measured. With m of them, each interval has the
+    level 1 - 0.05 / m (Bonferroni). Then the probability that any interval is wholly below a loss that no slice has is
+    at most 2.5 %, however the slices overlap. With 95 % for each, it would be up to 26 % for twelve slices. Holm's
+    correction would name further slices after the worst one, and finds one exactly if Bonferroni's does. The price: a
+    slice must be worse by more, or have more documents, to be found.
     """
     parts = [
         (SliceDifference(title, str(value), len(part), int((part["label"] >= rubric.threshold).sum())), part)
         for column, title in columns.items()
         for value, part in challenger.groupby(column, sort=False, observed=True)
     ]
-    asked = [(found, part) for found, part in parts if len(part) >= least]
-    measured = {id(found): part for found, part in asked if part["cluster"].nunique() >= LEAST_CLUSTERS}
+    large = [(found, part) for found, part in parts if len(part) >= least]
+    measured = {id(found): part for found, part in large if part["cluster"].nunique() >= LEAST_CLUSTERS}
     if not measured:
         return [found for found, _ in parts]
     level = 1 - ALPHA / len(measured)
@@ -61,17 +61,18 @@ def compare_slices(
 
 
 def slice_rule(slices: Sequence[SliceDifference], primary: str, limits: PromotionLimits) -> Rule:
-    """Broken where a slice's interval lies wholly below the margin. Too small slices decide nothing."""
+    """Refuse the challenger if a slice's interval is wholly below -margin. Slices that are too small decide nothing."""
     differences = [(part, part.differences[primary]) for part in slices if part.differences]
     known = [(part, found) for part, found in differences if found.low is not None and found.high is not None]
     small = len(slices) - len(known)
-    left_out = f" {small} are too small to have a say." if small else ""
+    left_out = f" {small} are too small to be compared." if small else ""
     if not known:
-        return Rule("slices", "note", f"No slice is large enough to have a say, of {len(slices)}.")
-    level = f"{100 * (1 - ALPHA / len(differences)):.1f} %"  # as they were measured, also those without a figure
+        return Rule("slices", "note", f"None of {len(slices)} slices is large enough to be compared.")
+    # The level of `compare_slices`, in which a slice without a figure counts too.
+    level = f"{100 * (1 - ALPHA / len(differences)):.1f} %"
     worse = [(part, found) for part, found in known if found.high is not None and found.high < -limits.slice_margin]
     if worse:
-        said = "; ".join(
+        places = "; ".join(
             f"{part.column} {part.value}: {found.value:+.3f}, {level} interval {found.low:+.3f} to {found.high:+.3f}, "
             f"{part.documents} documents"
             for part, found in worse
@@ -80,13 +81,13 @@ def slice_rule(slices: Sequence[SliceDifference], primary: str, limits: Promotio
             "slices",
             "broken",
             f"It is worse than the champion by more than {limits.slice_margin:g} in {METRICS[primary].title} in: "
-            f"{said}.",
+            f"{places}.",
         )
     part, found = min(known, key=lambda of: of[1].value or 0.0)
     return Rule(
         "slices",
         "kept",
-        f"In none of {len(known)} slices is it worse beyond doubt by more than {limits.slice_margin:g} in "
+        f"In none of {len(known)} slices is it significantly worse by more than {limits.slice_margin:g} in "
         f"{METRICS[primary].title}; the lowest is {part.column} {part.value}: {found.value:+.3f}, {level} interval "
         f"{found.low:+.3f} to {found.high:+.3f}.{left_out}",
     )

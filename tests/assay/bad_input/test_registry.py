@@ -38,15 +38,34 @@ CHAMPIONS = [
         setting("registry of an unknown kind", name, "--registry s9://a", "Protocol not known: s9", "(s9://a", "Give a")
         for name in ("list", "rollback", "state")
     ),
-    setting("promotion without a verdict", "promote", "{two}", "no verdict has passed", "no verdict was given", "Give a verdict"),
+    setting(
+        "promotion without a verdict",
+        "promote",
+        "{two}",
+        "no verdict has passed",
+        "no verdict was given",
+        "Give a verdict",
+    ),
     setting("missing verdict", "promote", "{two} --verdict {here}/no", "the verdict cannot be read", "/no)", "Give a"),
     setting("verdict that is a folder", "promote", "{two} --verdict {here}", "the verdict cannot be read", "Give a"),
-    setting("verdict of another kind", "promote", "{two} --verdict {labels}", "this verdict cannot be read", "/d.parquet)"),
     setting(
-        "verdict about another model", "promote", "{one} --verdict {kept}/passed.json", "about", "not about", "Judge"
+        "verdict of another kind", "promote", "{two} --verdict {labels}", "this verdict cannot be read", "/d.parquet)"
     ),
     setting(
-        "refused", "promote", "{two} --verdict {kept}/refused.json", "no verdict has passed", "It is as it is", "refused.json"
+        "verdict about another model",
+        "promote",
+        "{one} --verdict {kept}/passed.json",
+        "about",
+        "not about",
+        "Run `assay challenge`",
+    ),
+    setting(
+        "refused",
+        "promote",
+        "{two} --verdict {kept}/refused.json",
+        "no verdict has passed",
+        "It is as it is",
+        "refused.json",
     ),
     setting(
         "no reason", "promote", "{two} --verdict {kept}/passed.json --why=", "needs a name and a reason", "Say who"
@@ -73,7 +92,13 @@ JUDGED = [
     setting("unknown champion", "challenge", "--against no", "no version 'no'", "/registry)", "Name one of"),
     setting("against itself", "challenge", "--against {model}", "are the same model", "Name another challenger"),
     setting("unknown limit", "challenge", "--limit x=1", "no limit 'x'", "Name one of: mode, margin"),
-    setting("limit in words", "challenge", "--limit margin=x", "'margin=x' is no limit", "and a number"),
+    setting(
+        "limit in words",
+        "challenge",
+        "--limit margin=x",
+        "the limit 'margin=x' cannot be read: margin: input should be a valid number",
+        "and a value",
+    ),
     setting(
         "negative margin", "challenge", "--limit margin=-1", "margin -1 must be above 0", "(limits of a promotion)"
     ),

@@ -87,7 +87,7 @@ def test_a_calm_window_and_one_that_has_changed(
         assert (result["act"], result["looks"]) == (True, 2)
         assert "language" in result["alarms"]
         assert "Something has changed" in capsys.readouterr().out
-        assert "Former looks" in (tmp_path / "watch.html").read_text()
+        assert "Earlier drift looks" in (tmp_path / "watch.html").read_text()
 
         assert command(*since(6), *looks, "--webhook", url) == 1
         assert json.loads((tmp_path / "watch.json").read_text())["act"] is False

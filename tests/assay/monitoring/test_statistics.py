@@ -1,4 +1,4 @@
-"""The tests behind a look: exact where that can be checked, and never too bold."""
+"""The statistical tests of a drift look: exact if that can be checked, and p-values that are never too small."""
 
 import numpy as np
 import pytest

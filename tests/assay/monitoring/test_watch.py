@@ -1,4 +1,4 @@
-"""Looks: calm while nothing changes, an alarm for each planted change, and what is kept of them."""
+"""Drift looks: calm if nothing changes, an alarm for each planted change, and the log of the looks."""
 
 import datetime
 import json
@@ -19,7 +19,7 @@ from assay.rubric import load_rubric
 
 RUBRIC = load_rubric("education")
 OFTEN = WatchConfig(every_hours=8_766, false_alarms_a_year=0.1, psi=0, ks=0, share=0)
-"""One false alarm in ten looks is allowed, and every change matters: so a test can count them."""
+"""One false alarm in ten looks is allowed, and every change matters, so that a test can count them."""
 NOW = datetime.datetime(2026, 2, 1, 12, tzinfo=datetime.UTC)
 
 
@@ -48,7 +48,7 @@ def window(table: pd.DataFrame) -> Window:
 
 
 def false_alarms(config: WatchConfig, windows: int, documents: int) -> tuple[int, dict[str, int]]:
-    """Looks with an alarm, and alarms by statistic, of windows drawn from the documents of the reference."""
+    """Return the looks with an alarm, and alarms by statistic, of windows drawn from the reference's documents."""
     drawn_from = population(1_000)
     reference, rng = profile(drawn_from), np.random.default_rng(1)
     looks, by_name = 0, dict.fromkeys(STATISTICS, 0)
@@ -87,7 +87,7 @@ def test_samples_of_one_population_raise_no_more_alarms_than_are_stated() -> Non
         ({"german": 0.3}, {"language"}),
     ],
 )
-def test_a_planted_change_alarms_and_is_called_by_its_name(change: dict, names: set[str]) -> None:
+def test_a_planted_change_raises_the_alarm_of_its_name(change: dict, names: set[str]) -> None:
     found = watch("a" * 12, profile(population(1_000)), window(population(800, 7, **change)), WatchConfig())
 
     assert set(found.comparison.alarms) == names
@@ -98,7 +98,7 @@ def test_a_planted_change_alarms_and_is_called_by_its_name(change: dict, names: 
     assert {name for name, each in fields["statistics"].items() if each["alarm"]} == names
 
 
-def test_a_change_that_is_certain_but_small_is_told_and_raises_no_alarm() -> None:
+def test_a_change_that_is_certain_but_small_is_reported_without_an_alarm() -> None:
     reference, small = profile(population(60_000)), window(population(60_000, 7, score=0.1))
 
     found = watch("a" * 12, reference, small, WatchConfig())
@@ -108,7 +108,7 @@ def test_a_change_that_is_certain_but_small_is_told_and_raises_no_alarm() -> Non
     assert watch("a" * 12, reference, small, WatchConfig(ks=0.01)).alarm
 
 
-def test_what_has_too_few_documents_is_refused() -> None:
+def test_too_few_documents_are_refused() -> None:
     many, few = profile(population(500)), profile(population(40))
 
     with pytest.raises(InputError, match="the window has 40 scored documents, and needs 200"):
@@ -168,7 +168,7 @@ def test_an_alarm_is_acted_upon_once_while_it_cools_down(
     assert looks.count_of_a_year(NOW + datetime.timedelta(hours=8_766 + 2.5)) == 3
 
 
-def test_looks_at_once_all_count(tmp_path: Path) -> None:
+def test_looks_at_the_same_time_all_count(tmp_path: Path) -> None:
     looks = DriftLookLog(str(tmp_path))
     found = watch("a", profile(population(500)), window(population(300, 1)), WatchConfig(), looks=looks)
 
@@ -179,7 +179,7 @@ def test_looks_at_once_all_count(tmp_path: Path) -> None:
     assert looks.history() == sorted(made, key=lambda look: look.number)
 
 
-def test_more_looks_than_planned_are_told() -> None:
+def test_more_looks_than_planned_are_reported() -> None:
     config = WatchConfig(every_hours=8_766)
     found = watch("a", profile(population(500)), window(population(300, 1)), config)
 

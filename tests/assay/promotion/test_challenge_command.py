@@ -36,7 +36,7 @@ def judged(place: Path, challenger: str | Path, name: str, *more: str) -> tuple[
     return code, json.loads((place / name).read_text()) if (place / name).exists() else {}
 
 
-def test_a_challenger_is_judged_promoted_and_rolled_back(
+def test_a_challenger_is_compared_promoted_and_rolled_back(
     place: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     registry = Registry(str(place / "registry"))
@@ -64,7 +64,7 @@ def test_a_challenger_is_judged_promoted_and_rolled_back(
     assert {"documents", "unseen", "comparison", "ranking", "calibration", "shortcuts", "leak"} <= set(outcomes)
     assert first["documents"] == len(texts) - sum(text_digest(text) in seen for text in texts)
     assert main(["registry", "promote", one.name, "--verdict", str(place / "first.json"), "--why", "x", *there]) == 2
-    assert f"the gate has not let {one.name} pass" in capsys.readouterr().err
+    assert f"no verdict has passed {one.name}" in capsys.readouterr().err
     override = ["--in-spite-of-gate", "a first one to begin with", "--why", "begin", "--who", "anna"]
     assert main(["registry", "promote", one.name, "--verdict", str(place / "first.json"), *override, *there]) == 0
 
@@ -115,7 +115,7 @@ def test_a_challenger_is_judged_promoted_and_rolled_back(
     assert f"rolled back: {two.name}" in capsys.readouterr().out
 
 
-def test_what_cannot_be_judged_or_moved_says_why_and_leaves_nothing(
+def test_what_cannot_be_compared_or_moved_has_a_reason_and_leaves_nothing(
     place: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     registry = Registry(str(place / "registry"))
@@ -135,7 +135,7 @@ def test_what_cannot_be_judged_or_moved_says_why_and_leaves_nothing(
     assert judged(place, version, "x.json", "--data-until", "yesterday") == (2, {})
     assert "'yesterday' is not a date" in said()
     assert main(["registry", "promote", version, "--why", "y", *there]) == 2
-    assert "it was not asked" in said()
+    assert "no verdict was given" in said()
     assert main(["registry", "promote", version, "--why", "y", "--verdict", str(place / "no.json"), *there]) == 2
     assert "the verdict cannot be read" in said()
     assert main(["registry", "rollback", "--why", "y", *there]) == 2

@@ -89,7 +89,7 @@ def test_a_truly_better_challenger_is_promoted_and_everything_goes_through_json(
 
     assert judgement.verdict == "promoted", judgement.sentence()
     assert judgement.sentence().startswith(
-        "new, judged against champion: promoted. It is better: average precision differs from the champion's by +0.0"
+        "new, compared with champion: promoted. It is better: average precision differs from the champion's by +0.0"
     )
     assert {rule.outcome for rule in judgement.rules} == {"kept"}
     fields = json.loads(json.dumps(judgement.to_json(), allow_nan=False))
@@ -121,7 +121,7 @@ def raised(evidence: Evidence, power: int) -> Evidence:
             "leak",
             "Gate leak: refused. 12 test documents are copies.",
         ),
-        (replace(BETTER, seen=7), "unseen", "7 of 400 documents that measure it have fitted it"),
+        (replace(BETTER, seen=7), "unseen", "It was fitted to 7 of the 400 documents that it is measured on"),
         (replace(BETTER, data_days=31.0), "age", "age of its newest data is 31.0 days, and at most 30 are allowed"),
         (
             replace(BETTER, latency=Latency(20.0, 51.0, 24, 5)),
@@ -129,7 +129,7 @@ def raised(evidence: Evidence, power: int) -> Evidence:
             "95th percentile of its latency is 51.0 ms, and at most 50 are allowed",
         ),
         (replace(BETTER, megabytes=438.0), "size", "size of its folder is 438.0 MB, and at most 100 are allowed"),
-        (raised(BETTER, 2), "calibration", "Its p_keep does not mean what it says: calibration error 0.1"),
+        (raised(BETTER, 2), "calibration", "Its p_keep is not calibrated: calibration error 0.1"),
         (replace(BETTER, golden=GoldenReport(12, 0.2, 5e-3)), "golden", "does not repeat its recorded scores"),
     ],
     ids=["shuffled", "shuffled ranks", "leaky", "seen", "stale", "slow", "too big", "miscalibrated", "golden"],
@@ -147,8 +147,8 @@ def test_a_planted_challenger_is_refused_for_its_reason(challenger: Evidence, ru
     assert rules_table(judgement).iloc[0]["rule"] in {rule, "comparison"}
 
 
-def test_the_level_that_is_told_is_the_one_that_was_measured_at() -> None:
-    """A slice without a document that reaches the threshold has no figure, and has cost the others some level."""
+def test_the_sentence_shows_the_level_of_the_intervals() -> None:
+    """A slice without a document that reaches the threshold has no figure, but counts in the level of the others."""
     without = SliceDifference("genre", "a", 90, 0, {"f1": Difference(None, None, None, None)})
     good = SliceDifference("genre", "b", 90, 40, {"f1": Difference(0.0, -0.1, 0.1, 0.5)})
     small = SliceDifference("genre", "c", 9, 4)
@@ -185,7 +185,7 @@ def test_an_equal_one_is_not_better_and_with_enough_documents_not_worse() -> Non
     refused = apply_rules(equal, BUDGETS)
 
     assert refused.verdict == "refused"
-    assert "It is not better beyond doubt: average precision differs" in refused.sentence()
+    assert "It is not significantly better: average precision differs" in refused.sentence()
     assert apply_rules(same, BUDGETS).verdict == "refused"
     assert apply_rules(many, replace(BUDGETS, mode="not_worse", margin=0.02)).verdict == "promoted"
     few = apply_rules(documents(120), replace(BUDGETS, mode="not_worse", margin=0.002))
@@ -210,13 +210,13 @@ def test_too_few_clusters_leave_it_undecided_however_good_it_is() -> None:
     assert apply_rules(replace(few, seen=1), BUDGETS).verdict == "refused"
 
 
-def test_without_a_champion_absolute_limits_judge_alone_and_it_says_so() -> None:
+def test_without_a_champion_only_the_absolute_limits_apply() -> None:
     first = replace(documents(400), champion=None, champion_predictions=None)
 
     passed, refused = apply_rules(first, BUDGETS), apply_rules(shuffled(first), BUDGETS)
 
     assert passed.verdict == "promoted"
-    assert "There is no champion yet: it is judged by absolute limits alone." in passed.sentence()
+    assert "There is no champion yet: only the absolute limits apply." in passed.sentence()
     assert passed.differences == {}
     assert refused.verdict == "refused"
     assert "Its score does not follow the label" in refused.sentence()
@@ -227,10 +227,10 @@ def test_without_a_champion_absolute_limits_judge_alone_and_it_says_so() -> None
 @pytest.mark.parametrize(
     ("missing", "sentence"),
     [
-        ({"gates": PASSED[:2]}, "Gate leak was not asked."),
+        ({"gates": PASSED[:2]}, "Gate leak was not run."),
         ({"golden": None}, "golden documents were not scored again"),
-        ({"latency": None}, "latency is not known, and at most 50 ms"),
-        ({"data_days": None}, "Say when they end."),
+        ({"latency": None}, "latency is unknown, and at most 50 ms"),
+        ({"data_days": None}, "Give the day they end."),
     ],
 )
 def test_what_was_not_measured_leaves_it_undecided(missing: dict, sentence: str) -> None:
@@ -240,7 +240,7 @@ def test_what_was_not_measured_leaves_it_undecided(missing: dict, sentence: str)
     assert sentence in judgement.sentence()
 
 
-def test_a_gate_without_a_verdict_is_told_and_refuses_nothing() -> None:
+def test_a_gate_without_a_verdict_is_noted_and_refuses_nothing() -> None:
     judgement = apply_rules(replace(BETTER, gates=[Verdict("shortcuts", None, ["Too few."]), *PASSED[1:]]), BUDGETS)
 
     assert judgement.verdict == "promoted"
@@ -273,12 +273,12 @@ def test_a_calibrated_model_is_not_refused_for_having_few_documents() -> None:
     assert word(documents(100), replace(strict, brier=0.01)) == "broken"
 
 
-def test_a_verdict_that_was_edited_is_not_read() -> None:
+def test_a_verdict_that_was_edited_is_refused() -> None:
     fields = apply_rules(replace(BETTER, seen=7), BUDGETS).to_json()
 
-    with pytest.raises(InputError, match="says 'promoted', and its rules say 'refused'"):
+    with pytest.raises(InputError, match="is 'promoted', but its rules give 'refused'"):
         Judgement.from_json(fields | {"verdict": "promoted"})
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="this verdict cannot be read: challenger: field required"):
         Judgement.from_json({"verdict": "promoted"})
     with pytest.raises(InputError, match="given together"):
         apply_rules(replace(BETTER, champion=None), BUDGETS)
@@ -290,11 +290,11 @@ def test_limits_are_read_as_people_write_them() -> None:
     assert limits == PromotionLimits(mode="not_worse", margin=0.03, test_uses=5, latency_ms=40.0)
     for given, complaint in (
         ("speed=3", "no limit 'speed'"),
-        ("mode=equal", "mode is 'equal'"),
-        ("margin=much", "'margin=much' is no limit"),
+        ("mode=equal", "the limit 'mode=equal' cannot be read: mode: input should be 'better' or 'not_worse'"),
+        ("margin=much", "the limit 'margin=much' cannot be read: margin: input should be a valid number"),
         ("margin=0", "margin 0 must be above 0"),
         ("margin=nan", "margin nan"),
-        ("test_uses=1.5", "a whole number"),
+        ("test_uses=1.5", "test_uses: input should be a valid integer"),
         ("latency_ms=-1", "latency_ms -1.0 must be above 0"),
         ("slice_documents=5", "at least 20"),
     ):

@@ -1,4 +1,4 @@
-"""How worn a test set is: counted by real processes, on a disk and on a local S3."""
+"""The wear of a test set, counted by real processes, on a disk and on a local S3."""
 
 import datetime
 import multiprocessing
@@ -46,7 +46,7 @@ def test_it_is_worn_out_past_either_limit(tmp_path: Path) -> None:
 
     assert [bool(wear.complaint(limits)) for wear in wears] == [False, False, True]
     assert "served 3 decisions, and 2 are allowed" in wears[2].complaint(limits)
-    assert "chance of up to 7%" in wears[2].complaint(limits)
+    assert "probability of up to 7%" in wears[2].complaint(limits)
     old = log.record("1", "0", now=JANUARY + datetime.timedelta(days=31))
     assert "served for 31 days, and 30 are allowed" in old.complaint(PromotionLimits(test_days=30))
     write_bytes(join(log.place, "00000004.json"), b"{}")
