@@ -1,1 +1,1 @@
-"""The stages as typed Flyte tasks: each unpacks, calls the library, packs, and draws its Deck."""
+"""The stages as typed Flyte tasks. Each unpacks its inputs, calls the library, packs the result and draws its Deck."""

@@ -1,4 +1,4 @@
-"""Acquire: a source becomes a snapshot, versioned by its content."""
+"""Acquire: make a snapshot of a source, versioned by its content."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +20,7 @@ class Acquired(NamedTuple):
 
 @task(cache=by_content("source"), **heavy())
 def acquire_documents(source: str, revision: str, columns: Columns, period: Period | None) -> Acquired:
-    """Copy every row of the source, or of a period, valid or not. Cached by `revision`, wherever the source lies."""
+    """Copy all rows of a source or period, valid or not. The cache is keyed by `revision`, not by the location."""
     with recorded("Acquire") as stage:
         path = Path(current_context().working_directory) / "snapshot"
         snapshot = acquire(open_source(source), columns, path, period=period, replace=True)

@@ -1,4 +1,4 @@
-"""Baselines: what a model has to beat, on the same split and calibrated on the same part."""
+"""Baselines: models that the trained one has to beat, on the same split and calibrated on the same part."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -32,7 +32,7 @@ def fit_baselines(
     encoder_revision: str,
     keep: KeepTarget,
 ) -> Baselines:
-    """Majority, document length, TF-IDF + ridge, and the frozen encoder + ridge."""
+    """Fit majority, length, TF-IDF + ridge, and frozen encoder + ridge. `encoder_revision` only keys the cache."""
     with recorded("Baselines") as stage:
         opened = Snapshot.open(Path(snapshot.download()))
         table = evaluate_baselines(opened, documents, assignment, rubric, config, keep=keep)

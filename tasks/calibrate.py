@@ -1,4 +1,4 @@
-"""Calibrate: scores get their meaning from a part that training never saw."""
+"""Calibrate: fit the meaning of scores on a part of the labels that training never saw."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -30,7 +30,7 @@ def calibrate_model(
     further: list[SetFolder],
     keep: KeepTarget,
 ) -> Calibrated:
-    """Fit score -> expected label, probability and grades, and record golden documents."""
+    """Fit the functions from a score to the expected label, `p_keep` and grade, and record golden documents."""
     with recorded("Calibrate") as stage:
         opened = Snapshot.open(Path(snapshot.download()))
         folder = Path(model.download())
@@ -39,6 +39,6 @@ def calibrate_model(
         others = [StoredSet.read(Path(other.download())).divided for other in further]
         info = calibrate(folder, main, output, others=others, keep=keep)
         stage.documents = info.calibration.documents if info.calibration else 0
-        stage.remark = f"held out from training; kept: {keep}"
+        stage.remark = f"held out from training; target of the cut: {keep}"
         say(f"{stage.documents:,} documents, {stage.remark}")
     return Calibrated(stored_folder(output), stage)

@@ -1,4 +1,4 @@
-"""When a run began, and which period it is about. Never cached."""
+"""The start of a run, and the period of a scheduled one. Never cached."""
 
 import datetime
 import time
@@ -11,26 +11,28 @@ from tasks.support.resources import light
 
 
 def with_zone(moment: datetime.datetime) -> datetime.datetime:
-    """A scheduled moment; without a time zone it is UTC."""
+    """Return a scheduled moment with its time zone; without one it is UTC."""
     return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
 
 
 class Days(NamedTuple):
+    """A period in ISO 8601; empty strings mean all times."""
+
     since: str
     until: str
 
 
 @task(**light())
 def now() -> float:
-    """Seconds since the epoch."""
+    """Return the time in seconds since the epoch."""
     return time.time()
 
 
 @task(**light())
 def days_before(kickoff: datetime.datetime, days: int, time_column: str) -> Days:
-    """The days before a scheduled moment, as ISO 8601; empty, for all times, where no column tells them.
+    """Return the `days` before a scheduled moment; 0 days: all times until then.
 
-    `days` of 0: everything until then.
+    Without a column of times, the period is all times. Raise InputError if `days` is negative.
     """
     if days < 0:
         raise InputError(f"a period of {days} days", fix="Give 0, for all until now, or more")

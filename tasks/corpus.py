@@ -1,4 +1,4 @@
-"""Acquire a corpus: a snapshot is taken as it is, wherever it lies; any other source becomes one."""
+"""Acquire a corpus: use a snapshot where it is, and make one of any other source."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -21,11 +21,12 @@ class Corpus(NamedTuple):
 
 @task(cache=by_content("source"), **heavy())
 def acquire_corpus(source: str, revision: str, columns: Columns, period: Period | None) -> Corpus:
-    """All of it, or the documents of a period. Cached by `revision`, wherever the source lies."""
+    """Return all of a corpus, or the documents of a period. The cache is keyed by `revision`, not by the location."""
     with recorded("Acquire corpus") as stage:
         snapshot = existing_snapshot(source)
         if snapshot and not period:
-            folder = FlyteDirectory(source, remote_directory=False)  # larger than a pod's disk: never copied
+            # Not copied: a corpus may be larger than a pod's disk.
+            folder = FlyteDirectory(source, remote_directory=False)
         else:
             path = Path(current_context().working_directory) / "corpus"
             snapshot = acquire(open_source(source), columns, path, period=period, replace=True)

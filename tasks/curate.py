@@ -1,6 +1,6 @@
-"""Curate: the members of a source, cleaned piece by piece, searched for duplicates band by band, and made a snapshot.
+"""Curate: clean the members of a source in pieces, search them for duplicates in bands, and write a snapshot.
 
-What lies in the store is the cache: what is there already is not dealt out.
+The store of pieces and bands is the cache of these tasks: only what is missing in it is dealt out.
 """
 
 import time
@@ -35,7 +35,7 @@ from tasks.support.types import SnapshotFolder, stored_folder
 
 @dataclass
 class PieceShare:
-    """What one task of the map is to make."""
+    """The pieces that one task of the map makes."""
 
     folder: str
     pieces: list[Piece] = field(default_factory=list)
@@ -43,17 +43,19 @@ class PieceShare:
 
 @dataclass
 class BandShare:
-    """What one task of the map is to search."""
+    """The bands that one task of the map searches."""
 
     folder: str
     bands: list[int] = field(default_factory=list)
 
 
 class PlannedPieces(NamedTuple):
+    """The folder of a build, and the pieces that are missing in it."""
+
     folder: str
     """Folder or URL of the pieces."""
     plan: str
-    """Digest of everything that the pieces depend on."""
+    """Key of the plan, a digest of everything that the pieces depend on."""
     shard_megabytes: int
     started: float
     shares: list[PieceShare]
@@ -74,14 +76,14 @@ class Curated(NamedTuple):
 def plan_pieces(
     source: str, preset: str, text_column: str, benchmarks: str, options: str, workers: int, pieces: str
 ) -> PlannedPieces:
-    """Resolve the source and deal out what is missing; never cached, since sources change and pieces get lost."""
+    """Resolve the source and deal out the missing pieces. Never cached: sources change and pieces get lost."""
     started = time.time()
     with recorded("Resolve the source") as stage:
         request = read_request(
             BuildRequest, options, source=source, preset=preset, text_column=text_column, benchmarks=benchmarks
         )
         plan = BuildPlan.of(open_source(source_location(request.source)), request.config, request.benchmarks)
-        provenance_of(plan, request.shard_megabytes)  # refuses shards of no size before there is any work
+        provenance_of(plan, request.shard_megabytes)  # refuses a bad shard size before any work is done
         folder = PieceFolder.create(lasting(pieces, "ASSAY_PIECES", "pieces"), plan)
         missing = folder.missing_pieces()
         stage.remark = f"{len(plan.pieces) - len(missing)} of {len(plan.pieces)} pieces existed"
@@ -92,7 +94,7 @@ def plan_pieces(
 
 @task(**cleaner())
 def make_share(share: PieceShare, processes: int) -> Stage:
-    """Make pieces; each is visible when it is complete, so that a retry goes on where the last attempt was."""
+    """Make pieces. Each appears when it is complete, so that a retry continues after the last complete one."""
     with recorded("Clean") as stage:
         done = make_pieces(PieceFolder.open(share.folder), share.pieces, processes=processes)
         stage.remark = f"{done} pieces"
@@ -101,18 +103,18 @@ def make_share(share: PieceShare, processes: int) -> Stage:
 
 @task(**light())
 def plan_search(folder: str, made: list[Stage], workers: int) -> PlannedSearch:
-    """Deal out the bands that nobody has searched. `made` says that all pieces are there."""
+    """Deal out the bands that are not searched yet. `made` orders this task after the pieces."""
     with recorded("Plan the search") as stage:
         opened = PieceFolder.open(folder)
         missing, every = opened.missing_bands(), opened.plan.bands
-        stage.remark = f"{len(every) - len(missing)} of {len(every)} bands were there"
-        say(f"{stage.remark}; {len(made)} tasks made pieces")
+        stage.remark = f"{len(every) - len(missing)} of {len(every)} bands existed"
+        say(f"{stage.remark}; pieces were made by {len(made)} tasks")
     return PlannedSearch([BandShare(folder, share) for share in deal(missing, workers)], stage)
 
 
 @task(**cleaner())
 def search_share(share: BandShare) -> Stage:
-    """Search bands for documents that are the same, or nearly."""
+    """Search bands for duplicates and near-duplicates."""
     with recorded("Find duplicates") as stage:
         stage.remark = f"{search_bands(PieceFolder.open(share.folder), share.bands)} bands"
     return stage
@@ -120,7 +122,7 @@ def search_share(share: BandShare) -> Stage:
 
 @task(enable_deck=True, cache=by_content("folder", "searched"), **heavy())
 def write_curated(folder: str, plan: str, shard_megabytes: int, searched: list[Stage]) -> Curated:
-    """Write what is left. `searched` says that everything is there; `plan` keys the cache."""
+    """Write the documents that remain. `searched` orders this task after the bands; `plan` keys the cache."""
     with recorded("Write") as stage:
         path = Path(current_context().working_directory) / "snapshot"
         snapshot = assemble(PieceFolder.open(folder), str(path), shard_megabytes=shard_megabytes)

@@ -1,4 +1,4 @@
-"""The table with which a build ends. Never cached: what it says of the cache is about this run."""
+"""The summary at the end of a build. Never cached: it reports what this run took from the cache."""
 
 import sys
 from dataclasses import dataclass
@@ -17,15 +17,16 @@ from tasks.support.types import SnapshotFolder, place_of
 
 @dataclass
 class CuratedCorpus:
-    """Where the snapshot lies."""
+    """A snapshot, and its size."""
 
     place: str
+    """Folder or URL."""
     version: str
     documents: int
     tokens: int
 
     def __str__(self) -> str:
-        """What `pyflyte run` prints last."""
+        """Return what `pyflyte run` prints last."""
         return f"kept {self.documents:,} documents, {self.tokens:,} tokens: {self.place}"
 
 
@@ -39,7 +40,7 @@ def summarise_build(
     searched: list[Stage],
     written: Stage,
 ) -> CuratedCorpus:
-    """Print what became of the documents, what each stage did, and where the snapshot lies."""
+    """Print the stages, the funnel of the documents, and the place of the snapshot."""
     opened = Snapshot.open(place_of(snapshot))
     place = shelved(opened, "corpora")
     funnel = Funnel.from_json(opened.manifest.provenance["funnel"])

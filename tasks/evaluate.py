@@ -1,4 +1,4 @@
-"""Evaluate: the untouched test part, the model beside its baselines, with intervals."""
+"""Evaluate: measure model and baselines on the untouched test part, with intervals."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -52,7 +52,7 @@ def evaluate(
     seeds: list[dict[str, float]],
     seed: int,
 ) -> Evaluated:
-    """Score the test part, compare, ask the gates, and draw the report that is both Deck and HTML file."""
+    """Score the test part, compare with the baselines, run the gates, and draw the report as Deck and HTML file."""
     with recorded("Evaluate") as stage:
         examined = examine(
             Path(model.download()),

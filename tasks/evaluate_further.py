@@ -1,4 +1,4 @@
-"""Evaluate by a further rubric: what the main rubric's evaluation is, on the test part of another set."""
+"""Evaluate by a further rubric: the same as for the main rubric, on the test part of another set."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ def evaluate_further(
     rater_columns: list[str],
     gates: GateLimits,
 ) -> MeasuredFolder:
-    """Baselines, evaluation and gates by a further rubric. `encoder_revision` only keys the cache."""
+    """Run baselines, evaluation and gates by a further rubric. `encoder_revision` only keys the cache."""
     given = StoredSet.read(Path(further.download()))
     of, leakage = given.divided, given.leakage
     with recorded(f"Evaluate: {of.rubric.name}"):
@@ -55,7 +55,7 @@ def evaluate_further(
 
 
 def read_measured(folder: Path) -> tuple[str, tuple[Evaluation, Path]]:
-    """Rubric, evaluation and page of a MeasuredFolder."""
+    """Return rubric, evaluation and page of a MeasuredFolder. Raise InputError if its evaluation cannot be read."""
     text = (folder / "evaluation.json").read_bytes()
     evaluation = parse_json(Evaluation, text, what="evaluation.json", where=str(folder))
     return evaluation.rubric.name, (evaluation, folder / "report.html")

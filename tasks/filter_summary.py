@@ -1,4 +1,4 @@
-"""The table with which a filtering run ends. Never cached: what it says of the cache is about this run."""
+"""The summary at the end of a filtering run. Never cached: it reports what this run took from the cache."""
 
 import sys
 from dataclasses import dataclass
@@ -17,15 +17,16 @@ from tasks.support.types import SnapshotFolder, place_of
 
 @dataclass
 class Selection:
-    """Where the selected documents lie."""
+    """A snapshot of selected documents, and its size."""
 
     place: str
+    """Folder or URL."""
     version: str
     documents: int
     tokens: int
 
     def __str__(self) -> str:
-        """What `pyflyte run` prints last."""
+        """Return what `pyflyte run` prints last."""
         return f"selected {self.documents:,} documents, {self.tokens:,} tokens: {self.place}"
 
 
@@ -39,7 +40,7 @@ def summarise_filtering(
     scored: list[Stage],
     selected: Stage,
 ) -> Selection:
-    """Print what became of the documents, what each stage did, and where the selection lies."""
+    """Print the stages, the funnel of the documents, and the place of the selection."""
     opened = Snapshot.open(place_of(selection))
     place = shelved(opened, "selections")
     table, done = (

@@ -1,6 +1,7 @@
-"""Labels by further rubrics, which the same network learns: acquired and validated as the main ones are.
+"""Labels by further rubrics, which the same network learns: acquire and validate them as the main ones.
 
-Each set is one folder between tasks, so that `map_task` takes them all; a run of one rubric starts no pod for them.
+Each set is one folder between tasks, so that one `map_task` prepares all sets. A run of one rubric maps over an empty
+list and starts no pod.
 """
 
 from dataclasses import replace
@@ -23,7 +24,7 @@ from tasks.support.types import SetFolder, stored_folder
 def prepare_further(
     source: str, labels: FurtherLabels, columns: Columns, period: Period | None, max_quarantined: float
 ) -> SetFolder:
-    """Acquire and validate. Cached by the labels' revision, wherever the source lies."""
+    """Acquire and validate one set. The cache is keyed by the revision in `labels`, not by the location."""
     with recorded(f"Labels by {labels.name or 'a further rubric'}"):
         folder = Path(current_context().working_directory)
         snapshot = acquire(open_source(source), columns, folder / "snapshot", period=period, replace=True)

@@ -1,4 +1,4 @@
-"""Package: a registered version becomes a Bento, the same files wherever and whenever it is built."""
+"""Package: build the Bento of a registered version, with the same bytes at every build."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -19,10 +19,10 @@ class Packaged(NamedTuple):
     stage: Stage
 
 
-# The service's code goes into the Bento without being imported here.
+# The Bento holds the service's code, which this module does not import: `packed_digest` puts it into the version.
 @task(cache=by_content("registry", also=packed_digest), **light())
 def package_model(registry: str, version: str) -> Packaged:
-    """Everything packed: the weights, the code that serves them, the list of what it needs."""
+    """Pack the weights, the code that serves them, and the list of the packages that it needs."""
     with recorded("Package") as stage:
         registered = Registry(registry).get(version)
         output = Path(current_context().working_directory) / "bento"

@@ -1,4 +1,4 @@
-"""What the quickstart ends with: what was made, and how to use it."""
+"""The summary at the end of the quickstart: what was made, and how to use it. Never cached."""
 
 import sys
 
@@ -17,7 +17,7 @@ from tasks.support.stages import Stage, stage_table
 def summarise_quickstart(
     registration: Registration, packaged: Stage, checked: Stage, served: Stage, selection: Selection, started: float
 ) -> Registration:
-    """Print the stages between model and corpus, and what to do next."""
+    """Print the stages that ship the model, and the places of its results."""
     console = Console(file=sys.stdout, width=min(140, max(100, Console().width)), highlight=False)
     print_table("Shipped", stage_table([packaged, checked, served], started), console)
     console.print(f"    model: {registration.registry}/versions/{registration.version}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Register: the model folder, complete with card and evidence, becomes an immutable version."""
+"""Register: complete the model folder with card and evidence, and make it an immutable version."""
 
 import json
 from dataclasses import dataclass

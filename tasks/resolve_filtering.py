@@ -1,4 +1,4 @@
-"""Resolve what a filtering run is asked for. Never cached: aliases move, and sources change."""
+"""Resolve the request of a filtering run. Never cached: aliases move, and sources change."""
 
 import time
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from tasks.support.stages import recorded
 
 
 class ResolvedFiltering(NamedTuple):
-    """Outputs of their own: propeller encodes attributes of a dataclass in random order, and no cache would be hit."""
+    """A resolved request. Each value that keys a cache is an output of its own, as in `ResolvedTraining`."""
 
     source: str
     revision: str
@@ -48,7 +48,7 @@ def resolve_filtering(
     registry: str,
     scores: str,
 ) -> ResolvedFiltering:
-    """Resolve source, model and tokenizer; a mistake in any option ends the run here."""
+    """Resolve source, model and tokenizer. Raise InputError for any option that cannot be used."""
     started = time.time()
     with recorded("Resolve the corpus"):
         request = read_request(

@@ -1,4 +1,4 @@
-"""Resolve what a retraining is asked for: the options of its training, and those of its challenge. Never cached."""
+"""Resolve the request of a retraining into the options of its training and of its challenge. Never cached."""
 
 import datetime
 from typing import NamedTuple
@@ -13,6 +13,8 @@ from tasks.support.resources import light
 
 
 class ResolvedRetraining(NamedTuple):
+    """The options of the two workflows that a retraining runs, as JSON."""
+
     training: str
     """Options of `train_quality_classifier`."""
     challenge: str
@@ -33,7 +35,7 @@ def resolve_retraining(
     recipe: str,
     options: str,
 ) -> ResolvedRetraining:
-    """Read the request; a mistake in any option ends the run here."""
+    """Read the request. Raise InputError for any option that cannot be used, before anything is done."""
     with stage("Resolve the request"):
         request = read_request(
             RetrainingRequest,

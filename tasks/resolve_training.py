@@ -1,4 +1,4 @@
-"""Resolve what a training run is asked for. Never cached: its outputs key the caches of all other stages."""
+"""Resolve the request of a training run. Never cached: its outputs key the caches of all other stages."""
 
 import json
 import time
@@ -36,7 +36,11 @@ class FurtherLabels:
 
 
 class ResolvedTraining(NamedTuple):
-    """Outputs of their own: propeller encodes attributes of a dataclass in random order, and no cache would be hit."""
+    """A resolved request. Each value that keys a cache is an output of its own.
+
+    Flyte's propeller encodes the attribute of a dataclass again, with maps in random order (flyte issue 6517). A cache
+    key made of it would change with each run.
+    """
 
     source: str
     revision: str
@@ -80,7 +84,7 @@ def resolve_training(
     ledger: str,
     registry: str,
 ) -> ResolvedTraining:
-    """Resolve source, rubric, recipe and encoder; a mistake in any option ends the run here."""
+    """Resolve source, rubric, recipe and encoder. Raise InputError for any option that cannot be used."""
     started = time.time()
     with recorded("Resolve the source"):
         request = read_request(
@@ -100,8 +104,8 @@ def resolve_training(
         place = source_location(request.source)
         revision = open_source(place).revision
         say(f"{request.source}, revision {revision[:12]}; results are stored below {work_folder()}")
-        config, further = request.config, [(source_location(labels.source), labels) for labels in request.also]
-        columns = request.columns
+        config, columns = request.config, request.columns
+        further = [(source_location(labels.source), labels) for labels in request.also]
         name = digest_json([request.source, columns.text, columns.label, columns.group])[:12]
         return ResolvedTraining(
             source=place,

@@ -1,4 +1,4 @@
-"""Score: the parts that are missing, dealt out to the tasks of a map. What lies in the store is the cache."""
+"""Score: deal out the missing parts to the tasks of a map. The store of parts is the cache of these tasks."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -18,17 +18,20 @@ from tasks.support.types import place_of
 
 @dataclass
 class Share:
-    """What one task of the map is to score."""
+    """The parts that one task of the map scores."""
 
     folder: str
-    """Where the parts lie."""
+    """Folder or URL of the parts."""
     parts: list[Part] = field(default_factory=list)
 
 
 class Planned(NamedTuple):
+    """The folder of a plan, and the parts that are missing in it."""
+
     shares: list[Share]
     folder: str
     plan: str
+    """Key of the plan, a digest of everything that the scores depend on."""
     there: Stage
 
 
@@ -36,21 +39,21 @@ class Planned(NamedTuple):
 def plan_parts(
     corpus: FlyteDirectory, registry: str, version: str, scores: str, scoring: ScoringConfig, workers: int
 ) -> Planned:
-    """List what is there already, and deal out the rest; never cached, so that a lost part is scored again."""
+    """Deal out the parts that are missing. Never cached, so that a lost part is scored again."""
     with recorded("Plan") as stage:
         snapshot = Snapshot.open(place_of(corpus))
         with Registry(registry).open(version) as model:
             folder = plan_scoring(snapshot, model, token_counter(scoring.tokenizer), scoring, scores)
         missing, every = folder.missing(), folder.plan.parts()
         stage.documents = snapshot.manifest.rows - sum(part.stop - part.start for part in missing)
-        stage.remark = f"{len(every) - len(missing)} of {len(every)} parts were there"
-        say(f"{len(every) - len(missing)} of {len(every)} parts are there already")
+        stage.remark = f"{len(every) - len(missing)} of {len(every)} parts existed"
+        say(stage.remark)
     return Planned([Share(folder.url, parts) for parts in deal(missing, workers)], folder.url, folder.plan.key, stage)
 
 
 @task(**encoder())
 def score_share(share: Share, corpus: FlyteDirectory, registry: str, version: str, scoring: ScoringConfig) -> Stage:
-    """Score parts; each is visible when it is complete, so that a retry goes on where the last attempt was."""
+    """Score parts. Each appears when it is complete, so that a retry continues after the last complete one."""
     with recorded("Score") as stage, Registry(registry).open(version) as model:
         snapshot = Snapshot.open(place_of(corpus))
         tokens = token_counter(scoring.tokenizer)

@@ -1,4 +1,4 @@
-"""Seeds: a model that differs from the trained one in its seed alone, to see how much that matters."""
+"""Seeds: train a model that differs from the main one in its seed alone, to measure how much the seed matters."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +31,7 @@ def try_seed(
     encoder_revision: str,
     keep: KeepTarget,
 ) -> dict[str, float]:
-    """Train, calibrate and measure in one process. `encoder_revision` only keys the cache, as in training."""
+    """Train, calibrate and measure in one process. `encoder_revision` only keys the cache."""
     with recorded(f"Seed {seed}"):
         main = SplitSet(rubric, Snapshot.open(Path(snapshot.download())), documents, assignment)
         figures = measure_seed(

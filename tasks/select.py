@@ -1,4 +1,4 @@
-"""Select: the best documents of a scored corpus, as a snapshot with its data card and report."""
+"""Select: write the best documents of a scored corpus as a snapshot with data card and report."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -33,7 +33,7 @@ def select_documents(
     request: SelectionRequest,
     scored: list[Stage],
 ) -> Selected:
-    """Merge what the parts counted, cut, and write. `scored` says that the parts are there; `plan` keys the cache."""
+    """Choose the cut and write the selection. `scored` orders this task after the parts; `plan` keys the cache."""
     with recorded("Select") as stage:
         snapshot, scores = Snapshot.open(place_of(corpus)), Scores.complete(PartFolder.open(folder))
         with Registry(registry).open(version) as model:

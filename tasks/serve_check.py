@@ -1,4 +1,4 @@
-"""Serve check: the Bento as a process, asked over HTTP, has to say what the evaluation said."""
+"""Serve check: start the Bento as a process, and compare its answers over HTTP with the golden documents."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tasks.support.types import BentoFolder
 
 @task(cache=by_content(), **encoder())
 def check_serving(bento: BentoFolder) -> Stage:
-    """Raises InputError where an answer differs by more than the golden documents allow."""
+    """Score the golden documents. Raise InputError if an answer differs by more than their tolerance."""
     with recorded("Serve check") as stage:
         report = check_served(Path(bento.download()))
         report.require()

@@ -1,4 +1,4 @@
-"""Serve here: the version that was made, where the user of this machine reaches it."""
+"""Serve here: start the version that was made as a server on this machine."""
 
 import socket
 
@@ -21,22 +21,24 @@ def _target(registry: str, port: int) -> LocalTarget:
 
 @task(**light())
 def look_at_port(port: int) -> int:
-    """The port, where a server may listen at it; 0: none is wanted, or this is a pod, whose processes end with it.
+    """Return the port if a server can listen at it; 0 if none is requested, or in a pod, whose processes end with it.
 
-    Raises InputError where another program has it: better now than when all else is done.
+    Raise InputError if another program listens there. This comes first, not after a training of minutes.
     """
     if port == 0 or on_cluster():
         return 0
     with stage("Check the port"):
+        # A server of ours may stay: `serve_here` replaces its version.
         if _target("", port).status().state in ("serving", "degraded"):
             return port
         with socket.socket() as probe:
+            # Servers set it, too. Without it, a port whose server ended a moment ago would count as used.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError as error:
                 raise InputError(
-                    f"port {port} cannot be had: {error.strerror}",
+                    f"port {port} cannot be used: {error.strerror}",
                     where="127.0.0.1",
                     fix="Name another, or 0 to serve nothing: make demo PORT=3001",
                 ) from error
@@ -45,10 +47,10 @@ def look_at_port(port: int) -> int:
 
 @task(**encoder())
 def serve_here(registration: Registration, port: int, checked: Stage) -> Stage:
-    """In the background, until `make stop`; what served at the port before is replaced without a request lost."""
+    """Serve in the background until `make stop`. A server of ours at the port is replaced without a lost request."""
     with recorded("Serve") as line:
         if not port:
-            line.remark = "not asked for"
+            line.remark = "not requested"
             return line
         done = _target(registration.registry, port).deploy(registration.version)
         line.documents, line.remark = checked.documents, done.where

@@ -1,4 +1,4 @@
-"""In service: another version deployed, proved, and only then champion; or all as it was before."""
+"""In service: deploy another version, prove it, and only then make it champion; or restore the state before."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ from tasks.support.settings import lasting, on_cluster, source_location
 
 
 def _target(given: str) -> dict[str, str]:
-    """On a cluster it is the cluster, unless something else is asked for: a pod's processes end with it."""
+    """Return the settings of a target. On a cluster it is the cluster by default: a pod's processes end with it."""
     return parse_target(given or ("kubernetes" if on_cluster() else ""))
 
 
@@ -33,7 +33,7 @@ def _shelf(registry: str) -> str:
 
 @task(**light())
 def plan_champion(registry: str, target: str) -> Change:
-    """The champion, and what serves now."""
+    """Return the change to the champion, with the version that serves now."""
     with stage("Check what serves"):
         why = "It is the champion."
         return release.plan_change(_shelf(registry), CHAMPION, _target(target), move="none", who=_who(), why=why)
@@ -41,7 +41,7 @@ def plan_champion(registry: str, target: str) -> Change:
 
 @task(**light())
 def plan_rollback(registry: str, target: str, why: str) -> Change:
-    """The version before the champion."""
+    """Return the change to the version before the champion."""
     with stage("Check what serves"):
         return release.plan_rollback(_shelf(registry), _target(target), who=_who(), why=why)
 
@@ -58,7 +58,7 @@ def judge_version(
     registry: str,
     target: str,
 ) -> Change:
-    """Compare a version of the registry with the champion; never cached, since the champion moves."""
+    """Compare a version of the registry with the champion. Never cached: the champion moves."""
     request = read_request(
         ChallengeRequest,
         options,
@@ -77,35 +77,35 @@ def judge_version(
 
 @task(**light())
 def deploy_version(change: Change) -> Served:
-    """Where clients reach it; what served before serves on where it does not prove itself."""
+    """Deploy the version where clients reach it. If it does not prove itself, the former one keeps serving."""
     with stage(f"Deploy {change.version}"):
         return release.deploy(change)
 
 
 @task(**heavy())
 def prove_version(change: Change, served: Served) -> Served:
-    """The golden documents, asked where clients are."""
+    """Score the golden documents as a client of the service, and check the answers."""
     with stage("Smoke test"):
         return release.prove(change, served)
 
 
 @task(**light())
 def move_champion(change: Change, served: Served) -> Served:
-    """The registry says what serves; this comes last."""
+    """Move the alias. This comes last, so that the champion is a version that serves."""
     with stage("Champion"):
         return release.move_champion(change, served)
 
 
 @task(enable_deck=True, **light())
 def conclude(change: Change, served: Served) -> Decision:
-    """One report of what was decided and done, or why nothing was."""
+    """Record what was decided and done, and draw the report."""
     return _shown(release.conclude(change, served), change)
 
 
 @task(enable_deck=True, **light())
 def restore_service(change: Change, err: FlyteError | None = None) -> Decision:
-    """On a failure: what served before serves, and is champion; one report of it."""
-    return _shown(release.restore(change, err.message if err else "it is not known how"), change)
+    """After a failure: serve the former version, keep it champion, and draw the report."""
+    return _shown(release.restore(change, err.message if err else "the cause is unknown"), change)
 
 
 def _shown(decision: Decision, change: Change) -> Decision:

@@ -1,4 +1,4 @@
-"""Split: train, calibration and test, which no near-duplicate and no group straddles, over the sets of all rubrics."""
+"""Split: train, calibration and test over the sets of all rubrics; no near-duplicate and no group straddles them."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -34,10 +34,10 @@ def split_labels(
     encoder_revision: str,
     seed: int,
 ) -> Split:
-    """Assign documents, those of earlier runs as the ledger says, and measure what a random split would leak.
+    """Assign documents to parts, those of earlier runs as in the ledger, and measure what a random split would leak.
 
-    `further`: sets by further rubrics; no text is learned from in one that measures in another. `encoder`: the model
-    that training goes on from, empty for a plain encoder; `encoder_revision` only keys the cache.
+    `further`: sets by further rubrics; a text that fits in one set does not measure in another. `encoder`: the model
+    that training continues from, empty for a plain encoder. `encoder_revision` only keys the cache.
     """
     with recorded("Split") as stage:
         opened = Snapshot.open(Path(snapshot.download()))

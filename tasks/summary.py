@@ -1,4 +1,4 @@
-"""Summary: the table with which a run ends. Never cached: what it says of the cache is about this run."""
+"""The summary at the end of a training run. Never cached: it reports what this run took from the cache."""
 
 import shutil
 import sys
@@ -19,18 +19,18 @@ from tasks.support.stages import Stage, stage_table
 def summarise(
     started: float, stages: list[Stage], evaluation: Evaluation, registration: Registration, report: FlyteFile
 ) -> Registration:
-    """Print how good the model is, beside what, what each stage did, and where everything lies."""
+    """Print the stages, the metrics of model and baselines, and the places of the results."""
     table, done = summary_table(evaluation), stage_table(stages, started)
     places = {"model": f"{registration.registry}/versions/{registration.version}"}
     if not on_cluster():
-        # Flyte keeps outputs under random names; people get one that stays.
+        # Flyte stores outputs under random names; this copy has a name that stays.
         page = work_folder() / "report.html"
         page.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(report.download(), page)
         places |= {"report": str(page), "tracking": "make ui"}
     console = Console(file=sys.stdout, width=min(140, max(100, Console().width)), highlight=False)
     print_table("Stages", done, console)
-    print_table(f"How good is it, on {evaluation.documents} documents it never saw?", table, console)
+    print_table(f"How good is it on {evaluation.documents} documents that it never saw?", table, console)
     for warning in evaluation.warnings:
         console.print(f"! {warning}")
     if registration.champion != registration.version:

@@ -1,4 +1,4 @@
-"""Track: metrics, artefacts and lineage join the parameters and curves that training logged."""
+"""Track: log metrics, artefacts and lineage beside the parameters and curves that training logged."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -30,7 +30,7 @@ def track(
     tracker_run: str,
     tracking: str,
 ) -> Tracked:
-    """Log into the run that training began, or a new one where training came from the cache without a tracker."""
+    """Log into the run that training started, or into a new one if training came from the cache without a tracker."""
     with (
         recorded("Track") as stage,
         open_tracker(tracking, run_name="train", run_id=tracker_run or None, work=work_folder()) as tracker,

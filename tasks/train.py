@@ -1,4 +1,4 @@
-"""Train: torchrun under Flyte's Elastic; each process runs this body, rank 0 writes."""
+"""Train: torchrun under Flyte's Elastic. Each process runs the task's body; rank 0 writes the outputs."""
 
 import os
 from dataclasses import asdict
@@ -28,6 +28,7 @@ class Trained(NamedTuple):
     stage: Stage
 
 
+# The tracker records a training and does not change it.
 @task(task_config=elastic(), cache=by_content("tracking"), **trainer())
 def train(
     snapshot: SnapshotFolder,
@@ -39,9 +40,9 @@ def train(
     encoder_revision: str,
     tracking: str,
 ) -> Trained:
-    """Fit the classifier on the train part, and on those of sets by further rubrics.
+    """Fit the classifier on the train part, and on the train parts of the sets by further rubrics.
 
-    `encoder_revision` only keys the cache, where the encoder is a folder.
+    `encoder_revision` only keys the cache, if the encoder is a folder.
     """
     with (
         recorded("Train") as stage,
@@ -66,6 +67,7 @@ def train(
             after_save=save_checkpoint,
             on_update=lambda record: tracker.metrics({f"train/{k}": v for k, v in record.items()}, int(record["step"])),
         )
+        # Training ends with a barrier: no other process still needs the checkpoint.
         if os.environ.get("RANK", "0") == "0":
             forget_checkpoint(checkpoints, run)
         stage.documents = int((assignment["part"] == "train").sum())

@@ -1,4 +1,4 @@
-"""Validate: rows as they came become labelled documents; what cannot be used is kept with its reason."""
+"""Validate: make labelled documents of the rows of a snapshot, and keep unusable rows with their reason."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +26,7 @@ class Validated(NamedTuple):
 def validate_labels(
     snapshot: SnapshotFolder, rubric: Rubric | None, threshold: float | None, max_quarantined: float
 ) -> Validated:
-    """Check rows against the rubric, or against the scale that the labels span where none is given."""
+    """Check rows against the rubric; without one, against the scale that the labels span."""
     with recorded("Validate") as stage:
         opened = Snapshot.open(Path(snapshot.download()))
         effective = rubric or rubric_from_labels(read_labels(opened), threshold, where=opened.sources)

@@ -1,4 +1,4 @@
-"""Watch: what the service was asked and answered, beside the reference of its model. Never cached."""
+"""Watch: compare the documents and answers of the service with the reference of its model. Never cached."""
 
 import datetime
 import json
@@ -29,31 +29,31 @@ from tasks.support.resources import light
 from tasks.support.settings import lasting
 
 STATE_DAYS = 2
-"""Of the score log on the page of the state that each look draws; `assay state` reads thirty."""
+"""Days of the score log on the state page that each drift look draws; `assay state` reads thirty."""
 
 
 @dataclass
 class DriftLooked:
-    """What a look found."""
+    """The result of a drift look."""
 
     sentence: str
     registry: str
     log: str
     looks: str
     look: DriftLook | None = None
-    """None where there was too little to look at."""
+    """None if there were too few documents for a look."""
     message: str = ""
-    """For the webhook, as JSON; empty where there is nothing to act upon."""
+    """Message for the webhook, as JSON; empty if there is nothing to act upon."""
 
 
 class Watched(NamedTuple):
-    """A condition compares outputs alone: flytekit 1.16 takes no field of a dataclass."""
+    """The outputs of a watch. `act` is one of its own: flytekit 1.16 accepts no field of a dataclass in a condition."""
 
     looked: DriftLooked
     act: bool
-    """True if there is an alarm to act upon: none cools down."""
+    """True if there is an alarm, and no earlier one cools down."""
     retraining: str
-    """Options of the retraining."""
+    """Options of the retraining, as JSON."""
 
 
 @task(enable_deck=True, **light())
@@ -75,8 +75,8 @@ def look_at_service(
     registry: str,
     looks: str,
 ) -> Watched:
-    """The answers of the hours before a moment. Too few of them are no look, and no failure: nights are quiet."""
-    asked = read_request(
+    """Check the answers of the hours before a moment. Too few of them are no failure: nights are quiet."""
+    given = read_request(
         WatchingRequest,
         options,
         source=source,
@@ -89,7 +89,7 @@ def look_at_service(
         rubric=rubric,
         recipe=recipe,
     )
-    retraining, until = options_text(asked.retraining), with_zone(kickoff)
+    retraining, until = options_text(given.retraining), with_zone(kickoff)
     kept = lasting(looks, "ASSAY_LOOKS", "looks")
     page = Path(current_context().working_directory) / "watch.json"
     request = WatchRequest(
@@ -100,14 +100,15 @@ def look_at_service(
         since=until - datetime.timedelta(hours=hours),
         until=until,
         looks=kept,
-        config=asked.watch,
+        config=given.watch,
     )
     with stage("Watch"):
         try:
             result = take_drift_look(request)
         except TooFewError as error:
-            say(f"no look: {error}")
-            return Watched(DriftLooked(f"No look: {error}", request.registry, request.log, kept), False, retraining)
+            say(f"no drift look: {error}")
+            none = DriftLooked(f"No drift look: {error}", request.registry, request.log, kept)
+            return Watched(none, False, retraining)
         for sentence in result.sentences:
             say(sentence)
     Deck("Watch", fragment_of(page.with_suffix(".html").read_text(encoding="utf-8")))
@@ -121,20 +122,20 @@ def look_at_service(
 
 @task(**light())
 def tell_people(looked: DriftLooked) -> str:
-    """One POST to the URL of ASSAY_WEBHOOK where there is something to act upon; what went wrong, if anything."""
+    """Send the message to the URL of ASSAY_WEBHOOK, if both exist. Return the fault, empty if it was sent."""
     url = os.environ.get("ASSAY_WEBHOOK", "")
     if not looked.message or not url:
         return ""
     wrong = notify(json.loads(looked.message), WebhookConfig(url, os.environ.get("ASSAY_WEBHOOK_FORM", "json")))
-    say(wrong or "people were told")
+    say(wrong or "the message was sent")
     return wrong
 
 
 @task(enable_deck=True, **light())
 def record_look(looked: DriftLooked, told: str) -> int:
-    """Into the log of looks, which makes an alarm cool down; its number, 0 where there was none. Shows the state.
+    """Add the look to the log, which makes its alarm cool down, and draw the state page. Return its number, or 0.
 
-    It comes after people were told: who is stopped between the two tells them twice rather than never.
+    `told` orders this task after the message: a run that is stopped between the two sends it twice rather than never.
     """
     look, number = looked.look, 0
     if look is not None:
@@ -147,6 +148,6 @@ def record_look(looked: DriftLooked, told: str) -> int:
 
 @task(**light())
 def stay(looked: DriftLooked) -> Decision:
-    """Nothing to do. Not kept among the decisions: the log of looks has it."""
+    """Do nothing. The decision is not recorded in the registry: the log of looks has it."""
     say(looked.sentence)
     return Decision("", "kept", "", "", looked.sentence)

@@ -1,1 +1,1 @@
-"""What tasks share and what is no task: resources, caching, settings, types that travel, lines of stages."""
+"""Modules that tasks share: resources, caching, settings, plans, requests, types of outputs, lines of the summary."""

@@ -1,8 +1,8 @@
-"""Cache versions made from what a task depends on, so that nobody has to remember to raise one.
+"""Cache versions made of the code that a task depends on, so that nobody has to raise one by hand.
 
-The version of a task covers its own module, every module of `assay` that it imports, directly or through others
-(with the data files of their rooms: rubrics, templates), and the lock. Other tasks, Decks and resources are not
-in it: they cannot change a result.
+The version of a task covers its own module, all modules of `assay` that it imports, directly or through others, the
+data files of their rooms (rubrics, templates), and the lock. Other tasks, Decks and resources are not in it: they
+cannot change a result.
 """
 
 import ast
@@ -24,19 +24,20 @@ LOCK = "requirements.lock"
 
 @lru_cache(maxsize=512)
 def _imported(source: str) -> set[str]:
-    """Dotted names that a module imports, those inside functions included, and each `from a import b` as `a.b` too."""
+    """Return the dotted names that a source imports, also inside functions."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            # `b` of `from a import b` may be a module, too.
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
     return names
 
 
 def _files_of(name: str, root: Path) -> set[Path]:
-    """The file of a dotted name below `assay`, with the `__init__.py` of every package on the way."""
+    """Return the file of a dotted name below `assay`, with the `__init__.py` of each package that contains it."""
     parts = name.split(".")
     found: set[Path] = set()
     for depth in range(1, len(parts) + 1):
@@ -49,7 +50,7 @@ def _files_of(name: str, root: Path) -> set[Path]:
 
 
 def closure(module: Path, root: Path = ROOT) -> tuple[Path, ...]:
-    """Files that a module depends on: itself, what it imports of `assay`, and the data files of those rooms."""
+    """Return the files that a module depends on: itself, its imports of `assay`, and the data files of their rooms."""
     seen, left = {module}, [module]
     while left:
         for name in _imported(left.pop().read_text(encoding="utf-8")):
@@ -68,7 +69,7 @@ def closure(module: Path, root: Path = ROOT) -> tuple[Path, ...]:
 
 
 def code_version(module: Path, root: Path = ROOT) -> str:
-    """Digest over the closure of a module of the checkout at `root`, and the lock."""
+    """Return the sha256 over the closure of a module of the checkout at `root` and over the lock, 64 hex digits."""
     digest = hashlib.sha256()
     for file in (*closure(module, root), *(path for path in [root / LOCK] if path.is_file())):
         digest.update(f"{file.relative_to(root).as_posix()}\0".encode())
@@ -77,19 +78,18 @@ def code_version(module: Path, root: Path = ROOT) -> str:
 
 
 class CodePolicy:
-    """flytekit's CachePolicy: the version of a task is that of the code it depends on.
-
-    ASSAY_CACHE_SALT is mixed in where it is set: flytekit keeps one local cache a user, and two checkouts
-    that shared its entries would point into each other's work folders.
-    """
+    """A CachePolicy of flytekit: the version of a task is that of the code that it depends on."""
 
     def __init__(self, also: Callable[[], str] | None = None) -> None:
-        """`also`: digest of what a result depends on beside what its task imports."""
+        """`also` returns a digest of code that the result depends on and the task does not import."""
         self._also = also
 
     def get_version(self, salt: str, params: VersionParameters[Any, Any]) -> str:
+        """Return the version of a task."""
         spec = importlib.util.find_spec(params.func.__module__)
         module = Path(spec.origin) if spec and spec.origin else Path(inspect.getfile(params.func))
+        # flytekit has one local cache for all checkouts of a user: without a salt, the outputs of one would be those of
+        # another, in its work folder.
         local = os.environ.get("ASSAY_CACHE_SALT", "")
         version = code_version(module)
         if self._also:
@@ -98,5 +98,9 @@ class CodePolicy:
 
 
 def by_content(*ignored: str, also: Callable[[], str] | None = None) -> Cache:
-    """Cache by code and inputs; `ignored` names inputs that say where or for whom, not what. `also`: see CodePolicy."""
+    """Return a cache by code and inputs.
+
+    `ignored` names inputs that cannot change the result: locations, trackers, and inputs that only order tasks. `also`:
+    see `CodePolicy`.
+    """
     return Cache(policies=CodePolicy(also), ignored_inputs=ignored)

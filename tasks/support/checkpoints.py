@@ -1,4 +1,4 @@
-"""A training checkpoint off the machine: Flyte keeps one file an attempt, and hands it to the next."""
+"""A training checkpoint in Flyte's store, which keeps one file of each attempt and gives it to the next attempt."""
 
 from pathlib import Path
 
@@ -8,18 +8,19 @@ from assay.storage import staged_file
 
 
 def restore_checkpoint(path: Path) -> None:
-    """Bring the former attempt's checkpoint to this machine, where there is one and none lies here yet."""
+    """Download the checkpoint of the former attempt, if there is one and none is on this machine."""
+    # A local run has a store without a former attempt; its own checkpoint is in the work folder.
     store = current_context().checkpoint
     if store is None or not store.prev_exists() or path.exists():
         return
     data = store.read()
     if data:
-        with staged_file(path) as partial:
+        with staged_file(path) as partial:  # a download that is cut short must not look like a checkpoint
             partial.write_bytes(data)
 
 
 def save_checkpoint(path: Path) -> None:
-    """Carry a complete checkpoint into Flyte's store."""
+    """Upload a complete checkpoint to Flyte's store."""
     store = current_context().checkpoint
     if store is not None:
         store.write(path.read_bytes())

@@ -1,6 +1,6 @@
-"""What a task may ask of the cluster: named profiles, chosen at registration by ASSAY_PROFILE (cpu or gpu).
+"""Resources of tasks on a cluster: named profiles, chosen at registration by ASSAY_PROFILE (cpu or gpu).
 
-Local runs ignore all of it but the number of training processes.
+Local runs use the number of training processes alone.
 """
 
 import os
@@ -15,7 +15,7 @@ IMAGE = "{{.image.assay.fqn}}:{{.image.assay.version}}"
 """Resolved at registration from `images: assay:` of flyte.config.yaml, or from `--image assay=…`."""
 
 DECK_FIELDS = (DeckField.SOURCE_CODE, DeckField.TIMELINE, DeckField.INPUT, DeckField.OUTPUT)
-"""All but the packages, for which flytekit runs pip twice in each task with a Deck: a second, and the lock tells."""
+"""Fields of a Deck, without the packages: flytekit runs pip twice for them, a second in each task."""
 
 ACCELERATORS = {"A100": A100, "H100": H100, "L4": L4, "L40S": L40S, "T4": T4}
 
@@ -35,11 +35,11 @@ def _number(variable: str, default: int) -> int:
 
 
 def on_gpu() -> bool:
-    """Whether training and encoding ask for GPUs."""
+    """Return True if training and encoding run on GPUs. Raise ValueError for an unknown profile."""
     return _choice("ASSAY_PROFILE", "cpu", ["cpu", "gpu"]) == "gpu"
 
 
-def _asking(cpu: str, mem: str) -> dict[str, Any]:
+def _requesting(cpu: str, mem: str) -> dict[str, Any]:
     return {
         "container_image": IMAGE,
         "requests": Resources(cpu=cpu, mem=mem),
@@ -49,51 +49,52 @@ def _asking(cpu: str, mem: str) -> dict[str, Any]:
 
 
 def light() -> dict[str, Any]:
-    """Looking, deciding, writing a few files."""
-    return {**_asking("1", "2Gi"), "retries": 2}
+    """Return the profile of tasks that decide, or write a few files."""
+    # `retries` counts deaths without an error, such as running out of memory; an exception ends a task at once.
+    return {**_requesting("1", "2Gi"), "retries": 2}
 
 
 def heavy() -> dict[str, Any]:
-    """Tables with their texts in memory."""
-    return {**_asking("4", "16Gi"), "retries": 2, "interruptible": True}
+    """Return the profile of tasks that have tables with their texts in memory."""
+    return {**_requesting("4", "16Gi"), "retries": 2, "interruptible": True}
 
 
 def cleaner() -> dict[str, Any]:
-    """Extraction and filters: two processes, and what a batch of large documents takes in each."""
-    return {**_asking("2", "8Gi"), "retries": 2, "interruptible": True}
+    """Return the profile of extraction and filters: two processes, each with a batch of large documents in memory."""
+    return {**_requesting("2", "8Gi"), "retries": 2, "interruptible": True}
 
 
 def _accelerated(cpu: str, mem: str, gpus: int) -> dict[str, Any]:
     if not on_gpu():
-        return _asking(cpu, mem)
+        return _requesting(cpu, mem)
     accelerator = ACCELERATORS[_choice("ASSAY_ACCELERATOR", "A100", sorted(ACCELERATORS))]
-    ask = Resources(cpu="12", mem="64Gi", gpu=str(gpus))
-    return {**_asking(cpu, mem), "requests": ask, "limits": ask, "accelerator": accelerator}
+    size = Resources(cpu="12", mem="64Gi", gpu=str(gpus))
+    return {**_requesting(cpu, mem), "requests": size, "limits": size, "accelerator": accelerator}
 
 
 def encoder() -> dict[str, Any]:
-    """Running the encoder without training it."""
+    """Return the profile of tasks that run the encoder without training it; on GPUs one of ASSAY_ACCELERATOR."""
     return {**_accelerated("4", "8Gi", 1), "retries": 2, "interruptible": True}
 
 
 def trainer() -> dict[str, Any]:
-    """Training: on GPUs ASSAY_GPUS of ASSAY_ACCELERATOR on each of ASSAY_NODES nodes, with shared memory.
+    """Return the profile of training: on GPUs, ASSAY_GPUS of ASSAY_ACCELERATOR on each of ASSAY_NODES nodes.
 
-    Interruptible: a lost spot node is retried, and goes on from the checkpoint in Flyte's store.
+    It is interruptible: after the loss of a spot node, a retry resumes from the checkpoint in Flyte's store.
     """
     gpus = _number("ASSAY_GPUS", 1)
     return {**_accelerated("4", "16Gi", gpus), "retries": 3, "interruptible": True, "shared_memory": True}
 
 
 def elastic() -> Elastic:
-    """Training processes: two on a CPU machine, one a GPU else; several nodes make it a PyTorchJob."""
+    """Return the training processes: two on CPUs, otherwise one for each GPU. Several nodes become a PyTorchJob."""
     nodes = _number("ASSAY_NODES", 1) if on_gpu() else 1
     return Elastic(
         nnodes=nodes,
         nproc_per_node=_number("ASSAY_GPUS", 1) if on_gpu() else 2,
         max_restarts=2,
         monitor_interval=1,
-        # The default read timeout of 60 seconds is too short where one node of several starts late.
+        # The default read timeout of 60 seconds is too short if one node of several starts late.
         rdzv_configs={"timeout": 900, "join_timeout": 900, "read_timeout": 900},
-        increase_shared_mem=False,  # deprecated; @task(shared_memory=True) is what asks for it
+        increase_shared_mem=False,  # deprecated: @task(shared_memory=True) replaces it
     )

@@ -1,4 +1,4 @@
-"""Names that stay, for what Flyte keeps under random ones."""
+"""Copies with names that stay, of outputs that Flyte stores under random names."""
 
 import os
 import shutil
@@ -9,9 +9,9 @@ from tasks.support.settings import on_cluster, work_folder
 
 
 def shelved(snapshot: Snapshot, shelf: str) -> str:
-    """Where a person finds a snapshot: in the work folder by its version, on the same blocks of the disk.
+    """Return the folder of a snapshot in the work folder, named by its version; make it of hard links.
 
-    A snapshot in a store, or on a pod's disk, stays where it is.
+    A snapshot in a store or on a pod's disk stays where it is, and its own place is returned.
     """
     if on_cluster() or not Path(snapshot.url).is_dir():
         return snapshot.url
@@ -20,7 +20,7 @@ def shelved(snapshot: Snapshot, shelf: str) -> str:
         kept.parent.mkdir(parents=True, exist_ok=True)
         try:
             shutil.copytree(snapshot.url, kept, copy_function=os.link)
-        except (OSError, shutil.Error):  # another file system
+        except (OSError, shutil.Error):  # there are no hard links between file systems
             shutil.rmtree(kept, ignore_errors=True)
             shutil.copytree(snapshot.url, kept)
     return str(kept)

@@ -1,4 +1,4 @@
-"""One line for each stage of a run: its time, its documents, and whether it came from the cache."""
+"""One line of the summary for each stage of a run: its time, its documents, and if it came from the cache."""
 
 import time
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ from assay.progress import stage
 
 @dataclass
 class Stage:
-    """One line of the summary. It goes to the summary alone, so that a time never touches a cache key."""
+    """One line of the summary. Only summaries take it as an input, so that no time gets into a cache key."""
 
     name: str
     started: float = 0.0
-    """Seconds since the epoch; before the run's own beginning where the stage came from the cache."""
+    """Seconds since the epoch. It is before the start of the run if the stage came from the cache."""
     seconds: float = 0.0
     documents: int = 0
     remark: str = ""
@@ -24,7 +24,7 @@ class Stage:
 
 @contextmanager
 def recorded(name: str) -> Iterator[Stage]:
-    """Announce a stage, and measure it; the body fills in `documents` and `remark`."""
+    """Print the name of a stage and measure its time; the body sets `documents` and `remark`."""
     line = Stage(name, started=time.time())
     with stage(name):
         yield line
@@ -32,7 +32,7 @@ def recorded(name: str) -> Iterator[Stage]:
 
 
 def stage_table(stages: list[Stage], started: float) -> pd.DataFrame:
-    """One row a stage, and whether it ran in this run or came from the cache."""
+    """Return one row for each stage, with its time, or `from cache` if it started before the run did."""
     return pd.DataFrame(
         {
             "stage": [stage.name for stage in stages],
@@ -44,7 +44,10 @@ def stage_table(stages: list[Stage], started: float) -> pd.DataFrame:
 
 
 def together(name: str, stages: list[Stage], there: Stage) -> Stage:
-    """One line for all tasks of a map, and for what was there before it; nothing left to do is a hit in the store."""
+    """Return one line for all tasks of a map and for the results that existed before it.
+
+    Without tasks, all results existed: the line counts as one from the cache.
+    """
     started = there.started if stages else 0.0
     return Stage(
         name,

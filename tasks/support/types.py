@@ -1,4 +1,4 @@
-"""What goes between tasks: folders and tables that are cached by their content, and a line about each stage."""
+"""Types of the outputs that tasks pass on: folders and tables, which key caches by their content."""
 
 import hashlib
 from pathlib import Path
@@ -17,11 +17,9 @@ from assay.training import Curve
 
 
 def stored_folder(path: Path) -> FlyteDirectory:
-    """A folder as an output, below the run's raw-output prefix.
-
-    flytekit 1.16 leaves folders and files of a local run where they are, even when that prefix is in an object
-    store, unless they are told where to go.
-    """
+    """Return a folder as an output, below the raw-output prefix of the run."""
+    # flytekit 1.16 leaves folders and files of a local run where they are, even if the prefix is in an object store,
+    # unless they have a remote place of their own.
     access = FlyteContextManager.current_context().file_access
     if access.is_remote(access.raw_output_prefix):
         return FlyteDirectory(str(path), remote_directory=access.get_random_remote_directory())
@@ -29,7 +27,7 @@ def stored_folder(path: Path) -> FlyteDirectory:
 
 
 def stored_file(path: Path) -> FlyteFile:
-    """The same for a file."""
+    """Return a file as an output, as `stored_folder`."""
     access = FlyteContextManager.current_context().file_access
     if access.is_remote(access.raw_output_prefix):
         return FlyteFile(str(path), remote_path=access.get_random_remote_path(path.name))
@@ -37,7 +35,7 @@ def stored_file(path: Path) -> FlyteFile:
 
 
 def place_of(folder: FlyteDirectory) -> str:
-    """Where a folder lies, without bringing it here: corpora are read in place."""
+    """Return the path or URL of a folder without downloading it: corpora are read where they are."""
     return str(folder.remote_source or folder.path)
 
 
@@ -50,17 +48,18 @@ def _folder_digest(folder: FlyteDirectory) -> str:
 
 
 def table_digest(table: pd.DataFrame) -> str:
-    """sha256 over the values and the names of the columns, in their order."""
+    """Return the sha256 over the values and the names of the columns, in their order, 64 hex digits."""
     hashes = pd.util.hash_pandas_object(table, index=False).to_numpy()
     return hashlib.sha256(hashes.tobytes() + repr(list(table.columns)).encode()).hexdigest()
 
 
+# Without a HashMethod the cache key of a folder or table is its URI, which is random.
 SnapshotFolder = Annotated[FlyteDirectory, HashMethod(_snapshot_version)]
 ModelFolder = Annotated[FlyteDirectory, HashMethod(_folder_digest)]
 SetFolder = Annotated[FlyteDirectory, HashMethod(_folder_digest)]
-"""A StoredSet."""
+"""Folder of a StoredSet."""
 MeasuredFolder = Annotated[FlyteDirectory, HashMethod(_folder_digest)]
-"""Evaluation and report by a further rubric."""
+"""Folder with evaluation and report by a further rubric."""
 BentoFolder = Annotated[FlyteDirectory, HashMethod(_folder_digest)]
 Documents = Annotated[DataFrame[LabelledDocument], HashMethod(table_digest)]
 Quarantine = Annotated[DataFrame[Quarantined], HashMethod(table_digest)]

@@ -36,7 +36,7 @@ def test_a_source_is_cleaned_once_and_a_lost_piece_is_made_again(
 
     cached, out, _ = build(checkout, source)
     assert not any(cached.values())
-    assert "0 of 3 pieces were there" in out
+    assert "0 of 3 pieces existed" in out
     (corpus,) = (checkout.work / "corpora").iterdir()
     dropped = pd.read_parquet(corpus / "_dropped.parquet")
     assert (dropped["reason"] == "unreadable").sum() == 3
@@ -57,5 +57,5 @@ def test_a_source_is_cleaned_once_and_a_lost_piece_is_made_again(
     lost.unlink()
     cached, out, _ = build(checkout, source)
     assert cached == {"Clean": False, "Find duplicates": True, "Write": True}
-    assert "2 of 3 pieces were there" in out
+    assert "2 of 3 pieces existed" in out
     assert lost.read_bytes() == before

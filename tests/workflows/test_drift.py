@@ -38,7 +38,7 @@ def test_an_hour_in_which_little_was_asked_is_no_look_and_starts_nothing(
     )
 
     assert decision.outcome == "kept"
-    assert "No look: the window has 30 scored documents, and needs 200" in decision.sentence
+    assert "No drift look: the window has 30 scored documents, and needs 200" in decision.sentence
     assert DriftLookLog(str(tmp_path / "looks")).history() == []
     assert not (tmp_path / "registry" / "decisions").exists()
 

@@ -39,7 +39,7 @@ def filter_corpus(checkout: Checkout, budget: int) -> tuple[dict[str, bool], str
 def test_a_corpus_is_scored_once_and_selected_from_as_often_as_one_likes(checkout: Checkout) -> None:
     cached, out, _ = filter_corpus(checkout, 20_000)
     assert not any(cached.values())
-    assert "0 of 5 parts were there" in out
+    assert "0 of 5 parts existed" in out
     assert "20,000 tokens promised" in out
     (first,) = (checkout.work / "selections").iterdir()
     table = pd.read_parquet(first / "part-00000.parquet")
@@ -55,7 +55,7 @@ def test_a_corpus_is_scored_once_and_selected_from_as_often_as_one_likes(checkou
     lost.unlink()
     cached, out, _ = filter_corpus(checkout, 10_000)
     assert cached == {"Acquire corpus": True, "Score": False, "Select": False}
-    assert "4 of 5 parts were there" in out
+    assert "4 of 5 parts existed" in out
     assert lost.exists()
     smaller = max((checkout.work / "selections").iterdir(), key=lambda path: path.stat().st_mtime)
     assert set(pd.read_parquet(smaller / "part-00000.parquet")["id"]) < set(table["id"])
