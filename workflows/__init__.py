@@ -1,1 +1,1 @@
-"""Tasks composed into workflows. No logic."""
+"""Workflows: tasks and the order in which they run, without logic of their own."""

@@ -1,4 +1,4 @@
-"""Any raw source in; a clean, deduplicated, versioned snapshot out."""
+"""From a raw source to a clean, deduplicated, versioned snapshot."""
 
 from functools import partial
 

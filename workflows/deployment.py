@@ -1,4 +1,4 @@
-"""A registered version to where clients reach it: on the gate's word, or as it was before."""
+"""From a registered version to a service that clients reach, with a way back."""
 
 from flytekit import workflow
 
@@ -18,10 +18,10 @@ from tasks.service import (
 
 @workflow(on_failure=restore_service)
 def put_in_service(change: Change) -> Served:
-    """Deploy, ask, and only then move the champion; where any of it fails, what served before serves.
+    """Deploy, check, and only then move the champion. If any of it fails, the former version serves again.
 
     Args:
-        change: the version, and how things are before
+        change: the version to serve, and the state before
     """
     deployed = deploy_version(change=change)
     proved = prove_version(change=change, served=deployed)
@@ -30,22 +30,22 @@ def put_in_service(change: Change) -> Served:
 
 @workflow
 def replace_service(change: Change) -> Decision:
-    """The same, with its report.
+    """Run `put_in_service` and record the decision with its report.
 
     Args:
-        change: the version, and how things are before
+        change: the version to serve, and the state before
     """
     return conclude(change=change, served=put_in_service(change=change))
 
 
 @workflow
 def deploy_champion(registry: str = "", target: str = "") -> Decision:
-    """Serve the champion; it serves already: nothing is done.
+    """Serve the champion. If it serves already, nothing is done.
 
     Args:
-        registry: where the versions are; without one, the work folder
-        target: local or kubernetes, and settings of it, such as kubernetes,namespace=prod; without one, this machine,
-            or on a cluster the cluster
+        registry: folder or URL of the registry; empty: in the work folder
+        target: local or kubernetes, and settings of it, such as kubernetes,namespace=prod; empty: this machine, or on a
+            cluster the cluster
     """
     return replace_service(change=plan_champion(registry=registry, target=target))
 
@@ -96,8 +96,8 @@ def rollback(why: str, registry: str = "", target: str = "") -> Decision:
     """Serve the version before the champion again, and make it champion.
 
     Args:
-        why: the reason, which stays in the log
-        registry: where the versions are; without one, the work folder
-        target: local or kubernetes, and settings of it; without one, this machine, or on a cluster the cluster
+        why: the reason, which the log keeps
+        registry: folder or URL of the registry; empty: in the work folder
+        target: local or kubernetes, and settings of it; empty: this machine, or on a cluster the cluster
     """
     return replace_service(change=plan_rollback(registry=registry, target=target, why=why))

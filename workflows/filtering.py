@@ -1,4 +1,4 @@
-"""A raw corpus and a registered model in; the best documents out, for a budget of tokens."""
+"""From a raw corpus and a registered model to the best documents, for a budget of tokens."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""What runs by itself. Registered, a plan sleeps: `make register … ACTIVATE=1` wakes it, and nothing else does."""
+"""The scheduled workflows. A registered plan is inactive; only `make register … ACTIVATE=1` activates it."""
 
 from flytekit import CronSchedule, LaunchPlan
 from flytekit.core.workflow import WorkflowBase
@@ -13,7 +13,7 @@ KICKOFF = "kickoff"
 
 
 def planned(name: str, workflow: WorkflowBase) -> LaunchPlan:
-    """A schedule that fills in its own moment, with at most one run at a time: who is late is left out."""
+    """Return the launch plan of that name, with at most one run at a time: a run that would overlap is skipped."""
     plan = read_plan(name, workflow.python_interface.inputs_with_defaults, KICKOFF)
     return LaunchPlan.get_or_create(
         workflow,

@@ -1,4 +1,4 @@
-"""The documents of a day, scored by the champion of the night, and the best of them selected."""
+"""From the documents of the last days to the best of them, by the champion of the moment."""
 
 import datetime
 

@@ -1,4 +1,4 @@
-"""The whole way on the shipped sample, in a few minutes on two cores: `make demo`."""
+"""From the shipped sample to a model in service and a filtered corpus, in minutes on two cores: `make demo`."""
 
 from flytekit import workflow
 
@@ -26,11 +26,11 @@ def quickstart(
     Args:
         tracking: mlflow, neptune or none
         options: any option of `assay train --help`, as YAML or JSON, such as '{epochs: 5}'
-        corpus: what is filtered: snapshot, files, or the documentation inside installed packages
-        token_budget: tokens of the best documents of it
-        promote_refused: why a model that a gate refuses may be champion all the same; without a reason it is none, and
-            is shipped and used under its version
-        port: of this machine, at which it serves in the end, in the background; 0: it does not
+        corpus: corpus to filter: a snapshot, files, or installed-docs[:PACKAGE,…]
+        token_budget: number of tokens of the best documents
+        promote_refused: reason to make a model that a gate refuses the champion; empty: it is not, and is shipped and
+            used under its version
+        port: port of this machine at which the model serves in the end, in the background; 0: it does not serve
     """
     started = now()
     free = look_at_port(port=port)

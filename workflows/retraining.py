@@ -1,4 +1,4 @@
-"""New labels in; a better model in service, or everything as it was."""
+"""From new labels to a better model in service. If it is not better, nothing changes."""
 
 import datetime
 
@@ -36,7 +36,7 @@ def retrain_and_redeploy(
     Whatever fails or is refused on the way, the champion keeps serving.
 
     Args:
-        kickoff: the scheduled moment; nothing newer is learned from if a column gives times
+        kickoff: the scheduled moment; with a column of times, labels from then on are not learned from
         source: labelled documents; without a period, all of them
         test_set: labelled documents that compare the two, the same each time, which are in no source
         text_column: column of the documents
@@ -85,5 +85,6 @@ def retrain_and_redeploy(
         registry=registration.registry,
         target=target,
     )
+    # No output of the check is an input of the promotion, so the order has to be stated.
     checked >> decision
     return decision

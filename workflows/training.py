@@ -1,4 +1,4 @@
-"""Labelled documents in; a trained, calibrated, evaluated and registered classifier out."""
+"""From labelled documents to a trained, calibrated, evaluated and registered classifier."""
 
 from functools import partial
 

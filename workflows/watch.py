@@ -1,4 +1,4 @@
-"""The service under watch: drift beyond chance is reported, and starts a retraining."""
+"""From the score log of a service to a report of drift, and to a retraining if there is an alarm."""
 
 import datetime
 

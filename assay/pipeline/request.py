@@ -1,4 +1,4 @@
-"""What a training run is asked for: the one definition behind `assay train`, its file, and the workflows that train."""
+"""The request of a training run: the one definition behind `assay train`, its file, and the workflows that train."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -74,7 +74,7 @@ def read_further(given: list[str]) -> tuple[Labels, ...]:
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """Everything that decides what a training run makes; where it runs and where the result goes is no part of it."""
+    """Everything that decides the result of a training run. The places of the run and of its result are not in it."""
 
     source: str
     """Labelled documents: Parquet, JSONL or CSV as file, folder or URL, or hf://datasets/OWNER/NAME@REVISION."""
@@ -130,5 +130,5 @@ class TrainingRequest:
 
     @property
     def labels(self) -> list[Labels]:
-        """The labelled sources of all rubrics, the main one's first."""
+        """The labelled sources of all rubrics, the main rubric's first."""
         return [Labels(self.source, self.rubric, self.threshold), *self.also]

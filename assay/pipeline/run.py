@@ -44,9 +44,9 @@ from assay.training import calibrate, forget_checkpoint, launch, run_name, train
 def train_and_evaluate(request: TrainingRequest, output: Path, *, processes: int = 1) -> dict[str, Evaluation]:
     """Write the new model folder `output`, with card, evaluation and report of every rubric and the request inside.
 
-    `processes`: training processes on this machine. Return the evaluations by the rubrics' names, the main one's first.
-    A training run that was killed resumes from its checkpoint, which is hidden beside the output. Raise InputError for
-    anything that cannot be used; then there is no output.
+    `processes`: training processes on this machine. Return the evaluations by name of rubric, the main rubric's first.
+    A run that was killed resumes from its checkpoint, which is in a hidden folder beside the output. Raise InputError
+    for anything that cannot be used; then no output is written.
     """
     output = output.absolute()
     with clear_disk_errors(output):
@@ -57,7 +57,7 @@ def train_and_evaluate(request: TrainingRequest, output: Path, *, processes: int
     further_seeds = of_other_seeds(request.config, request.seeds)
     checkpoints = output.parent / f".{output.name}.training"
     given = [labels.given() for labels in request.labels]
-    locate_encoder(request.config.encoder)
+    locate_encoder(request.config.encoder)  # refuses an unknown encoder before the source is read
     with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
         work = Path(scratch)
         snapshots = []
@@ -96,6 +96,7 @@ def train_and_evaluate(request: TrainingRequest, output: Path, *, processes: int
         calibrating = fitting_part(main.documents, main.assignment, cross_fitted=True)
         if not request.config.folds:
             calibrating = part_of(main.documents, main.assignment, "calibration")
+        # A target that the calibration documents are too few for is refused before the training, not after it.
         require_promise(request.keep, calibrating["label"].to_numpy() >= main.rubric.threshold)
         with stage("Train"):
             curve = launch(
@@ -143,6 +144,7 @@ def train_and_evaluate(request: TrainingRequest, output: Path, *, processes: int
         evaluation, report = measured[main.rubric.name]
         further_pages = {of.rubric.name: measured[of.rubric.name] for of in others}
         finish_model_folder(work / "model", evaluation, report, output, further_pages, request=plain_options(request))
+    # Only now: a run that is killed after its training resumes at the end of it.
     forget_checkpoint(checkpoints, run_name(main.snapshot, main.assignment, request.config, others))
     return {name: evaluation for name, (evaluation, _) in measured.items()}
 
@@ -158,7 +160,7 @@ def _measure(
     keep: KeepTarget,
     seeds: Sequence[Mapping[str, float]],
 ) -> tuple[Evaluation, Path]:
-    """Baselines, evaluation and gates of a model by one rubric; returns the evaluation, and the page that it wrote."""
+    """Run baselines, evaluation and gates by one rubric. Return the evaluation, and the page that was written."""
     which = f": {of.rubric.name}" if request.also else ""
     with stage(f"Baselines{which}"):
         baselines = evaluate_baselines(of.snapshot, of.documents, of.assignment, of.rubric, request.config, keep=keep)

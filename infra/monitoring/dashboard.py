@@ -1,8 +1,8 @@
-"""The Grafana dashboard of the service, as JSON.
+"""Print the Grafana dashboard of the service as JSON.
 
     python infra/monitoring/dashboard.py > infra/monitoring/dashboard.json
 
-It asks for a Prometheus data source, and for the job whose servers it shows.
+Its users choose a Prometheus data source, and the job whose servers are shown.
 """
 
 import json
@@ -11,11 +11,11 @@ from typing import Any
 JOB = '{job="$job"}'
 SOURCE = {"type": "prometheus", "uid": "${source}"}
 WIDTH, HEIGHT = 8, 8
-"""Of a panel; a row of the dashboard is 24 wide."""
+"""Size of a panel, in Grafana's units; a row of the dashboard is 24 wide."""
 PANELS: tuple[tuple[str, str, str, dict[str, str]], ...] = (
     ("Ready servers", "short", "stat", {"ready": f"sum(assay_ready{JOB})", "all": f"count(assay_ready{JOB})"}),
     ("Model", "short", "stat", {"{{version}}": f"count by (version) (assay_model_info{JOB})"}),
-    ("Requests in work", "short", "stat", {"in work": f"sum(assay_requests_in_work{JOB})"}),
+    ("Requests in progress", "short", "stat", {"in progress": f"sum(assay_requests_in_work{JOB})"}),
     ("Requests", "reqps", "timeseries", {"{{route}} {{status}}": f"assay:requests:rate5m{JOB}"}),
     (
         "Errors and refusals",
@@ -24,7 +24,7 @@ PANELS: tuple[tuple[str, str, str, dict[str, str]], ...] = (
         {"errors": f"assay:errors:ratio5m{JOB}", "refused": f"assay:refused:ratio5m{JOB}"},
     ),
     (
-        "Time to an answer of /score",
+        "Latency of /score",
         "s",
         "timeseries",
         {
@@ -35,7 +35,7 @@ PANELS: tuple[tuple[str, str, str, dict[str, str]], ...] = (
     ),
     ("Documents", "cps", "timeseries", {"documents": f"assay:documents:rate5m{JOB}"}),
     (
-        "Documents scored at once, mean",
+        "Documents in a batch, mean",
         "short",
         "timeseries",
         {"documents": f"rate(assay_batch_documents_sum{JOB}[5m]) / rate(assay_batch_documents_count{JOB}[5m])"},
@@ -47,9 +47,9 @@ PANELS: tuple[tuple[str, str, str, dict[str, str]], ...] = (
         {"seconds": f"rate(assay_batch_seconds_sum{JOB}[5m]) / rate(assay_batch_documents_sum{JOB}[5m])"},
     ),
     ("Scores", "short", "heatmap", {"{{le}}": f"sum by (le) (increase(assay_score_bucket{JOB}[$__rate_interval]))"}),
-    ("Share kept, of an hour", "percentunit", "timeseries", {"kept": f"assay:kept:ratio1h{JOB}"}),
+    ("Share kept, last hour", "percentunit", "timeseries", {"kept": f"assay:kept:ratio1h{JOB}"}),
     (
-        "What was not read, or not meant, of an hour",
+        "Tokens read, out of scope, unscored: shares of the last hour",
         "percentunit",
         "timeseries",
         {
@@ -59,24 +59,24 @@ PANELS: tuple[tuple[str, str, str, dict[str, str]], ...] = (
         },
     ),
     (
-        "Longer than the model reads",
+        "Documents read in part",
         "cps",
         "timeseries",
         {"documents": f"sum(rate(assay_documents_read_in_part_total{JOB}[5m]))"},
     ),
     (
-        "Without a score",
+        "Documents without a score",
         "cps",
         "timeseries",
         {"{{reason}}": f"sum by (reason) (rate(assay_documents_unscored_total{JOB}[5m]))"},
     ),
     ("Score log", "cps", "timeseries", {"{{outcome}}": f"sum by (outcome) (rate(assay_log_rows_total{JOB}[5m]))"}),
 )
-"""Title, unit, kind, and legend -> expression."""
+"""Title, unit, kind, and legend -> expression of each panel."""
 
 
 def dashboard() -> dict[str, Any]:
-    """The model that Grafana imports."""
+    """Return the dashboard that Grafana imports."""
     return {
         "uid": "assay-service",
         "title": "Assay: the service",

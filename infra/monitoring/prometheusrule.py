@@ -1,4 +1,4 @@
-"""The rules of `rules.yaml` as a resource of the Prometheus operator.
+"""Print the rules of `rules.yaml` as a resource of the Prometheus operator.
 
 python infra/monitoring/prometheusrule.py > infra/monitoring/prometheusrule.yaml
 """
@@ -13,7 +13,7 @@ HEAD = "# Made by `python infra/monitoring/prometheusrule.py` from rules.yaml, w
 
 
 def resource() -> dict[str, Any]:
-    """A PrometheusRule with the same groups; expressions on one line each."""
+    """Return a PrometheusRule with the same groups, and each expression on one line."""
     rules = yaml.safe_load(RULES.read_text(encoding="utf-8"))
     for rule in (rule for group in rules["groups"] for rule in group["rules"]):
         rule["expr"] = " ".join(rule["expr"].split())
