@@ -1,6 +1,6 @@
 """Curation: turn a source into a clean, deduplicated, versioned snapshot, and keep a record of all that was dropped."""
 
-from assay.curation.assemble import REPORT, SHARD_MEGABYTES, assemble, provenance_of
+from assay.curation.assemble import REPORT, assemble, provenance_of
 from assay.curation.config import BuildConfig
 from assay.curation.duplicates import search_bands
 from assay.curation.funnel import Funnel
@@ -11,7 +11,6 @@ from assay.curation.run import build_snapshot
 
 __all__ = [
     "REPORT",
-    "SHARD_MEGABYTES",
     "BuildConfig",
     "BuildPlan",
     "BuildRequest",

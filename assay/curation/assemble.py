@@ -1,4 +1,4 @@
-"""From pieces to the snapshot: what is kept, in the order of the source, and beside it what is not, and why."""
+"""Write the snapshot from the pieces: the kept documents, in the order of the source, and a table of the dropped."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -18,7 +18,7 @@ from assay.curation.make import Counts, broken
 from assay.curation.pieces import ABOUT, mark_types, piece_schema
 from assay.curation.plan import FORMAT, BuildPlan, PieceFolder
 from assay.curation.present import build_report
-from assay.curation.samples import DriftLook
+from assay.curation.samples import ReportSamples
 from assay.errors import InputError
 from assay.progress import counter
 from assay.report import render_html
@@ -26,9 +26,10 @@ from assay.storage import Snapshot, find_made, join, open_binary, write_bytes, w
 
 BoolArray = NDArray[np.bool_]
 SHARD_MEGABYTES = 256
+"""Size of a shard of the snapshot by default, in MiB."""
 DROPPED, CLUSTERS, CARD, REPORT = "_dropped.parquet", "_clusters.parquet", "README.md", "report.html"
 EXCERPT = 500
-"""Characters that are kept of a document that is dropped."""
+"""Characters that DROPPED keeps of a document."""
 DROPPED_SCHEMA = pa.schema(
     {
         "id": pa.string(),
@@ -41,8 +42,11 @@ DROPPED_SCHEMA = pa.schema(
         "excerpt": pa.large_string(),
     }
 )
-"""One row a document that was dropped, and a place that could not be read: where it came from, why, what was measured.
-`detail`: more in words; of a duplicate, the id of the document that stays. `tokens`: bytes / 4."""
+"""One row for each dropped document, and for each place in the source that could not be read.
+
+`value`: what the filter measured. `detail`: the reason in words; for a duplicate, the id of the kept document.
+`tokens`: UTF-8 bytes / 4.
+"""
 CLUSTERS_SCHEMA = pa.schema(
     {
         "id": pa.string(),
@@ -53,17 +57,18 @@ CLUSTERS_SCHEMA = pa.schema(
         "same_text": pa.bool_(),
     }
 )
-"""One row a document that has a duplicate, the one that stays included. `same_text`: as normalised."""
+"""One row for each document of a cluster, also the kept one. `same_text`: its normalised text equals that one's."""
 
 
 def provenance_of(plan: BuildPlan, shard_megabytes: int) -> dict[str, Any]:
-    """What a built snapshot is made of, all of it content: the same for the same work.
+    """Return the provenance of a built snapshot: equal for equal sources and settings.
 
-    Raises InputError for shards of no size.
+    Raise InputError if `shard_megabytes` is below 1.
     """
     if shard_megabytes < 1:
         raise InputError(f"shard_megabytes is {shard_megabytes}", fix="Give 1 or more")
     config = asdict(plan.config)
+    # As it is read from the manifest, to be compared with it: JSON has no tuples.
     config["clean"]["languages"] = list(plan.config.clean.languages)
     return {
         "sources": [{"uri": plan.source, "revision": plan.revision}],
@@ -77,10 +82,10 @@ def provenance_of(plan: BuildPlan, shard_megabytes: int) -> dict[str, Any]:
 
 
 def assemble(folder: PieceFolder, place: str, *, shard_megabytes: int = SHARD_MEGABYTES) -> Snapshot:
-    """Write the snapshot of pieces that are all there, unless it is there already.
+    """Write the snapshot of complete pieces at `place`, unless it exists, and return it.
 
-    Memory holds one row group of a piece and of a shard. Raises InputError where pieces are missing or damaged,
-    nothing is left to write, something else lies at `place`, or the disk is full; then there is nothing new there.
+    Memory holds one row group of a piece and one of a shard. Raise InputError if a piece is missing or damaged, no
+    document is kept, `place` holds something else, or the disk is full. Nothing is written to `place` then.
     """
     provenance = provenance_of(folder.plan, shard_megabytes)
     if found := find_made(place, provenance):
@@ -89,20 +94,21 @@ def assemble(folder: PieceFolder, place: str, *, shard_megabytes: int = SHARD_ME
     clusters = find_clusters(marks)
     funnel = Funnel.of(marks, clusters)
     if not funnel.found.documents:
-        raise InputError("there is no row in it", where=folder.plan.source, fix="Give at least one document")
+        raise InputError("the source has no document", where=folder.plan.source, fix="Give at least one document")
     if not funnel.kept.documents:
         reason = max(funnel.dropped, key=lambda each: funnel.dropped[each].documents, default="")
         raise InputError(
             f"nothing is left of {funnel.found.documents:,} documents; most were dropped for: {reason or 'none'}",
             where=folder.plan.source,
-            fix=f"Their reasons are in {folder.url}; clean with other settings",
+            fix=f"The reasons are in {folder.url}; clean with other settings",
         )
     work = _Assembly(folder, marks, clusters)
 
     def finish(snapshot: Snapshot) -> None:
-        look = work.write_tables(Path(snapshot.url))
-        write_bytes(join(snapshot.url, CARD), build_card(snapshot, funnel, look).encode())
-        write_bytes(join(snapshot.url, REPORT), render_html(build_report(snapshot, funnel, clusters, look)).encode())
+        samples = work.write_tables(Path(snapshot.url))
+        write_bytes(join(snapshot.url, CARD), build_card(snapshot, funnel, samples).encode())
+        report = build_report(snapshot, funnel, clusters, samples)
+        write_bytes(join(snapshot.url, REPORT), render_html(report).encode())
 
     write_snapshot(
         place,
@@ -112,29 +118,29 @@ def assemble(folder: PieceFolder, place: str, *, shard_megabytes: int = SHARD_ME
         keep=True,
         finish=finish,
     )
-    written = find_made(place, provenance)  # another build may have come there meanwhile
+    written = find_made(place, provenance)  # that of another build with equal provenance, if it was faster
     assert written is not None
     return written
 
 
 class _Assembly:
-    """Two passes over the pieces: for the shards, and for what lies beside them."""
+    """Read the pieces twice: for the shards, and for the tables of dropped documents and of clusters."""
 
     def __init__(self, folder: PieceFolder, marks: PieceMarks, clusters: Clusters) -> None:
         self.folder, self.marks, self.clusters = folder, marks, clusters
         self.stays = survivor_ids(marks, clusters)
 
     def kept_rows(self, documents: int) -> Iterator[pa.RecordBatch]:
-        """The documents that are kept, in order, with the columns that are theirs."""
+        """Yield the kept documents in order, without the columns about pieces."""
         with counter(unit=" documents", what="write", total=documents) as shown:
             for batch, gone, _ in self._rows(None):
                 kept = batch.filter(pa.array(~gone)).drop_columns(list(ABOUT))
                 yield kept
                 shown.update(kept.num_rows)
 
-    def write_tables(self, folder: Path) -> DriftLook:
-        """DROPPED and CLUSTERS; returns what the report shows."""
-        look = DriftLook()
+    def write_tables(self, folder: Path) -> ReportSamples:
+        """Write DROPPED and CLUSTERS, and return the figures and samples of the report."""
+        samples = ReportSamples()
         columns = ["id", "text", "language", "contamination", "contaminated_by", *ABOUT]
         with (
             pq.ParquetWriter(folder / DROPPED, DROPPED_SCHEMA, compression="zstd") as dropped,
@@ -149,13 +155,13 @@ class _Assembly:
                     rows = batch.filter(pa.array(gone))
                     table = self._dropped(rows, place[gone])
                     dropped.write_table(table)
-                    look.add_dropped(rows, table)
-                look.add_kept(batch.filter(pa.array(~gone)))
+                    samples.add_dropped(rows, table)
+                samples.add_kept(batch.filter(pa.array(~gone)))
                 shown.update(batch.num_rows)
-        return look
+        return samples
 
     def _rows(self, columns: list[str] | None) -> Iterator[tuple[pa.RecordBatch, BoolArray, IntArray]]:
-        """(rows, whether each is dropped, its place in the clusters or -1), some thousands at a time."""
+        """Yield rows, a mask of the dropped ones, and the position of each in the clusters or -1, shape (rows,)."""
         plan, clusters = self.folder.plan, self.clusters
         if columns is None:
             marks = mark_types(plan.config)
@@ -164,16 +170,18 @@ class _Assembly:
         for part, piece in enumerate(plan.pieces):
             number = int(self.marks.starts[part])
             for batch in _read(self.folder.place(piece.name), columns):
+                # PieceMarks numbers only the documents that cleaning kept, so only these are counted on.
                 clean = np.asarray(pc.equal(batch["_reason"], "").to_numpy(zero_copy_only=False), bool)
                 numbers = np.where(clean, number + np.cumsum(clean) - 1, -1)
                 number += int(clean.sum())
                 place = np.searchsorted(clusters.rows, numbers)
+                # The appended -2 is no number: it stands for a position behind the last cluster.
                 hit = clean & (np.append(clusters.rows, -2)[place] == numbers)
                 place = np.where(hit, place, -1)
                 yield batch, ~clean | np.append(clusters.fallen, False)[place], place
 
     def _kept_ids(self, place: IntArray) -> pa.Array:
-        """Id of the document that stays; null for places of -1."""
+        """Return the id of the kept document of each cluster, and null for positions of -1."""
         rows, ids = self.stays
         wanted = np.searchsorted(rows, self.clusters.survivor[place[place >= 0]])
         where = np.full(len(place), -1)
@@ -213,7 +221,8 @@ def _documents(counts: Counts) -> int:
 
 
 def _read(place: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """One row group after the other. Only these can be many bytes: `iter_batches` would hold several."""
+    """Yield the rows of a piece, one row group after the other."""
+    # A call of `iter_batches` for the whole file would hold several row groups, which can be large.
     try:
         with open_binary(place) as raw, pq.ParquetFile(raw) as file:
             for group in range(file.num_row_groups):

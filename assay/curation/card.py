@@ -1,20 +1,20 @@
-"""The data card of a built snapshot, in the format of Hugging Face data sets."""
+"""Write the data card of a built snapshot, in the format of Hugging Face data sets."""
 
 from assay.curation.funnel import Funnel
-from assay.curation.samples import DriftLook
+from assay.curation.samples import ReportSamples
 from assay.report import Prose, Report, Section, Table, render_markdown
 from assay.storage import Snapshot
 
 
-def build_card(snapshot: Snapshot, funnel: Funnel, look: DriftLook) -> str:
-    """Markdown below a YAML head, by which `datasets` finds the shards."""
+def build_card(snapshot: Snapshot, funnel: Funnel, samples: ReportSamples) -> str:
+    """Return Markdown below a YAML head. From the head `datasets` knows which files are shards."""
     manifest = snapshot.manifest
     (source,) = manifest.provenance["sources"]
     head = {
         "pretty_name": "Cleaned documents",
         "task_categories": ["text-generation"],
         "tags": ["pretraining-data"],
-        "language": sorted(code for code in look.languages if code != "unknown")[:20],
+        "language": sorted(code for code in samples.languages if code != "unknown")[:20],
         "configs": [{"config_name": "default", "data_files": "part-*.parquet"}],
     }
     sections = [
@@ -22,20 +22,20 @@ def build_card(snapshot: Snapshot, funnel: Funnel, look: DriftLook) -> str:
             "What this is",
             [
                 Prose(
-                    f"{manifest.rows:,} documents of {funnel.found.documents:,} that were found in the source, "
+                    f"{manifest.rows:,} of {funnel.found.documents:,} documents of the source, "
                     f"{manifest.tokens:,} tokens ({manifest.tokenizer})."
                 ),
-                Table(funnel.steps(), "What became of the documents."),
+                Table(funnel.steps(), "Documents left after each step."),
             ],
         ),
         Section("Columns", [Prose(", ".join(f"`{name}` ({kind})" for name, kind in manifest.schema.items()))]),
         Section(
-            "Beside the documents",
+            "Other files",
             [
                 Prose(
-                    "`_dropped.parquet`: every document that was dropped, with where it came from, why, what was "
-                    "measured, and how it begins. `_clusters.parquet`: documents that have duplicates, and which one "
-                    "of each cluster stayed. `report.html`: figures and samples."
+                    "`_dropped.parquet`: every dropped document, with its origin, the reason, the measured value and "
+                    "its beginning. `_clusters.parquet`: documents with duplicates, and the kept document of each "
+                    "cluster. `report.html`: figures and samples."
                 )
             ],
         ),

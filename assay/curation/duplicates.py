@@ -1,4 +1,4 @@
-"""Duplicates among the documents of all pieces: pairs by band, clusters, and which document of each stays."""
+"""Find duplicates among the documents of all pieces: pairs by band, clusters, and the kept document of each cluster."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,29 +18,30 @@ from assay.storage import exists, open_binary, published_file
 
 IntArray = NDArray[np.int64]
 ROWS = 5_000
+"""Rows of a piece that are read at once."""
 
 
 class PieceMarks:
-    """The marks of all documents that cleaning kept, in the order of the pieces: they are numbered through."""
+    """The marks of all documents that cleaning kept. They are numbered from 0, in the order of the pieces."""
 
     def __init__(self, folder: PieceFolder) -> None:
-        """Raises InputError where a piece is missing or damaged."""
+        """Open nothing yet. Every method raises InputError if a piece that it reads is missing or damaged."""
         self.folder = folder
 
     @cached_property
     def counts(self) -> list[Counts]:
-        """Of each piece."""
+        """Return the counts of each piece."""
         return [read_counts(self.folder.place(piece.name)) for piece in self.folder.plan.pieces]
 
     @cached_property
     def starts(self) -> IntArray:
-        """First document of each piece, and the number of all; shape (pieces + 1,)."""
+        """Return the number of the first document of each piece, then the number of documents; shape (pieces + 1,)."""
         return np.cumsum([0, *(counts.kept for counts in self.counts)], dtype=np.int64)
 
     def column(self, part: int, name: str) -> Iterator[pa.Array]:
-        """Of the documents of a piece that cleaning kept, some thousands at a time."""
+        """Yield a column of the documents of a piece that cleaning kept, up to ROWS rows at a time."""
         place = self.folder.place(self.folder.plan.pieces[part].name)
-        # A mark is null where the document was dropped; of other columns the digest tells.
+        # The mark of a dropped document is null. Other columns are not, so the digest is read with them.
         columns = [name] if name in mark_types(self.folder.plan.config) else [name, "_digest"]
         try:
             with open_binary(place) as file:
@@ -50,7 +51,7 @@ class PieceMarks:
             raise broken(place, error) from error
 
     def take(self, part: int, name: str, rows: IntArray) -> pa.Array:
-        """At these documents of a piece, counted from its first; `rows` rise."""
+        """Return a column at some documents of a piece. `rows` are counted from its first document, and rise."""
         found, at = [], 0
         for cells in self.column(part, name):
             low, high = np.searchsorted(rows, [at, at + len(cells)])
@@ -59,6 +60,7 @@ class PieceMarks:
         return pa.concat_arrays(found)
 
     def keys(self, part: int, band: int) -> NDArray[np.uint64]:
+        """Return the key of each document of a piece in a band, shape (documents,)."""
         if band == EXACT:
             found = [_bytes(cells).view("<u8")[:, 0] for cells in self.column(part, "_digest")]
         else:
@@ -66,23 +68,25 @@ class PieceMarks:
         return np.concatenate([np.empty(0, np.uint64), *found])
 
     def bits(self, part: int, rows: IntArray) -> NDArray[np.uint8]:
+        """Return the low bits of the MinHash values of some documents, shape (rows, permutations)."""
         return _bytes(self.take(part, "_bits", rows))
 
     def digests(self, part: int, rows: IntArray) -> NDArray[np.uint64]:
+        """Return the digests of the normalised texts of some documents, shape (rows, 2)."""
         return _bytes(self.take(part, "_digest", rows)).view("<u8")
 
 
 def _bytes(cells: pa.FixedSizeBinaryArray) -> NDArray[np.uint8]:
-    """Shape (cells, width)."""
+    """Return the bytes of the cells without a copy, shape (cells, width)."""
     width = cells.type.byte_width
     data = np.frombuffer(cells.buffers()[1] or b"", np.uint8)
     return data[cells.offset * width :][: len(cells) * width].reshape(-1, width)
 
 
 def search_bands(folder: PieceFolder, bands: Sequence[int]) -> int:
-    """Find the pairs of these bands, where nobody has yet; returns how many bands were searched here.
+    """Find the pairs of the bands that no process has searched yet, and return how many were searched here.
 
-    All pieces must be there. Raises InputError for one that is not.
+    Raise InputError if a piece is missing.
     """
     marks, done = PieceMarks(folder), 0
     for band in bar(bands, unit=" bands", what="duplicates"):
@@ -102,23 +106,25 @@ class Clusters:
     """Documents that have duplicates, numbered as in PieceMarks; shape (m,) each."""
 
     rows: IntArray
-    """Rising."""
+    """Numbers of the documents, rising."""
     survivor: IntArray
-    """The document that stays of each one's cluster: the longest; of those the one with the least digest, then the
-    first."""
+    """Kept document of each one's cluster: the longest, then the one with the least digest, then the first."""
     same: NDArray[np.bool_]
-    """Whether its normalised text is that of the survivor."""
+    """True if the normalised text equals that of the kept document."""
     bytes: IntArray
-    """Of its text."""
+    """UTF-8 bytes of the text."""
 
     @property
     def fallen(self) -> NDArray[np.bool_]:
-        """Whether it is dropped."""
+        """Return the mask of the documents that are dropped."""
         return self.survivor != self.rows
 
 
 def find_clusters(marks: PieceMarks) -> Clusters:
-    """From the pairs of all bands, which must be there. Memory: about 150 bytes a document that has a duplicate."""
+    """Form clusters from the pairs of all bands, which must exist.
+
+    Memory: about 150 bytes for each document that has a duplicate. Raise InputError if a file is missing or damaged.
+    """
     folder = marks.folder
     rows, cluster = clusters_of(_pairs(folder.place(pairs_name(band))) for band in folder.plan.bands)
     sizes = np.empty(len(rows), np.int64)
@@ -127,6 +133,7 @@ def find_clusters(marks: PieceMarks) -> Clusters:
         within = rows[mine] - marks.starts[part]
         sizes[mine] = marks.take(part, "_bytes", within).to_numpy()
         digests[mine] = marks.digests(part, within)
+    # The digest comes before the row number: the kept text does not depend on the order of the files in the source.
     order = np.lexsort((rows, digests[:, 1], digests[:, 0], -sizes, cluster))
     first = np.flatnonzero(np.append(True, np.diff(cluster[order]) != 0)) if len(rows) else order
     best = order[first][np.unique(cluster, return_inverse=True)[1]] if len(rows) else order
@@ -134,7 +141,7 @@ def find_clusters(marks: PieceMarks) -> Clusters:
 
 
 def parts_of(marks: PieceMarks, rows: IntArray) -> list[tuple[int, slice]]:
-    """(piece, the slice of `rows` that lies in it) for every piece that holds any; `rows` rise."""
+    """Return each piece with any of `rows`, which rise, and the slice of `rows` that is in it."""
     edges = np.searchsorted(rows, marks.starts)
     return [(part, slice(*edges[part : part + 2])) for part in range(len(edges) - 1) if edges[part] < edges[part + 1]]
 
@@ -149,7 +156,7 @@ def _pairs(place: str) -> IntArray:
 
 
 def survivor_ids(marks: PieceMarks, clusters: Clusters) -> tuple[IntArray, pa.Array]:
-    """Documents that stay of a cluster, rising, and the id of each."""
+    """Return the kept documents of all clusters, rising, and their ids."""
     kept = np.unique(clusters.survivor)
     ids = [marks.take(part, "id", kept[mine] - marks.starts[part]) for part, mine in parts_of(marks, kept)]
     return kept, pa.concat_arrays(ids) if ids else pa.array([], pa.string())

@@ -1,4 +1,4 @@
-"""How many documents and tokens each step took away."""
+"""The funnel of a build: the documents and tokens that each step dropped."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ import pandas as pd
 
 from assay.curation.duplicates import Clusters, PieceMarks
 from assay.curation.pieces import EXTRACTION, UNREADABLE
+from assay.storage import parse_record
 
 EXACT_REASON, NEAR_REASON = "exact duplicate", "near-duplicate"
 STEPS = (
@@ -23,11 +24,11 @@ STEPS = (
     EXACT_REASON,
     NEAR_REASON,
 )
-"""In the order in which documents meet them; a reason is a step, or `step: what failed`."""
+"""Steps in the order in which documents pass them. A reason is a step, or `step: the rule that failed`."""
 
 
 def step_of(reason: str) -> str:
-    """The step that drops documents for this reason."""
+    """Return the step that drops documents for this reason."""
     return reason.partition(": ")[0]
 
 
@@ -40,7 +41,7 @@ class Amount:
 
     @property
     def tokens(self) -> int:
-        """An estimate: bytes / 4."""
+        """Return the estimated number of tokens: bytes / 4."""
         return self.bytes // 4
 
     def __add__(self, other: "Amount") -> "Amount":
@@ -52,15 +53,18 @@ class Amount:
 
 @dataclass(frozen=True)
 class Funnel:
-    """What became of everything in a source. Texts count as they were when they were dropped, or as they are kept."""
+    """Documents and bytes of a source, kept and dropped by reason.
+
+    The bytes of a dropped document are those of its text when it was dropped.
+    """
 
     kept: Amount
     dropped: Mapping[str, Amount]
-    """By reason, in the order of STEPS."""
+    """Reason -> amount, in the order of STEPS."""
 
     @classmethod
     def of(cls, marks: PieceMarks, clusters: Clusters) -> "Funnel":
-        """From the footers of all pieces, and the clusters of their duplicates."""
+        """Add up the footers of all pieces and the clusters of their duplicates."""
         dropped: dict[str, Amount] = defaultdict(Amount)
         clean = Amount()
         for counts in marks.counts:
@@ -76,21 +80,22 @@ class Funnel:
 
     @property
     def found(self) -> Amount:
-        """Everything, places that could not be read included."""
+        """Return the amount of everything, with the places that could not be read."""
         return sum(self.dropped.values(), self.kept)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values: documents and bytes."""
+        """Return plain JSON values: [documents, bytes] of each amount."""
         dropped = {reason: [each.documents, each.bytes] for reason, each in self.dropped.items()}
         return {"kept": [self.kept.documents, self.kept.bytes], "dropped": dropped}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "Funnel":
-        """The inverse of `to_json`."""
-        return cls(Amount(*fields["kept"]), {reason: Amount(*each) for reason, each in fields["dropped"].items()})
+        """Read what `to_json` returned. Raise InputError for anything else."""
+        stored = parse_record(_Stored, fields, what="this funnel", fix="Build the snapshot again")
+        return cls(Amount(*stored.kept), {reason: Amount(*each) for reason, each in stored.dropped.items()})
 
     def steps(self) -> pd.DataFrame:
-        """What each step took, and what was left behind it."""
+        """Return one row for each step that dropped documents: what it dropped, and what was left."""
         left = self.found
         rows = [
             {"": "found", "dropped": None, "documents left": left.documents, "tokens left": left.tokens, "of all": 1.0}
@@ -111,7 +116,7 @@ class Funnel:
         return pd.DataFrame(rows, dtype=object)
 
     def reasons(self) -> pd.DataFrame:
-        """Documents and tokens of each reason."""
+        """Return the documents and tokens of each reason."""
         rows = [
             {
                 "reason": reason,
@@ -122,6 +127,14 @@ class Funnel:
             for reason, each in self.dropped.items()
         ]
         return pd.DataFrame(rows, dtype=object)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """The JSON form of a funnel: pairs in place of amounts."""
+
+    kept: tuple[int, int]
+    dropped: dict[str, tuple[int, int]]
 
 
 def _order(reason: str) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""Making the pieces that are missing, in this process or in several."""
+"""Make the pieces that do not exist yet, in this process or in several."""
 
 import json
 import multiprocessing
@@ -8,8 +8,10 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent import futures
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
+from multiprocessing.queues import SimpleQueue
 from typing import Any
 
 import pyarrow as pa
@@ -20,41 +22,47 @@ from assay.curation.plan import Piece, PieceFolder
 from assay.errors import InputError
 from assay.progress import counter
 from assay.sources import open_source
-from assay.storage import exists, open_binary, published_file
+from assay.storage import deal, exists, open_binary, parse_json, published_file
 
 FOOTER = b"assay"
+FIX = "Remove it, and run the same again"
 Update = Callable[[int], object]
+PAUSE = 0.2
+"""Seconds between two updates of the bar, if no share ends."""
+_rows: "SimpleQueue[int] | None" = None
+"""Queue to the parent, in a process of the pool: rows that were made since the last message."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What became of the documents of a piece, before duplicates are looked for."""
+    """Counts of the documents of a piece, before duplicates are searched."""
 
     kept: int = 0
     kept_bytes: int = 0
-    """Of text, as it is kept."""
+    """UTF-8 bytes of the kept texts."""
     dropped: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Reason -> documents, and bytes of their texts as they were."""
+    """Reason -> documents, and UTF-8 bytes of their texts when they were dropped."""
 
 
 def make_pieces(folder: PieceFolder, pieces: Sequence[Piece], *, processes: int = 1) -> int:
-    """Make the pieces that nobody has written yet; returns how many were made here.
+    """Make the pieces that no process has written yet, and return how many were made here.
 
-    Each appears when it is complete, so that a killed run loses those in flight. Runs at once begin at different
-    pieces and share the work. Raises InputError for what cannot be read or written, or where a process dies; the
-    pieces that are there stay.
+    A piece appears when it is complete: a killed run loses only the pieces it works on. Runs at the same time share
+    the work. Raise InputError if something cannot be read or written, or a process dies; the existing pieces stay.
     """
     require_processes(processes)
     order = list(pieces)
+    # Each run has its own order, so that two that run at once rarely work on the same piece. If they do, they write
+    # the same bytes.
     random.Random(os.getpid()).shuffle(order)
     with counter(unit=" documents", what="clean") as shown:
         if processes == 1 or len(order) < 2:
             return _make_all(folder, order, shown.update)
-        return _in_processes(folder, [order[first::processes] for first in range(min(processes, len(order)))], shown)
+        return _in_processes(folder, deal(order, processes), shown)
 
 
 def require_processes(count: int) -> None:
-    """Raises InputError for none."""
+    """Raise InputError if `count` is below 1."""
     if count < 1:
         raise InputError(f"{count} processes", where="curation", fix="Give 1 or more")
 
@@ -92,12 +100,12 @@ def _write(path: Any, schema: pa.Schema, maker: PieceMaker, source: Any, piece: 
 
 
 def _packs(name: str) -> bool:
-    """Whether a column gets smaller by packing: hashes do not."""
+    """Return True if a column is compressed. Hashes are random bytes, which compression does not make smaller."""
     return not name.startswith(("_digest", "_bits", "_band_"))
 
 
 class _Counting:
-    """Adds up the Counts of a piece."""
+    """Sum up the Counts of a piece while it is written."""
 
     def __init__(self) -> None:
         self._documents: Counter[str] = Counter()
@@ -115,87 +123,79 @@ class _Counting:
 
 
 def read_counts(url: str) -> Counts:
-    """From a piece's footer. Raises InputError where it is damaged or gone."""
+    """Read the counts in the footer of a piece. Raise InputError if it is damaged or missing."""
     try:
         with open_binary(url) as file:
-            found = json.loads(pq.ParquetFile(file).metadata.metadata[FOOTER])
+            footer = pq.ParquetFile(file).metadata.metadata[FOOTER]
+        found = parse_json(dict[str, tuple[int, int]], footer, what="this piece", where=url, fix=FIX)
         kept, kept_bytes = found.pop("", (0, 0))
-        dropped = {reason: (documents, size) for reason, (documents, size) in found.items()}
-        return Counts(kept, kept_bytes, dropped)
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        return Counts(kept, kept_bytes, found)
+    except InputError:
+        raise
+    except (OSError, pa.ArrowException, KeyError, TypeError) as error:
         raise broken(url, error) from error
 
 
 def broken(url: str, error: Exception) -> InputError:
-    """What to say of a piece that cannot be read."""
+    """Return the error for a piece that cannot be read."""
     words = str(error).splitlines() or [type(error).__name__]
-    return InputError(f"this piece cannot be read: {words[0]}", where=url, fix="Remove it, and run the same again")
+    return InputError(f"this piece cannot be read: {words[0]}", where=url, fix=FIX)
 
 
 def _in_processes(folder: PieceFolder, shares: list[list[Piece]], shown: Any) -> int:
-    """Shares of the pieces, a process each."""
+    """Make each share of the pieces in a process of its own."""
+    import pebble
+
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads can hang
-    pipes, workers = [], []
+    rows = context.SimpleQueue()
+    pool = pebble.ProcessPool(len(shares), initializer=_prepare, initargs=(rows,), context=context)
     try:
-        for share in shares:
-            mine, theirs = context.Pipe(duplex=False)
-            worker = context.Process(target=_work, args=(folder.url, share, theirs), daemon=False)
-            worker.start()
-            theirs.close()  # else the end of the worker would not be seen
-            pipes.append(mine)
-            workers.append(worker)
-        return _listen(pipes, shown)
+        left: set[futures.Future[int]] = {pool.schedule(_make_share, args=(folder.url, share)) for share in shares}
+        made = 0
+        while left:
+            # FIRST_COMPLETED: the error of one worker ends the others at once.
+            done, left = futures.wait(left, timeout=PAUSE, return_when=futures.FIRST_COMPLETED)
+            while not rows.empty():
+                shown.update(rows.get())
+            made += sum(future.result() for future in done)
+        return made
+    except (pebble.ProcessExpired, BrokenProcessPool) as error:
+        raise InputError(
+            "a process that made pieces died",
+            where="curation",
+            fix="Run the same again; fewer processes need less memory",
+        ) from error
     finally:
-        for worker in workers:
-            worker.terminate()
-        for worker in workers:
-            worker.join()
+        pool.stop()
+        pool.join()
 
 
-def _listen(pipes: list[Connection], shown: Any) -> int:
-    """Until every worker is done; returns the pieces they made."""
-    done, left = 0, list(pipes)
-    while left:
-        for pipe in wait(left):
-            assert isinstance(pipe, Connection)
-            try:
-                kind, value = pipe.recv()
-            except EOFError:
-                raise InputError(
-                    "a process that made pieces died",
-                    where="curation",
-                    fix="Run the same again; fewer need less memory",
-                ) from None
-            if kind == "rows":
-                shown.update(value)
-            elif kind == "error":
-                raise InputError(value)
-            else:
-                done += value
-                left.remove(pipe)
-    return done
-
-
-def _work(url: str, pieces: list[Piece], told: Connection) -> None:
-    """In a process of its own."""
+def _prepare(rows: "SimpleQueue[int]") -> None:
+    """Prepare a new process of the pool."""
+    global _rows
+    _rows = rows
+    # A worker of pebble notices that its parent was killed only between two tasks, and a share is one task.
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    # pebble's own handler ends the process at once, and leaves the file that is half written.
     signal.signal(signal.SIGTERM, _leave)
-    try:
-        done = _make_all(PieceFolder.open(url), pieces, lambda rows: told.send(("rows", rows)))
-        told.send(("done", done))
-    except InputError as error:
-        told.send(("error", str(error)))
-    except KeyboardInterrupt:
-        pass
+
+
+def _make_share(url: str, pieces: list[Piece]) -> int:
+    """Make pieces in a process of the pool, and report the rows to the parent."""
+    assert _rows is not None, "_prepare was not called"
+    return _make_all(PieceFolder.open(url), pieces, _rows.put)
 
 
 def _leave(_signal: int, _frame: object) -> None:
-    """When another process failed: as an exception, so that what is half written goes."""
+    """End on SIGTERM, by an exception: on its way out it removes the file that is half written."""
     raise SystemExit(1)
 
 
 def _end_with_parent() -> None:
-    """A parent that is killed stops nobody: its children would go on, and their pieces might be made twice."""
+    """End this process as soon as its parent ends, even if that was killed.
+
+    Otherwise it would run on, and the next run might make the same pieces at the same time.
+    """
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

@@ -1,7 +1,7 @@
-"""Members of a source, cleaned: what is kept, what was dropped and why, and marks to find its duplicates by.
+"""Clean the members of a source into a piece: one row for each document, kept or dropped, with marks for duplicates.
 
-Nothing that was read is missing in a piece. Documents that are dropped keep their text, so that a report can show them;
-what could not be read is a row without a text.
+A piece has everything that was read. A dropped document keeps its text, so that a report can show it. A place that
+could not be read is a row without text.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,8 +24,11 @@ ADDED = {
     "contamination": pa.float64(),
     "contaminated_by": pa.string(),
 }
-"""Columns of a kept document beside those of its source. `contamination` is the share of its word 13-grams that stand
-in a benchmark, `contaminated_by` the benchmarks' files, separated by commas."""
+"""Columns that a kept document has beyond those of its source.
+
+`contamination`: share of its word 13-grams that are in a benchmark. `contaminated_by`: names of the benchmarks' files,
+separated by commas.
+"""
 ABOUT = {
     "_reason": pa.string(),
     "_value": pa.float64(),
@@ -34,23 +37,26 @@ ABOUT = {
     "_row": pa.int64(),
     "_bytes": pa.int64(),
 }
-"""Why a document is dropped (empty: it is kept), what was measured, more in words; where it came from; and the bytes of
-its text."""
+"""Columns about a document that only pieces have.
+
+`_reason`: why it is dropped; empty if it is kept. `_value`: what the filter measured. `_detail`: the reason in words.
+`_member` and `_row`: its place in the source. `_bytes`: UTF-8 bytes of its text.
+"""
 UNREADABLE = "unreadable"
 EXTRACTION = "extraction"
 TOGETHER = 64
-"""HTML files that are worked on at once."""
-TOLD = 1_000
-"""Places that cannot be read, from which they are written down."""
+"""Documents of several small members that are cleaned together: an HTML file has one document only."""
+UNREADABLE_ROWS = 1_000
+"""Unreadable places that are held in memory before they are written as rows."""
 
 
 def band_name(band: int) -> str:
-    """The column of a band's keys."""
+    """Return the name of the column with the keys of a band."""
     return f"_band_{band:03d}"
 
 
 def mark_types(config: BuildConfig) -> dict[str, pa.DataType]:
-    """Columns by which duplicates are found; null for documents that are dropped."""
+    """Return the columns by which duplicates are found. They are null for dropped documents."""
     if config.keep_duplicates:
         return {}
     dedup: DedupConfig = config.dedup
@@ -59,12 +65,13 @@ def mark_types(config: BuildConfig) -> dict[str, pa.DataType]:
 
 
 def made_of_pages(schema: pa.Schema, columns: Columns) -> bool:
-    """Whether a source holds web pages whose texts are still to be extracted."""
+    """Return True if a source has web pages whose texts are still to be extracted."""
     return "html" in schema.names and columns.text not in schema.names
 
 
 def piece_schema(schema: pa.Schema, config: BuildConfig, uri: str) -> pa.Schema:
-    """Columns of the pieces of a source with this schema. Raises InputError for a column that is missing or no text."""
+    """Return the schema of the pieces of a source. Raise InputError if a column is missing or is no text."""
+    # By the code that makes the rows, on no rows: so the two cannot differ.
     nothing = pa.RecordBatch.from_pylist([], schema=schema)
     if not made_of_pages(schema, config.columns):
         canonical(nothing, config.columns, uri)
@@ -72,10 +79,10 @@ def piece_schema(schema: pa.Schema, config: BuildConfig, uri: str) -> pa.Schema:
 
 
 class PieceMaker:
-    """A context manager that makes pieces of members, one like the other: none depends on those before it."""
+    """A context manager that makes pieces. No piece depends on those made before it."""
 
     def __init__(self, config: BuildConfig, schema: pa.Schema, benchmarks: Benchmarks | None) -> None:
-        """`schema`: the columns of all members of the source together (`readable_schema`)."""
+        """Prepare for a source whose members have together the columns of `schema` (`readable_schema`)."""
         self._config, self._schema, self._benchmarks = config, schema, benchmarks
         self._pages = made_of_pages(schema, config.columns)
         self._cleaner: Cleaner | None = None
@@ -92,57 +99,58 @@ class PieceMaker:
             self._extractor.__exit__(*exception)
 
     def make(self, source: Source, members: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Rows of a piece: the columns of the source under Assay's names, ADDED, ABOUT, and marks.
+        """Yield the rows of a piece: the columns of the source under Assay's names, ADDED, ABOUT, and marks.
 
-        Places that cannot be read are rows behind those that were read before them.
+        Unreadable places are rows after the documents that were read before them.
         """
-        told: list[tuple[str, Damage]] = []
-        for batch, places in self._read(source, members, told):
+        damages: list[tuple[str, Damage]] = []
+        for batch, places in self._read(source, members, damages):
             found = [
                 {**self._assess(text), "_member": member, "_row": row}
                 for text, (member, row) in zip(self._texts(batch, source.uri), places, strict=True)
             ]
             yield self.rows(batch, found, source.uri)
-            if len(told) >= TOLD:
-                yield self._unreadable(told, source.uri)
-                told.clear()
-        if told:
-            yield self._unreadable(told, source.uri)
+            if len(damages) >= UNREADABLE_ROWS:
+                yield self._unreadable(damages, source.uri)
+                damages.clear()
+        if damages:
+            yield self._unreadable(damages, source.uri)
 
     def _read(
-        self, source: Source, members: Sequence[str], told: list[tuple[str, Damage]]
+        self, source: Source, members: Sequence[str], damages: list[tuple[str, Damage]]
     ) -> Iterator[tuple[pa.RecordBatch, list[tuple[str, int]]]]:
-        """Batches, with member and row of each of their rows. Small members come together."""
+        """Yield batches with the member and row of each document, and add unreadable places to `damages`."""
         held: list[pa.RecordBatch] = []
         places: list[tuple[str, int]] = []
         for member in members:
             row = 0
-            for batch in source.read(member, self._schema, partial(_note, told, member)):
+            for batch in source.read(member, self._schema, partial(_note, damages, member)):
                 held.append(batch)
                 places += [(member, number) for number in range(row, row + batch.num_rows)]
                 row += batch.num_rows
+                # A member with a piece of its own has batches of many rows. An HTML file has one row.
                 if len(members) == 1 or len(places) >= TOGETHER:
                     yield pa.concat_batches(held), places
                     held, places = [], []
         if held:
             yield pa.concat_batches(held), places
 
-    def _unreadable(self, told: list[tuple[str, Damage]], uri: str) -> pa.RecordBatch:
-        nothing = pa.RecordBatch.from_pylist([{}] * len(told), schema=self._schema)
+    def _unreadable(self, damages: list[tuple[str, Damage]], uri: str) -> pa.RecordBatch:
+        nothing = pa.RecordBatch.from_pylist([{}] * len(damages), schema=self._schema)
         lost = [
             {"_reason": UNREADABLE, "_detail": f"{each.place} {each.what}".strip(), "_member": member}
-            for member, each in told
+            for member, each in damages
         ]
         return self.rows(nothing, lost, uri)
 
     def _texts(self, batch: pa.RecordBatch, uri: str) -> list[Extracted]:
-        """Of each row, extracted where it is a page."""
+        """Return the text of each row, extracted if it is a web page."""
         if self._pages:
             return list(self._extractor.extract([_page(row) for row in batch.to_pylist()]))
         return [Extracted(text or "") for text in text_of(batch, self._config.columns, uri).to_pylist()]
 
     def rows(self, batch: pa.RecordBatch, found: list[dict[str, Any]], uri: str) -> pa.RecordBatch:
-        """The batch with what was found of each row: the text as it is now, and the columns that are added."""
+        """Return the batch with what was found for each row: its cleaned text, and the added columns."""
         name = self._config.columns.text
         texts = pa.array([each.get("text", "") for each in found], pa.large_string())
         if self._pages:
@@ -151,7 +159,7 @@ class PieceMaker:
             batch = batch.set_column(batch.schema.get_field_index(name), name, texts)
         batch = _named(canonical(batch, self._config.columns, uri))
         ours = ADDED | ABOUT | mark_types(self._config)
-        # What the source says of its documents, FineWeb's `language` for one, is kept beside what is found here.
+        # A column of the source with the name of one of ours, as FineWeb's `language`, is kept as `source_language`.
         batch = batch.rename_columns([f"source_{name}" if name in ours else name for name in batch.schema.names])
         sizes = pc.cast(pc.binary_length(batch["text"]), pa.int64())
         for column, kind in (ADDED | ABOUT).items():
@@ -160,7 +168,7 @@ class PieceMaker:
         return self._marked(batch, np.array([not each["_reason"] for each in found], bool))
 
     def _marked(self, batch: pa.RecordBatch, kept: NDArray[np.bool_]) -> pa.RecordBatch:
-        """With what duplicates are found by."""
+        """Return the batch with the marks of its kept documents."""
         if self._config.keep_duplicates:
             return batch
         found = marks(batch["text"].filter(pa.array(kept)).to_pylist(), self._config.dedup)
@@ -176,7 +184,7 @@ class PieceMaker:
         return batch
 
     def _assess(self, extracted: Extracted) -> dict[str, Any]:
-        """What becomes of one text."""
+        """Clean one text, and return the cells of its row."""
         if extracted.problem:
             return {"_reason": EXTRACTION, "_detail": extracted.problem}
         assert self._cleaner is not None, "a PieceMaker is a context manager"
@@ -194,7 +202,7 @@ class PieceMaker:
 
 
 def _named(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """With an id for every document: where the source has none, that of its text."""
+    """Return the batch with an id for every document: the digest of its text if the source has none."""
     ids = batch["id"]
     if not ids.null_count:
         return batch
@@ -210,5 +218,5 @@ def _page(row: dict[str, Any]) -> Page:
     return Page(html, row.get("mime") or "", row.get("charset") or "")
 
 
-def _note(told: list[tuple[str, Damage]], member: str, damage: Damage) -> None:
-    told.append((member, damage))
+def _note(damages: list[tuple[str, Damage]], member: str, damage: Damage) -> None:
+    damages.append((member, damage))

@@ -1,18 +1,18 @@
-"""What is built of what, and in which pieces: the plan names every result before there is one.
+"""The plan of a build: it names every piece and every file of pairs before one exists.
 
-    <root>/<key>/_build.json            what the key stands for
-    <root>/<key>/piece-000000.parquet   one or more members of the source, there when it is complete
-    <root>/<key>/pairs-exact.parquet    duplicates that one band finds among the documents of all pieces
+    <root>/<key>/_build.json            the plan
+    <root>/<key>/piece-000000.parquet   the cleaned documents of one or more members of the source
+    <root>/<key>/pairs-exact.parquet    the duplicates that one band finds among the documents of all pieces
 
-A piece depends on nothing but its plan and its members, so whoever makes it, and how often, there is one result.
+A piece depends on its plan and its members only. So its bytes are the same whichever process makes it, and however
+often.
 """
 
 import base64
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -22,29 +22,30 @@ from assay.curation.pieces import piece_schema
 from assay.dedup import EXACT
 from assay.errors import InputError
 from assay.sources import Source, kind_of
-from assay.storage import digest_json, exists, join, list_names, read_bytes, write_bytes
+from assay.storage import PlannedFolder, digest_json
 
 FORMAT = 1
-"""Raised when the same plan would give another piece."""
+"""Increased when a change of the code gives other pieces for the same plan, so that old pieces are not reused."""
 PLAN = "_build.json"
 PAGES = 256
-"""HTML files in a piece: an object each would be too many."""
+"""HTML files in a piece. One piece for each file would be too many objects."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Members of a source that are worked on at one go."""
+    """Members of a source that become one file."""
 
     number: int
     members: tuple[str, ...]
 
     @property
     def name(self) -> str:
+        """Return the name of its file."""
         return f"piece-{self.number:06d}.parquet"
 
 
 def pairs_name(band: int) -> str:
-    """The file of the pairs that a band finds."""
+    """Return the name of the file with the pairs that a band finds."""
     return f"pairs-{'exact' if band == EXACT else f'{band:03d}'}.parquet"
 
 
@@ -53,67 +54,60 @@ class BuildPlan:
     """Everything that the pieces depend on."""
 
     source: str
+    """URI of the source."""
     revision: str
     schema: str
-    """Of all members together: Arrow's IPC form in base64."""
+    """Schema of all members together, as Arrow's IPC form in base64."""
     members: tuple[tuple[str, ...], ...]
-    """Of each piece."""
+    """Members of each piece, in the order of the pieces."""
     config: BuildConfig
     benchmarks: str = ""
-    """Where they lie; empty: none."""
+    """Place of the benchmark texts; empty if documents are not compared with any."""
     benchmarks_digest: str = ""
 
     @classmethod
     def of(cls, source: Source, config: BuildConfig, benchmarks: str = "") -> "BuildPlan":
-        """Looks at the whole source. Raises InputError for a column that is missing or holds no text."""
+        """Plan the build of a source, whose members are all opened.
+
+        Raise InputError if nothing in it can be read, or a column is missing or is no text.
+        """
         schema = source.readable_schema
         if not schema.names:
             raise InputError(
-                "nothing in it can be read", where=source.uri, fix="Its files may be cut off; get them again"
+                "nothing in this source can be read", where=source.uri, fix="Its files may be cut off; get them again"
             )
         piece_schema(schema, config, source.uri)
         digest = read_benchmarks(benchmarks).digest if benchmarks else ""
         packed = base64.b64encode(schema.serialize()).decode()
-        return cls(source.uri, source.revision, packed, _dealt(source.members), config, benchmarks, digest)
+        return cls(source.uri, source.revision, packed, _members_of_pieces(source.members), config, benchmarks, digest)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return the plan as plain JSON values."""
         return {"format": FORMAT, **asdict(self)}
-
-    @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> "BuildPlan":
-        """The inverse of `to_json`; raises KeyError or TypeError for anything else."""
-        names = ("source", "revision", "schema", "benchmarks", "benchmarks_digest")
-        members = tuple(map(tuple, fields["members"]))
-        return cls(
-            members=members,
-            config=BuildConfig.from_json(fields["config"]),
-            **{name: fields[name] for name in names},
-        )
 
     @cached_property
     def key(self) -> str:
-        """First 16 hex digits of the plan's digest: the folder of its pieces."""
+        """Return the first 16 hex digits of the plan's digest: the name of the folder of its pieces."""
         return digest_json(self.to_json())[:16]
 
     @property
     def arrow_schema(self) -> pa.Schema:
-        """Of all members together."""
+        """Return the schema of all members together."""
         return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(self.schema)))
 
     @property
     def pieces(self) -> list[Piece]:
-        """In order."""
+        """Return all pieces, in order."""
         return [Piece(number, members) for number, members in enumerate(self.members)]
 
     @property
     def bands(self) -> list[int]:
-        """Numbers of the bands in which duplicates are looked for."""
+        """Return the numbers of the bands that are searched for duplicates."""
         dedup = self.config.dedup
         return [] if self.config.keep_duplicates else [EXACT, *range(dedup.permutations // dedup.band_rows)]
 
     def open_benchmarks(self) -> Benchmarks | None:
-        """Raises InputError where they are not those of the plan any more."""
+        """Read the benchmark texts. Raise InputError if they differ from those that were planned."""
         if not self.benchmarks:
             return None
         found = read_benchmarks(self.benchmarks)
@@ -124,8 +118,8 @@ class BuildPlan:
         return found
 
 
-def _dealt(members: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """A piece for each member; HTML files, which are small and many, share one."""
+def _members_of_pieces(members: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """Return the members of each piece: one member, or up to PAGES of the HTML files, which are small and many."""
     pieces: list[tuple[str, ...]] = []
     pages: list[str] = []
     for member in members:
@@ -138,40 +132,19 @@ def _dealt(members: Sequence[str]) -> tuple[tuple[str, ...], ...]:
 
 
 @dataclass(frozen=True)
-class PieceFolder:
-    """Where the pieces of a plan lie."""
+class PieceFolder(PlannedFolder[BuildPlan]):
+    """The folder with the pieces and pairs of a plan."""
 
-    url: str
-    plan: BuildPlan
-
-    @classmethod
-    def create(cls, root: str, plan: BuildPlan) -> "PieceFolder":
-        """The plan's folder below `root`; making it again changes nothing."""
-        folder = cls(join(root, plan.key), plan)
-        if not exists(join(folder.url, PLAN)):
-            write_bytes(join(folder.url, PLAN), json.dumps(plan.to_json(), indent=1).encode())
-        return folder
-
-    @classmethod
-    def open(cls, url: str) -> "PieceFolder":
-        """Raises InputError where no plan was made."""
-        try:
-            return cls(url, BuildPlan.from_json(json.loads(read_bytes(join(url, PLAN)))))
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise InputError(f"no pieces here: {PLAN} is missing", where=url, fix="Build the snapshot again") from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"this plan cannot be read: {error!r}", where=join(url, PLAN)) from error
-
-    def place(self, name: str) -> str:
-        """The URL of one of its files."""
-        return join(self.url, name)
+    plan_type: ClassVar[type[Any]] = BuildPlan
+    plan_name: ClassVar[str] = PLAN
+    indent: ClassVar[int] = 1
+    results: ClassVar[str] = "pieces"
+    fix: ClassVar[str] = "Build the snapshot again"
 
     def missing_pieces(self) -> list[Piece]:
-        """Pieces that are not there yet, as the store says now."""
-        there = set(list_names(self.url))
-        return [piece for piece in self.plan.pieces if piece.name not in there]
+        """List the folder and return the pieces that do not exist yet."""
+        return self.absent(self.plan.pieces, lambda piece: piece.name)
 
     def missing_bands(self) -> list[int]:
-        """Bands whose pairs are not there yet."""
-        there = set(list_names(self.url))
-        return [band for band in self.plan.bands if pairs_name(band) not in there]
+        """List the folder and return the bands whose pairs do not exist yet."""
+        return self.absent(self.plan.bands, pairs_name)

@@ -1,4 +1,4 @@
-"""What people see of a build: what was kept, what was not and why, with samples of both."""
+"""The report of a build: documents kept and dropped, the reasons, and samples of the dropped ones."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import pandas as pd
 from assay.curation.duplicates import Clusters
 from assay.curation.funnel import EXACT_REASON, NEAR_REASON, Funnel
 from assay.curation.pieces import EXTRACTION, UNREADABLE
-from assay.curation.samples import PLACES, DriftLook
+from assay.curation.samples import PLACES, ReportSamples
 from assay.report import (
     Block,
     Callout,
@@ -26,12 +26,13 @@ from assay.report import (
 from assay.storage import Snapshot
 
 LANGUAGES = 20
+"""Rows of the table of languages."""
 MOST_DROPPED = 0.9
-"""Share of the documents from which the reader is told that little is left."""
+"""Share of dropped documents above which the report warns."""
 
 
-def build_report(snapshot: Snapshot, funnel: Funnel, clusters: Clusters, look: DriftLook) -> Report:
-    """The report that is both page and Deck; its bytes depend on the pieces alone."""
+def build_report(snapshot: Snapshot, funnel: Funnel, clusters: Clusters, samples: ReportSamples) -> Report:
+    """Return the report, which is shown as a page and as a Deck. Its bytes depend on the pieces only."""
     manifest = snapshot.manifest
     (source,) = manifest.provenance["sources"]
     return Report(
@@ -40,12 +41,12 @@ def build_report(snapshot: Snapshot, funnel: Funnel, clusters: Clusters, look: D
         [
             Section("Kept", [*_warnings(funnel), _facts(snapshot, funnel), Table(funnel.steps(), STEPS_CAPTION)]),
             Section("Dropped, by reason", _reasons(funnel)),
-            Section("Length", [_length_chart(look)]),
-            Section("Language", _languages(look)),
+            Section("Length", [_length_chart(samples)]),
+            Section("Language", _languages(samples)),
             Section("Duplicates", _duplicates(snapshot, funnel, clusters)),
-            *_contamination(snapshot, look),
-            *_unreadable(funnel, look),
-            *_samples(funnel, look),
+            *_contamination(snapshot, samples),
+            *_unreadable(funnel, samples),
+            *_samples(funnel, samples),
             Section(
                 "Lineage",
                 [
@@ -65,8 +66,8 @@ def build_report(snapshot: Snapshot, funnel: Funnel, clusters: Clusters, look: D
 
 
 STEPS_CAPTION = (
-    "Step by step. Tokens are an estimate, UTF-8 bytes / 4: of what is dropped as it was then, of the rest as it is "
-    "kept."
+    "Documents left after each step. Tokens are an estimate, UTF-8 bytes / 4. Those of a dropped document are counted "
+    "when it is dropped."
 )
 
 
@@ -76,10 +77,10 @@ def _warnings(funnel: Funnel) -> list[Block]:
     if funnel.kept.documents < (1 - MOST_DROPPED) * found:
         reason = max(funnel.dropped, key=lambda each: funnel.dropped[each].documents)
         share = funnel.kept.documents / found
-        blocks.append(Callout(f"Only {share:.1%} of the documents are left; most were dropped for: {reason}.", "warn"))
+        blocks.append(Callout(f"Only {share:.1%} of the documents are left. Most were dropped for: {reason}.", "warn"))
     for reason, words in ((UNREADABLE, "places in the source could not be read"), (EXTRACTION, "pages gave no text")):
         if reason in funnel.dropped:
-            blocks.append(Callout(f"{funnel.dropped[reason].documents:,} {words}; see below.", "warn"))
+            blocks.append(Callout(f"{funnel.dropped[reason].documents:,} {words}. See below.", "warn"))
     return blocks
 
 
@@ -98,13 +99,16 @@ def _facts(snapshot: Snapshot, funnel: Funnel) -> Facts:
 def _reasons(funnel: Funnel) -> list[Block]:
     if not funnel.dropped:
         return [Prose("No document was dropped.")]
-    return [Table(funnel.reasons(), "Every one of them stands in _dropped.parquet, with what was measured.")]
+    return [Table(funnel.reasons(), "Every dropped document is in _dropped.parquet, with the measured value.")]
 
 
-def _length_chart(look: DriftLook) -> Block:
-    both = look.kept_lengths + look.dropped_lengths
+def _length_chart(samples: ReportSamples) -> Block:
+    both = samples.kept_lengths + samples.dropped_lengths
     last = int(np.flatnonzero(both).max()) + 1 if both.any() else 1
-    amounts = {"kept": look.kept_lengths[:last].astype(float), "dropped": look.dropped_lengths[:last].astype(float)}
+    amounts = {
+        "kept": samples.kept_lengths[:last].astype(float),
+        "dropped": samples.dropped_lengths[:last].astype(float),
+    }
     svg = chart_distribution(
         np.arange(last + 1, dtype=float),
         amounts,
@@ -114,25 +118,25 @@ def _length_chart(look: DriftLook) -> Block:
         name="documents by length, kept and dropped",
     )
     return Figure(
-        svg, "Documents by their length in estimated tokens: the bar from 9 to 10 holds those of 512 to 1,023."
+        svg, "Documents by length in estimated tokens. The bar from 9 to 10 has those of 512 to 1,023 tokens."
     )
 
 
-def _languages(look: DriftLook) -> list[Block]:
-    every = look.languages + look.dropped_languages
+def _languages(samples: ReportSamples) -> list[Block]:
+    every = samples.languages + samples.dropped_languages
     rows = [
-        {"language": code, "kept": look.languages[code], "dropped": look.dropped_languages[code]}
+        {"language": code, "kept": samples.languages[code], "dropped": samples.dropped_languages[code]}
         for code, _ in sorted(every.items(), key=lambda item: (-item[1], item[0]))[:LANGUAGES]
     ]
     more = f" The {LANGUAGES} most frequent of {len(every)}." if len(every) > LANGUAGES else ""
-    caption = "Most probable language of each document; unknown where a text has nothing to go by."
+    caption = "Most probable language of each document. It is unknown if the text gives no evidence."
     return [Table(pd.DataFrame(rows, dtype=object), caption + more)] if rows else [Prose("No document.")]
 
 
 def _duplicates(snapshot: Snapshot, funnel: Funnel, clusters: Clusters) -> list[Block]:
     config = snapshot.manifest.provenance["config"]
     if config["keep_duplicates"]:
-        return [Prose("None were looked for.")]
+        return [Prose("Duplicates were not searched.")]
     if not len(clusters.rows):
         return [Prose("No document has a duplicate.")]
     sizes = np.unique(clusters.survivor, return_counts=True)[1]
@@ -151,38 +155,38 @@ def _duplicates(snapshot: Snapshot, funnel: Funnel, clusters: Clusters) -> list[
         Prose(
             f"Near-duplicates: estimated Jaccard similarity of word {config['dedup']['shingle_words']}-grams of at "
             f"least {config['dedup']['threshold']:g}, directly or through others. Of each cluster the longest document "
-            "stays. All of them stand in `_clusters.parquet`."
+            "is kept. All clusters are in `_clusters.parquet`."
         ),
     ]
 
 
-def _contamination(snapshot: Snapshot, look: DriftLook) -> list[Section]:
+def _contamination(snapshot: Snapshot, samples: ReportSamples) -> list[Section]:
     if not snapshot.manifest.provenance["config"]["benchmarks"]:
         return []
-    if not look.contaminated:
+    if not samples.contaminated:
         return [Section("Benchmarks", [Prose("No kept document shares a word 13-gram with a benchmark.")])]
-    rows = [{"benchmark": name, "documents": count} for name, count in look.benchmarks.most_common(PLACES)]
+    rows = [{"benchmark": name, "documents": count} for name, count in samples.benchmarks.most_common(PLACES)]
     words = (
-        f"{look.contaminated:,} kept documents share a word 13-gram with a benchmark. They are marked in the columns "
-        "`contamination` and `contaminated_by`, and not dropped."
+        f"{samples.contaminated:,} kept documents share a word 13-gram with a benchmark. They are marked in the "
+        "columns `contamination` and `contaminated_by`. They are not dropped."
     )
     return [Section("Benchmarks", [Callout(words, "warn"), Table(pd.DataFrame(rows, dtype=object))])]
 
 
-def _unreadable(funnel: Funnel, look: DriftLook) -> list[Section]:
-    if not look.unreadable:
+def _unreadable(funnel: Funnel, samples: ReportSamples) -> list[Section]:
+    if not samples.unreadable:
         return []
-    rows = [{"in": member, "what": what} for member, what in look.unreadable]
+    rows = [{"member": member, "fault": fault} for member, fault in samples.unreadable]
     count = funnel.dropped[UNREADABLE].documents
-    caption = f"{count:,} places in {look.broken_members:,} members of the source"
-    caption += f"; the first {len(rows)}." if count > len(rows) else "."
-    return [Section("What could not be read", [Table(pd.DataFrame(rows, dtype=object), caption)])]
+    caption = f"{count:,} places in {samples.broken_members:,} members of the source"
+    caption += f". These are the first {len(rows)}." if count > len(rows) else "."
+    return [Section("Unreadable places", [Table(pd.DataFrame(rows, dtype=object), caption)])]
 
 
-def _samples(funnel: Funnel, look: DriftLook) -> list[Section]:
+def _samples(funnel: Funnel, samples: ReportSamples) -> list[Section]:
     sections = []
     for reason, amount in funnel.dropped.items():
-        rows = look.samples(reason)
+        rows = samples.samples(reason)
         items = [
             TextItem(
                 row["id"] or "no id",
@@ -199,4 +203,4 @@ def _samples(funnel: Funnel, look: DriftLook) -> list[Section]:
 
 
 def _detail(reason: str) -> str:
-    return "kept instead:" if reason in (EXACT_REASON, NEAR_REASON) else "because it"
+    return "kept instead:" if reason in (EXACT_REASON, NEAR_REASON) else "fault:"

@@ -1,4 +1,4 @@
-"""A source in, a snapshot out: all steps one after the other, on this machine."""
+"""Build a snapshot from a source: all steps, one after the other, on this machine."""
 
 from assay.curation.assemble import SHARD_MEGABYTES, assemble, provenance_of
 from assay.curation.config import BuildConfig
@@ -22,8 +22,9 @@ def build_snapshot(
 ) -> Snapshot:
     """Clean a source piece by piece below `root`, find its duplicates, and write the snapshot at `output`.
 
-    What is there already is not made again: the same call goes on after a stop, and does nothing after the end.
-    Raises InputError for a source, setting or place that cannot be used.
+    `benchmarks`: file or folder of benchmark texts that are searched in the documents; empty for none. What exists is
+    not made again: the same call resumes after a stop, and does nothing after the end. Raise InputError for a source, a
+    setting or a place that cannot be used.
     """
     require_processes(processes)
     with stage("Resolve the source"):
@@ -31,13 +32,13 @@ def build_snapshot(
         say(f"{sum(map(len, plan.members)):,} members in {len(plan.members):,} pieces, key {plan.key}")
         provenance = provenance_of(plan, shard_megabytes)
     if found := find_made(output, provenance):
-        say("this snapshot is there already")
+        say("this snapshot exists already")
         return found
     folder = PieceFolder.create(root, plan)
     with stage("Clean"):
         missing = folder.missing_pieces()
-        if there := len(plan.members) - len(missing):
-            say(f"{there:,} of {len(plan.members):,} pieces are there already")
+        if existing := len(plan.members) - len(missing):
+            say(f"{existing:,} of {len(plan.members):,} pieces exist already")
         make_pieces(folder, missing, processes=processes)
     if plan.bands:
         with stage("Find duplicates"):

@@ -1,4 +1,4 @@
-"""What a report shows of documents: lengths, languages, samples. Of bounded size, whatever it is shown."""
+"""Figures and sample documents for the report of a build. Their size does not grow with the corpus."""
 
 import hashlib
 import heapq
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from assay.curation.pieces import UNREADABLE
 
 SAMPLES = 3
-"""Of each reason: those whose places have the least hashes, which lie anywhere, and are the same again."""
+"""Documents shown for each reason."""
 WIDEST = 40
-"""Powers of two of tokens."""
+"""Number of length classes: class n has the documents of 2^n to 2^(n+1) tokens."""
 PLACES = 20
+"""Unreadable places, and benchmarks, that the report lists."""
 
 
 def _no_lengths() -> NDArray[np.int64]:
@@ -25,27 +26,29 @@ def _no_lengths() -> NDArray[np.int64]:
 
 
 @dataclass
-class DriftLook:
-    """Adds up what it is shown."""
+class ReportSamples:
+    """Counts and samples, collected batch by batch."""
 
     kept_lengths: NDArray[np.int64] = field(default_factory=_no_lengths)
-    """Documents by the whole part of the binary logarithm of their tokens (bytes / 4)."""
+    """Kept documents by the whole part of the binary logarithm of their tokens (UTF-8 bytes / 4), shape (WIDEST,)."""
     dropped_lengths: NDArray[np.int64] = field(default_factory=_no_lengths)
     languages: Counter[str] = field(default_factory=Counter)
+    """Kept documents by language."""
     dropped_languages: Counter[str] = field(default_factory=Counter)
     contaminated: int = 0
-    """Documents kept that share a 13-gram with a benchmark."""
+    """Kept documents that share a 13-gram with a benchmark."""
     benchmarks: Counter[str] = field(default_factory=Counter)
-    """Of those, by benchmark."""
+    """Those documents by benchmark."""
     unreadable: list[tuple[str, str]] = field(default_factory=list)
-    """Member and what is wrong with it: the first of them."""
+    """Member and fault of the first PLACES places that could not be read."""
     broken_members: int = 0
-    """Members with such a place; those of one member come one after the other."""
+    """Members with at least one such place."""
+    # The places of one member follow each other, so the last member is all that has to be remembered to count them.
     _last_broken: str = ""
     _heaps: dict[str, list[tuple[int, int, dict[str, Any]]]] = field(default_factory=lambda: defaultdict(list))
 
     def add_kept(self, batch: pa.RecordBatch) -> None:
-        """Rows of a piece that are kept."""
+        """Add the kept rows of a piece."""
         self.kept_lengths += _lengths(batch["_bytes"])
         self.languages.update(value or "unknown" for value in batch["language"].to_pylist())
         hit = pc.greater(batch["contamination"], 0.0)
@@ -54,9 +57,9 @@ class DriftLook:
             self.benchmarks.update(names.split(","))
 
     def add_dropped(self, batch: pa.RecordBatch, table: pa.Table) -> None:
-        """Rows of a piece that are dropped, and what the table of the dropped says of them."""
-        told = np.array([reason == UNREADABLE for reason in table["reason"].to_pylist()], bool)
-        documents = batch.filter(pa.array(~told))
+        """Add the dropped rows of a piece, and the same rows in the table of dropped documents."""
+        unreadable = np.array([reason == UNREADABLE for reason in table["reason"].to_pylist()], bool)
+        documents = batch.filter(pa.array(~unreadable))
         self.dropped_lengths += _lengths(documents["_bytes"])
         self.dropped_languages.update(value or "unknown" for value in documents["language"].to_pylist())
         for row in table.to_pylist():
@@ -69,6 +72,7 @@ class DriftLook:
                 self._sample(row)
 
     def _sample(self, row: dict[str, Any]) -> None:
+        # The rows whose places have the least hashes: spread over the source, and the same in every run.
         place = f"{row['member']}\0{row['row']}".encode("utf-8", "surrogatepass")
         rank = -int.from_bytes(hashlib.blake2b(place, digest_size=8).digest())
         heap = self._heaps[row["reason"]]
@@ -78,7 +82,7 @@ class DriftLook:
             heapq.heapreplace(heap, (rank, row["row"], row))
 
     def samples(self, reason: str) -> list[dict[str, Any]]:
-        """Rows of the table of the dropped."""
+        """Return up to SAMPLES rows of the table of dropped documents with this reason."""
         return [row for _, _, row in sorted(self._heaps.get(reason, []), key=lambda each: -each[0])]
 
 

@@ -1,4 +1,4 @@
-"""`assay snapshot build` as people call it: everything that was found is accounted for, and made once."""
+"""`assay snapshot build` as users call it: every document of the source is accounted for, and made once."""
 
 import gzip
 import itertools
@@ -31,14 +31,14 @@ OWN = ["language", "language_probability", "contamination", "contaminated_by"]
 
 
 def longer(text: str, times: int = 1) -> str:
-    """The same text for all that counts as near, and longer."""
+    """Return a longer text that is a near-duplicate of the text."""
     return text + " And so on." * times
 
 
 def rows_of(sample: list[dict]) -> list[dict]:
-    """150 documents of three texts each, every third a second time, every fifth a third time and a little longer.
+    """Return 150 documents of three texts each, with copies of every third and near-copies of every fifth.
 
-    The good texts of the sample come together, so that there are documents that the filters keep.
+    The best texts of the sample are joined, so that the filters keep some documents.
     """
     ordered = [row["text"] for row in sorted(sample, key=lambda row: -row["label"])]
     texts = [ordered[start : start + 3] for start in range(0, 450, 3)]
@@ -55,7 +55,7 @@ def lines(rows: list[dict]) -> bytes:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory, sample: list[dict]) -> Path:
-    """JSONL in four files: whole, packed, with a line that is none, and packed and cut off."""
+    """JSONL in four files: complete, packed, with a damaged line, and packed and cut off."""
     folder, rows = tmp_path_factory.mktemp("source"), rows_of(sample)
     (folder / "a.jsonl").write_bytes(lines(rows[:80]))
     (folder / "b.jsonl.gz").write_bytes(gzip.compress(lines(rows[80:160])))
@@ -88,7 +88,7 @@ def documents(snapshot: Path) -> pd.DataFrame:
     return pd.concat([pd.read_parquet(path) for path in sorted(snapshot.glob("part-*.parquet"))], ignore_index=True)
 
 
-def test_every_row_and_every_damage_is_kept_or_told_of(built: Path, sample: list[dict]) -> None:
+def test_every_row_and_every_damage_is_kept_or_recorded(built: Path, sample: list[dict]) -> None:
     kept, dropped = documents(built), pd.read_parquet(built / "_dropped.parquet")
     given = rows_of(sample)
 
@@ -108,26 +108,26 @@ def test_every_row_and_every_damage_is_kept_or_told_of(built: Path, sample: list
     assert excerpts[row["id"]].startswith(row["excerpt"][:100])
 
 
-def test_of_duplicates_the_longest_stays_and_the_table_says_so(built: Path) -> None:
+def test_the_longest_of_each_cluster_is_kept_and_the_table_names_it(built: Path) -> None:
     kept, dropped = documents(built), pd.read_parquet(built / "_dropped.parquet")
     clusters = pd.read_parquet(built / "_clusters.parquet")
 
-    said = dict.fromkeys(kept["id"], "") | dict(zip(dropped["id"], dropped["reason"], strict=True))
+    reasons = dict.fromkeys(kept["id"], "") | dict(zip(dropped["id"], dropped["reason"], strict=True))
     forms: dict[str, set[str]] = defaultdict(set)
-    for name in said:
+    for name in reasons:
         forms[str(name).rpartition("-")[2]].add(str(name))
-    clean = [group for group in forms.values() if all(said[name] in ("", *DUPLICATE) for name in group)]
+    clean = [group for group in forms.values() if all(reasons[name] in ("", *DUPLICATE) for name in group)]
     several = [group for group in clean if len(group) > 1]
     assert len(several) > 10
     for group in several:
-        (stays,) = (name for name in group if not said[name])
+        (stays,) = (name for name in group if not reasons[name])
         assert stays.startswith("near-") or not any(name.startswith("near-") for name in group)
     assert set(clusters[clusters["kept"]]["id"]) == set(clusters["kept_id"])
     assert set(clusters["kept_id"]) <= set(kept["id"])
     fallen = dropped[dropped["reason"].isin(DUPLICATE)]
     assert sorted(fallen["id"]) == sorted(clusters[~clusters["kept"]]["id"])
-    told = dict(zip(clusters["id"], clusters["kept_id"], strict=True))
-    assert all(told[name] == stays for name, stays in zip(fallen["id"], fallen["detail"], strict=True))
+    kept_ids = dict(zip(clusters["id"], clusters["kept_id"], strict=True))
+    assert all(kept_ids[name] == stays for name, stays in zip(fallen["id"], fallen["detail"], strict=True))
     same = clusters.set_index("id")["same_text"]
     assert (fallen.set_index("id")["reason"] == "exact duplicate").eq(same[fallen["id"]]).all()
     assert not set(kept["id"]) & set(fallen["id"])
@@ -179,11 +179,11 @@ def test_running_again_writes_nothing(built: Path, source: Path, benchmarks: Pat
     assert main(building(source, built, built.parent / "pieces", *more)) == 0
     assert {path: path.stat().st_mtime_ns for path in built.parent.rglob("*")} == before
 
-    assert main(building(source, built, built.parent / "pieces", "--preset", "none")) == 2, "another build lies there"
+    assert main(building(source, built, built.parent / "pieces", "--preset", "none")) == 2, "another build is there"
 
 
 @pytest.mark.parametrize("processes", [2, pytest.param(3, marks=pytest.mark.full)])
-def test_processes_side_by_side_make_the_same_bytes(
+def test_several_processes_make_the_same_bytes(
     processes: int, built: Path, source: Path, benchmarks: Path, tmp_path: Path, tree: Callable
 ) -> None:
     more = ["--preset", "fineweb", "--benchmarks", str(benchmarks), "--processes", str(processes)]
@@ -195,14 +195,14 @@ def test_processes_side_by_side_make_the_same_bytes(
 
 @settings(max_examples=8, deadline=None)
 @given(st.lists(st.integers(1, 59), max_size=3), st.randoms(use_true_random=False), st.integers(20, 200))
-def test_which_texts_stay_depends_on_nothing_but_the_texts(
+def test_the_kept_texts_depend_on_the_texts_only(
     sample: list[dict],
     tmp_path_factory: pytest.TempPathFactory,
     cuts: list[int],
     chance: random.Random,
     at_once: int,
 ) -> None:
-    """Given the same documents in other files, in another order, with more turns: then the same texts stay."""
+    """Given the same documents in other files, in another order and searched in other batches, the same texts stay."""
     rows = [{"text": row["text"]} for row in sample[:20]]
     rows += [{"text": longer(row["text"], 1 + n % 3)} for n, row in enumerate(rows)] + rows[:20]
     folder = tmp_path_factory.mktemp("dealt")
@@ -240,7 +240,7 @@ def test_clusters_of_pieces_are_those_of_the_search_in_memory(sample: list[dict]
     assert len(set(zip(mine.tolist(), theirs.tolist(), strict=True))) == len(set(mine.tolist())) == len(set(theirs))
 
 
-def test_shards_have_about_the_size_that_was_asked_for(tmp_path: Path) -> None:
+def test_shards_have_about_the_requested_size(tmp_path: Path) -> None:
     chance = random.Random(0)
     rows = [{"text": f"{n} " + chance.randbytes(4_000).hex()} for n in range(1_500)]
     (tmp_path / "in.jsonl").write_bytes(lines(rows))
@@ -271,7 +271,9 @@ def test_one_large_text_is_a_row_group_and_a_shard(tmp_path: Path) -> None:
     assert documents(tmp_path / "out")["id"].tolist() == [str(n) for n in range(9)]
 
 
-def test_nothing_left_says_why_and_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_a_build_that_keeps_nothing_gives_the_reason_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     (tmp_path / "in.jsonl").write_bytes(lines([{"text": "Short."}, {"text": "Kurz und auf Deutsch geschrieben."}]))
     assert main(building(tmp_path / "in.jsonl", tmp_path / "out", tmp_path / "work", "--preset", "fineweb")) == 2
     last = capsys.readouterr().err.strip().splitlines()[-1]
@@ -279,9 +281,7 @@ def test_nothing_left_says_why_and_leaves_nothing(tmp_path: Path, capsys: pytest
     assert not (tmp_path / "out").exists()
 
 
-def test_settings_and_places_that_cannot_be_are_refused_before_any_work(
-    tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
+def test_wrong_settings_and_places_are_refused_before_any_work(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     (tmp_path / "in.jsonl").write_bytes(lines([{"text": "A document.", "n": 1}]))
     cases = {
         ("--preset", "best"): "no preset 'best' of cleaning. Name one of: none, fineweb",
@@ -319,6 +319,21 @@ def test_a_piece_that_is_damaged_is_named(tmp_path: Path, sample: list[dict], ca
     assert Snapshot.open(tmp_path / "out").manifest == Snapshot.open(tmp_path / "first").manifest
 
 
+def test_a_damaged_plan_or_funnel_is_named(tmp_path: Path, source: Path) -> None:
+    folder = PieceFolder.create(str(tmp_path), BuildPlan.of(open_source(str(source)), BuildConfig()))
+    path = Path(folder.url) / "_build.json"
+    fields = json.loads(path.read_text())
+    path.write_text(json.dumps(fields | {"members": [["a.jsonl"], 3]}))
+
+    with pytest.raises(InputError, match=r"this plan cannot be read: members\.1: input should be a valid tuple"):
+        PieceFolder.open(folder.url)
+    path.unlink()
+    with pytest.raises(InputError, match=r"no pieces here: _build\.json is missing .*Build the snapshot again"):
+        PieceFolder.open(folder.url)
+    with pytest.raises(InputError, match="this funnel cannot be read: kept: field required"):
+        Funnel.from_json({"dropped": {}})
+
+
 def test_benchmarks_that_change_between_plan_and_work_are_noticed(
     tmp_path: Path, benchmarks: Path, source: Path
 ) -> None:
@@ -326,6 +341,7 @@ def test_benchmarks_that_change_between_plan_and_work_are_noticed(
     folder = PieceFolder.create(str(tmp_path), BuildPlan.of(open_source(str(source)), config, str(benchmarks)))
     reopened = PieceFolder.open(folder.url)
     assert reopened.plan == folder.plan
+    assert reopened.plan.key == folder.plan.key
     text = (benchmarks / "school.txt").read_text()
     try:
         (benchmarks / "school.txt").write_text(text + " And another sentence that was not there before.")
@@ -340,7 +356,7 @@ def bucket(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(request.param)
 
 
-def test_source_pieces_and_snapshot_may_lie_in_a_store(
+def test_source_pieces_and_snapshot_may_be_in_an_object_store(
     bucket: str, source: Path, benchmarks: Path, built: Path, tree: Callable, tmp_path: Path
 ) -> None:
     import fsspec

@@ -1,4 +1,4 @@
-"""Building as real processes that are killed, run at once, run out of disk."""
+"""Builds as real processes that are killed, run at the same time, or run out of disk."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def building(source: Path, folder: Path, processes: int = 1) -> list[str]:
 
 
 def pieces(folder: Path) -> dict[str, tuple[int, int]]:
-    """Pieces and pairs that can be seen: name -> (inode, time of writing); each must be complete."""
+    """Return the visible pieces and pairs: name -> (inode, time of writing). Each must be complete."""
     found = {}
     for path in folder.glob("*/p*.parquet"):
         pq.read_table(path)
@@ -46,7 +46,7 @@ def pieces(folder: Path) -> dict[str, tuple[int, int]]:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, forker: Any, source: Path) -> tuple[Path, float]:
-    """Folder with `snapshot` and `pieces`, and the seconds it took."""
+    """Return a folder with `snapshot` and `pieces`, and the seconds that the build took."""
     folder = tmp_path_factory.mktemp("undisturbed")
     codes, seconds = forker.run(building(source, folder))
     assert codes == [0], forker.said()
@@ -76,7 +76,7 @@ def test_a_build_killed_again_and_again_ends_with_the_same_bytes(
         (code,), _ = forker.run(building(source, work), kill_after=moments.uniform(0, seconds))
         killed += code == -signal.SIGKILL
         look(work)
-        if code == 0:  # it has all, and cannot be killed any more: begun anew
+        if code == 0:  # a finished build cannot be killed any more: start with an empty folder
             assert tree(work) == tree(folder)
             work, seen = tmp_path / str(killed), {}
 
@@ -87,7 +87,7 @@ def test_a_build_killed_again_and_again_ends_with_the_same_bytes(
     assert tree(work) == tree(folder)
 
 
-def test_builds_at_once_do_no_harm(
+def test_builds_at_the_same_time_give_the_same_bytes(
     forker: Any, source: Path, undisturbed: tuple[Path, float], tmp_path: Path, tree: Callable
 ) -> None:
     command = building(source, tmp_path / "work")
@@ -96,7 +96,7 @@ def test_builds_at_once_do_no_harm(
 
 
 def children(pid: int) -> set[int]:
-    """All processes below one."""
+    """Return all processes below one."""
     below = {int(line) for path in Path(f"/proc/{pid}/task").glob("*/children") for line in path.read_text().split()}
     return below.union(*map(children, below))
 
@@ -109,10 +109,10 @@ def alive(pid: int) -> bool:
 
 
 @pytest.mark.full
-def test_the_processes_of_a_killed_build_end_too_and_a_killed_process_is_told_of(
+def test_the_processes_of_a_killed_build_end_too_and_a_killed_process_is_reported(
     shared_pages: Path, tmp_path: Path
 ) -> None:
-    """With pages, whose extraction has a process of its own below each that cleans."""
+    """With web pages: each process that cleans has a process below it that extracts."""
     command = [sys.executable, "-m", "assay", *building(shared_pages, tmp_path, processes=2)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
 
@@ -143,7 +143,7 @@ def test_the_processes_of_a_killed_build_end_too_and_a_killed_process_is_told_of
 
 @pytest.fixture(scope="module")
 def shared_pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """600 pages, in three pieces, each slow enough to be interrupted."""
+    """600 web pages in three pieces, each slow enough to be interrupted."""
     folder = tmp_path_factory.mktemp("pages")
     for number in range(600):
         paragraphs = "".join(f"<p>Paragraph {number}.{n} is about nothing but itself.</p>" for n in range(150))
@@ -153,12 +153,12 @@ def shared_pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def small_disk(small_file_system: Callable[[int], Path], undisturbed: tuple[Path, float]) -> Path:
-    """A file system of its own with room for about half of the pieces."""
+    """Return a separate file system with room for about half of the pieces."""
     pages = sum(-(-path.stat().st_size // 4096) for path in undisturbed[0].glob("pieces/*/piece-*.parquet"))
     return small_file_system(pages // 2 * 4)
 
 
-def test_a_full_disk_says_so_and_leaves_what_was_complete(
+def test_a_full_disk_is_reported_and_complete_pieces_stay(
     small_disk: Path, forker: Any, source: Path, undisturbed: tuple[Path, float], tree: Callable
 ) -> None:
     complete = tree(undisturbed[0])

@@ -1,4 +1,4 @@
-"""A file of a source as a piece: every row and every damage is in it, with what became of it."""
+"""A file of a source as a piece: it has every row and every damage, with the reason if a row is dropped."""
 
 import gzip
 import json
@@ -33,7 +33,7 @@ def piece(source: Path, config: BuildConfig, benchmarks: Path | None = None) -> 
         return pa.Table.from_batches(batches, schema=expected)
 
 
-def test_kept_and_dropped_rows_stand_in_their_order_with_reason_and_place(tmp_path: Path) -> None:
+def test_kept_and_dropped_rows_are_in_order_with_reason_and_place(tmp_path: Path) -> None:
     rows = [{"body": TEXT, "url": "u0"}, {"body": "short", "url": "u1"}, {"body": None, "url": "u2"}]
     path = tmp_path / "a.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
@@ -101,7 +101,7 @@ def test_documents_with_pieces_of_benchmarks_are_marked_and_kept(tmp_path: Path)
     assert table["_reason"].to_pylist() == ["", ""]
 
 
-def test_what_a_source_says_itself_is_kept_beside_what_is_found(tmp_path: Path) -> None:
+def test_columns_of_the_source_with_our_names_are_kept_under_another_name(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps({"text": TEXT, "language": "xx", "html": "<p>other</p>"}) + "\n", encoding="utf-8")
     table = piece(path, BuildConfig())
@@ -112,13 +112,13 @@ def test_what_a_source_says_itself_is_kept_beside_what_is_found(tmp_path: Path) 
     assert piece(path, BuildConfig())["text"].to_pylist() == [TEXT]
 
 
-def test_what_is_said_of_damage_does_not_depend_on_where_the_file_lies(tmp_path: Path) -> None:
+def test_the_report_of_damage_does_not_depend_on_the_place_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "one"}\n[1]\n', encoding="utf-8")
     assert piece(path, BuildConfig())["_detail"].to_pylist()[1] == "line 2 not a JSON object"
 
 
-def test_a_column_that_is_missing_is_said(tmp_path: Path) -> None:
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"body": "x"}\n', encoding="utf-8")
     with pytest.raises(InputError, match="no column 'text' for the text"):
