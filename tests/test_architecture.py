@@ -47,6 +47,28 @@ def test_what_a_room_exports_is_there() -> None:
         assert room.__doc__
 
 
+def test_a_room_exports_what_others_use_and_no_more() -> None:
+    """An export that only tests use is dead code, or a test of the inside."""
+    used: set[tuple[str, str]] = set()
+    others = [path for package in ("benchmarks", "infra") for path in sorted((ROOT / package).rglob("*.py"))]
+    for path in [*modules(), *others]:
+        own = path.relative_to(ROOT).parts[1] if path.is_relative_to(ROOT / "assay") else None
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                _, _, room = node.module.partition(".")
+                if node.module.startswith("assay.") and room != own:
+                    used |= {(room, alias.name) for alias in node.names}
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                used.add((node.value.id, node.attr))  # `from assay import release`, then `release.deploy`
+    unused = []
+    for path in sorted((ROOT / "assay").glob("*/__init__.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+                room, names = path.parent.name, ast.literal_eval(node.value)
+                unused += [f"{room}.{name}" for name in names if (room, name) not in used]
+    assert unused == ["cli.main"]  # the entry point of the package
+
+
 def test_every_public_function_says_what_it_does() -> None:
     silent = []
     for path in modules():

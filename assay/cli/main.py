@@ -1,11 +1,11 @@
 """The command `assay`: it imports the file of the chosen command, and nothing of the others."""
 
-import argparse
 import importlib
 import sys
 from collections.abc import Sequence
 from types import ModuleType
 
+from assay.cli.parser import Parser
 from assay.errors import InputError
 from assay.progress import say
 
@@ -34,8 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     serves, `watch` raised an alarm. 2: an input cannot be used; one line on stderr states what. 130: stopped by the
     user.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    options = _parser(given).parse_args(given)
+    options = _parser().parse_args(arguments)
     try:
         return int(_module(options.command).run(options))
     except InputError as error:
@@ -46,20 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _module(command: str) -> ModuleType:
-    return importlib.import_module(f"assay.cli.{command}")
-
-
-def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
-    """Return a parser that knows the options of the command in `given` alone.
-
-    The rooms of the other commands take seconds to import.
-    """
-    parser = argparse.ArgumentParser(prog="assay", description="Train, prove and run document-quality classifiers.")
+def _parser() -> Parser:
+    parser = Parser(prog="assay", description="Train, prove and run document-quality classifiers.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    chosen = next((word for word in given if not word.startswith("-")), "")
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        if name == chosen:
-            _module(name).add(command)
+        command.complete = lambda chosen, name=name: _module(name).add(chosen)
     return parser
+
+
+def _module(command: str) -> ModuleType:
+    return importlib.import_module(f"assay.cli.{command}")

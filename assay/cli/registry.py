@@ -9,7 +9,6 @@ import pandas as pd
 from assay.cli.options import add_registry, local, registry_of, user
 from assay.errors import InputError
 from assay.registry import CHAMPION, PREVIOUS, AliasMove, Registry, Version, promote_with_verdict, rollback
-from assay.release import register_model
 from assay.report import print_table
 from assay.storage import join, read_bytes, require_folder
 
@@ -62,6 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _add(arguments: argparse.Namespace, registry: Registry) -> None:
+    from assay.release import register_model  # it imports torch, which the other actions do without
+
     added = register_model(
         registry.url, arguments.folder, who=user(arguments.who), promote_refused=arguments.promote_refused
     )
@@ -169,4 +170,3 @@ def _read(file: str) -> bytes:
         raise InputError(
             f"the verdict cannot be read: {error}", where=file, fix="Give a file that `assay challenge` wrote"
         ) from error
-

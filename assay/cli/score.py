@@ -7,6 +7,7 @@ from assay.options import options_of, subset
 from assay.registry import open_model
 from assay.scoring import score_corpus
 from assay.selection import FilteringRequest
+from assay.storage import place_or_default
 
 SPELLED = {"source": "input"}
 OPTIONS = subset(options_of(FilteringRequest), "source", "model", "columns", "period", "scoring")
@@ -14,7 +15,12 @@ OPTIONS = subset(options_of(FilteringRequest), "source", "model", "columns", "pe
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("--output", required=True, help="folder or URL of the scores; existing ones are kept")
+    parser.add_argument(
+        "--output",
+        default="",
+        help="folder or URL of the scores; existing ones are kept (default: ASSAY_SCORES, otherwise scores in the work "
+        "folder)",
+    )
     add_request(parser, OPTIONS, SPELLED)
     add_registry(parser)
 
@@ -22,10 +28,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Score, print the totals, and return the exit status. Raise InputError for bad input."""
     request = request_of(FilteringRequest, arguments, OPTIONS, SPELLED)
+    output = place_or_default(arguments.output, "ASSAY_SCORES", "scores")
     with open_model(request.model, registry_of(arguments)) as model:
-        scores = score_corpus(
-            request.source, model, request.columns, arguments.output, request.scoring, period=request.period
-        )
+        scores = score_corpus(request.source, model, request.columns, output, request.scoring, period=request.period)
     totals = scores.totals
     print(f"{totals.documents:,} documents, {totals.scored:,} with a score, {totals.in_scope:,} of them in scope")
     for reason, count in totals.reasons.items():

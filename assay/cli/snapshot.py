@@ -2,36 +2,24 @@
 
 import argparse
 import json
-import os
 
-from assay.cli.options import add_request, request_of
-from assay.curation import REPORT, BuildRequest, Funnel, build_snapshot
+from assay.cli.parser import Parser
 from assay.errors import InputError
-from assay.options import options_of
 from assay.progress import say, stage
-from assay.report import print_table
-from assay.storage import MANIFEST, Change, Snapshot, difference, join, place_or_default, read_bytes, without
+from assay.storage import MANIFEST, Change, Snapshot, difference, join, read_bytes, without
 
-SPELLED = {"source": "source"}
 DIFFERENT = 1
 """Exit status of `diff` where the snapshots differ, as that of diff(1)."""
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+def add(parser: Parser) -> None:
     """Add the subcommands."""
     actions = parser.add_subparsers(dest="action", required=True)
 
     building = actions.add_parser(
         "build", help="clean, deduplicate and version documents of any source; the same command resumes after a stop"
     )
-    building.add_argument("--output", required=True, help="the new snapshot, a folder or URL")
-    add_request(building, options_of(BuildRequest), SPELLED)
-    building.add_argument(
-        "--pieces",
-        default="",
-        help="folder or URL of the pieces that are done (default: ASSAY_PIECES, otherwise pieces in the work folder)",
-    )
-    building.add_argument("--processes", type=int, help="processes that clean (default: one for each core)")
+    building.complete = _add_build  # it needs the room of curation, which the other actions do without
 
     show = actions.add_parser("show", help="show what a snapshot holds, and where it came from")
     show.add_argument("snapshot", help="folder or URL")
@@ -50,6 +38,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     delete.add_argument("--output", required=True, help="the new snapshot, a folder or URL")
 
 
+def _add_build(parser: Parser) -> None:
+    from assay.cli.build import add_build
+
+    add_build(parser)
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Run the action and return the exit status. Raise InputError for what cannot be read or written."""
     actions = {"build": _build, "show": _show, "diff": _diff, "verify": _verify, "delete": _delete}
@@ -57,20 +51,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _build(arguments: argparse.Namespace) -> int:
-    request = request_of(BuildRequest, arguments, options_of(BuildRequest), SPELLED)
-    snapshot = build_snapshot(
-        request.source,
-        arguments.output,
-        place_or_default(arguments.pieces, "ASSAY_PIECES", "pieces"),
-        request.config,
-        benchmarks=request.benchmarks,
-        shard_megabytes=request.shard_megabytes,
-        processes=len(os.sched_getaffinity(0)) if arguments.processes is None else arguments.processes,
-    )
-    print_table("What became of the documents", Funnel.from_json(snapshot.manifest.provenance["funnel"]).steps())
-    print(f"{snapshot.manifest.rows:,} documents, version {snapshot.manifest.version}")
-    print(f"snapshot: {arguments.output}\n  report: {join(arguments.output, REPORT)}")
-    return 0
+    from assay.cli.build import run_build
+
+    return run_build(arguments)
 
 
 def _show(arguments: argparse.Namespace) -> int:

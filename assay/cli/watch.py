@@ -22,9 +22,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     window = parser.add_mutually_exclusive_group(required=True)
     window.add_argument("--log", help="score log of the service: the value of ASSAY_SERVE_LOG")
     window.add_argument("--scores", help="scores of a corpus: folder or URL that `assay score --output` was given")
-    parser.add_argument(
-        "--since", help="start of the window of the log, ISO 8601 (default: 24 hours before its end)"
-    )
+    parser.add_argument("--since", help="start of the window of the log, ISO 8601 (default: 24 hours before its end)")
     parser.add_argument("--until", help="end of the window; UTC if it names no time zone (default: now)")
     parser.add_argument(
         "--reference", help="scores of a corpus to compare with (default: the calibration part, kept with the model)"

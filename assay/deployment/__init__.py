@@ -2,12 +2,11 @@
 
 from assay.deployment.choose import open_target
 from assay.deployment.local import LocalTarget
-from assay.deployment.settings import SETTINGS, parse_target, setting_help, target_settings
+from assay.deployment.settings import parse_target, setting_help, target_settings
 from assay.deployment.smoke import smoke_test
 from assay.deployment.target import Deployed, Status, Target
 
 __all__ = [
-    "SETTINGS",
     "Deployed",
     "LocalTarget",
     "Status",

@@ -9,7 +9,7 @@ from assay.labels.schema import LabelledDocument, Quarantined
 from assay.labels.split import SplitAssignment, SplitConfig, join_units
 from assay.labels.stored import StoredSet
 from assay.labels.together import LabelledSet, SplitSet, split_together
-from assay.labels.unseen import find_unseen, open_unseen
+from assay.labels.unseen import open_unseen
 from assay.labels.validate import Validation, validate
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "StoredSet",
     "Validation",
     "assign_folds",
-    "find_unseen",
     "fitting_part",
     "join_units",
     "learned_before",

@@ -47,7 +47,7 @@ def _kind(option: Option) -> dict[str, Any]:
     """Return the keywords of argparse for an option."""
     metavar = {"metavar": option.metavar} if option.metavar else {}
     if option.many:
-        return {"action": "append", **(metavar or {"metavar": "COLUMN"})}
+        return {"action": "append", **(metavar or {"metavar": "NAME"})}
     if option.read is not None:
         return metavar
     kind = _without_none(option.kind)

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from assay.errors import InputError
 from assay.options.definition import Option, group_kind, options_of
-from assay.storage import digest_json, parse_record
+from assay.storage import parse_record
 
 R = TypeVar("R")
 
@@ -69,11 +69,6 @@ def plain_settings(settings: Any) -> dict[str, Any]:
         inner = plain_settings(value) if is_dataclass(value) else None
         found |= {field.name: value} if inner is None else {f"{field.name}.{name}": of for name, of in inner.items()}
     return {name: value for name, value in found.items() if value is not None}
-
-
-def digest_of(request: Any) -> str:
-    """Return the sha256 of a request, 64 hex digits: equal requests have equal digests, however they were given."""
-    return digest_json(plain_options(request))
 
 
 def _value(option: Option, given: Any, where: str) -> Any:

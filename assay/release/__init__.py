@@ -12,13 +12,12 @@ from assay.release.change import (
     prove,
     restore,
 )
-from assay.release.register import Registered, register_model
+from assay.release.register import register_model
 from assay.release.report import decision_report
 from assay.release.retraining import RetrainingRequest, WatchingRequest
 
 __all__ = [
     "Change",
-    "Registered",
     "RetrainingRequest",
     "Served",
     "WatchingRequest",

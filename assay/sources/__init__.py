@@ -4,7 +4,6 @@ from assay.sources.acquire import Columns, acquire, canonical, text_of
 from assay.sources.corpus import corpus_revision, existing_snapshot, open_corpus
 from assay.sources.damage import Damage
 from assay.sources.files import KINDS, kind_of, read_batches, read_schema
-from assay.sources.installed import installed
 from assay.sources.period import Period, read_date, read_time
 from assay.sources.source import Source, open_source
 from assay.sources.utf8 import is_text, without_surrogates
@@ -19,7 +18,6 @@ __all__ = [
     "canonical",
     "corpus_revision",
     "existing_snapshot",
-    "installed",
     "is_text",
     "kind_of",
     "open_corpus",

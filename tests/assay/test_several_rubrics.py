@@ -12,7 +12,7 @@ from assay.errors import InputError
 from assay.inference import Scorer, check_golden
 from assay.labels.parts import read_seen
 from assay.model import ModelInfo
-from assay.pipeline import Labels
+from assay.pipeline.request import Labels
 
 MEANING = ["score", "calibrated", "p_keep", "grade", "keep"]
 

@@ -8,11 +8,12 @@ import pytest
 
 from assay.curation import BuildRequest
 from assay.errors import InputError
-from assay.options import add_arguments, build, digest_of, given_arguments, options_of, plain_options, read_options_file
+from assay.options import add_arguments, build, given_arguments, options_of, plain_options, read_options_file
 from assay.pipeline import TrainingRequest
 from assay.promotion import ChallengeRequest
 from assay.release import RetrainingRequest, WatchingRequest
 from assay.selection import FilteringRequest
+from assay.storage import digest_json
 
 ROOT = Path(__file__).resolve().parents[3]
 REQUESTS = [TrainingRequest, FilteringRequest, BuildRequest, ChallengeRequest, RetrainingRequest, WatchingRequest]
@@ -59,6 +60,11 @@ EVERYTHING: dict[str, Any] = {
 """Each option of a training, with another value than its default."""
 
 
+def digest(request: object) -> str:
+    """Return the digest that the lineage of a version has."""
+    return digest_json(plain_options(request))
+
+
 def arguments_of(asked: dict[str, Any]) -> list[str]:
     given = []
     for name, value in asked.items():
@@ -101,7 +107,7 @@ def test_what_the_command_line_can_ask_every_workflow_that_trains_can_ask(reques
         by_workflow = getattr(by_workflow, step)
 
     assert by_workflow == by_line
-    assert digest_of(by_workflow) == digest_of(by_line)
+    assert digest(by_workflow) == digest(by_line)
     assert read_request(TrainingRequest, options_text(by_line)) == by_line
     usual = plain_options(TrainingRequest("labels.parquet"))
     assert [name for name, value in plain_options(by_line).items() if value == usual[name]] == ["source", "folds"]
