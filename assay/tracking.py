@@ -1,7 +1,7 @@
 """Experiment tracking behind one small interface: MLflow, Neptune, or nothing, by one setting.
 
-A tracker never breaks or hangs the work it tracks: every call is bounded in time, and the first that fails is said
-once, after which nothing more is tried. Only rank 0 of a distributed run tracks; the others get the null tracker.
+A tracker never breaks or blocks the work that it tracks. Every call has a timeout; the first failure is reported once,
+and no call is made after it. Only rank 0 of a distributed run tracks; the other ranks get a tracker that does nothing.
 """
 
 import contextlib
@@ -18,31 +18,31 @@ from assay.errors import InputError
 from assay.progress import say
 
 PATIENCE = 60.0
-"""Seconds that one call may take."""
+"""Timeout of one call, in seconds."""
 LONGEST = 500
-"""Characters of a parameter that every tracker takes."""
+"""Characters of a parameter's value that every tracker accepts; longer values are cut."""
 
 
 class Tracker:
-    """One run. This class itself tracks nothing, and is what `none` and all ranks but the first get."""
+    """One run. This class itself tracks nothing; the setting `none` and all ranks but the first get it."""
 
     run_id: str = ""
-    """Names the run to `open_tracker`, which takes it up again; empty where nothing is tracked."""
+    """Id with which `open_tracker` resumes the run. Empty if nothing is tracked."""
 
     def params(self, values: Mapping[str, Any]) -> None:
-        """Settings; nested ones under names with dots."""
+        """Record settings. Nested ones get names with dots."""
 
     def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
-        """Figures, of one step of a curve or of the whole run; those that are not finite are left out."""
+        """Record figures of one step of a curve, or of the whole run. Figures that are not finite are left out."""
 
     def tags(self, values: Mapping[str, str]) -> None:
-        """Lineage: digests, versions, places."""
+        """Record the lineage: digests, versions, places."""
 
     def artifact(self, path: Path, folder: str = "") -> None:
-        """A file, kept with the run."""
+        """Store a file with the run."""
 
     def close(self, *, failed: bool = False) -> None:
-        """End the run, or let go of it where it may be taken up again."""
+        """End the run. It may be resumed later by its id."""
 
     def __enter__(self) -> "Tracker":
         return self
@@ -52,11 +52,12 @@ class Tracker:
 
 
 def open_tracker(setting: str, *, run_name: str, work: Path, run_id: str = "") -> Tracker:
-    """A run of the tracker that `setting` names; an earlier one where `run_id` is given.
+    """Start a run of the tracker that `setting` names, or resume the run `run_id`.
 
-    `mlflow`: SQLite and artefacts below `work`; `mlflow:URI`: a server. `neptune`: Neptune's offline format below
-    `work`, or its server where NEPTUNE_API_TOKEN is set; `neptune:WORKSPACE/PROJECT` names the project. `none`.
-    Raises InputError for anything else. Where the tracker cannot be reached, that is said and nothing is tracked.
+    `mlflow`: SQLite and artefacts below `work`. `mlflow:URI`: a server. `neptune`: Neptune's offline format below
+    `work`, or its server if NEPTUNE_API_TOKEN is set. `neptune:WORKSPACE/PROJECT`: the same for a project. `none`:
+    nothing is tracked. Raise InputError for any other setting. If the tracker cannot be reached, report it and track
+    nothing.
     """
     kind, _, place = setting.partition(":")
     opens: dict[str, Callable[[], Tracker]] = {
@@ -82,9 +83,9 @@ def _first_line(error: Exception) -> str:
 
 
 def _bounded(call: Callable[[], Any], seconds: float | None = None) -> Any:
-    """The result of a call that gets `seconds`; raises TimeoutError after them.
+    """Return the result of a call. Raise TimeoutError after `seconds`.
 
-    The thread is left behind: it is a daemon, so that it does not keep the process from ending either.
+    A thread cannot be stopped, so one that hangs is left behind. It is a daemon, so that the process can still end.
     """
     limit = PATIENCE if seconds is None else seconds
     outcome: dict[str, Any] = {}
@@ -117,7 +118,7 @@ def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, str]:
 
 
 class _Guarded(Tracker):
-    """Calls bounded in time; after the first failure none is tried again."""
+    """A tracker whose calls have a timeout. After the first failure no call is made."""
 
     kind = "tracker"
 
@@ -139,7 +140,8 @@ class _MLflow(_Guarded):
 
     def __init__(self, uri: str, work: Path, run_name: str, run_id: str) -> None:
         super().__init__()
-        # Its HTTP client retries for minutes by default; these are read at each call, and a user's own stay.
+        # MLflow's HTTP client retries for minutes by default. It reads these variables at each call; a user's own
+        # values stay.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         from mlflow import MlflowClient
@@ -150,7 +152,7 @@ class _MLflow(_Guarded):
         self.status = RunStatus
         if run_id:
             with contextlib.suppress(Exception):
-                # A run that was deleted, or lies in another store, is no reason to track nothing.
+                # If the run was deleted or is in another store, a new one is started below.
                 self.client.update_run(run_id, "RUNNING")
                 self.run_id = run_id
         if not self.run_id:
@@ -232,9 +234,9 @@ class _Neptune(_Guarded):
 
 
 def _hush(*loggers: str) -> None:
-    """Their chatter (a fresh database's migrations, links to an app) is no news; errors still come as exceptions.
+    """Silence loggers up to warnings: migrations of a new database, links to an app. Errors are raised as exceptions.
 
-    Called after the import, which sets levels of its own.
+    Call it after the import of the library, which sets its own levels.
     """
     for name in loggers:
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -242,6 +244,6 @@ def _hush(*loggers: str) -> None:
 
 @contextlib.contextmanager
 def _inside(folder: Path) -> Iterator[None]:
-    """Neptune writes its offline runs below the current folder, and nowhere else."""
+    """Make a folder the current one for a block: Neptune writes its offline runs below the current folder only."""
     with contextlib.chdir(folder):
         yield

@@ -1,4 +1,4 @@
-"""Which document went to which part, for ever: a numbered log of Parquet files that can only grow."""
+"""The part of every document ever assigned: a numbered log of Parquet files that only grows."""
 
 import datetime
 import io
@@ -12,34 +12,38 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assay.errors import InputError
-from assay.storage import create, join, list_names, read_bytes
+from assay.storage import NumberedFiles, list_names, read_bytes
 
 PARTS = ("train", "calibration", "test")
 SET_ASIDE = "set_aside"
 METADATA = b"assay"
+"""Key of an entry's note in the metadata of its Parquet file."""
 SCHEMA = pa.schema([("id", pa.string()), ("part", pa.string())])
-
-
-def _name(number: int) -> str:
-    return f"{number:08d}.parquet"
+SUFFIX = "parquet"
 
 
 @dataclass(frozen=True)
 class Ledger:
     """The assignments made so far, in a folder or below any fsspec URL.
 
-    Entry n is `<url>/0000000n.parquet`: `id` and `part` of the documents that run n was the first to assign, and
-    under the key `assay` of the file's metadata, as JSON, how many they are, when, and why. An entry is never
-    written again.
+    Entry n is `<url>/0000000n.parquet`. It holds `id` and `part` of the documents that run n was the first to assign.
+    The key `assay` of the file's metadata holds a note, as JSON: the number of documents, the time, and the provenance.
+    An entry is never changed.
     """
 
     url: str
-    """The folder; it need not exist yet."""
+    """Folder or URL, which need not exist yet."""
+
+    @property
+    def files(self) -> NumberedFiles:
+        """The numbered files of the entries."""
+        return NumberedFiles(self.url)
 
     def number(self) -> int:
-        """How many entries there are. Raises InputError where one is missing."""
-        names = [name for name in list_names(self.url) if name.endswith(".parquet")]
-        if names != [_name(number) for number in range(1, len(names) + 1)]:
+        """Return the number of entries. Raise InputError if one is missing, or if a file has another name."""
+        # Stricter than the other logs: a lost entry would let its test documents into training.
+        names = [name for name in list_names(self.url) if name.endswith(f".{SUFFIX}")]
+        if names != [self.files.name(number, SUFFIX) for number in range(1, len(names) + 1)]:
             raise InputError(
                 f"the ledger's entries are not numbered 1 to {len(names)}",
                 where=self.url,
@@ -48,10 +52,10 @@ class Ledger:
         return len(names)
 
     def read(self) -> dict[str, str]:
-        """Part of every document ever assigned, by id. Raises InputError where an entry is damaged."""
+        """Return the part of every document ever assigned, by id. Raise InputError if an entry is damaged."""
         known: dict[str, str] = {}
         for number in range(1, self.number() + 1):
-            url = join(self.url, _name(number))
+            url = self.files.place(number, SUFFIX)
             try:
                 table = pq.read_table(io.BytesIO(read_bytes(url))).select(SCHEMA.names).cast(SCHEMA)
             except (pa.ArrowException, KeyError) as error:
@@ -65,17 +69,17 @@ class Ledger:
     def append(
         self, assignment: pd.DataFrame, known: Mapping[str, str], *, provenance: Mapping[str, Any] | None = None
     ) -> None:
-        """Record the documents (`id`, `part`) that are not in `known`, which `read` gave before the split.
+        """Record the documents (columns `id`, `part`) that are not in `known`, which `read` returned before the split.
 
-        Documents that were set aside are left out: the next run considers them again. Where nothing is left,
-        nothing is written. Raises InputError where another run has recorded something since `known` was read: of
-        several writers exactly one succeeds.
+        Documents that were set aside are not recorded: the next run considers them again. If no document is new,
+        nothing is written. Raise InputError if another run has recorded something since `known` was read: of several
+        writers exactly one succeeds.
         """
         fresh = assignment["part"].isin(PARTS) & ~assignment["id"].isin(known.keys())
         new = assignment.loc[fresh, ["id", "part"]].sort_values("id")
         if new.empty:
             return
-        number = self.number()  # before reading: an entry written in between makes `create` fail
+        number = self.number()  # before reading: an entry written in between makes `write` fail
         if len(self.read()) != len(known):
             raise self._overtaken()
         note = {
@@ -88,7 +92,7 @@ class Ledger:
         buffer = io.BytesIO()
         pq.write_table(table, buffer, compression="zstd")
         try:
-            create(join(self.url, _name(number + 1)), buffer.getvalue())
+            self.files.write(number + 1, buffer.getvalue(), SUFFIX)
         except FileExistsError as error:
             raise self._overtaken() from error
 
@@ -96,5 +100,5 @@ class Ledger:
         return InputError(
             "another split was recorded while this one was made",
             where=self.url,
-            fix="Run the split again; it will take the other's assignments into account",
+            fix="Run the split again; it takes the assignments of the other one into account",
         )

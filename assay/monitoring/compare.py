@@ -151,6 +151,7 @@ def compare(reference: Profile, window: Profile, config: WatchConfig) -> WindowC
 
 def _distribution(name: str, counts: tuple[IntArray, IntArray], config: WatchConfig) -> list[Statistic]:
     a, b = counts
+    # By chance the index grows with the number of cells; the bound of the distance holds on any grid.
     few_a, few_b = merge_cells(a, b, PSI_CELLS)
     m, n = int(a.sum()), int(b.sum())
     used = int(((few_a + few_b) > 0).sum())
@@ -178,6 +179,7 @@ def _cells(a: Mapping[int, int], b: Mapping[int, int]) -> tuple[IntArray, IntArr
 def _languages(a: Profile, b: Profile) -> tuple[tuple[IntArray, IntArray], dict[str, tuple[float, float]]]:
     """Return the counts of both by language, rare languages together at the end, and the most frequent shares."""
     together = {code: a.languages.get(code, 0) + b.languages.get(code, 0) for code in {*a.languages, *b.languages}}
+    # By number, then by code, so that languages with equal numbers have a fixed order.
     order = sorted(together, key=lambda code: (-together[code], code))
     common = [code for code in order if together[code] >= LEAST_OF_A_LANGUAGE]
     found = []

@@ -42,11 +42,12 @@ class WatchConfig:
 
     def __post_init__(self) -> None:
         for name in ("every_hours", "false_alarms_a_year", "least_documents", "least_reference"):
-            if not 0 < getattr(self, name) < 1e9:
+            if not 0 < getattr(self, name) < 1e9:  # true for NaN, too
                 raise InputError(f"{name} is {getattr(self, name)}", where="watch", fix="Give a number above 0")
         for name in ("psi", "ks", "share", "cool_down_hours"):
             if not 0 <= getattr(self, name) < 1e9:
                 raise InputError(f"{name} is {getattr(self, name)}", where="watch", fix="Give 0 or more")
+        # The number of shuffles is 2 / level: below 1e-9 a look would take too long.
         if not 1e-9 <= self.level <= 0.5:
             raise InputError(
                 f"{self.false_alarms_a_year:g} false alarms in {self.looks_a_year:,.0f} looks a year cannot be kept to",

@@ -104,6 +104,7 @@ def _curves(a: Mapping[int, int], b: Mapping[int, int], edge: Callable[[int], fl
     """Return a chart of both as shares in the same bins of equal width."""
     place = {cell: edge(cell) for cell in {*a, *b}}
     if log:
+        # + 1 because the lowest cell begins at 0 tokens.
         place = {cell: float(np.log10(tokens + 1)) for cell, tokens in place.items()}
     low, high = min(place.values()), max(place.values())
     edges = np.linspace(low, high if high > low else low + 1, CURVE_BINS + 1)

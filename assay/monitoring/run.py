@@ -76,6 +76,7 @@ def take_drift_look(request: WatchRequest) -> WatchResult:
     former = looks.history(skipped=unread) if looks else []
     for message in unread:
         say(f"! {message}")
+    # The page shows this look with the number that it gets if no other look is added before it.
     shown = [*(look for look in former if look.version == result.version), result.look(len(former) + 1)]
     report = watch_report(result, reference, window.profile, info.rubric, shown)
     write_html(report, request.output.with_suffix(".html"))

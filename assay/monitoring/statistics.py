@@ -36,6 +36,7 @@ def merge_cells(a: IntArray, b: IntArray, cells: int) -> tuple[IntArray, IntArra
     """
     both = np.cumsum(a + b)
     cut = np.ceil(np.arange(1, cells) * both[-1] / cells)
+    # A cell of the grid is not cut: it belongs to the cell in which its first document is.
     cell = np.searchsorted(cut, both - (a + b), side="right")
     return np.bincount(cell, a).astype(np.int64), np.bincount(cell, b).astype(np.int64)
 
@@ -103,7 +104,8 @@ def shuffled_p(a: IntArray, b: IntArray, distance: Distance, *, level: float, se
             return EXCEEDANCES / (done + last + 1)
         reached += int(as_far.sum())
         done += size
-        size = min(2 * size, MOST_AT_ONCE)
+        size = min(2 * size, MOST_AT_ONCE)  # a large p is settled by few shuffles, a small one needs all
+    # The samples themselves count as one more shuffle, so that p is never 0.
     return (reached + 1) / (done + 1)
 
 

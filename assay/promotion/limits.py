@@ -50,6 +50,7 @@ class PromotionLimits:
     challenger is refused."""
 
     def __post_init__(self) -> None:
+        # NaN fails each of these, because every comparison with it is false.
         checks = {
             f"mode is {self.mode!r}; give {' or '.join(get_args(Mode))}": self.mode in get_args(Mode),
             f"worn_out is {self.worn_out!r}; give {' or '.join(get_args(WornOut))}": self.worn_out in get_args(WornOut),

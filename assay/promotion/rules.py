@@ -91,6 +91,7 @@ def calibration(outcomes: Outcomes, metrics: Mapping[str, Interval], limits: Pro
         f"shows up to {chance:.3f} by chance on these documents); Brier {brier:.3f}"
     )
     figures += f", and {limits.brier:g} is allowed" if limits.brier is not None else ""
+    # Brier has no allowance for chance: its limit is absolute, and no limit is the default.
     bad = error > allowed or (limits.brier is not None and brier > limits.brier)
     return Rule(
         "calibration",
@@ -109,6 +110,7 @@ def chance_calibration_error(outcomes: Outcomes, seed: int = 0) -> float:
     errors = []
     for _ in range(DRAWS):
         drawn = generator.random(len(p_keep)) < p_keep
+        # The sum over bins of their share times |mean p_keep - share of positive labels|, which is the measured error.
         errors.append(np.abs(np.bincount(outcomes.bins, p_keep - drawn, minlength=BINS)).sum() / len(p_keep))
     return float(np.quantile(errors, 0.95))
 

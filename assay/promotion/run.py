@@ -70,6 +70,7 @@ def challenge_champion(
     models = [challenger, *([champion] if champion else [])]
     if output.suffix != ".json" or output.is_dir():
         raise InputError("the verdict is a file of JSON", where=str(output), fix="Give a name that ends in .json")
+    # Without a champion there are two names and one model.
     candidates = [Candidate(name, digest_folder(model)) for name, model in zip(names, models, strict=False)]
     if champion and candidates[0].digest == candidates[1].digest:
         raise InputError(f"{names[0]} and {names[1]} are the same model", fix="Name another challenger")
@@ -123,13 +124,15 @@ def _measure(
             gates = [*run, *_leak(models[0])]
             for verdict in gates:
                 say(verdict.sentence())
+    # Counted only now: if a measurement fails, it has revealed nothing. Documents that a model has seen are part of the
+    # set, see `UseLog.ids`.
     log = UseLog(registry, checked.documents["id"].tolist())
     wear = log.record(challenger.digest, champion.digest if champion else "")
     return Evidence(
         rubric=rubric,
         challenger=challenger,
         predictions=table,
-        seen=0,
+        seen=0,  # `open_unseen` has left them out
         champion=champion,
         champion_predictions=predicted[1].predictions if champion else None,
         slice_columns=predicted[0].slice_columns,

@@ -38,19 +38,23 @@ def compare_slices(
     parts = [
         (SliceDifference(title, str(value), len(part), int((part["label"] >= rubric.threshold).sum())), part)
         for column, title in columns.items()
+        # `observed`: categories without a document would be slices too.
         for value, part in challenger.groupby(column, sort=False, observed=True)
     ]
     large = [(found, part) for found, part in parts if len(part) >= least]
+    # Keyed by identity: a SliceDifference holds a dict and has no hash.
     measured = {id(found): part for found, part in large if part["cluster"].nunique() >= LEAST_CLUSTERS}
     if not measured:
         return [found for found, _ in parts]
     level = 1 - ALPHA / len(measured)
+    # A level near 1 needs the far ends of the distribution, and so more resamples than one 95 % interval.
     resamples = min(max(round(2 * IN_THE_TAIL / (1 - level)), LEAST_RESAMPLES), MOST_RESAMPLES)
     by_id, primary = champion.set_index("id", drop=False), rubric.primary_metric
     whole = []
     for found, _ in parts:
         part = measured.get(id(found))
         if part is not None:
+            # The champion's rows in the order of the challenger's: the comparison is paired.
             same = by_id.loc[part["id"]].reset_index(drop=True)
             one, other = (
                 Resampled.of(table, rubric, resamples=resamples, seed=seed, metrics=[primary]) for table in (part, same)

@@ -60,7 +60,7 @@ def promote(
     """
     require_reason(who, why)
     name = registry.get(version).name
-    _settle(registry)
+    _settle(registry)  # an earlier move may have died before it moved `previous`
     current = registry.alias(CHAMPION)
     champion = current.version if current else ""
     if current and champion == name:
@@ -89,7 +89,7 @@ def rollback(registry: Registry, *, who: str, why: str, of: str = "") -> AliasMo
     Raise InputError if nothing served before this champion, or if another process promotes at the same time.
     """
     require_reason(who, why)
-    _settle(registry)
+    _settle(registry)  # an earlier move may have died before it moved `previous`
     current = registry.alias(CHAMPION)
     target = served_before(registry, current)
     if current is None or not target:

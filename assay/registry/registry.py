@@ -83,6 +83,7 @@ class Registry:
         if not exists(join(place, RECORD)):
             when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
             version = Version(name, digest, when, files, dict(record))
+            # `version.json` makes the version visible. `last` only tells a complete copy from a broken one.
             upload_folder(model, join(place, "model"), last=max(files))
             # Another process may register the same content at the same time: the first record stays.
             with suppress(FileExistsError):
@@ -105,7 +106,7 @@ class Registry:
         found = []
         for name in list_names(join(self.url, "versions")):
             if not exists(join(self.url, "versions", name, RECORD)):
-                continue
+                continue  # a registration that runs, or that died
             try:
                 found.append(self._read(name))
             except InputError as error:
@@ -126,6 +127,7 @@ class Registry:
         found = [version for version in found if exists(join(self.url, "versions", version, RECORD))]
         if len(found) != 1:
             there = [*list_names(join(self.url, "aliases")), *known]
+            # Versions without a champion: the gates have refused each of them.
             promoted = "" if name != "champion" or not known else "None was promoted; see why in their reports. "
             raise InputError(
                 f"{'no version' if not found else 'more than one version'} {name!r}",

@@ -79,6 +79,7 @@ def promote_with_verdict(
             create(join(registry.url, kept), verdict)
         evidence |= {"verdict": kept, "sha256": sha256, "said": read.verdict, "sentence": read.sentence}
     if read and not reason:
+        # The champion of the verdict, not the current one: if it changed since, `promote` refuses.
         against = read.champion.digest[:12] if read.champion else ""
     else:
         current = registry.alias(CHAMPION)

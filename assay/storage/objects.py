@@ -1,4 +1,4 @@
-"""Bytes and folders behind one name, on a disk or in an object store (any fsspec URL)."""
+"""Read and write files and folders on a disk or in an object store, by path or any fsspec URL."""
 
 import os
 import shutil
@@ -28,35 +28,35 @@ def _open(url: str) -> tuple[Any, str]:
 
 
 def local_path(url: str) -> Path | None:
-    """The path, where the URL names a local file system."""
+    """Return the local path of a URL, or None if it names an object store."""
     fs, path = _open(url)
     return Path(path) if isinstance(fs, LocalFileSystem) else None
 
 
 def join(url: str, *names: str) -> str:
-    """A name below a folder's URL."""
+    """Return the URL of a name below a folder."""
     return "/".join([url.rstrip("/"), *names])
 
 
 def exists(url: str) -> bool:
-    """Whether a file or folder is there, as the store says now."""
+    """Return True if a file or folder exists now."""
     fs, path = _open(url)
-    fs.invalidate_cache()
+    fs.invalidate_cache()  # s3fs and gcsfs cache listings, and other processes write too
     return bool(fs.exists(path))
 
 
 def require_folder(url: str) -> None:
-    """Raises InputError where a file is; nothing yet may become a folder."""
+    """Raise InputError if a file exists at this URL. A folder, or nothing yet, is accepted."""
     fs, path = _open(url)
     fs.invalidate_cache()
     with clear_permission_errors(url):
         file = fs.isfile(path)
     if file:
-        raise InputError("this is a file, where a folder is meant", where=url, fix="Name the folder")
+        raise InputError("this is a file, and a folder is needed", where=url, fix="Name the folder")
 
 
 def read_bytes(url: str) -> bytes:
-    """A whole object. Raises FileNotFoundError."""
+    """Return the bytes of a file. Raise FileNotFoundError if it does not exist."""
     fs, path = _open(url)
     with clear_permission_errors(url):
         return bytes(fs.cat_file(path))
@@ -64,7 +64,7 @@ def read_bytes(url: str) -> bytes:
 
 @contextmanager
 def open_binary(url: str) -> Iterator[Any]:
-    """An object as a seekable file, read as far as it is asked for. Raises FileNotFoundError."""
+    """Yield a seekable file that fetches only the parts that are read. Raise FileNotFoundError if it does not exist."""
     fs, path = _open(url)
     with clear_permission_errors(url):
         file = fs.open(path, "rb")
@@ -73,18 +73,18 @@ def open_binary(url: str) -> Iterator[Any]:
 
 
 def write_bytes(url: str, data: bytes) -> None:
-    """Write or replace an object; a reader sees the old bytes or the new ones, never a part."""
+    """Write or replace a file. A reader sees the old bytes or the new ones, never a part."""
     if path := local_path(url):
         with staged_file(path) as partial:
             partial.write_bytes(data)
         return
     fs, name = _open(url)
-    fs.pipe_file(name, data)  # one PUT: object stores show an object when it is complete
+    fs.pipe_file(name, data)  # one PUT: an object store shows an object only when it is complete
 
 
 @contextmanager
 def published_file(url: str) -> Iterator[Path]:
-    """Yield a local path to write to; it appears at `url` when the block ends, whole or not at all."""
+    """Yield a local path to write to. The file appears at `url` when the block ends, complete or not at all."""
     if path := local_path(url):
         with staged_file(path) as partial:
             yield partial
@@ -93,16 +93,16 @@ def published_file(url: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
         file = Path(scratch) / "new"
         yield file
-        fs.put_file(str(file), name)  # an object is visible when all of it is there
+        fs.put_file(str(file), name)  # an object store shows an object only when it is complete
 
 
 def create(url: str, data: bytes) -> None:
-    """Write an object that must not exist yet: of several writers exactly one succeeds.
+    """Write a file that must not exist yet. Of several writers exactly one succeeds.
 
-    Raises FileExistsError for all the others. On a disk this is a hard link, in an object store a
-    conditional PUT.
+    Raise FileExistsError for the others. On a disk this is a hard link, in an object store a conditional PUT.
     """
     if path := local_path(url):
+        # Opening the file itself with O_EXCL would show it to readers before its bytes are written.
         partial = path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.partial"
         with clear_disk_errors(path):
             make_folder(path.parent)
@@ -117,7 +117,8 @@ def create(url: str, data: bytes) -> None:
 
 
 def list_names(url: str) -> list[str]:
-    """Names directly below a folder, sorted, without those still being written; empty where there is none."""
+    """Return the names directly below a folder, sorted. Empty if it does not exist. Hidden names, which are used while
+    a file is written, are left out."""
     fs, path = _open(url)
     fs.invalidate_cache()
     try:
@@ -129,13 +130,14 @@ def list_names(url: str) -> list[str]:
 
 
 def upload_folder(folder: Path, url: str, *, last: str) -> None:
-    """Copy a local folder to a new place; the file `last` is written at the end and makes it visible.
+    """Copy a local folder to a new place. The same content may be copied again.
 
-    On a disk the folder appears by one rename. Copying the same content again does no harm.
+    On a disk the folder appears by one rename. In an object store the file `last` is written last: readers treat the
+    folder as missing without it.
     """
     if path := local_path(url):
         if not (path / last).exists():
-            # Of several who copy the same content at once the first one's stays; a broken folder makes way.
+            # If several processes copy the same content at once, the first copy stays. A broken folder is replaced.
             with staged_folder(path, replace=path.exists(), keep=True) as partial:
                 shutil.copytree(folder, partial, dirs_exist_ok=True)
         return
@@ -146,7 +148,7 @@ def upload_folder(folder: Path, url: str, *, last: str) -> None:
 
 
 def download_folder(url: str, folder: Path) -> None:
-    """Copy a folder of any store to a new local one, which appears when it is complete."""
+    """Copy a folder to a new local one, which appears when it is complete."""
     fs, name = _open(url)
     name = name.rstrip("/")
     with staged_folder(folder) as partial:
@@ -158,9 +160,9 @@ def download_folder(url: str, folder: Path) -> None:
 
 @contextmanager
 def published_folder(url: str, *, last: str, replace: bool = False, keep: bool = False) -> Iterator[Path]:
-    """Yield a local folder to fill; it appears at `url` when the block ends, in an object store with `last` last.
+    """Yield a local folder to fill. It appears at `url` when the block ends, in an object store with `last` last.
 
-    Raises InputError where there is one already; `replace` and `keep` as in `staged_folder`.
+    Raise InputError if it exists already. `replace` and `keep` work as in `staged_folder`.
     """
     if path := local_path(url):
         with staged_folder(path, replace=replace, keep=keep) as partial:
@@ -177,7 +179,7 @@ def published_folder(url: str, *, last: str, replace: bool = False, keep: bool =
 
 @contextmanager
 def localize(url: str) -> Iterator[Path]:
-    """A folder as a local path: itself on a disk, else a copy for the time of the block."""
+    """Yield a folder as a local path: the folder itself on a disk, else a copy for the duration of the block."""
     if path := local_path(url):
         yield path
         return

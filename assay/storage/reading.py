@@ -1,4 +1,4 @@
-"""What a disk says of a file that somebody else owns, as a message."""
+"""Errors of reading, as messages."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from assay.errors import InputError
 
 @contextmanager
 def clear_permission_errors(place: str) -> Iterator[None]:
-    """A file that is there and may not be read, as an InputError; all other errors as they are."""
+    """Turn a PermissionError of the block into an InputError that names the place. Other errors pass unchanged."""
     try:
         yield
     except PermissionError as error:

@@ -59,6 +59,6 @@ def reason(error: ValidationError) -> str:
     """Return the first fault of a validation as `field: what is wrong`, and how many more there are."""
     first, *others = error.errors(include_url=False, include_input=False)
     place = ".".join(str(step) for step in first["loc"])
-    said = first["msg"][0].lower() + first["msg"][1:]
+    message = first["msg"][0].lower() + first["msg"][1:]
     more = f" (and {len(others)} more)" if others else ""
-    return f"{place}: {said}{more}" if place else f"{said}{more}"
+    return f"{place}: {message}{more}" if place else f"{message}{more}"

@@ -1,35 +1,32 @@
-"""A snapshot: documents as Parquet shards under a manifest whose digest is their version.
+"""A snapshot: documents as Parquet shards with a manifest whose digest is their version.
 
-The manifest is written last: a folder without one is no snapshot. The version covers the content only
-(schema, rows, the shards' sha256), so the same documents have the same version whoever fetched them, when,
-and with which release of the code; where they came from stands beside it as provenance.
+The manifest is written last: a folder without a manifest is no snapshot. The version covers only the content (schema,
+rows, the shards' sha256). So the same documents have the same version, whoever fetched them, when, and with which
+release of the code. Their origin is in the manifest as provenance.
 """
 
 import hashlib
-import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from assay.errors import InputError
-from assay.storage.hashing import digest_file, digest_json
-from assay.storage.objects import exists, join, open_binary, published_folder, read_bytes
+from assay.storage.hashing import digest_json
+from assay.storage.objects import join, open_binary, read_bytes
+from assay.storage.records import only_known_fields, parse_json
 
 MANIFEST = "manifest.json"
 ROW_GROUP = 5_000
-"""Rows in a row group at most,"""
-GROUP_BYTES = 64 * 2**20
-"""and bytes of text, above which the next document opens another one: a group is what memory holds."""
+"""Largest number of rows in a row group. A reader holds one row group in memory."""
 TOKEN_ESTIMATE = "estimate: UTF-8 bytes / 4"
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class Shard:
     """One Parquet file of a snapshot."""
@@ -40,9 +37,10 @@ class Shard:
     sha256: str
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class Manifest:
-    """What a snapshot holds, and where it came from."""
+    """The content of a snapshot, and its origin."""
 
     version: str
     """Digest of `schema`, `rows` and the shards, 64 hex digits."""
@@ -51,10 +49,11 @@ class Manifest:
     rows: int
     tokens: int
     tokenizer: str
-    """What counted the tokens; an estimate says so."""
+    """Name of the tokenizer that counted the tokens, or `TOKEN_ESTIMATE`."""
     shards: tuple[Shard, ...]
     provenance: dict[str, Any] = field(default_factory=dict)
-    """Sources with revision, settings; not part of the version. No time: the same work gives the same bytes."""
+    """Sources with revision, and settings. Not part of the version. It has no time, so that the same work gives the
+    same bytes."""
 
 
 @dataclass(frozen=True)
@@ -62,38 +61,32 @@ class Snapshot:
     """A complete snapshot on a local disk or in an object store."""
 
     url: str
+    """Path or fsspec URL of its folder."""
     manifest: Manifest
 
     @classmethod
     def open(cls, place: str | Path) -> "Snapshot":
-        """By path or fsspec URL. Raises InputError where there is no complete snapshot."""
+        """Open the snapshot at a path or fsspec URL. Raise InputError if no complete snapshot exists there."""
         url = str(place)
+        where, again = join(url, MANIFEST), "Make the snapshot again"
         try:
-            fields = json.loads(read_bytes(join(url, MANIFEST)))
-            shards = tuple(Shard(**shard) for shard in fields.pop("shards"))
-            return cls(url, Manifest(shards=shards, **fields))
+            data = read_bytes(where)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise InputError(
-                f"no snapshot: {MANIFEST} is missing",
-                where=url,
-                fix="Make it again; a broken run leaves none",
+                f"no snapshot: {MANIFEST} is missing", where=url, fix="Make it again; a run that fails leaves none"
             ) from error
-        except InputError:
-            raise
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"the manifest cannot be read: {error!r}", where=join(url, MANIFEST), fix="Make the snapshot again"
-            ) from error
+        except OSError as error:
+            raise InputError(f"the manifest cannot be read: {error!r}", where=where, fix=again) from error
+        return cls(url, parse_json(Manifest, data, what="the manifest", where=where, fix=again))
 
     @property
     def sources(self) -> str:
-        """For messages: where its documents came from, as the user named it; its own place where that is not known."""
-        return _named(self.manifest.provenance) or self.url
+        """The sources of its documents as the user named them, for messages; its own place if they are unknown."""
+        return named_sources(self.manifest.provenance) or self.url
 
     def verify(self) -> None:
-        """Raises InputError for a manifest that is not what its version says, and naming the first shard whose bytes
-        are not those of the manifest."""
-        if digest_json(_content(self.manifest)) != self.manifest.version:
+        """Raise InputError if the manifest does not match its version, or a shard's bytes do not match the manifest."""
+        if digest_json(content(self.manifest)) != self.manifest.version:
             raise InputError(
                 "the manifest is not what was written", where=join(self.url, MANIFEST), fix="Make the snapshot again"
             )
@@ -108,17 +101,17 @@ class Snapshot:
             )
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """The rows in order, in record batches."""
+        """Yield the rows in order, in record batches."""
         for _, batch in self.rows(columns=columns):
             yield batch
 
     def rows(
         self, start: int = 0, stop: int | None = None, columns: list[str] | None = None
     ) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """The rows from `start` to before `stop`, as pairs of a batch's first row number and the batch.
+        """Yield the rows from `start` to before `stop`, as pairs of a batch's first row number and the batch.
 
-        Reads only the row groups that hold them; one is in memory at a time. Raises InputError naming the shard
-        that is missing or cannot be read.
+        Only the row groups that hold them are read, one at a time. Raise InputError with the name of a shard that is
+        missing or cannot be read.
         """
         stop = self.manifest.rows if stop is None else min(stop, self.manifest.rows)
         first = 0
@@ -146,7 +139,7 @@ class Snapshot:
                             row += batch.num_rows
                     first = after
         except (OSError, pa.ArrowException) as error:
-            # Also a network's errors: the same command takes up the work where it was.
+            # Also errors of a network: the same command resumes the work.
             raise InputError(
                 f"shard {shard.name} cannot be read: {str(error).splitlines()[0]}",
                 where=self.url,
@@ -154,7 +147,7 @@ class Snapshot:
             ) from error
 
     def take(self, rows: Iterable[int], column: str = "text") -> list[Any]:
-        """Values of one column at the given row numbers, in their order; only row groups that hold them are read."""
+        """Return the values of one column at the given row numbers, in their order. Only their row groups are read."""
         wanted = [int(row) for row in rows]
         found: dict[int, Any] = {}
         for start, stop in _runs(sorted(set(wanted))):
@@ -163,8 +156,8 @@ class Snapshot:
         return [found[row] for row in wanted]
 
 
-def _content(manifest: Manifest) -> dict[str, Any]:
-    """What the version covers."""
+def content(manifest: Manifest) -> dict[str, Any]:
+    """Return the fields that the version covers, as plain JSON values."""
     return {
         "schema": manifest.schema,
         "rows": manifest.rows,
@@ -175,12 +168,12 @@ def _content(manifest: Manifest) -> dict[str, Any]:
 
 
 def _runs(rows: list[int]) -> Iterator[tuple[int, int]]:
-    """Ranges of rows that lie so near each other that one reading serves them; `rows` in rising order."""
+    """Yield ranges of rows that are near enough to be read at once. `rows` are in rising order."""
     start = previous = None
     for row in rows:
         if start is None or previous is None:
             start = row
-        elif row - previous > ROW_GROUP:
+        elif row - previous > ROW_GROUP:  # nearer ones are in the same row group or the next
             yield start, previous + 1
             start = row
         previous = row
@@ -188,131 +181,6 @@ def _runs(rows: list[int]) -> Iterator[tuple[int, int]]:
         yield start, previous + 1
 
 
-def write_snapshot(
-    place: str | Path,
-    batches: Iterable[pa.RecordBatch],
-    *,
-    provenance: dict[str, Any],
-    tokens: tuple[str, str] | None = None,
-    rows_per_shard: int = 100_000,
-    shard_bytes: int | None = None,
-    replace: bool = False,
-    keep: bool = False,
-    finish: Callable[[Snapshot], None] | None = None,
-) -> Snapshot:
-    """Write record batches of one schema, with a `text` column, as a snapshot at a path or fsspec URL.
-
-    `tokens`: the column that holds every document's tokens, and the name of what counted them; an estimate without.
-    A shard ends at `rows_per_shard`, or with the row group that takes its file to `shard_bytes`: a quarter beyond it at
-    most, if not for one document.
-    `finish` may add files beside the shards before the snapshot appears; it is given the snapshot in its hidden
-    place. `replace`, `keep`: as in `published_folder`. Raises InputError where there is no row, or a batch has
-    another schema than the first; then nothing is left.
-    """
-    sources = _named(provenance)
-    column, tokenizer = tokens or ("", TOKEN_ESTIMATE)
-    with published_folder(str(place), last=MANIFEST, replace=replace, keep=keep) as folder:
-        shards: list[Shard] = []
-        schema: pa.Schema | None = None
-        writer: pq.ParquetWriter | None = None
-        file = folder
-        counted = rows = 0
-
-        def close() -> None:
-            nonlocal writer, rows
-            if writer is not None:
-                writer.close()
-                shards.append(Shard(file.name, rows, file.stat().st_size, digest_file(file)))
-            writer, rows = None, 0
-
-        held = _Held(
-            _checked(batches, sources), min(GROUP_BYTES, max(1, shard_bytes // 4)) if shard_bytes else GROUP_BYTES
-        )
-        while (group := held.take(rows_per_shard - rows)) is not None:
-            schema = schema or group.schema
-            if writer is None:
-                file = folder / f"part-{len(shards):05d}.parquet"
-                writer = pq.ParquetWriter(file, schema, compression="zstd")
-            writer.write_table(group)
-            rows += group.num_rows
-            counted += pc.sum(group[column] if column else pc.binary_length(group["text"])).as_py() or 0
-            if rows == rows_per_shard or (shard_bytes and file.stat().st_size >= shard_bytes):
-                close()
-        close()
-        if schema is None:
-            raise InputError("there is no row in it", where=sources, fix="Give at least one document")
-
-        unnamed = Manifest(
-            version="",
-            schema={column.name: str(column.type) for column in schema},
-            rows=sum(shard.rows for shard in shards),
-            tokens=counted if column else counted // 4,
-            tokenizer=tokenizer,
-            shards=tuple(shards),
-        )
-        content = _content(unnamed)
-        manifest = {"version": digest_json(content), **content, "provenance": provenance}
-        (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False), encoding="utf-8")
-        if finish:
-            finish(Snapshot.open(folder))
-    return Snapshot.open(place)
-
-
-def _named(provenance: dict[str, Any]) -> str:
+def named_sources(provenance: dict[str, Any]) -> str:
+    """Return the sources of a provenance as the user named them, for messages."""
     return ", ".join(str(source["uri"]) for source in provenance.get("sources", []))
-
-
-def _checked(batches: Iterable[pa.RecordBatch], sources: str) -> Iterator[pa.Table]:
-    """Batches as tables, without the metadata that writers leave. Raises InputError where the schema changes."""
-    schema: pa.Schema | None = None
-    for batch in batches:
-        schema = schema or batch.schema.remove_metadata()
-        if not batch.schema.equals(schema):
-            raise InputError(
-                f"the columns change on the way: {schema.names} at first, then {batch.schema.names}",
-                where=sources,
-                fix="Give files of one schema",
-            )
-        if batch.num_rows:
-            yield pa.Table.from_batches([batch.replace_schema_metadata(None)])
-
-
-class _Held:
-    """Rows on their way into row groups, which are the same however the rows arrived: so are the shards' bytes."""
-
-    def __init__(self, tables: Iterator[pa.Table], most_bytes: int) -> None:
-        self._tables, self._most_bytes = tables, most_bytes
-        self._held: list[pa.Table] = []
-        self._sizes = np.empty(0, np.int64)
-
-    def take(self, most: int) -> pa.Table | None:
-        """The next row group, of `most` rows at most, in one piece; None behind the last."""
-        most = min(most, ROW_GROUP)
-        while len(self._sizes) < most and self._sizes.sum() < self._most_bytes:
-            table = next(self._tables, None)
-            if table is None:
-                break
-            self._held.append(table)
-            sizes = pc.fill_null(pc.binary_length(table["text"]), 0).to_numpy().astype(np.int64)
-            self._sizes = np.concatenate([self._sizes, sizes])
-        if not len(self._sizes):
-            return None
-        full = int(np.searchsorted(np.cumsum(self._sizes), self._most_bytes)) + 1
-        count = min(most, full, len(self._sizes))
-        whole = pa.concat_tables(self._held)
-        self._held, self._sizes = [whole.slice(count)], self._sizes[count:]
-        return whole.slice(0, count).combine_chunks()
-
-
-def find_made(place: str, provenance: dict[str, Any]) -> Snapshot | None:
-    """The very snapshot where it was made before. Raises InputError where something else lies there.
-
-    `provenance`: what it must say of itself, and may say more.
-    """
-    if not exists(place):
-        return None
-    if exists(join(place, MANIFEST)):
-        found = Snapshot.open(place)
-        if all(found.manifest.provenance.get(name) == value for name, value in provenance.items()):
-            return found
-    raise InputError("the output exists already", where=place, fix="Remove it, or name another")

@@ -1,4 +1,4 @@
-"""Outputs that appear whole or not at all: written beside their place, then renamed into it."""
+"""Outputs that appear complete or not at all: they are written under a hidden name and renamed at the end."""
 
 import errno
 import fcntl
@@ -16,14 +16,14 @@ CANNOT_WRITE = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG),
     *(errno.EISDIR, errno.ENAMETOOLONG),
 }
-"""What a disk says that no user can do without being told: full, over quota, read-only, not theirs, no place for a
-file."""
-TOLD = re.compile(r"(?:os error|\[Errno) (\d+)")
+"""Errors of a disk that a user can solve: full, over quota, read-only, not permitted, a folder in place of a file, a
+name that is too long."""
+ERRNO = re.compile(r"(?:os error|\[Errno) (\d+)")
 
 
 @contextmanager
 def clear_disk_errors(path: Path) -> Iterator[None]:
-    """What a disk says while something is written to it, as an InputError: full, over quota, read-only."""
+    """Turn an error of the disk while the block writes into an InputError: full, over quota, read-only."""
     try:
         yield
     except InputError:
@@ -40,11 +40,11 @@ def clear_disk_errors(path: Path) -> Iterator[None]:
 
 
 def _number(error: BaseException | None) -> int:
-    """What the disk said, also where a library wrapped it: torch keeps the cause, safetensors and shutil its words."""
+    """Return the error number of the disk, or 0. torch wraps its error as the cause, safetensors and shutil as text."""
     while error is not None:
         if isinstance(error, OSError) and error.errno:
             return error.errno
-        if found := TOLD.search(str(error)):
+        if found := ERRNO.search(str(error)):
             return int(found.group(1))
         error = error.__context__
     return 0
@@ -52,10 +52,11 @@ def _number(error: BaseException | None) -> int:
 
 @contextmanager
 def _partial(path: Path, *, folder: bool) -> Iterator[Path]:
-    """A fresh hidden place in the same folder, so that the rename cannot cross a file system; removed at the end.
+    """Yield a new hidden place in the folder of `path`, and remove it at the end.
 
-    Folders on the way to it are made, and go again where nothing came to lie in them. It is locked while its process
-    lives. What dead ones left for the same `path` is removed first.
+    It is in the same folder because a rename cannot cross file systems. Missing parent folders are made, and removed
+    again if they stay empty. The place is locked while its process lives, so that places that dead processes left for
+    the same `path` can be recognised; they are removed first.
     """
     made = [folder for folder in path.parents if not folder.exists()]
     for left in path.parent.glob(f".{path.name}.????????.partial"):
@@ -72,10 +73,10 @@ def _partial(path: Path, *, folder: bool) -> Iterator[Path]:
         try:
             partial.mkdir() if folder else partial.touch()
             handle = os.open(partial, os.O_RDONLY)
-        except FileNotFoundError:  # another process, which failed, took the empty folder away
+        except FileNotFoundError:  # another process failed and removed the empty parent folder
             continue
         fcntl.flock(handle, fcntl.LOCK_EX)
-        if partial.exists():  # else another process took it for a dead one's, before it was locked
+        if partial.exists():  # else another process removed it as a dead one's, before it was locked
             break
         os.close(handle)
     try:
@@ -83,13 +84,13 @@ def _partial(path: Path, *, folder: bool) -> Iterator[Path]:
     finally:
         _remove(partial)
         os.close(handle)
-        with suppress(OSError):  # the first that is not empty, or was there, ends it
+        with suppress(OSError):  # ends at the first folder that is not empty
             for empty in made:
                 empty.rmdir()
 
 
 def make_folder(path: Path) -> None:
-    """With those above it; stays where it is. Raises InputError where one of them is a file."""
+    """Make a folder and its parents if they are missing. Raise InputError if one of them is a file."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
@@ -104,9 +105,9 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def staged_file(path: Path) -> Iterator[Path]:
-    """Yield a path to write to; rename it onto `path` at the end, or remove it when the body raises.
+    """Yield a path to write to. It is renamed to `path` at the end, or removed if the block raises.
 
-    Raises InputError where the disk is full or cannot be written.
+    Raise InputError if the disk is full or cannot be written.
     """
     with clear_disk_errors(path), _partial(path, folder=False) as partial:
         yield partial
@@ -115,10 +116,11 @@ def staged_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def staged_folder(path: Path, *, replace: bool = False, keep: bool = False) -> Iterator[Path]:
-    """Yield a folder to fill; rename it to `path` at the end, or remove it when the body raises.
+    """Yield a folder to fill. It is renamed to `path` at the end, or removed if the block raises.
 
-    Raises InputError before any work where `path` exists. `replace`: it makes way instead. `keep`: it stays, also one
-    that another process makes meanwhile, and this one's is dropped: for content that is the same anyway.
+    Raise InputError before any work if `path` exists. With `replace`, it is replaced instead. With `keep`, an existing
+    folder stays, also one that another process makes meanwhile, and the new one is dropped: for content that is the
+    same in any case.
     """
     with clear_disk_errors(path):
         if path.exists() and not (replace or keep):
@@ -126,9 +128,9 @@ def staged_folder(path: Path, *, replace: bool = False, keep: bool = False) -> I
     with clear_disk_errors(path), _partial(path, folder=True) as partial:
         yield partial
         if path.exists() and replace:
-            # A folder cannot be renamed over a full one; the old one steps aside first and is lost last.
+            # A folder cannot be renamed over one that is not empty. The old one is moved aside first and removed last.
             with _partial(path, folder=True) as aside:
-                with suppress(FileNotFoundError):  # another process had it step aside
+                with suppress(FileNotFoundError):  # another process moved it aside
                     path.rename(aside)
                 _rename(partial, path, keep=keep)
         else:
@@ -136,7 +138,7 @@ def staged_folder(path: Path, *, replace: bool = False, keep: bool = False) -> I
 
 
 def _rename(partial: Path, path: Path, *, keep: bool) -> None:
-    """Fails where another process made `path` meanwhile, or leaves it there: never merges."""
+    """Rename a folder. If another process made `path` meanwhile, raise OSError or, with `keep`, leave that one."""
     try:
         os.rename(partial, path)  # noqa: PTH104
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Trackers: what was written can be read back, and none of them can break or hang the work."""
+"""Trackers: what was written can be read back, and no tracker breaks or blocks the work."""
 
 import os
 import socket
@@ -26,7 +26,7 @@ def client(work: Path):
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With a database, once one of the tests has made it, which takes seconds."""
+    """One folder for several tests: making its database takes seconds."""
     return tmp_path_factory.mktemp("tracked") / "work"
 
 
@@ -55,13 +55,13 @@ def test_mlflow_keeps_parameters_curves_lineage_and_files(work: Path, tmp_path: 
     assert (work / "mlartifacts").is_dir()
 
 
-def test_a_run_that_raises_is_marked_as_failed_and_the_error_goes_on(work: Path) -> None:
+def test_a_run_that_raises_is_marked_as_failed_and_the_error_is_raised(work: Path) -> None:
     with pytest.raises(ZeroDivisionError), open_tracker("mlflow", run_name="bad", work=work) as tracker:
         1 / 0  # noqa: B018
     assert client(work).get_run(tracker.run_id).info.status == "FAILED"
 
 
-def test_a_run_that_is_gone_is_replaced_by_a_new_one(work: Path) -> None:
+def test_a_run_that_is_missing_is_replaced_by_a_new_one(work: Path) -> None:
     with open_tracker("mlflow", run_name="new", work=work, run_id="0" * 32) as tracker:
         tracker.metrics({"f1": 0.5})
     assert client(work).get_run(tracker.run_id).data.metrics == {"f1": 0.5}
@@ -125,7 +125,7 @@ started = time.monotonic()
 with tracking.open_tracker(sys.argv[1], run_name="x", work=Path(sys.argv[2])) as tracker:
     tracker.metrics({"loss": 1.0}, 0)
     tracker.params({"a": 1})
-print("work goes on after", round(time.monotonic() - started, 1), "run", repr(tracker.run_id))
+print("work continues after", round(time.monotonic() - started, 1), "run", repr(tracker.run_id))
 """
 
 
@@ -142,17 +142,17 @@ def run_program(setting: str, work: Path, **environment: str) -> tuple[subproces
     return run, time.monotonic() - started
 
 
-def test_a_server_that_never_answers_neither_hangs_nor_breaks_the_work(silent_server: int, tmp_path: Path) -> None:
+def test_a_server_that_never_answers_neither_blocks_nor_breaks_the_work(silent_server: int, tmp_path: Path) -> None:
     run, seconds = run_program(f"mlflow:http://127.0.0.1:{silent_server}", tmp_path)
 
     assert run.returncode == 0
-    assert "work goes on" in run.stdout
+    assert "work continues" in run.stdout
     assert "nothing is tracked" in run.stderr
     assert "Traceback" not in run.stderr
     assert seconds < 40
 
 
-def test_a_server_that_is_not_there_is_said_once(tmp_path: Path) -> None:
+def test_a_server_that_is_missing_is_reported_once(tmp_path: Path) -> None:
     run, seconds = run_program("mlflow:http://127.0.0.1:9", tmp_path)
 
     assert run.returncode == 0
@@ -171,11 +171,11 @@ def test_neptune_with_a_token_and_no_server_lets_the_process_end(tmp_path: Path)
     run, seconds = run_program("neptune:a/b", tmp_path, NEPTUNE_API_TOKEN=token.decode())
 
     assert run.returncode == 0
-    assert "work goes on" in run.stdout
+    assert "work continues" in run.stdout
     assert seconds < 60
 
 
-def test_a_tracker_lost_on_the_way_is_said_once(
+def test_a_tracker_that_fails_during_the_run_is_reported_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(tracking, "PATIENCE", 0.5)

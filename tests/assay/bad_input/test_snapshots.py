@@ -37,12 +37,12 @@ SNAPSHOTS = [
     ),
     snapshot_row(
         "manifest of another program",
-        ("the manifest cannot be read: KeyError('shards')", "/snapshot/manifest.json)", SNAPSHOT_AGAIN),
+        ("the manifest cannot be read: version: field required", "/snapshot/manifest.json)", SNAPSHOT_AGAIN),
         lambda path: write(path / "manifest.json", "{}"),
     ),
     snapshot_row(
         "manifest that is no UTF-8",
-        ("the manifest cannot be read: UnicodeDecodeError", "/snapshot/manifest.json)", SNAPSHOT_AGAIN),
+        ("the manifest cannot be read: 'utf-8' codec can't decode", "/snapshot/manifest.json)", SNAPSHOT_AGAIN),
         lambda path: write(path / "manifest.json", b"{\xff"),
     ),
     snapshot_row(
