@@ -68,9 +68,13 @@ CHAMPIONS = [
         "refused.json",
     ),
     setting(
-        "no reason", "promote", "{two} --verdict {kept}/passed.json --why=", "needs a name and a reason", "Say who"
+        "no reason",
+        "promote",
+        "{two} --verdict {kept}/passed.json --why=",
+        "needs a name and a reason",
+        "Name who does it",
     ),
-    setting("no reason", "rollback", "--why=", "needs a name and a reason", "Say who"),
+    setting("no reason", "rollback", "--why=", "needs a name and a reason", "Name who does it"),
     setting("nothing served before", "rollback", "", "nothing served before this champion", "/registry)", "Promote"),
     setting("no champion", "rollback", "--registry {here}", "there is no champion", "/here)", "Promote the version"),
     setting("unknown version", "rollback", "--of nothing", "no version 'nothing'", "/registry)", VERSION),
@@ -103,11 +107,13 @@ JUDGED = [
         "negative margin", "challenge", "--limit margin=-1", "margin -1 must be above 0", "(limits of a promotion)"
     ),
     setting("no number of megabytes", "challenge", "--limit megabytes=nan", "megabytes nan must be above 0"),
-    setting("unknown mode", "challenge", "--limit mode=best", "mode is 'best'", "give better or not_worse"),
+    setting(
+        "unknown mode", "challenge", "--limit mode=best", "mode: input should be 'better' or 'not_worse'", "Give mode="
+    ),
     setting(
         "day in words", "challenge", "--data-until monday", "'monday' is not a date", "(--data-until)", "Give it like"
     ),
-    setting("day to come", "challenge", "--data-until 2999-01-01", "still to come", "Give the day they end"),
+    setting("day to come", "challenge", "--data-until 2999-01-01", "is in the future", "Give the day they end"),
 ]
 
 
