@@ -1,4 +1,4 @@
-"""The state of the whole on one page: who is champion, scores over time, alarms, decisions, cost."""
+"""Overview: one page with the champion, scores over time, alarms, decisions, versions and cost."""
 
 from assay.overview.page import page_of_state
 

@@ -1,4 +1,4 @@
-"""Who decided what about the champion, and what the versions are."""
+"""Show the decisions about the champion, and the versions."""
 
 from typing import Any
 
@@ -13,36 +13,36 @@ from assay.registry import AliasMove, DecisionLog
 from assay.report import Block, Prose, Table
 
 ROWS = 20
-"""Of a table; the newest."""
-TOLD = ("sentence", "said", "verdict", "sha256", "in spite of the gate", "rolled back")
-"""Evidence that has a sentence of its own, or is said by one."""
+"""Rows of a table at most: the newest."""
+EXPLAINED = ("sentence", "said", "verdict", "sha256", "in spite of the gate", "rolled back")
+"""Evidence that is not listed by its name: a sentence covers it."""
 
 
 def evidence_in_words(move: AliasMove) -> list[str]:
-    """What a move of the champion rests on, a sentence each."""
-    evidence, said = move.evidence, []
+    """Return the evidence for a move of the champion, one sentence each."""
+    evidence, sentences = move.evidence, []
     if sentence := evidence.get("sentence"):
-        said.append(f"The gate said: {sentence}")
+        sentences.append(f"Result of the comparison: {sentence}")
     if reason := evidence.get("in spite of the gate"):
-        said.append(f"In spite of the gate: {reason}")
+        sentences.append(f"Promoted despite a refusal: {reason}")
     if of := evidence.get("rolled back"):
-        said.append(f"Rolled back from {of}.")
-    return [*said, *[f"{name}: {value}" for name, value in evidence.items() if name not in TOLD]]
+        sentences.append(f"Rolled back from {of}.")
+    return [*sentences, *[f"{name}: {value}" for name, value in evidence.items() if name not in EXPLAINED]]
 
 
 def decision_blocks(state: State) -> list[Block]:
-    """What the workflows decided and did, moves of the champion, and judgements whether they moved it or not."""
+    """Show the decisions of the workflows, the moves of the champion, and the challenges with their results."""
     if not state.moves and not state.judged and not state.decisions:
-        return [Prose("Nothing was decided yet: the champion was never moved, and no challenger was judged.")]
+        return [Prose("No decision yet: the champion was never moved, and no challenger was compared with it.")]
     blocks: list[Block] = []
     if state.decisions:
-        log = DecisionLog(state.asked.registry)
+        log = DecisionLog(state.places.registry)
         rows = [
             {
                 "when": minute(decision.when),
                 "decision": decision.outcome,
                 "version": decision.version,
-                "serving after it": decision.serving or "not known",
+                "serving after it": decision.serving or "unknown",
                 "why": decision.sentence,
                 "page": "/".join(log.page_of(decision).split("/")[-2:]),
             }
@@ -55,7 +55,7 @@ def decision_blocks(state: State) -> list[Block]:
             {
                 "when": minute(move.when),
                 "champion": move.version,
-                "who": move.who,
+                "by": move.who,
                 "why": move.why,
                 "evidence": " ".join(evidence_in_words(move)),
             }
@@ -76,16 +76,17 @@ def decision_blocks(state: State) -> list[Block]:
         ]
         shown = rows[::-1][:ROWS]
         uses = {digest: sum(of == digest for of, _ in state.judged) for digest, _ in state.judged}
-        worn = "; ".join(f"{digest[:12]} has decided {count:,} times" for digest, count in sorted(uses.items()))
+        wear = "; ".join(f"{digest[:12]} has decided {count:,} times" for digest, count in sorted(uses.items()))
         blocks += [
-            Table(pd.DataFrame(shown), of_all(len(shown), len(rows), "Judgements")),
-            Prose(f"Each decision wears a test set out a little: {worn}."),
+            Table(pd.DataFrame(shown), of_all(len(shown), len(rows), "Challenges")),
+            Prose(f"Each decision makes a test set a little less independent: {wear}."),
         ]
     return blocks
 
 
 def _followed(state: State, use: Use) -> bool:
-    """Whether the challenger took the place of the one that it was judged against, later on."""
+    """Return True if the challenger replaced the champion that it was compared with, at that time or later."""
+    # A use of a test set does not record the promotion, so the move is searched in the log of the alias.
     before = ""
     for move in state.moves:
         if (before, move.version) == (use.champion[:12], use.challenger[:12]) and move.when >= use.when:
@@ -95,14 +96,14 @@ def _followed(state: State, use: Use) -> bool:
 
 
 def version_blocks(state: State) -> list[Block]:
-    """The versions with their date, gates and cost."""
+    """Show the versions with their date, gates and cost."""
     if not state.versions:
         return [Prose("No version is registered yet.")]
     shown = state.versions[::-1][:ROWS]
-    caption = f"{of_all(len(shown), len(state.versions), 'Versions')} Figures are of the metric "
-    return [
-        Table(pd.DataFrame([_row(known) for known in shown]), f"{caption}that decides, on each one's own test part.")
-    ]
+    caption = (
+        f"{of_all(len(shown), len(state.versions), 'Versions')} Figure: primary metric on the version's own test set."
+    )
+    return [Table(pd.DataFrame([_row(known) for known in shown]), caption)]
 
 
 def _row(known: Known) -> dict[str, Any]:
@@ -110,13 +111,15 @@ def _row(known: Known) -> dict[str, Any]:
     figure = figures.get(known.primary) if isinstance(figures, dict) else None
     title = METRICS[known.primary].title if known.primary in METRICS else known.primary
     refused = [verdict.name for verdict in known.gates if verdict.refused]
-    silent = [verdict.name for verdict in known.gates if verdict.passed is None]
-    said = [f"{word} {', '.join(names)}" for word, names in (("refused:", refused), ("no verdict:", silent)) if names]
+    undecided = [verdict.name for verdict in known.gates if verdict.passed is None]
+    gates = [
+        f"{word} {', '.join(names)}" for word, names in (("refused:", refused), ("no verdict:", undecided)) if names
+    ]
     return {
         "version": known.version.name,
         "registered": minute(known.version.created),
         "alias": ", ".join(known.aliases),
-        "figure": f"{title} {figure:.3f}" if isinstance(figure, int | float) else "not known",
-        "gates": "; ".join(said) or ("all passed" if known.gates else "not known"),
+        "figure": f"{title} {figure:.3f}" if isinstance(figure, int | float) else "unknown",
+        "gates": "; ".join(gates) or ("all passed" if known.gates else "unknown"),
         "training": spent_in_words(known.training),
     }

@@ -1,10 +1,10 @@
-"""The page written."""
+"""Write the page of the state."""
 
 import datetime
 from pathlib import Path
 
 from assay.overview.present import state_report
-from assay.overview.state import DAYS, Asked, gather_state
+from assay.overview.state import DAYS, StatePlaces, gather_state
 from assay.report import write_html
 
 
@@ -19,8 +19,8 @@ def page_of_state(
 ) -> Path:
     """Gather the state and write its page to `output`, which appears or is replaced when it is complete.
 
-    `looks` and `log`: what `assay watch --looks` was given and ASSAY_SERVE_LOG was set to, each empty where there is
-    none; `days` of the log. Raises InputError where a place is a file, or `output` cannot be written.
+    `looks` and `log` are the values of `assay watch --looks` and of ASSAY_SERVE_LOG; empty for none. `days`: days of
+    the log to read. Raise InputError if a place is a file, or `output` cannot be written.
     """
-    write_html(state_report(gather_state(Asked(registry, looks, log, days), now=now)), output)
+    write_html(state_report(gather_state(StatePlaces(registry, looks, log, days), now=now)), output)
     return output

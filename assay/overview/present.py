@@ -1,4 +1,4 @@
-"""What people see of the state: the page, and its first things."""
+"""The page of the state, its section about the champion, and that about alarms."""
 
 import itertools
 
@@ -13,18 +13,18 @@ from assay.overview.words import age, minute, of_all, plain, span, time_of
 from assay.report import Block, Callout, Facts, Prose, Report, Section, Table
 
 LATE = 3.0
-"""Times the usual pause between two looks, from which on the next one is missed."""
+"""Pause since the last look, as a multiple of the usual pause, above which a look is missing."""
 
 
 def state_report(state: State) -> Report:
-    """The page."""
+    """Return the page."""
     lost = [Callout(message, "bad") for message in state.unreadable]
-    told = Prose("All else is here but this, which cannot be read, and was left as it is:")
+    note = Prose("The following cannot be read, and is missing below. Nothing was changed.")
     return Report(
-        "The state",
-        f"{state.asked.registry} · {state.now:%Y-%m-%d %H:%M} UTC",
+        "State of the registry and the service",
+        f"{state.places.registry} · {state.now:%Y-%m-%d %H:%M} UTC",
         [
-            *([Section("Not read", [told, *lost])] if lost else []),
+            *([Section("Unreadable", [note, *lost])] if lost else []),
             Section("Champion", champion_blocks(state)),
             Section("Scores over time", [*look_blocks(state), *log_blocks(state)]),
             Section("Alarms", alarm_blocks(state)),
@@ -36,21 +36,21 @@ def state_report(state: State) -> Report:
 
 
 def champion_blocks(state: State) -> list[Block]:
-    """Which one, for how long, on whose word."""
+    """Show the champion, since when it is champion, who moved it, and why."""
     move = state.champion
     if move is None and not state.champion_known:
-        return [Callout("Which version is champion cannot be told: the last entry of its log cannot be read.", "bad")]
+        return [Callout("The champion is unknown: the last entry of its log cannot be read.", "bad")]
     if move is None:
         why = "no version was promoted yet" if state.versions else "no version is registered yet"
         return [Callout(f"There is no champion: {why}.", "warn")]
     known = {known.version.name: known for known in state.versions}.get(move.version)
-    before = "none: it was one" if state.previous == move.version else state.previous or "none"
+    before = "none: a rollback brought it back" if state.previous == move.version else state.previous or "none"
     blocks: list[Block] = [
         Facts(
             {
                 "champion": move.version,
                 "champion for": age(move.when, state.now),
-                "age of the model": age(known.version.created, state.now) if known else "not known",
+                "age of the model": age(known.version.created, state.now) if known else "unknown",
                 "rollback to": before,
             }
         ),
@@ -66,9 +66,9 @@ def champion_blocks(state: State) -> list[Block]:
 
 
 def alarm_blocks(state: State) -> list[Block]:
-    """Whether it is calm, whether somebody still looks, and the alarms."""
+    """Show the result of the last look, whether looks are missing, and the alarms."""
     if not state.looks:
-        return [Prose("No look is known, and so no alarm.")]
+        return [Prose("There are no looks, and so no alarms.")]
     last, alarms = state.looks[-1], [look for look in state.looks if look.alarms]
     ago = age(last.when, state.now)
     if last.alarms:
@@ -81,17 +81,20 @@ def alarm_blocks(state: State) -> list[Block]:
         first = Callout(f"Calm: no alarm in {len(state.looks):,} looks; the last one was {ago} ago.", "good")
     blocks: list[Block] = [first]
     times = [time_of(look.when) for look in state.looks]
+    # The median pause: one long interruption of the watch does not change it.
     pauses = sorted((b - a).total_seconds() for a, b in itertools.pairwise(times))
     usual = pauses[len(pauses) // 2] if len(pauses) > 1 else 0.0
     if usual and (state.now - times[-1]).total_seconds() > LATE * usual:
-        blocks.append(Callout(f"A look is missed: they came every {span(usual)}, and the last is {ago} old.", "warn"))
+        blocks.append(
+            Callout(f"Looks are missing: they came every {span(usual)}, and the last one is {ago} old.", "warn")
+        )
     rows = [
         {
             "when": minute(look.when),
             "version": look.version,
-            "what has changed": _titles(look),
+            "changed": _titles(look),
             "documents": look.documents,
-            "acted upon": look.act,
+            "action taken": look.act,
         }
         for look in alarms[::-1][:ROWS]
     ]

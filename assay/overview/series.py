@@ -1,4 +1,4 @@
-"""Scores over time: at each look of the watch, and on each day of the score log."""
+"""Show scores over time: at each look of the watch, and on each day of the score log."""
 
 import datetime
 
@@ -7,18 +7,18 @@ from assay.overview.words import share, time_of
 from assay.report import Block, Callout, Facts, Figure, Prose, chart_times
 
 VERSIONS_SHOWN = 4
-"""In the chart of looks, the last ones: more lines cannot be told apart."""
+"""Versions in the chart of looks: the last ones. More lines cannot be distinguished."""
 
 
 def look_blocks(state: State) -> list[Block]:
-    """Share kept at each look, by version."""
-    if not state.asked.looks:
-        return [Prose("The log of looks was not named, so what the watch has seen is not here.")]
+    """Show the share kept at each look, by version."""
+    if not state.places.looks:
+        return [Prose("The log of looks was not named, so the looks of the watch are not shown.")]
     if not state.looks:
-        return [Callout(f"There is no look yet: `assay watch --looks {state.asked.looks}` makes the first.", "note")]
+        return [Callout(f"There is no look yet: `assay watch --looks {state.places.looks}` makes the first.", "note")]
     looks = [look for look in state.looks if "kept" in look.shares]
     if not looks:
-        return [Callout("No look says what share was kept.", "note")]
+        return [Callout("No look has the share kept.", "note")]
     newest = list(dict.fromkeys(look.version for look in reversed(looks)))[:VERSIONS_SHOWN]
     lines = {
         version: (
@@ -40,35 +40,35 @@ def look_blocks(state: State) -> list[Block]:
         name="share kept at each look",
     )
     which = f"{len(looks):,} looks by version {newest[0]}" if len(newest) == 1 else f"{len(looks):,} looks, by version"
-    return [Figure(chart, f"Share kept of each window that the watch looked at: {which}.")]
+    return [Figure(chart, f"Share kept of each window that the watch checked: {which}.")]
 
 
 def log_blocks(state: State) -> list[Block]:
-    """What the service answered, day by day."""
-    asked, days = state.asked, state.days
-    if not asked.log:
-        return [Prose("The score log was not named, so what the service answers day by day is not here.")]
+    """Show the answers of the service, day by day."""
+    places, days = state.places, state.days
+    if not places.log:
+        return [Prose("The score log was not named, so the answers of the service are not shown.")]
     if not days:
-        return [Callout(f"No answer is in the score log of the last {asked.days} days.", "note")]
+        return [Callout(f"No answer is in the score log of the last {places.days} days.", "note")]
     documents, scored = sum(day.documents for day in days), [day for day in days if day.scored]
     counts = {"documents": ([_midnight(day) for day in days], [float(day.documents) for day in days])}
     blocks: list[Block] = [
         Facts(
             {
                 "documents logged": f"{documents:,}",
-                "a day, of those with any": f"{documents / len(days):,.0f}",
+                "documents a day, on days with any": f"{documents / len(days):,.0f}",
                 "share kept": share(sum(day.kept for day in days), sum(day.scored for day in days)),
                 "without a score": f"{sum(day.documents - day.scored for day in days):,}",
             }
         ),
     ]
-    if len(days) == 1:  # a line of one point shows nothing
-        return [*blocks, Prose(f"They are all of {days[0].date}; from the second day on there are charts here.")]
+    if len(days) == 1:  # a line of one point is invisible
+        return [*blocks, Prose(f"They are all from {days[0].date}. Charts begin with the second day.")]
     blocks.append(
         Figure(
             chart_times(counts, from_zero=True, y="documents", name="documents in the score log each day"),
-            f"Documents in the score log each day; {len(days)} of the last {asked.days} days have any, and today is "
-            "not over. Where ASSAY_SERVE_LOG_SHARE is below 1, the service answers more than it logs.",
+            f"Documents in the score log each day. {len(days)} of the last {places.days} days have any; today is not "
+            "complete. If ASSAY_SERVE_LOG_SHARE is below 1, the service logs a part of its answers.",
         )
     )
     if scored:

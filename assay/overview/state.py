@@ -1,11 +1,9 @@
-"""What registry, looks and score log say at this moment, gathered without ever stopping at what cannot be read."""
+"""Gather the state of the registry, the looks and the score log. What cannot be read is skipped and reported."""
 
 import datetime
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from assay.errors import InputError
 from assay.gates import Verdict
@@ -13,24 +11,24 @@ from assay.monitoring import DriftLook, DriftLookLog
 from assay.promotion import Use, decisions
 from assay.registry import CHAMPION, PREVIOUS, AliasMove, Decision, DecisionLog, Registry, Version, served_before
 from assay.scorelog import read_log
-from assay.storage import join, read_bytes, require_folder
+from assay.storage import join, parse_json, read_bytes, require_folder
 
 DAYS = 30
-"""Of the score log that are read."""
+"""Days of the score log that are read by default."""
 DAY = datetime.timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Where to look."""
+class StatePlaces:
+    """The places that the state is gathered from."""
 
     registry: str
     looks: str = ""
-    """What `assay watch --looks` was given; empty: nobody watches, or it is not known."""
+    """Value of `assay watch --looks`. Empty: the looks are not read."""
     log: str = ""
-    """What ASSAY_SERVE_LOG was set to; empty: likewise."""
+    """Value of ASSAY_SERVE_LOG. Empty: the score log is not read."""
     days: int = DAYS
-    """Of the log, today counted."""
+    """Days of the score log to read, with today."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.days <= 3_660:
@@ -39,84 +37,99 @@ class Asked:
 
 @dataclass(frozen=True)
 class Known:
-    """A version, and what its model folder says of its making."""
+    """A version, and facts from the evaluation in its model folder."""
 
     version: Version
     aliases: tuple[str, ...]
     primary: str
-    """Name of the rubric's metric that decides; empty where the folder has no evaluation, as all that follows."""
+    """Name of the rubric's primary metric. Empty, as the fields below, if the folder has no evaluation."""
     gates: tuple[Verdict, ...] = ()
     training: dict[str, float] = field(default_factory=dict)
-    """What it cost, as `Evaluation.training`."""
+    """Cost of the training, as `Evaluation.training`."""
+
+
+@dataclass(frozen=True)
+class _Rubric:
+    primary_metric: str
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    """The fields of `evaluation.json` that the page shows. Other fields may be damaged without effect on it."""
+
+    rubric: _Rubric
+    gates: tuple[Verdict, ...] = ()
+    training: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Day:
-    """One day of the score log, UTC, by one version or by all: the logged answers alone."""
+    """The logged answers of one day, UTC."""
 
     date: datetime.date
     documents: int
     scored: int
-    """Of them, those that got a score; the two that follow are of these."""
+    """Documents with a score."""
     kept: int
+    """Those of them that were kept."""
     calibrated: float
-    """Sum of the expected labels."""
+    """Sum of the expected labels of the documents with a score."""
 
 
 @dataclass(frozen=True)
 class State:
-    """All of it."""
+    """Everything that the page shows."""
 
-    asked: Asked
+    places: StatePlaces
     now: datetime.datetime
     champion: AliasMove | None
     champion_known: bool
-    """False where the last entry of its log cannot be read: then `champion` is None, and there may be one."""
+    """False if the last entry of its log cannot be read. Then `champion` is None, although there may be one."""
     previous: str
-    """Name of the version that a rollback would restore; empty where there is none."""
+    """Name of the version that a rollback would restore. Empty if there is none."""
     moves: tuple[AliasMove, ...]
-    """Of the champion, the oldest first."""
+    """Moves of the champion, the oldest first."""
     versions: tuple[Known, ...]
-    """The oldest first."""
+    """All versions, the oldest first."""
     judged: tuple[tuple[str, Use], ...]
-    """Digest of a test set, and a decision that it served; the oldest first."""
+    """Digest of a test set, and a challenge decided on it; the oldest first."""
     decisions: tuple[Decision, ...]
-    """Of the workflows, the oldest first."""
+    """Decisions of the workflows, the oldest first."""
     looks: tuple[DriftLook, ...]
-    """The last thousand, the oldest first."""
+    """The last thousand looks, the oldest first."""
     days: tuple[Day, ...]
-    """Those with answers, the oldest first."""
+    """Days with answers, the oldest first."""
     unreadable: tuple[str, ...]
-    """What is missing above because it could not be read, a sentence each."""
+    """One sentence for each thing that is missing above because it could not be read."""
 
 
-def gather_state(asked: Asked, *, now: datetime.datetime | None = None) -> State:
-    """What is not there yet is empty; what cannot be read is left out, and told in `unreadable`.
+def gather_state(places: StatePlaces, *, now: datetime.datetime | None = None) -> State:
+    """Read everything. What does not exist yet is empty. What cannot be read is left out and named in `unreadable`.
 
-    Raises InputError where the registry, the looks or the log are a file, or of an unknown kind of place.
+    Raise InputError if the registry, the looks or the log are a file, or a place of an unknown kind.
     """
     now = now or datetime.datetime.now(datetime.UTC)
-    for place in filter(None, (asked.registry, asked.looks, asked.log)):
+    for place in filter(None, (places.registry, places.looks, places.log)):
         require_folder(place)
-    registry, skipped = Registry(asked.registry), []  # type: Registry, list[str]
+    registry, skipped = Registry(places.registry), []  # type: Registry, list[str]
     moves = registry.history(CHAMPION, skipped)
     champion, known = _champion(registry)
     aliases = {CHAMPION: champion.version if champion else "", PREVIOUS: _previous(registry, champion, skipped)}
     versions = [_known(registry, version, aliases, skipped) for version in registry.versions(skipped)]
-    judged = [(digest, use) for digest, uses in decisions(asked.registry, skipped).items() for use in uses]
+    judged = [(digest, use) for digest, uses in decisions(places.registry, skipped).items() for use in uses]
     decided: list[Decision] = []
-    with _told(asked.registry, skipped):
-        decided = DecisionLog(asked.registry).history(skipped=skipped)
+    with _reported(places.registry, skipped):
+        decided = DecisionLog(places.registry).history(skipped=skipped)
     looks: list[DriftLook] = []
     days: list[Day] = []
-    if asked.looks:
-        with _told(asked.looks, skipped):
-            looks = DriftLookLog(asked.looks).history(skipped=skipped)
-    if asked.log:
-        with _told(asked.log, skipped):
-            days = _days(asked, now, skipped)
+    if places.looks:
+        with _reported(places.looks, skipped):
+            looks = DriftLookLog(places.looks).history(skipped=skipped)
+    if places.log:
+        with _reported(places.log, skipped):
+            days = _days(places, now, skipped)
     return State(
-        asked,
+        places,
         now,
         champion,
         known,
@@ -132,8 +145,8 @@ def gather_state(asked: Asked, *, now: datetime.datetime | None = None) -> State
 
 
 @contextmanager
-def _told(place: str, skipped: list[str]) -> Iterator[None]:
-    """A place that cannot be reached costs what lies there alone."""
+def _reported(place: str, skipped: list[str]) -> Iterator[None]:
+    """Add an error of the block to `skipped`: a place that cannot be reached must not cost the whole page."""
     try:
         yield
     except (InputError, OSError) as error:
@@ -141,16 +154,16 @@ def _told(place: str, skipped: list[str]) -> Iterator[None]:
 
 
 def _champion(registry: Registry) -> tuple[AliasMove | None, bool]:
-    """Its last move, and whether that is known: an older one must not pass for it."""
+    """Return the last move of the champion, and False if it cannot be read. An older move is never returned instead."""
     try:
         return registry.alias(CHAMPION), True
-    except InputError:  # told already with its history
+    except InputError:  # it is in `skipped` already, by the history of the alias
         return None, False
 
 
 def _previous(registry: Registry, champion: AliasMove | None, skipped: list[str]) -> str:
     before = None
-    with _told(registry.url, skipped):
+    with _reported(registry.url, skipped):
         before = served_before(registry, champion)
     return before or ""
 
@@ -159,27 +172,21 @@ def _known(registry: Registry, version: Version, aliases: dict[str, str], skippe
     where = join(registry.url, "versions", version.name, "model", "evaluation.json")
     names = tuple(alias for alias, name in aliases.items() if name == version.name)
     try:
-        fields: dict[str, Any] = json.loads(read_bytes(where))
-        return Known(
-            version,
-            names,
-            str(fields["rubric"]["primary_metric"]),
-            tuple(Verdict.from_json(of) for of in fields.get("gates", [])),
-            {name: float(value) for name, value in fields.get("training", {}).items()},
-        )
-    except FileNotFoundError:  # a model that was registered by itself
+        evaluation = parse_json(_Evaluation, read_bytes(where), what="an evaluation", where=where)
+    except FileNotFoundError:  # a model folder may be registered without an evaluation
         return Known(version, names, "")
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        skipped.append(f"an evaluation cannot be read: {error!r} ({where})")
+    except (InputError, OSError) as error:
+        skipped.append(str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error} ({where})")
         return Known(version, names, "")
+    return Known(version, names, evaluation.rubric.primary_metric, evaluation.gates, evaluation.training)
 
 
-def _days(asked: Asked, now: datetime.datetime, skipped: list[str]) -> list[Day]:
-    """Of a file at a time, so that no more than one is held."""
+def _days(places: StatePlaces, now: datetime.datetime, skipped: list[str]) -> list[Day]:
+    """Sum up the score log by days, file by file: memory holds one of them."""
     today = now.astimezone(datetime.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     days: dict[datetime.date, Day] = {}
     columns = ("time", "keep", "calibrated", "reason")
-    for table in read_log(asked.log, today - (asked.days - 1) * DAY, now, columns=columns, skipped=skipped):
+    for table in read_log(places.log, today - (places.days - 1) * DAY, now, columns=columns, skipped=skipped):
         for date, part in table.groupby(table["time"].dt.date):
             scored, before = part[part["reason"].isna()], days.get(date, Day(date, 0, 0, 0, 0.0))
             days[date] = Day(

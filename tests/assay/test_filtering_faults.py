@@ -1,7 +1,7 @@
-"""Scoring and selection as real processes that are killed, run twice at once, run out of disk, or lose their input.
+"""Scoring and selection as real processes that are killed, run at the same time, run out of disk, or lose their input.
 
-Every attempt is a process of its own, forked from one that has imported everything and computed nothing, so that
-an attempt takes as long as its work.
+Each attempt is a process forked from one that has imported everything and computed nothing. So an attempt takes as long
+as its work.
 """
 
 import json
@@ -21,7 +21,7 @@ Tree = Callable[[Path], dict[str, bytes]]
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory, sample: list[dict]) -> Path:
-    """1,350 documents in three JSONL files, each text three times: once as it is, once changed, once very different."""
+    """1,350 documents in three JSONL files, each text three times: unchanged, a little longer, and very different."""
     folder = tmp_path_factory.mktemp("corpus")
     for copy in range(3):
         rows = [
@@ -42,12 +42,12 @@ def scoring(corpus: Path, model: Path, output: Path) -> list[str]:
 
 
 def selecting(corpus: Path, model: Path, scores: Path, output: Path) -> list[str]:
-    asked = ["--scores", str(scores), "--output", str(output), "--token-budget", "150000"]
-    return ["select", str(corpus), "--model", str(model), *asked]
+    options = ["--scores", str(scores), "--output", str(output), "--token-budget", "150000"]
+    return ["select", str(corpus), "--model", str(model), *options]
 
 
 def parts(folder: Path) -> dict[str, tuple[int, int]]:
-    """Parts that can be seen: name -> (inode, time of writing); each must be complete."""
+    """Return the visible parts: name -> (inode, time of writing). Each must be complete."""
     found = {}
     for path in folder.glob("*/rows-*.parquet"):
         assert len(pd.read_parquet(path)) > 0
@@ -59,7 +59,7 @@ def parts(folder: Path) -> dict[str, tuple[int, int]]:
 def undisturbed(
     tmp_path_factory: pytest.TempPathFactory, forker: Any, corpus: Path, tiny_model: Path
 ) -> tuple[Path, float, float]:
-    """Folder with `scores` and `selection`, and the seconds each took."""
+    """Return a folder with `scores` and `selection`, and the seconds that each took."""
     folder = tmp_path_factory.mktemp("undisturbed")
     codes, scored = forker.run(scoring(corpus, tiny_model, folder / "scores"))
     assert codes == [0], forker.said()
@@ -86,7 +86,7 @@ def test_a_scoring_killed_again_and_again_ends_with_the_same_bytes(
     moments, command, killed = random.Random(kills), scoring(corpus, tiny_model, tmp_path / "scores"), 0
     seen: dict[str, tuple[int, int]] = {}
     while killed < kills:
-        # A run that has all parts ends before it can be killed: the folder is begun anew, as long as it takes.
+        # A run that has all parts ends before it can be killed: then the next run gets an empty folder.
         (code,), _ = forker.run(command, kill_after=moments.uniform(0, seconds))
         killed += code == -signal.SIGKILL
         there = parts(tmp_path / "scores")
@@ -131,10 +131,10 @@ def test_a_selection_killed_again_and_again_ends_with_the_same_bytes(
 
     assert code == 0, forker.said()
     assert tree(tmp_path / "selection") == tree(folder / "selection")
-    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")], "left by the dead"
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")], "left by a killed run"
 
 
-def test_two_runs_at_once_do_no_harm(
+def test_runs_at_the_same_time_give_the_same_bytes(
     forker: Any, corpus: Path, tiny_model: Path, undisturbed: tuple[Path, float, float], tmp_path: Path, tree: Tree
 ) -> None:
     folder = undisturbed[0]
@@ -167,7 +167,7 @@ def test_running_again_writes_nothing(
 
 @pytest.fixture
 def small_disk(small_file_system: Callable[[int], Path], undisturbed: tuple[Path, float, float]) -> Path:
-    """A file system of its own with room for the corpus and about half of the scores."""
+    """Return a separate file system with room for the corpus and about half of the scores."""
     pages = 0.0
     for path in undisturbed[0].glob("scores/**/*.*"):
         share = 0.5 if path.name.startswith("rows-") else 1
@@ -175,7 +175,7 @@ def small_disk(small_file_system: Callable[[int], Path], undisturbed: tuple[Path
     return small_file_system(int(pages) * 4)
 
 
-def test_a_full_disk_says_so_and_leaves_what_was_complete(
+def test_a_full_disk_is_reported_and_complete_parts_stay(
     small_disk: Path, forker: Any, corpus: Path, tiny_model: Path, undisturbed: tuple[Path, float, float], tree: Tree
 ) -> None:
     folder = undisturbed[0]
@@ -198,7 +198,7 @@ def test_a_full_disk_says_so_and_leaves_what_was_complete(
     assert tree(small_disk / "scores") == complete
 
 
-def test_a_vanished_input_says_so_and_nothing_is_half_visible(
+def test_a_missing_input_is_reported_and_nothing_is_half_visible(
     forker: Any, corpus: Path, tiny_model: Path, undisturbed: tuple[Path, float, float], tmp_path: Path, tree: Tree
 ) -> None:
     import shutil

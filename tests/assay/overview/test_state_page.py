@@ -1,4 +1,4 @@
-"""The page of the state, of real registries, real looks and real logs: whole, in parts, and damaged."""
+"""The page of the state of real registries, looks and logs: complete, in parts, and damaged."""
 
 import copy
 import datetime
@@ -19,9 +19,18 @@ from assay.monitoring.watch import watch
 from assay.monitoring.window import Window
 from assay.overview import page_of_state
 from assay.overview.present import state_report
-from assay.overview.state import Asked, gather_state
+from assay.overview.state import StatePlaces, gather_state
 from assay.promotion.test_set import UseLog
-from assay.registry import CHAMPION, Decision, DecisionLog, Registry, promote, promote_first, promote_with_verdict, rollback
+from assay.registry import (
+    CHAMPION,
+    Decision,
+    DecisionLog,
+    Registry,
+    promote,
+    promote_first,
+    promote_with_verdict,
+    rollback,
+)
 from assay.report import render_markdown
 from assay.rubric import load_rubric
 from assay.scorelog.files import write_rows
@@ -46,13 +55,13 @@ def answers(count: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
 
 
 def look(log: DriftLookLog, version: str, when: datetime.datetime, seed: int, shift: float = 0.0) -> None:
-    """What `assay watch` does with a window."""
+    """Add a look as `assay watch` does for a window."""
     reference, window = (Profile.of(RUBRIC, answers(400, of, by)) for of, by in ((0, 0.0), (seed, shift)))
     log.append(watch(version, reference, Window(window, "an hour"), WatchConfig(), looks=log, now=when).look)
 
 
 class Place:
-    """A registry of three versions, of which the second was promoted and the first brought back, watched and used."""
+    """A registry of three versions: the second was promoted, then rolled back to the first; with looks and a log."""
 
     def __init__(self, folder: Path, model: Path) -> None:
         self.folder, self.registry = folder, Registry(str(folder / "registry"))
@@ -93,7 +102,7 @@ class Place:
 
     def text(self, **asked: str) -> str:
         given = {"looks": self.looks.url, "log": self.log, **asked}
-        return render_markdown(state_report(gather_state(Asked(self.registry.url, **given), now=self.now)))
+        return render_markdown(state_report(gather_state(StatePlaces(self.registry.url, **given), now=self.now)))
 
     def page(self) -> str:
         output = self.folder / "state.html"
@@ -108,7 +117,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Place:
 
 @pytest.fixture
 def place(made: Place, tmp_path: Path) -> Place:
-    """A copy: nothing in a registry knows where it lies."""
+    """A copy of the place: a registry may be moved."""
     shutil.copytree(made.folder, tmp_path / "place")
     copied = copy.copy(made)
     copied.folder, copied.registry = tmp_path / "place", Registry(str(tmp_path / "place/registry"))
@@ -120,7 +129,7 @@ def section(text: str, title: str) -> str:
     return text.partition(f"## {title}\n")[2].partition("\n## ")[0]
 
 
-def test_the_page_tells_all_there_is(place: Place) -> None:
+def test_the_page_shows_everything(place: Place) -> None:
     place.watched()
     place.used()
     text, page = place.text(), place.page()
@@ -129,7 +138,7 @@ def test_the_page_tells_all_there_is(place: Place) -> None:
     assert f"| champion | {place.one} |" in champion
     assert "| champion for | 3 days |" in champion
     assert "by ben" in champion and f"Rolled back from {place.two}." in champion
-    assert "| rollback to | none: it was one |" in champion
+    assert "| rollback to | none: a rollback brought it back |" in champion
     assert page.count("<svg") == 4, "looks, and of the log: documents, share kept, expected label"
     assert page.count("<h2>") == 6 and "<b>times</b>" not in page and "&lt;b&gt;times&lt;/b&gt;" in page
 
@@ -139,8 +148,8 @@ def test_the_page_tells_all_there_is(place: Place) -> None:
 
     decisions = section(text, "Last decisions")
     assert "Moves of the champion: 3, the newest first." in decisions
-    assert "| anna | labels of October | The gate said: It is better. |" in decisions
-    assert f"| {place.two} | {place.one} | yes |" in decisions, "judged, and promoted"
+    assert "| anna | labels of October | Result of the comparison: It is better. |" in decisions
+    assert f"| {place.two} | {place.one} | yes |" in decisions, "compared, and promoted"
     assert f"| {place.three} | {place.two} | no |" in decisions
     assert "has decided 2 times" in decisions
 
@@ -150,19 +159,19 @@ def test_the_page_tells_all_there_is(place: Place) -> None:
     cost = section(text, "Cost")
     assert "| training of the champion | 60 seconds, 0.5000 kWh |" in cost
     assert "| energy of all | 1.5000 kWh |" in cost
-    assert "of 3 of 3 versions" in cost
+    assert "for 3 of 3 versions" in cost
 
 
-def test_decisions_of_workflows_are_told_with_their_pages(place: Place) -> None:
+def test_decisions_of_workflows_are_shown_with_their_pages(place: Place) -> None:
     log = DecisionLog(place.registry.url)
     for outcome, sentence in (("kept", "It was no better."), ("failed", "The pods did not get <ready>.")):
         decision = Decision(place.two, outcome, place.one, place.one, sentence)  # type: ignore[arg-type]
         log.append(decision, lambda entry: "page")
     (Path(log.url) / "00000003.json").write_text("{")
 
-    told, page = section(place.text(), "Last decisions"), place.page()
+    shown, page = section(place.text(), "Last decisions"), place.page()
 
-    rows = [line for line in told.splitlines() if "decisions/0000000" in line]
+    rows = [line for line in shown.splitlines() if "decisions/0000000" in line]
     assert [row.split("|")[2].strip() for row in rows] == ["failed", "kept"]
     assert log.page_of(log.history(skipped=[])[0]).endswith("decisions/00000001.html")
     assert "decisions/00000001.html" in rows[1]
@@ -170,43 +179,43 @@ def test_decisions_of_workflows_are_told_with_their_pages(place: Place) -> None:
     assert "this decision cannot be read" in page
 
 
-def test_a_single_day_is_told_without_charts_of_one_point(place: Place) -> None:
+def test_a_single_day_is_shown_without_charts_of_one_point(place: Place) -> None:
     place.used(1)
 
-    told, page = section(place.text(), "Scores over time"), place.page()
+    shown, page = section(place.text(), "Scores over time"), place.page()
 
-    assert "from the second day on there are charts here" in told
+    assert "Charts begin with the second day." in shown
     assert page.count("<svg") == 0
 
 
-def test_days_of_the_log_are_counted_as_they_are(place: Place) -> None:
+def test_the_days_of_the_log_are_counted(place: Place) -> None:
     place.used(days=4)
-    state = gather_state(Asked(place.registry.url, log=place.log, days=30), now=place.now)
+    state = gather_state(StatePlaces(place.registry.url, log=place.log, days=30), now=place.now)
 
     tables = [answers(50 + 10 * day, day) for day in reversed(range(4))]
     assert [day.documents for day in state.days] == [len(table) + 1 for table in tables]
     assert [day.scored for day in state.days] == [len(table) for table in tables]
     assert [day.kept for day in state.days] == [int(table["keep"].sum()) for table in tables]
     assert [day.calibrated for day in state.days] == pytest.approx([table["calibrated"].sum() for table in tables])
-    two = gather_state(Asked(place.registry.url, log=place.log, days=2), now=place.now)
+    two = gather_state(StatePlaces(place.registry.url, log=place.log, days=2), now=place.now)
     assert list(two.days) == list(state.days)[-2:]
 
 
-def test_what_is_not_there_yet_is_said_in_words(tmp_path: Path, tiny_model: Path) -> None:
+def test_missing_parts_are_named_in_words(tmp_path: Path, tiny_model: Path) -> None:
     def text(**asked: str) -> str:
-        return render_markdown(state_report(gather_state(Asked(str(tmp_path / "registry"), **asked))))
+        return render_markdown(state_report(gather_state(StatePlaces(str(tmp_path / "registry"), **asked))))
 
     nothing = text()
     for words in (
         "There is no champion: no version is registered yet.",
         "The log of looks was not named",
         "The score log was not named",
-        "No look is known, and so no alarm.",
-        "Nothing was decided yet",
-        "What the versions have cost is not known.",
+        "There are no looks, and so no alarms.",
+        "No decision yet",
+        "The cost of the versions is unknown.",
     ):
         assert words in nothing
-    assert not (tmp_path / "registry").exists(), "to look makes nothing"
+    assert not (tmp_path / "registry").exists(), "reading creates nothing"
 
     registry = Registry(str(tmp_path / "registry"))
     folder = shutil.copytree(tiny_model, tmp_path / "model")
@@ -215,16 +224,18 @@ def test_what_is_not_there_yet_is_said_in_words(tmp_path: Path, tiny_model: Path
     assert "There is no champion: no version was promoted yet." in text()
     promote_first(registry, name, [], who="x")
     alone = text(looks=str(tmp_path / "looks"), log=str(tmp_path / "log"))
-    assert f"| {name} |" in alone and "| not known | not known | not known |" in alone
+    assert f"| {name} |" in alone and "| unknown | unknown | unknown |" in alone
     assert "There is no look yet" in alone
     assert "No answer is in the score log of the last 30 days." in alone
-    assert "Not read" not in alone
+    assert "Unreadable" not in alone
 
 
-def test_a_look_that_is_missed_is_seen(place: Place) -> None:
+def test_missing_looks_are_reported(place: Place) -> None:
     place.watched(every=24, until=96)
 
-    assert "A look is missed: they came every 24 hours, and the last is 5 days old." in section(place.text(), "Alarms")
+    assert "Looks are missing: they came every 24 hours, and the last one is 5 days old." in section(
+        place.text(), "Alarms"
+    )
 
 
 def damage(where: str, data: bytes = b"{") -> Callable[[Place], Path]:
@@ -236,11 +247,17 @@ def damage(where: str, data: bytes = b"{") -> Callable[[Place], Path]:
     return spoil
 
 
+def look_without_time_zone(place: Place) -> Path:
+    path = place.folder / "looks" / "00000003.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"when": "2026-01-01"}))
+    return path
+
+
 @pytest.mark.parametrize(
     ("spoil", "section_of", "lost", "stays"),
     [
         (damage("looks/00000003.json"), "Scores over time", "this look cannot be read", "19 looks, by version"),
-        (damage("looks/00000003.json", b'{"when": "2026-01-01"}'), "Alarms", "no time zone", "Calm at the last look"),
+        (look_without_time_zone, "Alarms", "no time zone", "Calm at the last look"),
         (
             damage("registry/aliases/champion/00000001.json"),
             "Champion",
@@ -253,7 +270,7 @@ def damage(where: str, data: bytes = b"{") -> Callable[[Place], Path]:
             "this entry cannot be read",
             "Moves of the champion: 2",
         ),
-        (damage("registry/test_sets/*/00000001.json"), "Last decisions", "this entry cannot be read", "Judgements: 1"),
+        (damage("registry/test_sets/*/00000001.json"), "Last decisions", "this entry cannot be read", "Challenges: 1"),
         (damage("registry/versions/*/version.json"), "Versions", "this version's record cannot be read", "Versions: 2"),
         (damage("registry/versions/*/model/evaluation.json"), "Versions", "evaluation cannot be read", "Versions: 3"),
         (
@@ -264,7 +281,7 @@ def damage(where: str, data: bytes = b"{") -> Callable[[Place], Path]:
         ),
     ],
 )
-def test_what_cannot_be_read_is_told_and_costs_itself_alone(
+def test_an_unreadable_file_is_named_and_the_rest_is_shown(
     place: Place,
     spoil: Callable[[Place], Path],
     section_of: str,
@@ -280,22 +297,22 @@ def test_what_cannot_be_read_is_told_and_costs_itself_alone(
 
     text = place.text()
 
-    told = section(text, "Not read")
-    assert lost in told.replace("\\", "") and path.name in told and told.count("> ") == 1
+    unreadable = section(text, "Unreadable")
+    assert lost in unreadable.replace("\\", "") and path.name in unreadable and unreadable.count("> ") == 1
     assert stays in section(text, section_of)
     gone = set(whole.splitlines()) - set(text.splitlines())
     assert len(gone) <= 8, gone
-    assert tree(place.folder) == before, "to look changes nothing"
+    assert tree(place.folder) == before, "reading changes nothing"
 
 
-def test_the_last_champion_but_one_never_passes_for_the_champion(place: Place) -> None:
+def test_an_earlier_champion_is_never_shown_as_the_champion(place: Place) -> None:
     damage("registry/aliases/champion/00000003.json")(place)
 
     champion = section(place.text(), "Champion")
-    assert "cannot be told" in champion and place.two not in champion and place.one not in champion
+    assert "The champion is unknown" in champion and place.two not in champion and place.one not in champion
 
 
-def test_the_page_appears_whole_or_stays(place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_page_is_complete_or_as_before(place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     output = tmp_path / "out" / "state.html"
     options = ["state", "--registry", place.registry.url, "--output", str(output)]
     assert main(options) == 0
@@ -311,7 +328,7 @@ def test_the_page_appears_whole_or_stays(place: Place, monkeypatch: pytest.Monke
     assert [path.name for path in output.parent.iterdir()] == ["state.html"]
 
 
-def test_in_a_store_as_on_a_disk(s3: str, tmp_path: Path) -> None:
+def test_an_object_store_is_read_like_a_disk(s3: str, tmp_path: Path) -> None:
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "weights").write_text("1")
     registry = Registry(f"{s3}/{tmp_path.name}/registry")

@@ -1,4 +1,4 @@
-"""Changes of what a cluster serves: proved through the service's URL before the champion moves, or taken back."""
+"""Changes of the version that a cluster serves: checked through its URL before the champion moves, or undone."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ from assay.registry import CHAMPION, DecisionLog, Registry, promote
 
 @pytest.fixture
 def registry(versions: Versions, tmp_path: Path) -> Registry:
-    """Its first version is champion."""
+    """A registry whose first version is champion."""
     made = registry_of(versions, tmp_path)
     made.move_alias(CHAMPION, versions.first, who="test", why="begin", evidence={}, after=None)
     return made
@@ -28,7 +28,7 @@ def champion(registry: Registry) -> str:
 
 
 def put_in_service(change: release.Change) -> None:
-    """As the workflow does."""
+    """Do the steps in the order of the workflow."""
     try:
         served = release.move_champion(change, release.prove(change, release.deploy(change)))
         release.conclude(change, served)
@@ -37,7 +37,7 @@ def put_in_service(change: release.Change) -> None:
         raise
 
 
-def test_a_cluster_serves_the_champion_and_takes_back_what_clients_do_not_get(
+def test_a_cluster_serves_the_champion_and_a_version_that_clients_do_not_reach_is_undone(
     registry: Registry,
     versions: Versions,
     cluster: StandIn,
@@ -45,7 +45,7 @@ def test_a_cluster_serves_the_champion_and_takes_back_what_clients_do_not_get(
     local: Callable[..., LocalTarget],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Behind the service's URL there is a real server of the first version, and nothing else ever."""
+    """A real server of the first version answers at the service's URL, whatever is deployed."""
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     server = local()
     server.deploy(versions.first)
@@ -71,12 +71,12 @@ def test_a_cluster_serves_the_champion_and_takes_back_what_clients_do_not_get(
     assert champion(registry) == versions.first
     failed = DecisionLog(registry.url).history()[-1]
     assert (failed.outcome, failed.champion, failed.serving) == ("failed", versions.first, versions.first)
-    repeated = release.restore(again, "said twice")
+    repeated = release.restore(again, "a second time")
     assert repeated.serving == versions.first
     assert cluster.serving == {versions.first}
 
 
-def test_a_rollout_that_fails_is_restored_once_and_told(
+def test_a_rollout_that_fails_is_restored_once_and_recorded(
     registry: Registry,
     versions: Versions,
     cluster: StandIn,
@@ -98,7 +98,7 @@ def test_a_rollout_that_fails_is_restored_once_and_told(
     assert "was restored and serves" in failed.sentence
 
 
-def test_what_somebody_else_promoted_meanwhile_serves_after_a_failure(
+def test_a_version_promoted_by_someone_else_meanwhile_serves_after_a_failure(
     registry: Registry, versions: Versions, cluster: StandIn, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
@@ -108,13 +108,13 @@ def test_what_somebody_else_promoted_meanwhile_serves_after_a_failure(
     release.deploy(change)
     registry.move_alias(CHAMPION, versions.bad, who="anna", why="faster", evidence={}, after=registry.alias(CHAMPION))
 
-    told = release.restore(change, "another became champion meanwhile")
+    restored = release.restore(change, "another version became champion meanwhile")
 
     assert cluster.serving == {versions.bad}
-    assert (told.champion, told.serving) == (versions.bad, versions.bad)
+    assert (restored.champion, restored.serving) == (versions.bad, versions.bad)
 
 
-def test_a_rollback_beside_which_another_version_is_promoted_is_told_and_gives_way(
+def test_a_rollback_gives_way_to_another_version_promoted_at_the_same_time(
     registry: Registry, versions: Versions, cluster: StandIn, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
@@ -126,15 +126,15 @@ def test_a_rollback_beside_which_another_version_is_promoted_is_told_and_gives_w
     served = release.deploy(change)
     promote(registry, versions.bad, against=versions.second, who="anna", why="faster")
 
-    with pytest.raises(InputError, match=f"another became champion meanwhile: {versions.bad}") as raised:
+    with pytest.raises(InputError, match=f"another version became champion meanwhile: {versions.bad}") as raised:
         release.move_champion(change, served)
-    told = release.restore(change, str(raised.value))
+    restored = release.restore(change, str(raised.value))
 
     assert cluster.serving == {versions.bad}
-    assert (told.champion, told.serving) == (versions.bad, versions.bad)
+    assert (restored.champion, restored.serving) == (versions.bad, versions.bad)
 
 
-def test_a_change_that_keeps_things_touches_nothing(
+def test_a_change_with_the_move_keep_changes_nothing(
     registry: Registry, versions: Versions, cluster: StandIn, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
@@ -155,15 +155,15 @@ def test_a_change_that_keeps_things_touches_nothing(
     assert champion(registry) == versions.first
     (kept,) = DecisionLog(registry.url).history()
     assert (kept.outcome, kept.serving) == ("kept", versions.first)
-    assert kept.sentence == f"{versions.first} serves on. It is no better."
+    assert kept.sentence == f"{versions.first} still serves. It is no better."
 
 
-def test_going_back_needs_a_reason_and_a_version_before(
+def test_a_rollback_needs_a_reason_and_an_earlier_version(
     registry: Registry, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
 
-    with pytest.raises(InputError, match="going back needs a reason"):
+    with pytest.raises(InputError, match="a rollback needs a reason"):
         release.plan_rollback(registry.url, {"target": "kubernetes"}, who="test", why=" ")
     with pytest.raises(InputError, match="nothing served before this champion"):
         release.plan_rollback(registry.url, {"target": "kubernetes"}, who="test", why="it is slow")

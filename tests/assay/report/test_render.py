@@ -1,4 +1,4 @@
-"""Reports: nothing from data becomes markup, nothing is asked from elsewhere, and the same data is the same bytes."""
+"""Reports: data never becomes markup, a page loads nothing from elsewhere, and the same data gives the same bytes."""
 
 import re
 import string
@@ -101,7 +101,7 @@ def test_any_text_renders_with_the_same_tags(text: str) -> None:
     render_markdown(rendered).encode("utf-8")
 
 
-def test_a_page_asks_nothing_from_elsewhere_and_has_its_parts(tmp_path: Path) -> None:
+def test_a_page_loads_nothing_from_elsewhere_and_has_its_parts(tmp_path: Path) -> None:
     write_html(report_of("A title"), tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
 
@@ -120,7 +120,7 @@ def test_a_page_asks_nothing_from_elsewhere_and_has_its_parts(tmp_path: Path) ->
     assert "<html" not in render_fragment(report_of("A title"))
 
 
-def test_charts_take_little_data_and_repeat_themselves() -> None:
+def test_charts_accept_little_data_and_are_the_same_each_time() -> None:
     def draw() -> list[str]:
         return [
             chart_score_by_label([3], [1.0]),

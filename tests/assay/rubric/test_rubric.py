@@ -1,4 +1,4 @@
-"""Rubrics: the shipped ones load, broken ones say why, and labels alone give a scale."""
+"""Rubrics: the built-in ones load, damaged ones give the reason, and labels alone give a scale."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from assay.errors import InputError
 from assay.rubric import Rubric, builtin_rubrics, load_rubric, rubric_from_labels
 
 
-def test_every_shipped_rubric_loads() -> None:
+def test_every_builtin_rubric_loads() -> None:
     assert "education" in builtin_rubrics()
     for name in builtin_rubrics():
         rubric = load_rubric(name)
@@ -16,7 +16,7 @@ def test_every_shipped_rubric_loads() -> None:
         assert len(rubric.text) > 200
 
 
-def test_a_file_is_a_rubric_and_the_threshold_can_be_moved(tmp_path: Path) -> None:
+def test_a_file_is_a_rubric_and_its_threshold_can_be_replaced(tmp_path: Path) -> None:
     path = tmp_path / "mine.md"
     path.write_text("---\nname: mine\nlow: 0\nhigh: 100\nthreshold: 60\n---\n# Mine\n\nHow good is it?\n")
 
@@ -34,7 +34,7 @@ def test_a_file_is_a_rubric_and_the_threshold_can_be_moved(tmp_path: Path) -> No
         ("---\nname: x\nlow: 0\nhigh: 5\nthreshold: 3\ncolour: red\n---\n", "cannot be read"),
     ],
 )
-def test_a_broken_rubric_says_why(tmp_path: Path, content: str, complaint: str) -> None:
+def test_a_damaged_rubric_gives_the_reason(tmp_path: Path, content: str, complaint: str) -> None:
     path = tmp_path / "broken.md"
     path.write_text(content)
     with pytest.raises(InputError, match=complaint):

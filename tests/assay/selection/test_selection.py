@@ -1,4 +1,4 @@
-"""Selections: against a brute-force ranking, with ties, near-duplicates and budgets that do not come out even."""
+"""Selections compared with a brute-force ranking: ties, near-duplicates, and budgets that no documents fill exactly."""
 
 import json
 from dataclasses import replace
@@ -25,7 +25,7 @@ LETTERS = np.array(list("abcdefghijklmnopqrstuvwxyz"))
 
 
 def words(seed: int, count: int = 40) -> str:
-    """A text of its own: two of different seeds share hardly a word."""
+    """Return a random text. Two texts of different seeds share hardly a word."""
     random = np.random.default_rng(seed)
     return " ".join("".join(random.choice(LETTERS, 7)) for _ in range(count))
 
@@ -37,7 +37,7 @@ def calibration() -> Calibration:
 
 
 def scored(folder: Path, rows: list[dict], rows_per_part: int = 7, **columns: list) -> tuple[Scores, Snapshot]:
-    """A corpus and scores that say what the rows say: `score`, `tokens`, `reason`, `in_scope`."""
+    """Write a corpus and its scores from rows with `score`, `tokens`, `reason` and `in_scope`."""
     table = pa.table(
         {
             "id": [row["id"] for row in rows],
@@ -90,7 +90,7 @@ ROWS = st.lists(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ROWS, st.integers(1, 400), st.floats(0.01, 1), st.randoms(use_true_random=False))
-def test_the_best_are_taken_and_ties_go_by_id(
+def test_the_best_are_selected_and_ties_are_ordered_by_id(
     tmp_path: Path, drawn: list[tuple[float, int]], budget: int, share: float, random: np.random.Generator
 ) -> None:
     rows = [document(n, score, tokens) for n, (score, tokens) in enumerate(drawn)]
@@ -120,7 +120,7 @@ def test_the_best_are_taken_and_ties_go_by_id(
     ),
     st.integers(1, 120),
 )
-def test_of_near_duplicates_one_is_taken_and_the_budget_is_filled_without_them(
+def test_one_of_each_cluster_is_selected_and_the_budget_is_filled_without_the_others(
     tmp_path: Path, drawn: list[tuple[int, float, int]], budget: int
 ) -> None:
     rows = [document(n, score, tokens) | {"text": words(1000 + text)} for n, (text, score, tokens) in enumerate(drawn)]
@@ -143,7 +143,7 @@ def test_of_near_duplicates_one_is_taken_and_the_budget_is_filled_without_them(
     assert len(kept.rows) == len(rows)
 
 
-def test_what_has_no_score_or_is_out_of_scope_is_never_taken(tmp_path: Path) -> None:
+def test_documents_without_a_score_or_out_of_scope_are_never_selected(tmp_path: Path) -> None:
     rows = [document(n, 4.0) for n in range(6)]
     rows[1] = rows[1] | {"reason": "too long", "score": np.nan}
     rows[3] |= {"in_scope": False}
@@ -161,7 +161,7 @@ def test_what_has_no_score_or_is_out_of_scope_is_never_taken(tmp_path: Path) -> 
     ]
 
 
-def test_a_threshold_cuts_where_as_many_labels_reach_the_grade(tmp_path: Path) -> None:
+def test_a_threshold_selects_as_many_documents_as_labels_reach_the_grade(tmp_path: Path) -> None:
     made = calibration()
     rows = [document(n, score) for n, score in enumerate(np.linspace(-1, 6, 40))]
     scores, corpus = scored(tmp_path, rows)
@@ -181,7 +181,7 @@ def test_a_threshold_cuts_where_as_many_labels_reach_the_grade(tmp_path: Path) -
             choose(scores, corpus, made, SelectionRequest(threshold=wrong))
 
 
-def test_a_target_cuts_where_the_curve_of_the_model_says(tmp_path: Path) -> None:
+def test_a_target_cuts_by_the_curve_of_the_model(tmp_path: Path) -> None:
     made = calibration()
     assert made.curve is not None
     rows = [document(n, score) for n, score in enumerate(np.linspace(-1, 6, 40))]
@@ -201,7 +201,7 @@ def test_a_target_cuts_where_the_curve_of_the_model_says(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("asked", "complaint"),
+    ("fields", "complaint"),
     [
         ({"token_budget": 0}, "budget of 0"),
         ({"token_budget": -5}, "budget of -5"),
@@ -215,9 +215,9 @@ def test_a_target_cuts_where_the_curve_of_the_model_says(tmp_path: Path) -> None
         ({"keep": "share=0.1"}, "keep is a share"),
     ],
 )
-def test_nonsense_requests_are_refused(asked: dict, complaint: str) -> None:
+def test_nonsense_requests_are_refused(fields: dict, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
-        SelectionRequest(**asked)
+        SelectionRequest(**fields)
 
 
 def test_a_selection_is_a_snapshot_with_all_columns_its_card_and_report(tmp_path: Path) -> None:
