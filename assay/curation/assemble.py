@@ -94,7 +94,7 @@ def assemble(folder: PieceFolder, place: str, *, shard_megabytes: int = SHARD_ME
     clusters = find_clusters(marks)
     funnel = Funnel.of(marks, clusters)
     if not funnel.found.documents:
-        raise InputError("the source has no document", where=folder.plan.source, fix="Give at least one document")
+        raise InputError("there is no row in it", where=folder.plan.source, fix="Give at least one document")
     if not funnel.kept.documents:
         reason = max(funnel.dropped, key=lambda each: funnel.dropped[each].documents, default="")
         raise InputError(
