@@ -35,6 +35,7 @@ CONNECT_SECONDS = 5.0
 """Seconds for connecting to a server. A dead server refuses at once, so this rarely matters."""
 CHUNK = 64 * 1024
 """Bytes that are passed on at once."""
+# Replaced by `Connection: close`, which each of them could contradict.
 CONNECTION = re.compile(rb"(?im)^(?:connection|keep-alive|proxy-connection)[ \t]*:.*\r\n")
 
 
@@ -134,6 +135,7 @@ async def run_front(folder: Path, host: str, port: int) -> None:
     # Written once the port is open: whoever reads the record may connect.
     own = psutil.Process()
     fields = {"host": host, "port": port, "process": {"pid": own.pid, "started": own.create_time()}}
+    # Renamed when complete: no reader sees half a record.
     partial = folder / f".{RECORD}.{own.pid}"
     partial.write_text(json.dumps(fields), encoding="utf-8")
     partial.replace(folder / RECORD)

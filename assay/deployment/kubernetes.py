@@ -31,6 +31,7 @@ class KubernetesTarget:
         log = Log()
 
         def decide(now: Rollout) -> History | None:
+            # Wanted already: an interrupted command changed it, and this one only waits for the rollout.
             return None if now.history.wanted == version else now.history.forward(version, proved=now.proved)
 
         before = self._cluster.look()
@@ -53,6 +54,7 @@ class KubernetesTarget:
         log = Log()
 
         def decide(now: Rollout) -> History | None:
+            # An interrupted rollback changed it already.
             if now.history.left and now.history.wanted:
                 return None
             if not now.history.previous:
@@ -92,6 +94,7 @@ class KubernetesTarget:
         words = "; ".join([words, *(each.words for each in self._troubles(now))])
         if not now.available:
             return Status("down", "", previous, "", f"no pod is ready: {words}")
+        # Proved and not complete: pods were lost after the rollout. Not proved: the previous version answers.
         if now.proved:
             return Status("degraded", wanted, previous, self.url, words)
         return Status("moving", previous, previous, self.url, f"the rollout of {wanted} is under way: {words}")
@@ -159,6 +162,7 @@ class KubernetesTarget:
         """Roll a failed version back. Return the error to raise, which names the version that serves then."""
 
         def decide(now: Rollout) -> History | None:
+            # Another command may have replaced the failed version: its rollout is left alone.
             return now.history.back() if now.history.wanted == version else None
 
         serving, fix = "", ""
@@ -171,6 +175,7 @@ class KubernetesTarget:
                 self._wait(serving, log)
                 outcome = f"{serving} was restored and serves"
         except (_GaveUpError, InputError) as error:
+            # The failure of the rollback must not hide why the version failed.
             outcome = f"its rollback is not confirmed: {error}"
             if serving:
                 outcome = f"the rollback to {serving} has begun, but is not complete: {error}"

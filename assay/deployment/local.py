@@ -123,6 +123,7 @@ class LocalTarget:
             self._servers.mkdir(parents=True, exist_ok=True)
         with (self._folder / "lock").open("ab") as lock:
             try:
+                # The kernel releases this lock when the process ends, also when it is killed.
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise InputError(
@@ -145,6 +146,7 @@ class LocalTarget:
         environment = self._environment(route.server)
         first = FrontRecord.read(self._folder) is None
         try:
+            # The front comes first: if the public port is taken, no server is started.
             front = start_front(self._folder, self._settings.host, self._settings.port)
             bento = self._bento(version, fresh=fresh)
             log.add(f"version {version} is packed")
@@ -162,6 +164,7 @@ class LocalTarget:
             left = version if version != route.history.wanted and fresh else route.history.left
             Route(replace(route.history, left=left), old).write(self._folder)
             self._end_others(old)
+            # A front that this command started, and that has nothing to serve, would only hold the port.
             if first and not old and (started := FrontRecord.read(self._folder)):
                 started.process.end(self._settings.drain)
             if not isinstance(error, InputError):
@@ -173,6 +176,7 @@ class LocalTarget:
                 f"version {version} was not deployed, {rest}: {error}", version=version, serving=serving
             ) from error
         if old:
+            # Its last requests are completed before it ends.
             if not front.wait_left(old.port, self._settings.drain):
                 log.add(f"the old server still had requests after {self._settings.drain:g} s")
             self._end_others(server)
@@ -189,6 +193,7 @@ class LocalTarget:
                 where=f"{PREFIX}TOKENS, {PREFIX}TOKENS_FILE",
                 fix="Set one of them. To open the service to all, run `assay deployment stop` first",
             )
+        # The server runs in another folder, where it finds this package only by its path.
         code = str(Path(assay.__file__).parents[1])
         # A random token for each server: the check calls it before clients can.
         return {**os.environ, "PYTHONPATH": code, "PYTHONWARNINGS": "ignore", CHECK_TOKEN: secrets.token_hex(24)}

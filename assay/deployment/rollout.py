@@ -80,6 +80,7 @@ class Rollout:
     @property
     def proved(self) -> bool:
         """Return True if the rollout of the wanted version has been complete at any time."""
+        # The reason stays after a completed rollout, also if pods are lost later.
         return self.complete or (self.observed and self.reason == "NewReplicaSetAvailable")
 
     @property
@@ -134,6 +135,7 @@ def troubles(pods: Iterable[Any], version: str) -> list[Trouble]:
             continue
         for each in (*(pod.status.init_container_statuses or []), *(pod.status.container_statuses or [])):
             waiting = each.state.waiting if each.state else None
+            # The other two are steps of every start.
             if waiting is None or waiting.reason in (None, "PodInitializing", "ContainerCreating"):
                 continue
             ended = each.last_state.terminated if each.last_state else None

@@ -77,6 +77,7 @@ class FrontRecord:
         """Return True if the front is connected to `port`: it opens one connection for each request."""
         process = self.process.process()
         with contextlib.suppress(psutil.Error):
+            # IPv4 only: the front connects to 127.0.0.1.
             connections = process.net_connections("tcp4") if process else []
             return any(each.raddr and each.raddr.port == port for each in connections)
         return False

@@ -33,6 +33,7 @@ def main(folder: Path, bento: Path) -> int:
             tokens = (*settings.tokens, os.environ[CHECK_TOKEN])
             environment[f"{PREFIX}TOKENS"] = ",".join(tokens)
         process = ServerProcess(bento, environment=environment, log=folder / f"{os.getpid()}.log")
+        # Written before the start, so that a killed deployment leaves a record by which the next one ends this server.
         server = Server(Identity.own(), process.bento.version, process.port, guarded, "starting")
         server.write(folder)
         with process:

@@ -30,6 +30,7 @@ def start_server(servers: Path, bento: Bento, environment: Mapping[str, str], wi
     with _ended_unless_up(started):
         deadline = time.monotonic() + within
         while time.monotonic() < deadline:
+            # Before reading the record: if the process has ended, the record read then is its last.
             ended = started.poll() is not None
             server = Server.read(servers / f"{started.pid}.json")
             if server and server.state == "ready" and not ended:
@@ -73,6 +74,7 @@ def start_front(folder: Path, host: str, port: int) -> FrontRecord:
     with _ended_unless_up(started):
         while started.poll() is None:
             front = FrontRecord.read(folder)
+            # The record of an earlier front may still exist.
             if front and front.process.pid == started.pid:
                 return front
             time.sleep(0.02)

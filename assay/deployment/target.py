@@ -104,6 +104,7 @@ class History:
         `proved`: the version wanted before has served. If not, a rollback must not restore it, and it is dropped.
         """
         kept = self.versions if proved else self.versions[:-1]
+        # Without the dropped version, `version` itself may be the last.
         if kept[-1:] == (version,):
             return History(kept)
         return History((*kept, version)[-self.KEPT :])

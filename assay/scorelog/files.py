@@ -92,6 +92,7 @@ def read_log(
 
 
 def _files(place: str, since: datetime.datetime, until: datetime.datetime) -> Iterator[str]:
+    # A file of the day before may reach into the window.
     first, last = (f"{each.astimezone(datetime.UTC):%Y-%m-%d}" for each in (since - LONGEST, until))
     for day in list_names(place):
         if not DAY.fullmatch(day) or not first <= day <= last:

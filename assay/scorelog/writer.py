@@ -79,7 +79,7 @@ class LogWriter:
             if waiting and (batch is None or len(waiting) >= self._rows or time.monotonic() >= due):
                 self._write(waiting)
                 waiting = []
-            if batch is None:
+            if batch is None:  # put by `close`, after all rows
                 return
 
     def _write(self, rows: list[dict[str, Any]]) -> None:

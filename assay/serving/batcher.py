@@ -44,6 +44,7 @@ class Batcher(Generic[Item, Answer]):
         """Return the answers to the items, in order. Raise the error of `work` if a batch with one of them failed."""
         request: _Request[Item, Answer] = _Request(items, asyncio.get_running_loop().create_future())
         self._waiting.append(request)
+        # One task serves all requests. It ends when none waits, so that no task outlives the last request.
         if self._running is None:
             self._running = asyncio.create_task(self._run())
         return await request.done

@@ -103,4 +103,5 @@ def _scores(version: str, where: str, url: str, documents: Sequence[dict[str, st
     versions = {answer["model"]["version"] for answer in answers}
     if versions != {version}:
         raise InputError(f"the answers come from version {', '.join(sorted(versions))}", where=where)
+    # Golden documents all have scores: a reason instead must not pass as a missing value.
     return np.array([np.inf if answer["score"] is None else answer["score"] for answer in answers], float)

@@ -64,6 +64,7 @@ class ServeSettings:
 
     def __post_init__(self) -> None:
         for name in ("documents", "characters", "body_bytes", "requests", "waiting_bytes", "seconds"):
+            # A comparison with NaN is false, so NaN is refused, too.
             if not 0 < getattr(self, name) < 2**40:
                 raise InputError(f"{variable(name)} is {getattr(self, name)}", fix="Give a number above 0")
         if self.waiting_bytes < self.body_bytes:

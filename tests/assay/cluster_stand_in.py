@@ -25,7 +25,7 @@ class StandIn:
         self.tick = 0.03
         self.stale = 0.0
         """Seconds after a change for which the status still reports the failed rollout, and one pod too many."""
-        self.asked: list[tuple[str, str]] = []
+        self.requests: list[tuple[str, str]] = []
         self.patches: list[dict] = []
         self.least_ready = replicas
         self.misbehave: Callable[[str, str, Any], str] = lambda *_: ""
@@ -101,14 +101,14 @@ class StandIn:
 
     def answer(self, handler: Any, method: str, body: Any) -> None:
         path = handler.path.partition("?")[0]
-        self.asked.append((method, path))
+        self.requests.append((method, path))
         wrong = self.misbehave(method, path, handler)
         if wrong == "lost before":
             handler.close_connection = True
             handler.connection.close()
             return None
         if wrong.isdigit():
-            return self.send(handler, int(wrong), {"kind": "Status", "code": int(wrong), "message": "as asked"})
+            return self.send(handler, int(wrong), {"kind": "Status", "code": int(wrong), "message": "as planned"})
         with self.lock:
             if path == DEPLOYMENT and method == "GET":
                 status, content = 200, copy.deepcopy(self.object)

@@ -330,4 +330,4 @@ def test_a_missing_deployment_a_refusal_and_a_missing_cluster_are_reported(
         KubernetesTarget(KubernetesSettings(kubeconfig=str(tmp_path / "nowhere")))
     with pytest.raises(InputError, match="patience is 0"):
         KubernetesSettings(patience=0)
-    assert [path for _, path in cluster.asked if path == DEPLOYMENT]
+    assert [path for _, path in cluster.requests if path == DEPLOYMENT]

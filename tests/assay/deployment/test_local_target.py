@@ -180,7 +180,7 @@ KILLED = """
 import os, sys
 from pathlib import Path
 import assay.deployment.local as local
-from assay.deployment import LocalSettings, LocalTarget
+from assay.deployment.local import LocalSettings, LocalTarget
 
 moment = sys.argv[5]
 if moment == "checked":  # traffic has not moved

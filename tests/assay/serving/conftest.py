@@ -79,7 +79,7 @@ class Keys:
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
     keys = Keys(tmp_path_factory.mktemp("tokens") / "tokens.txt")
-    keys.file.write_text(f"# who may ask\n\n{keys.in_file}  # the crawler\n")
+    keys.file.write_text(f"# clients\n\n{keys.in_file}  # the crawler\n")
     return keys
 
 

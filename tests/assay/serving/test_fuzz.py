@@ -154,7 +154,7 @@ def test_memory_does_not_grow_with_the_number_of_requests(server: ServerProcess,
     used = []
     for round in range(4):
         send(server, keys.given, 2_500, seed=round)
-        # BentoML keeps a timer of 5 kB for every request until its own time, 5 seconds above ours, is over.
+        # BentoML keeps a timer of 5 kB for every request until its own timeout, 5 seconds above ours.
         time.sleep(14)
         used.append(process.memory_info().rss / 2**20)
 
