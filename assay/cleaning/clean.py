@@ -13,8 +13,10 @@ from typing import Any
 
 from assay.errors import InputError
 from assay.language import CERTAIN, identify_language
+from assay.storage import only_known_fields
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class CleanConfig:
     """Steps of cleaning a document."""

@@ -7,7 +7,7 @@ from assay.errors import InputError
 from assay.gates.counterfactuals import CounterfactualLimits
 from assay.gates.leak import LeakLimits
 from assay.gates.shortcuts import ShortcutLimits
-from assay.storage import only_known_fields, parse_record
+from assay.storage import only_known_fields, parse_setting
 
 WHERE = "limits of the gates"
 
@@ -46,7 +46,7 @@ def read_limits(given: Sequence[str]) -> GateLimits:
         gate, _, limit = name.partition(".")
         figures.setdefault(gate, {})[limit] = figure
         # Parsed after each entry, so that the message names the entry at fault.
-        limits = parse_record(
+        limits = parse_setting(
             GateLimits, figures, what=f"the limit {entry!r}", where=WHERE, fix=f"Give {name}= and a number"
         )
     return limits

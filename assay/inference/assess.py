@@ -19,6 +19,7 @@ from assay.errors import InputError
 from assay.inference.scorer import FloatArray, Readings, Scorer
 from assay.language import identify_language
 from assay.model import MEANING, CalibratedScores
+from assay.storage import only_known_fields
 
 DAMAGE = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff\ufffd]")
 """Control characters except white space, lone surrogates, and U+FFFD, which replaces bytes that were lost."""
@@ -50,6 +51,7 @@ class Assessment(pa.DataFrameModel):
         coerce = True
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class Limits:
     """Limits of a document. Texts beyond them get no score, because the score would mean something else."""

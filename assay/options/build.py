@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from assay.errors import InputError
 from assay.options.definition import Option, group_kind, options_of
-from assay.storage import parse_record
+from assay.storage import parse_setting
 
 R = TypeVar("R")
 
@@ -77,7 +77,7 @@ def _value(option: Option, given: Any, where: str) -> Any:
     if option.many and isinstance(given, str):
         given = [part.strip() for part in given.split(",") if part.strip()]
     if option.read is None:
-        return parse_record(option.kind, given, what=f"{option.name} {given!r}", where=where)
+        return parse_setting(option.kind, given, what=f"{option.name} {given!r}", where=where)
     if isinstance(given, Mapping):  # settings as `gate_limit: {shortcuts.excess: 0.3}`
         given = [f"{name}={value}" for name, value in given.items()]
     if option.many and not isinstance(given, list | tuple):
@@ -98,7 +98,7 @@ def _made(
         here = (*path, field.name)
         if here in values:
             changes[field.name] = values[here]
-        elif here in bases or any(place[: len(here)] == here for place in values):
+        elif here in bases or any(place[: len(here)] == here for place in [*values, *bases]):
             inner = bases[here] if here in bases else _present(field, start)
             changes[field.name] = _made(group_kind(kind, field.name), inner, here, values, bases)
     if start is None and not any(changes.values()):  # an optional group, such as a period, of which nothing is given

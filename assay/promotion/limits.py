@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from assay.errors import InputError
 from assay.metrics import LEAST_SLICE
-from assay.storage import only_known_fields, parse_record
+from assay.storage import only_known_fields, parse_setting
 
 Mode = Literal["better", "not_worse"]
 WornOut = Literal["warn", "refuse"]
@@ -84,7 +84,7 @@ def read_promotion_limits(given: Sequence[str]) -> PromotionLimits:
             raise InputError(f"no limit {name!r}", where=WHERE, fix=f"Name one of: {', '.join(known)}")
         values[name] = text
         # Parsed after each entry, so that the message names the entry at fault.
-        limits = parse_record(
+        limits = parse_setting(
             PromotionLimits, values, what=f"the limit {entry!r}", where=WHERE, fix=f"Give {name}= and a value"
         )
     return limits

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from assay.errors import InputError
-from assay.storage import parse_record
+from assay.storage import parse_setting
 
 PREFIX = "ASSAY_SERVE_"
 PROCESS = {
@@ -101,7 +101,7 @@ class ServeSettings:
             raw = _raw(text.strip(), default)
             # Messages never repeat a token.
             what = f"{name} is {raw!r}, which" if isinstance(raw, str) else name
-            values[field_name] = parse_record(kinds[field_name], raw, what=what)
+            values[field_name] = parse_setting(kinds[field_name], raw, what=what)
         return cls(**values)
 
 

@@ -14,11 +14,12 @@ from assay.progress import counter, say
 from assay.sources.period import Period
 from assay.sources.source import Source
 from assay.sources.utf8 import is_text, valid_utf8
-from assay.storage import Snapshot, write_snapshot
+from assay.storage import Snapshot, only_known_fields, write_snapshot
 
 RESERVED = ("id", "text", "label", "group", "label_weight")
 
 
+@only_known_fields
 @dataclass(frozen=True)
 class Columns:
     """Names of the columns of a source. An empty name means that the source has no such column."""

@@ -19,7 +19,7 @@ from assay.storage.objects import (
 from assay.storage.places import place_or_default, work_folder
 from assay.storage.planned import PlannedFolder, deal
 from assay.storage.reading import clear_permission_errors
-from assay.storage.records import only_known_fields, parse_json, parse_record, require_time
+from assay.storage.records import only_known_fields, parse_json, parse_record, parse_setting, require_time
 from assay.storage.snapshot import MANIFEST, TOKEN_ESTIMATE, Snapshot
 from assay.storage.snapshot_writer import find_made, write_snapshot
 from assay.storage.staging import clear_disk_errors, staged_file, staged_folder
@@ -51,6 +51,7 @@ __all__ = [
     "open_binary",
     "parse_json",
     "parse_record",
+    "parse_setting",
     "place_or_default",
     "published_file",
     "read_bytes",

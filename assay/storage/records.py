@@ -2,6 +2,7 @@
 
 import datetime
 import json
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -25,16 +26,11 @@ def parse_record(kind: type[T], fields: Any, *, what: str, where: str = "", fix:
     """Build a value of `kind`, a dataclass or any type that pydantic knows, from plain JSON values.
 
     `what` names the record in the message: `this plan`, `assay.json`. Raise InputError if a field is missing, unknown
-    or of the wrong type. If a dataclass refuses its own values with an InputError, that error is raised unchanged.
+    or of another type. If a dataclass refuses its own values with an InputError, that error is raised unchanged.
     """
-    try:
-        return adapter(kind).validate_python(fields)  # type: ignore[arg-type]  # mypy takes type[T] for unhashable
-    except ValidationError as error:
-        for found in error.errors(include_url=False, include_input=False):
-            own = found.get("ctx", {}).get("error")
-            if isinstance(own, InputError):
-                raise own from error
-        raise InputError(f"{what} cannot be read: {reason(error)}", where=where, fix=fix) from error
+    # Strict JSON takes a list for a tuple and 3 for 3.0, but no text for a number; strict Python values would not.
+    text = json.dumps(fields)
+    return _validated(lambda: adapter(kind).validate_json(text, strict=True), what, where, fix)  # type: ignore[arg-type]
 
 
 def parse_json(kind: type[T], text: str | bytes, *, what: str, where: str = "", fix: str = "") -> T:
@@ -44,6 +40,25 @@ def parse_json(kind: type[T], text: str | bytes, *, what: str, where: str = "", 
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
         raise InputError(f"{what} cannot be read: {error}", where=where, fix=fix) from error
     return parse_record(kind, fields, what=what, where=where, fix=fix)
+
+
+def parse_setting(kind: type[T], given: Any, *, what: str, where: str = "", fix: str = "") -> T:
+    """Build a value of `kind` as people write it: `3` and `yes` in text are a number and a truth value.
+
+    Raise InputError as `parse_record`.
+    """
+    return _validated(lambda: adapter(kind).validate_python(given), what, where, fix)  # type: ignore[arg-type]
+
+
+def _validated(validate: Callable[[], T], what: str, where: str, fix: str) -> T:
+    try:
+        return validate()
+    except ValidationError as error:
+        for found in error.errors(include_url=False, include_input=False):
+            own = found.get("ctx", {}).get("error")
+            if isinstance(own, InputError):
+                raise own from error
+        raise InputError(f"{what} cannot be read: {reason(error)}", where=where, fix=fix) from error
 
 
 def require_time(when: str, *, what: str, where: str = "", fix: str = "") -> None:

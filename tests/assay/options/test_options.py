@@ -155,6 +155,18 @@ def test_a_command_line_a_file_and_a_text_give_equal_requests_and_digests(tmp_pa
     assert digest(by_file) != digest(build(Request, {"source": "a"}))
 
 
+@dataclass(frozen=True)
+class Outer:
+    """A request whose base is two groups deep."""
+
+    inner: Request = field(metadata=group())
+
+
+def test_a_base_is_chosen_however_deep_its_group_is() -> None:
+    assert build(Outer, {"source": "a", "recipe": "long"}).inner.settings == RECIPES["long"]
+    assert build(Outer, {"source": "a"}) == Outer(Request("a"))
+
+
 def test_an_option_that_is_not_given_has_the_default_of_the_chosen_base() -> None:
     assert build(Request, {"source": "a"}) == Request("a")
     assert build(Request, {"source": "a", "recipe": "long"}).settings == RECIPES["long"]
