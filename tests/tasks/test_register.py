@@ -1,5 +1,7 @@
-"""The stage that registers a model, with the planted word of a gate."""
+"""The task that registers a model, with a planted verdict of a gate."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,30 +11,46 @@ from flytekit.types.file import FlyteFile
 from assay.evaluation import Evaluation
 from assay.evaluation.evaluate import with_gates
 from assay.gates import Verdict
+from assay.inference import Scorer, write_golden
+from assay.model import Aspect, ModelInfo, new_model, save_model
 from assay.registry import Registry
 from assay.storage import parse_json
+from tasks.register import Registration, register
+
+REFUSED = Verdict("shortcuts", False, ["Length carries it."])
+REQUEST = {"source": "labels.parquet", "epochs": 5}
 
 
-@pytest.mark.parametrize("reason", ["", "shown to nobody but me"])
-def test_a_refused_model_is_promoted_with_a_reason_only(
-    tiny_model: Path, tmp_path: Path, reason: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from tasks.register import register
-
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
     monkeypatch.setenv("FLYTE_LOCAL_CACHE_ENABLED", "false")
-    measured = parse_json(Evaluation, (tiny_model / "evaluation.json").read_text(), what="evaluation.json")
-    refused = with_gates(measured, [Verdict("shortcuts", False, ["Length carries it."])])
+    return Registry(str(tmp_path / "registry"))
 
-    registered = register(
-        model=FlyteDirectory(str(tiny_model)),
-        evaluation=refused,
-        report=FlyteFile(str(tiny_model / "report.html")),
-        further=[],
-        registry=str(tmp_path / "registry"),
+
+def measured(model: Path) -> Evaluation:
+    return parse_json(Evaluation, (model / "evaluation.json").read_text(), what="evaluation.json")
+
+
+def registered(
+    registry: Registry, model: Path, evaluation: Evaluation, report: Path, reason: str = "", further: Path | None = None
+) -> Registration:
+    return register(
+        model=FlyteDirectory(str(model)),
+        evaluation=evaluation,
+        report=FlyteFile(str(report)),
+        further=[FlyteDirectory(str(further))] if further else [],
+        registry=registry.url,
         promote_refused=reason,
-    )
+        request=json.dumps(REQUEST),
+    ).registration
 
-    found, registry = registered.registration, Registry(str(tmp_path / "registry"))
+
+@pytest.mark.parametrize("reason", ["", "only for a demonstration"])
+def test_a_refused_model_is_promoted_with_a_reason_only(tiny_model: Path, registry: Registry, reason: str) -> None:
+    refused = with_gates(measured(tiny_model), [REFUSED])
+
+    found = registered(registry, tiny_model, refused, tiny_model / "report.html", reason)
+
     assert registry.get(found.version).name == found.version
     move = registry.alias("champion")
     if reason:
@@ -46,37 +64,29 @@ def test_a_refused_model_is_promoted_with_a_reason_only(
         assert "Length carries it." in str(found)
 
 
+def test_the_request_is_in_the_registered_folder(tiny_model: Path, registry: Registry) -> None:
+    found = registered(registry, tiny_model, measured(tiny_model), tiny_model / "report.html")
+
+    with registry.open(found.version) as folder:
+        assert json.loads((folder / "request.json").read_text()) == REQUEST
+
+
 def test_a_gate_that_refuses_by_a_further_rubric_refuses_the_model(
-    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_model: Path, registry: Registry, sample: list[dict], tmp_path: Path
 ) -> None:
-    import json
-    import shutil
-    from dataclasses import replace
-
-    from assay.model import Aspect, ModelInfo
-    from tasks.register import register
-
-    monkeypatch.setenv("FLYTE_LOCAL_CACHE_ENABLED", "false")
-    text = (tiny_model / "evaluation.json").read_text()
-    measured = replace(parse_json(Evaluation, text, what="evaluation.json"), gates=[])
-    legal = replace(measured.rubric, name="legal")
-    by_legal, model, info = replace(measured, rubric=legal), tmp_path / "model", ModelInfo.read(tiny_model)
-    shutil.copytree(tiny_model, model)
-    replace(info, others=(Aspect(legal, info.calibration),)).write(model)
-    further = tmp_path / "further"
-    further.mkdir()
-    refused = with_gates(by_legal, [Verdict("shortcuts", False, ["Length carries it."])])
+    evaluation = replace(measured(tiny_model), gates=[])
+    legal = replace(evaluation.rubric, name="legal")
+    info, model, further = ModelInfo.read(tiny_model), tmp_path / "model", tmp_path / "further"
+    scorer = Scorer(new_model(replace(info, others=(Aspect(legal, info.calibration),)), seed=0), device="cpu")
+    for folder in (model, further):
+        folder.mkdir()
+    save_model(scorer.model, model)
+    write_golden(scorer, [row["id"] for row in sample[:20]], [row["text"] for row in sample[:20]], model)
+    refused = with_gates(replace(evaluation, rubric=legal), [REFUSED])
     (further / "evaluation.json").write_text(json.dumps(refused.to_json()))
     (further / "report.html").write_text("<p>legal</p>")
 
-    registered = register(
-        model=FlyteDirectory(str(model)),
-        evaluation=measured,
-        report=FlyteFile(str(tiny_model / "report.html")),
-        further=[FlyteDirectory(str(further))],
-        registry=str(tmp_path / "registry"),
-        promote_refused="",
-    )
+    found = registered(registry, model, evaluation, tiny_model / "report.html", further=further)
 
-    assert Registry(str(tmp_path / "registry")).alias("champion") is None
-    assert "legal, shortcuts: refused. Length carries it." in str(registered.registration)
+    assert registry.alias("champion") is None
+    assert "legal, shortcuts: refused. Length carries it." in str(found)

@@ -1,4 +1,4 @@
-"""A copy of the project in which workflows run as a user runs them."""
+"""A copy of the project in which workflows run as users run them."""
 
 import json
 import os
@@ -14,7 +14,7 @@ STAGES = ["Acquire", "Validate", "Split", "Baselines", "Train", "Calibrate", "Ev
 
 
 class Checkout:
-    """A copy of the project with a work folder and a home of its own, so that no other run's cache is seen."""
+    """A copy of the project with a work folder and a home of its own, so that it shares no cache with other runs."""
 
     def __init__(self, folder: Path, encoder: Path) -> None:
         self.root, self.work, self.encoder = folder / "checkout", folder / "work", encoder
@@ -28,18 +28,18 @@ class Checkout:
         self.source = self.root / "data" / "sample" / "documents.jsonl"
 
     def options(self, **more: object) -> str:
-        """Options of a training with the tiny encoder, as JSON."""
+        """Return the options of a training with the tiny encoder, as JSON."""
         return json.dumps({"encoder": str(self.encoder), "window_tokens": 64, **more})
 
     def start(self, *inputs: str, **options: object) -> subprocess.Popen[str]:
         """Start the training workflow on the copy's own sample."""
-        asked = ["--source", str(self.source), "--rubric", "education", "--options", self.options(**options)]
-        return self.launch("training.py", "train_quality_classifier", *asked, *inputs)
+        given = ["--source", str(self.source), "--rubric", "education", "--options", self.options(**options)]
+        return self.launch("training.py", "train_quality_classifier", *given, *inputs)
 
     def launch(
         self, file: str, workflow: str, *options: str, prefix: str = "", **variables: str
     ) -> subprocess.Popen[str]:
-        """`pyflyte run`; `prefix`: where raw outputs go, if not below the work folder."""
+        """Start `pyflyte run`. `prefix`: place of raw outputs; empty: below the work folder."""
         raw = self.work / "raw"
         raw.mkdir(parents=True, exist_ok=True)
         environment = {
@@ -70,7 +70,7 @@ class Checkout:
 
 
 def finish(process: subprocess.Popen[str], stages: list[str]) -> tuple[dict[str, bool], str, str]:
-    """(stage -> whether it came from the cache, standard output, standard error) of a run that succeeds."""
+    """Wait for a run that must succeed. Return stage -> True if it came from the cache, stdout and stderr."""
     out, err = process.communicate(timeout=900)
     assert process.returncode == 0, out[-3000:] + err[-3000:]
     cached = {}

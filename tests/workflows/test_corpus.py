@@ -1,4 +1,4 @@
-"""`pyflyte run` of the way from a raw source to a snapshot, which is that of `assay snapshot build`."""
+"""`pyflyte run` of a build: the snapshot is equal to that of `assay snapshot build`."""
 
 import json
 from pathlib import Path
@@ -19,8 +19,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> Ch
 
 
 def build(checkout: Checkout, source: Path) -> tuple[dict[str, bool], str, str]:
-    asked = ["--source", str(source), "--preset", "fineweb", "--workers", "2", "--processes", "1"]
-    return finish(checkout.launch("corpus.py", "build_snapshot", *asked), STAGES)
+    given = ["--source", str(source), "--preset", "fineweb", "--workers", "2", "--processes", "1"]
+    return finish(checkout.launch("corpus.py", "build_snapshot", *given), STAGES)
 
 
 def test_a_source_is_cleaned_once_and_a_lost_piece_is_made_again(

@@ -1,4 +1,4 @@
-"""Workflows that put versions in service, on this machine: what clients reach is proved, or is what it was before."""
+"""Workflows that put versions in service, on this machine: clients reach a proved version, or the former one."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ from assay.serving import ask
 
 @dataclass
 class House:
-    """A registry of its own, and a place to serve."""
+    """A registry of its own, and a place that serves its versions."""
 
     registry: Registry
     target: str
@@ -35,7 +35,7 @@ class House:
 
     @property
     def serving(self) -> str:
-        """As a client sees it."""
+        """The version that answers a client."""
         settings = parse_target(self.target)
         url, documents = f"http://127.0.0.1:{settings['port']}", [{"id": "a", "text": "Water boils."}]
         status, answers = ask(url, "/score", {"documents": documents}, token=self.token)
@@ -43,12 +43,13 @@ class House:
         return str(answers[0]["model"]["version"])
 
     def lead(self, version: str) -> None:
-        """Champion, and in service, where it may be already."""
+        """Make a version champion and put it in service, if it is not already."""
         self.registry.move_alias(CHAMPION, version, who="test", why="to begin with", evidence={}, after=None)
         open_target(parse_target(self.target), self.registry.url).deploy(version)
 
     @property
-    def asked(self) -> dict[str, str]:
+    def inputs(self) -> dict[str, str]:
+        """Inputs of all workflows."""
         return {"registry": self.registry.url, "target": self.target}
 
 
@@ -58,7 +59,7 @@ def stop(house: House) -> None:
 
 @pytest.fixture
 def house(versions: Versions, tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    """With a place where nothing serves yet."""
+    """A house in which nothing serves yet."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     made = House(registry_of(versions, tmp_path), f"local,folder={tmp_path / 'deployment'},port={port}", versions)
     yield made
@@ -67,7 +68,7 @@ def house(versions: Versions, tmp_path: Path, port: int, monkeypatch: pytest.Mon
 
 @pytest.fixture(scope="module")
 def place(versions: Versions, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where one test after the other serves: what each leaves in service is what the next begins with."""
+    """A target that tests use one after the other: each begins with the version that the one before left in service."""
     folder = tmp_path_factory.mktemp("place")
     target = f"local,folder={folder / 'deployment'},port={free_port()}"
     yield target
@@ -76,20 +77,20 @@ def place(versions: Versions, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def led(versions: Versions, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
-    """With a champion that serves."""
+    """A house with a champion that serves."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     made = House(registry_of(versions, tmp_path), place, versions)
     made.lead(versions.first)
     return made
 
 
-def test_the_champion_is_served_and_asked_again_nothing_is_done(house: House) -> None:
+def test_the_champion_is_served_and_a_second_run_does_nothing(house: House) -> None:
     from workflows.deployment import deploy_champion
 
     house.registry.move_alias(CHAMPION, house.versions.first, who="test", why="begin", evidence={}, after=None)
 
-    first = deploy_champion(**house.asked)
-    second = deploy_champion(**house.asked)
+    first = deploy_champion(**house.inputs)
+    second = deploy_champion(**house.inputs)
 
     assert (first.outcome, first.serving, house.serving) == ("deployed", house.versions.first, house.versions.first)
     assert any("golden documents" in event for event in first.events)
@@ -102,14 +103,14 @@ def test_the_champion_is_served_and_asked_again_nothing_is_done(house: House) ->
     assert house.versions.first in page
 
 
-def test_a_champion_that_does_not_prove_itself_leaves_the_old_one_serving_and_a_report_says_so(led: House) -> None:
+def test_a_champion_that_does_not_prove_itself_leaves_the_old_one_serving_and_is_reported(led: House) -> None:
     from workflows.deployment import deploy_champion
 
     current = led.registry.alias(CHAMPION)
     led.registry.move_alias(CHAMPION, led.versions.bad, who="test", why="by hand", evidence={}, after=current)
 
     with pytest.raises(FailedDeploymentError, match=f"{led.versions.first} still serves"):
-        deploy_champion(**led.asked)
+        deploy_champion(**led.inputs)
 
     assert led.serving == led.versions.first
     (decision,) = DecisionLog(led.registry.url).history()
@@ -119,16 +120,16 @@ def test_a_champion_that_does_not_prove_itself_leaves_the_old_one_serving_and_a_
 
 
 @pytest.fixture
-def judging(sample: list[dict], tmp_path: Path) -> Path:
+def test_set(sample: list[dict], tmp_path: Path) -> Path:
     file = tmp_path / "test.parquet"
     pd.DataFrame(sample[60:400]).to_parquet(file, index=False)
     return file
 
 
-def test_a_challenger_that_the_gate_refuses_changes_nothing(led: House, judging: Path) -> None:
+def test_a_challenger_that_the_rules_refuse_changes_nothing(led: House, test_set: Path) -> None:
     from workflows.deployment import promote
 
-    decision = promote(challenger=led.versions.second, data=str(judging), **led.asked)
+    decision = promote(challenger=led.versions.second, data=str(test_set), **led.inputs)
 
     assert decision.outcome == "kept"
     assert led.serving == led.champion == led.versions.first
@@ -137,10 +138,10 @@ def test_a_challenger_that_the_gate_refuses_changes_nothing(led: House, judging:
     assert "All rules must be kept" in page
 
 
-def test_with_a_reason_it_serves_and_is_taken_back_with_another(led: House, judging: Path) -> None:
+def test_with_a_reason_it_serves_and_is_rolled_back_with_another(led: House, test_set: Path) -> None:
     from workflows.deployment import promote, rollback
 
-    given = promote(challenger=led.versions.second, data=str(judging), in_spite="it is wanted", **led.asked)
+    given = promote(challenger=led.versions.second, data=str(test_set), in_spite="it is wanted", **led.inputs)
 
     assert given.outcome == "promoted"
     assert led.serving == led.champion == led.versions.second
@@ -149,7 +150,7 @@ def test_with_a_reason_it_serves_and_is_taken_back_with_another(led: House, judg
     assert move.evidence["in spite of the gate"] == "it is wanted"
     assert json.loads((Path(led.registry.url) / move.evidence["verdict"]).read_text())["verdict"] != "promoted"
 
-    back = rollback(why="it was not wanted after all", **led.asked)
+    back = rollback(why="it was not wanted after all", **led.inputs)
 
     assert back.outcome == "rolled back"
     assert led.serving == led.champion == led.versions.first
@@ -162,13 +163,13 @@ def test_with_a_reason_it_serves_and_is_taken_back_with_another(led: House, judg
     "stage",
     [pytest.param("deploy", marks=pytest.mark.full), "smoke test", pytest.param("champion", marks=pytest.mark.full)],
 )
-def test_wherever_putting_it_in_service_fails_the_champion_serves_on(
-    house: House, judging: Path, stage: str, monkeypatch: pytest.MonkeyPatch
+def test_at_whatever_stage_the_service_fails_the_champion_keeps_serving(
+    house: House, test_set: Path, stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What fails: the new version's golden documents; the answers from outside; the registry loses the version."""
+    """The faults: the new version's golden documents, the answers to a client, and a registry that loses the version."""
     from workflows.deployment import promote
 
-    if stage == "smoke test":  # asked from outside, with a token that it does not take
+    if stage == "smoke test":  # the client has a token that the service refuses
         house.token = "a-token-that-is-long-enough"
         monkeypatch.setenv("ASSAY_SERVE_TOKENS", house.token)
         monkeypatch.setenv("ASSAY_DEPLOY_TOKEN", "another-token-altogether")
@@ -184,7 +185,7 @@ def test_wherever_putting_it_in_service_fails_the_champion_serves_on(
         threading.Thread(target=lose, daemon=True).start()
 
     with pytest.raises(Exception, match=r"golden documents|off by|no version"):
-        promote(challenger=challenger, data=str(judging), in_spite="planted", **house.asked)
+        promote(challenger=challenger, data=str(test_set), in_spite="planted", **house.inputs)
 
     assert house.champion == house.versions.first
     assert house.serving == house.versions.first
@@ -197,14 +198,14 @@ def test_a_rollback_without_a_reason_or_a_former_champion_does_nothing(led: Hous
     from workflows.deployment import rollback
 
     with pytest.raises(Exception, match="a rollback needs a reason"):
-        rollback(why=" ", **led.asked)
+        rollback(why=" ", **led.inputs)
     with pytest.raises(Exception, match="nothing served before"):
-        rollback(why="bad answers", **led.asked)
+        rollback(why="bad answers", **led.inputs)
     assert led.serving == led.champion == led.versions.first
     assert DecisionLog(led.registry.url).history() == []
 
 
-def test_what_is_no_target_is_said_before_anything_is_done(house: House) -> None:
+def test_a_bad_target_ends_the_run_before_anything_is_done(house: House) -> None:
     from workflows.deployment import deploy_champion
 
     house.registry.move_alias(CHAMPION, house.versions.first, who="test", why="begin", evidence={}, after=None)

@@ -1,4 +1,4 @@
-"""The watch as a workflow: a quiet hour is no failure, and drift is played through from alarm to new champion."""
+"""The watch as a workflow: a quiet hour is no failure, and drift leads from an alarm to a new champion."""
 
 import datetime
 import subprocess
@@ -14,7 +14,7 @@ from assay.scorelog.files import write_rows
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_an_hour_in_which_little_was_asked_is_no_look_and_starts_nothing(
+def test_a_window_with_few_requests_is_no_drift_look_and_starts_nothing(
     versions: Versions, tiny_model: Path, tmp_path: Path
 ) -> None:
     from assay.registry import CHAMPION, Registry
@@ -30,8 +30,8 @@ def test_an_hour_in_which_little_was_asked_is_no_look_and_starts_nothing(
 
     decision = watch_service(
         kickoff=now + datetime.timedelta(minutes=1),
-        source="nothing is learned from this",
-        test_set="nor judged by this",
+        source="not read",
+        test_set="not read either",
         log=str(tmp_path / "log"),
         looks=str(tmp_path / "looks"),
         registry=registry.url,
@@ -46,14 +46,14 @@ def test_an_hour_in_which_little_was_asked_is_no_look_and_starts_nothing(
 @pytest.mark.full
 @pytest.mark.encoder
 @pytest.mark.timeout(1500)
-def test_documents_change_the_alarm_fires_and_a_better_model_answers(tmp_path: Path, port: int) -> None:
+def test_changed_documents_raise_an_alarm_and_lead_to_a_better_model(tmp_path: Path, port: int) -> None:
     command = [sys.executable, "-m", "benchmarks.simulate_drift", "--work", str(tmp_path), "--port", str(port)]
 
     run = subprocess.run([*command, "--short"], cwd=ROOT, capture_output=True, text=True, timeout=1400, check=False)
 
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
-    told = run.stdout
-    assert told.index("Calm:") < told.index("of the new world were asked about") < told.index("promoted:")
+    printed = run.stdout
+    assert printed.index("Calm:") < printed.index("of the new world were asked about") < printed.index("promoted:")
     assert len(list((tmp_path / "looks").glob("*.json"))) == 2
     assert (tmp_path / "registry" / "decisions" / "00000002.html").is_file()
     assert "It is better" in (tmp_path / "registry" / "decisions" / "00000002.html").read_text()

@@ -1,4 +1,4 @@
-"""`pyflyte run` of the corpus path, and of the whole quickstart: on a disk, and on a local S3."""
+"""`pyflyte run` of a filtering run, and of the whole quickstart on a disk and on a local S3."""
 
 import json
 import socket
@@ -31,12 +31,12 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_
 
 
 def filter_corpus(checkout: Checkout, budget: int) -> tuple[dict[str, bool], str, str]:
-    asked = ["--source", str(checkout.source), "--options", "{slice_by: genre, rows_per_part: 100}"]
-    run = checkout.launch("filtering.py", "filter_corpus", *asked, "--token_budget", str(budget), "--workers", "2")
+    given = ["--source", str(checkout.source), "--options", "{slice_by: genre, rows_per_part: 100}"]
+    run = checkout.launch("filtering.py", "filter_corpus", *given, "--token_budget", str(budget), "--workers", "2")
     return finish(run, FILTERED)
 
 
-def test_a_corpus_is_scored_once_and_selected_from_as_often_as_one_likes(checkout: Checkout) -> None:
+def test_a_corpus_is_scored_once_and_selected_from_several_times(checkout: Checkout) -> None:
     cached, out, _ = filter_corpus(checkout, 20_000)
     assert not any(cached.values())
     assert "0 of 5 parts existed" in out
@@ -63,7 +63,7 @@ def test_a_corpus_is_scored_once_and_selected_from_as_often_as_one_likes(checkou
 
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Variables with which s3fs and flytekit reach a moto server, a process of its own."""
+    """Return variables with which s3fs and flytekit reach a moto server, a process of its own."""
     import urllib.request
 
     import fsspec
@@ -98,10 +98,9 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 def quickstart(
     checkout: Checkout, prefix: str = "", port: int = 0, **variables: str
 ) -> tuple[dict[str, bool], str, str]:
-    asked = ["--options", checkout.options(), "--token_budget", "5000"]
-    asked += ["--port", str(port)]
-    asked += ["--corpus", "installed-docs:pluggy,iniconfig,pytest"]
-    run = checkout.launch("quickstart.py", "quickstart", *asked, prefix=prefix, **variables)
+    given = ["--options", checkout.options(), "--token_budget", "5000", "--port", str(port)]
+    given += ["--corpus", "installed-docs:pluggy,iniconfig,pytest"]
+    run = checkout.launch("quickstart.py", "quickstart", *given, prefix=prefix, **variables)
     return finish(run, [*STAGES, *SHIPPED, *FILTERED])
 
 
@@ -131,7 +130,7 @@ def test_the_quickstart_ships_a_model_and_a_selection_and_is_cached_the_second_t
         found = {name.split("/")[1] for name in store.find("assay")}
         assert found == {"raw", "registry", "ledger", "scores"}
         assert store.glob("assay/raw/*/bento.yaml")
-        # What lay on this machine is gone; everything needed is in the store.
+        # Everything that the second run needs is in the store.
         subprocess.run(["rm", "-rf", str(checkout.work)], check=True)
     else:
         manifest = json.loads((Path(selection) / "manifest.json").read_text())
@@ -146,14 +145,14 @@ def test_the_quickstart_ships_a_model_and_a_selection_and_is_cached_the_second_t
 
 
 def serving(port: int) -> str:
-    """As a client sees it."""
-    asked = {"documents": [{"id": "a", "text": "Water boils."}]}
-    status, answers = ask(f"http://127.0.0.1:{port}", "/score", asked)
+    """Return the version that answers a client."""
+    body = {"documents": [{"id": "a", "text": "Water boils."}]}
+    status, answers = ask(f"http://127.0.0.1:{port}", "/score", body)
     assert status == 200
     return str(answers[0]["model"]["version"])
 
 
-def test_a_port_that_another_program_has_is_told_before_anything_else(tmp_path: Path, tiny_encoder: Path) -> None:
+def test_a_port_that_another_program_uses_ends_the_run_before_anything_else(tmp_path: Path, tiny_encoder: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

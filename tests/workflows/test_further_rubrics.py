@@ -1,4 +1,4 @@
-"""Two rubrics learned by one network, as a workflow."""
+"""`pyflyte run` of a training by two rubrics in one network."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ def model_of(checkout: Checkout) -> Path:
     return version / "model"
 
 
-def test_the_registered_model_scores_by_both_and_was_measured_by_both(
+def test_the_registered_model_scores_by_both_rubrics_and_was_measured_by_both(
     checkout: Checkout, first: tuple[dict[str, bool], str, str]
 ) -> None:
     model = model_of(checkout)
@@ -58,7 +58,7 @@ def test_a_text_of_both_sets_has_one_part(checkout: Checkout, first: tuple[dict[
 
 
 @pytest.mark.full
-def test_changed_labels_by_the_further_rubric_alone_train_anew(
+def test_changed_labels_by_the_further_rubric_alone_run_the_training_again(
     checkout: Checkout, first: tuple[dict[str, bool], str, str]
 ) -> None:
     again, _, err = checkout.run("--tracking", "none", also=[f"length:2={checkout.root}/length.parquet"])

@@ -1,16 +1,19 @@
-"""All workflows compile offline; what is registered asks for what it needs, and the shipped code is complete."""
+"""All workflows compile offline, and what is registered has its image, resources, retries and caches."""
 
 import os
-import re
 import subprocess
 import sys
-import tarfile
+from collections import OrderedDict
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from compiled import PLANS, ROOT, attributes_of_outputs, mapped, package, resources_of, tasks_of, unstable_keys
 from flyteidl.admin import launch_plan_pb2, task_pb2, workflow_pb2
+from flytekit import Cache, task, workflow
+from flytekit.configuration import ImageConfig, SerializationSettings
+from flytekit.tools.translator import get_serializable
 
-ROOT = Path(__file__).resolve().parents[2]
 STAGES = {
     "acquire_documents",
     "validate_labels",
@@ -32,6 +35,7 @@ STAGES = {
 }
 NEVER_CACHED = {
     "resolve_training",
+    "resolve_retraining",
     "summarise",
     "resolve_filtering",
     "plan_parts",
@@ -60,53 +64,6 @@ NEVER_CACHED = {
     "look_at_port",
     "serve_here",
 }
-PLANS = {
-    "weekly_retraining": "workflows.retraining.retrain_and_redeploy",
-    "nightly_filtering": "workflows.nightly.filter_new_documents",
-    "hourly_watch": "workflows.watch.watch_service",
-}
-
-
-def package(folder: Path, **environment: str) -> dict[str, object]:
-    """Name -> protobuf of everything that `make package` would register."""
-    output = folder / "package.tgz"
-    command = ["--pkgs", "workflows", "package", "--image", "assay=registry.example/assay:1", "--output", str(output)]
-    pyflyte = str(Path(sys.executable).with_name("pyflyte"))
-    run = subprocess.run(
-        [pyflyte, "-c", "flyte.config.yaml", *command],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    found: dict[str, object] = {}
-    with tarfile.open(output) as archive:
-        for member in archive.getmembers():
-            kind = {"_1.pb": task_pb2.TaskSpec, "_2.pb": workflow_pb2.WorkflowSpec, "_3.pb": launch_plan_pb2.LaunchPlan}
-            for ending, message in kind.items():
-                if member.name.endswith(ending):
-                    spec = message()
-                    spec.ParseFromString(archive.extractfile(member).read())
-                    found[member.name] = spec
-    return found
-
-
-def tasks_of(packaged: dict[str, object]) -> dict[str, task_pb2.TaskSpec]:
-    specs = [spec for spec in packaged.values() if isinstance(spec, task_pb2.TaskSpec)]
-    return {spec.template.id.name.rsplit(".", 1)[-1]: spec for spec in specs}
-
-
-def mapped(name: str) -> str:
-    """The task behind a name; one that is mapped over a list has a node of its own, made of the task."""
-    return re.sub("^map_(.*)_[0-9a-f]{32}-arraynode$", r"\1", name)
-
-
-def resources_of(spec: task_pb2.TaskSpec) -> dict[str, str]:
-    names = spec.template.container.resources.DESCRIPTOR.fields_by_name["requests"].message_type
-    kind = names.fields_by_name["name"].enum_type.values_by_number
-    return {kind[entry.name].name: entry.value for entry in spec.template.container.resources.requests}
 
 
 @pytest.fixture(scope="module")
@@ -155,30 +112,21 @@ def test_scheduled_plans_run_one_at_a_time_and_lack_no_input(cpu: dict[str, obje
     plans = {s.id.name: s.spec for s in cpu.values() if isinstance(s, launch_plan_pb2.LaunchPlan)}
     package = {s.template.id.name: s.template for s in cpu.values() if isinstance(s, workflow_pb2.WorkflowSpec)}
 
-    for name, workflow in PLANS.items():
+    for name, started in PLANS.items():
         plan = plans[name]
-        assert plan.workflow_id.name == workflow
+        assert plan.workflow_id.name == started
         schedule = plan.entity_metadata.schedule
         assert len(schedule.cron_schedule.schedule.split()) == 5, name
         assert schedule.kickoff_time_input_arg == "kickoff"
-        assert "kickoff" in package[workflow].interface.inputs.variables
+        assert "kickoff" in package[started].interface.inputs.variables
         assert plan.concurrency_policy.max == 1
         inputs = plan.default_inputs.parameters
-        assert set(inputs) | set(plan.fixed_inputs.literals) == set(package[workflow].interface.inputs.variables)
+        assert set(inputs) | set(plan.fixed_inputs.literals) == set(package[started].interface.inputs.variables)
         required = {key for key, value in inputs.items() if value.required}
         assert required <= {"kickoff"}, name
 
 
-@pytest.mark.parametrize("name", PLANS)
-def test_registering_wakes_no_plan(name: str) -> None:
-    """Whether a plan wakes is no part of what is compiled: registration asks the object."""
-    from workflows import launch_plans
-
-    assert getattr(launch_plans, name).name == name
-    assert getattr(launch_plans, name).should_auto_activate is False
-
-
-def test_what_fails_in_service_is_restored_by_a_node_of_its_own(cpu: dict[str, object]) -> None:
+def test_a_failure_in_service_is_restored_by_a_node_of_its_own(cpu: dict[str, object]) -> None:
     workflows = {s.template.id.name: s.template for s in cpu.values() if isinstance(s, workflow_pb2.WorkflowSpec)}
 
     guarded = workflows["workflows.deployment.put_in_service"]
@@ -188,65 +136,14 @@ def test_what_fails_in_service_is_restored_by_a_node_of_its_own(cpu: dict[str, o
         assert "replace_service" in str(nodes), name
 
 
-@pytest.mark.full
-def test_plans_of_another_environment_come_from_its_file(tmp_path: Path) -> None:
-    text = (ROOT / "workflows" / "plans.toml").read_text()
-    (tmp_path / "prod.toml").write_text(text.replace("0 3 * * 1", "0 4 * * 2"))
-    found = package(tmp_path, ASSAY_PLANS=str(tmp_path / "prod.toml"))
-    plans = {s.id.name: s.spec for s in found.values() if isinstance(s, launch_plan_pb2.LaunchPlan)}
-    assert plans["weekly_retraining"].entity_metadata.schedule.cron_schedule.schedule == "0 4 * * 2"
-
-
-@pytest.mark.parametrize("file", ["infra/flyte/dev/plans.toml", "infra/flyte/prod/plans.toml"])
-def test_every_environment_has_plans_that_fit_the_workflows(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    import importlib
-
-    from tasks.support.plans import read_plan
-
-    monkeypatch.setenv("ASSAY_PLANS", str(ROOT / file))
-    for name, workflow in PLANS.items():
-        module, _, function = workflow.rpartition(".")
-        interface = getattr(importlib.import_module(module), function).python_interface
-        plan = read_plan(name, interface.inputs_with_defaults, "kickoff")
-        assert len(plan.schedule.split()) == 5
-        assert not {"registry", "scores", "ledger", "looks", "log"} & set(plan.inputs), "the environment says where"
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (("[hourly_watch]", "[hourly]"), "no table [hourly_watch] with a schedule"),
-        (('rubric = "education"', 'rubrik = "education"'), "unknown: rubrik"),
-        (('test_set = "data/sample/documents.jsonl"', ""), "not given: test_set"),
-        (("[", "[["), "no launch plans can be read"),
-    ],
-)
-def test_plans_that_cannot_be_registered_say_why(
-    change: tuple[str, str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from assay.errors import InputError
-    from tasks.support.plans import read_plan
-    from workflows.watch import watch_service
-
-    text = (ROOT / "workflows" / "plans.toml").read_text()
-    (tmp_path / "plans.toml").write_text(text.replace(*change))
-    monkeypatch.setenv("ASSAY_PLANS", str(tmp_path / "plans.toml"))
-
-    with pytest.raises(InputError) as raised:
-        read_plan("hourly_watch", watch_service.python_interface.inputs_with_defaults, "kickoff")
-
-    assert said in str(raised.value)
-    assert "plans.toml" in str(raised.value)
-
-
-def test_every_task_names_the_image_and_asks_for_resources(cpu: dict[str, object]) -> None:
+def test_every_task_names_the_image_and_requests_resources(cpu: dict[str, object]) -> None:
     for name, spec in tasks_of(cpu).items():
         assert spec.template.container.image == "registry.example/assay:1", name
         assert {"CPU", "MEMORY"} <= set(resources_of(spec)), name
         assert spec.template.metadata.retries.retries >= 2, name
 
 
-def test_stages_are_cached_by_code_and_what_looks_or_sums_up_is_not(cpu: dict[str, object]) -> None:
+def test_stages_are_cached_by_code_and_resolving_and_summaries_are_not(cpu: dict[str, object]) -> None:
     tasks = tasks_of(cpu)
     versions = {name: tasks[name].template.metadata.discovery_version for name in STAGES}
 
@@ -257,6 +154,54 @@ def test_stages_are_cached_by_code_and_what_looks_or_sums_up_is_not(cpu: dict[st
         assert tasks[name].template.metadata.discoverable == (mapped(name) in STAGES)
     assert list(tasks["acquire_documents"].template.metadata.cache_ignore_input_vars) == ["source"]
     assert list(tasks["train"].template.metadata.cache_ignore_input_vars) == ["tracking"]
+
+
+def test_no_cache_is_keyed_by_an_attribute_of_an_output_with_several_encodings(cpu: dict[str, object]) -> None:
+    assert unstable_keys(cpu) == []
+    found = attributes_of_outputs(cpu)
+    assert ("tasks.package.package_model", "version") in found, "text has one encoding"
+    assert ("tasks.service.judge_version", "challenger") in found, "through a workflow"
+
+
+@dataclass
+class Planted:
+    """An output with an attribute of text and one of several encodings."""
+
+    name: str = ""
+    settings: dict[str, int] = field(default_factory=dict)
+
+
+@task
+def give() -> Planted:
+    return Planted()
+
+
+@task(cache=Cache(version="1", ignored_inputs=("ignored",)))
+def use(name: str, settings: dict[str, int], ignored: dict[str, int]) -> str:
+    return name
+
+
+@workflow
+def pass_on(settings: dict[str, int]) -> str:
+    return use(name="", settings=settings, ignored={})
+
+
+@workflow
+def planted() -> str:
+    given = give()
+    pass_on(settings=given.settings)
+    return use(name=given.name, settings={}, ignored=given.settings)
+
+
+def test_a_planted_attribute_would_be_found() -> None:
+    settings = SerializationSettings(ImageConfig.auto(img_name="registry.example/assay:1"), "p", "d", "v")
+    entities: OrderedDict[object, object] = OrderedDict()
+    get_serializable(entities, settings, planted)
+    specs = {str(number): spec.to_flyte_idl() for number, spec in enumerate(entities.values())}
+
+    ((name, variable),) = unstable_keys(specs)
+
+    assert (name.rsplit(".", 1)[-1], variable) == ("use", "settings")
 
 
 def test_on_cpus_training_is_a_plain_pod_that_may_be_interrupted(cpu: dict[str, object]) -> None:
@@ -296,53 +241,3 @@ def test_a_wrong_profile_says_what_to_set(tmp_path: Path) -> None:
         timeout=120,
     )
     assert "Set it to one of: cpu, gpu" in run.stderr
-
-
-IMPORT_ALL = """
-import importlib, json, pathlib
-here = pathlib.Path.cwd()
-modules = [f"{top}.{path.stem}" for top in ("tasks", "workflows") for path in sorted((here / top).glob("*.py"))]
-for name in modules:
-    module = importlib.import_module(name.removesuffix(".__init__"))
-    assert pathlib.Path(module.__file__).is_relative_to(here), module.__file__
-import assay
-from assay.rubric import builtin_rubrics, load_rubric
-from assay.report import Report, render_html
-from tasks.support.settings import source_location
-assert pathlib.Path(assay.__file__).is_relative_to(here)
-render_html(Report("the template is there"))
-print(json.dumps({"modules": len(modules), "rubrics": [load_rubric(name).name for name in builtin_rubrics()],
-                  "sample": pathlib.Path(source_location("data/sample/documents.jsonl")).is_file()}))
-"""
-
-
-def test_the_archive_that_is_shipped_imports_from_an_empty_folder(tmp_path: Path) -> None:
-    import json
-
-    from flytekit.constants import CopyFileDetection
-    from flytekit.tools.fast_registration import FastPackageOptions, fast_package
-
-    archive = fast_package(ROOT, str(tmp_path), False, FastPackageOptions([], copy_style=CopyFileDetection.ALL))
-    pod = tmp_path / "pod"
-    pod.mkdir()
-    with tarfile.open(archive) as code:
-        # Python 3.11.2, which Debian has, knows no filters yet.
-        code.extractall(pod, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
-    assert not (pod / ".venv").exists()
-    assert not (pod / "work").exists()
-
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    run = subprocess.run(
-        [sys.executable, "-c", IMPORT_ALL],
-        cwd=pod,
-        env={**environment, "PYTHONPATH": str(pod)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-
-    assert run.returncode == 0, run.stderr
-    found = json.loads(run.stdout.splitlines()[-1])
-    assert found["rubrics"] == ["education"]
-    assert found["sample"]
-    assert found["modules"] > 15

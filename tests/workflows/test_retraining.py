@@ -1,4 +1,4 @@
-"""`pyflyte run` of a retraining: what is better is put in service, and whatever fails, the champion serves on."""
+"""`pyflyte run` of a retraining: a better model is put in service, and whatever fails, the champion keeps serving."""
 
 import json
 import shutil
@@ -36,9 +36,9 @@ class House:
 
     @property
     def serving(self) -> str:
-        """As a client sees it."""
-        asked = {"documents": [{"id": "a", "text": "Water boils."}]}
-        status, answers = ask(self.target.url, "/score", asked)
+        """The version that answers a client."""
+        body = {"documents": [{"id": "a", "text": "Water boils."}]}
+        status, answers = ask(self.target.url, "/score", body)
         assert status == 200
         return str(answers[0]["model"]["version"])
 
@@ -47,7 +47,7 @@ class House:
         return DecisionLog(self.registry.url).history()
 
     def break_code(self, name: str, old: str, new: str) -> None:
-        """In the checkout's room of serving, until `mend_code`."""
+        """Replace code of the checkout's serving room, until `mend_code`."""
         place = self.checkout.root / "assay" / "serving" / name
         text = place.read_text()
         assert old in text
@@ -58,7 +58,7 @@ class House:
             shutil.copy(ROOT / "assay" / "serving" / name, self.checkout.root / "assay" / "serving")
 
     def retrain(self, *more: str, **variables: str) -> tuple[int, str]:
-        """Exit status, and what was printed; of an option twice, the last."""
+        """Return the exit status and the output. Of an option that is given twice, the last one counts."""
         given = {
             "--kickoff": "now",
             "--source": str(self.labels),
@@ -97,10 +97,10 @@ def house(
 
 
 @pytest.mark.full
-def test_a_refused_challenger_leaves_the_champion_and_one_report_says_why(house: House) -> None:
-    status, said = house.retrain("--in_spite", "")
+def test_a_refused_challenger_leaves_the_champion_and_is_reported(house: House) -> None:
+    status, printed = house.retrain("--in_spite", "")
 
-    assert status == 0, said[-3000:]
+    assert status == 0, printed[-3000:]
     assert house.serving == house.champion == house.first
     decision = house.decisions[-1]
     assert decision.outcome == "kept"
@@ -110,7 +110,7 @@ def test_a_refused_challenger_leaves_the_champion_and_one_report_says_why(house:
 
 
 def failing(house: House, folder: Path, stage: str) -> tuple[list[str], dict[str, str], str]:
-    """Options and variables with which that stage fails for real, and what it says."""
+    """Return options and variables with which that stage really fails, and words of its message."""
     rows = pd.read_parquet(house.labels)
     given = folder / "given.parquet"
     if stage == "acquire":
@@ -132,15 +132,15 @@ def failing(house: House, folder: Path, stage: str) -> tuple[list[str], dict[str
         return ["--options", house.checkout.options(keep="precision=0.999")], {}, "precision"
     if stage == "evaluate":
         return ["--options", house.checkout.options(slice_by=["weather"])], {}, "weather"
-    if stage == "package":  # the service's code cannot even be imported
+    if stage == "package":  # the service's code cannot be imported
         house.break_code("service.py", "from assay", "raise RuntimeError('planted')\nfrom assay")
         return [], {}, "planted"
-    if stage == "serve check":  # what is served is not what was measured
+    if stage == "serve check":  # the service is not the model that was measured
         house.break_code("assayer.py", "def score(", "def score_of_another(")
         return [], {}, "golden documents"
     if stage == "deploy: no server":
         return [], {"ASSAY_SERVE_DOCUMENTS": "many"}, "ASSAY_SERVE_DOCUMENTS"
-    if stage == "judge":
+    if stage == "challenge":
         return ["--test_set", str(folder / "gone.parquet")], {}, "gone.parquet"
     assert stage == "deploy: another port"
     other = house.port + 1
@@ -160,20 +160,20 @@ def failing(house: House, folder: Path, stage: str) -> tuple[list[str], dict[str
         "evaluate",
         "package",
         "serve check",
-        "judge",
+        "challenge",
         "deploy: no server",
         "deploy: another port",
     ],
 )
-def test_whatever_fails_the_champion_serves_on(house: House, stage: str, tmp_path: Path) -> None:
-    options, variables, said = failing(house, tmp_path, stage)
+def test_whatever_fails_the_champion_keeps_serving(house: House, stage: str, tmp_path: Path) -> None:
+    options, variables, message = failing(house, tmp_path, stage)
     before = len(house.decisions)
 
     status, printed = house.retrain(*options, **variables)
     house.mend_code()
 
     assert status != 0, printed[-2000:]
-    assert said in printed, printed[-2000:]
+    assert message in printed, printed[-2000:]
     assert house.serving == house.champion == house.first
     assert [decision.outcome for decision in house.decisions[before:]] == ["failed"] * stage.startswith("deploy")
 

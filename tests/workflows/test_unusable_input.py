@@ -1,4 +1,4 @@
-"""What a workflow cannot use ends `pyflyte run` with the same message as the command lines, as the last thing said."""
+"""Input that a workflow cannot use ends `pyflyte run` with the message of the command line, as its last output."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_
 
 
 @pytest.mark.parametrize(
-    ("workflow", "options", "says"),
+    ("workflow", "options", "message"),
     [
         pytest.param(
             TRAIN,
@@ -71,8 +71,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_
         ),
     ],
 )
-def test_a_run_that_cannot_be_ends_with_our_message(
-    workflow: tuple[str, str], options: str, says: tuple[str, ...], checkout: Checkout
+def test_a_run_with_bad_input_ends_with_our_message(
+    workflow: tuple[str, str], options: str, message: tuple[str, ...], checkout: Checkout
 ) -> None:
     before = {path for path in checkout.work.rglob("*") if "raw" not in path.parts}
 
@@ -81,9 +81,9 @@ def test_a_run_that_cannot_be_ends_with_our_message(
 
     assert process.returncode != 0
     last = " ".join(out.split())[-800:]  # pyflyte prints errors there, in lines as wide as the terminal
-    for words in says:
+    for words in message:
         assert words in last, out[-3000:]
-    places = [last.rindex(words) for words in says]
+    places = [last.rindex(words) for words in message]
     assert places[0] < places[-1], "the message comes last, whole"
     assert "Traceback" not in last[min(places) :]
     assert "Traceback" not in err

@@ -1,0 +1,127 @@
+"""What registration would send to Flyte: tasks, workflows and launch plans as protobuf, and what keys their caches."""
+
+import os
+import re
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from flyteidl.admin import launch_plan_pb2, task_pb2, workflow_pb2
+from flyteidl.core import literals_pb2, types_pb2
+from flyteidl.core import workflow_pb2 as core
+
+ROOT = Path(__file__).resolve().parents[2]
+PLANS = {
+    "weekly_retraining": "workflows.retraining.retrain_and_redeploy",
+    "nightly_filtering": "workflows.nightly.filter_new_documents",
+    "hourly_watch": "workflows.watch.watch_service",
+}
+"""Launch plan -> its workflow."""
+ONE_ENCODING = {types_pb2.INTEGER, types_pb2.FLOAT, types_pb2.STRING, types_pb2.BOOLEAN}
+"""Simple types whose values are encoded in one way only."""
+
+
+def package(folder: Path, **environment: str) -> dict[str, object]:
+    """Return name -> protobuf of everything that `make package` registers."""
+    output = folder / "package.tgz"
+    command = ["--pkgs", "workflows", "package", "--image", "assay=registry.example/assay:1", "--output", str(output)]
+    pyflyte = str(Path(sys.executable).with_name("pyflyte"))
+    run = subprocess.run(
+        [pyflyte, "-c", "flyte.config.yaml", *command],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    found: dict[str, object] = {}
+    with tarfile.open(output) as archive:
+        for member in archive.getmembers():
+            kind = {"_1.pb": task_pb2.TaskSpec, "_2.pb": workflow_pb2.WorkflowSpec, "_3.pb": launch_plan_pb2.LaunchPlan}
+            for ending, message in kind.items():
+                if member.name.endswith(ending):
+                    spec = message()
+                    spec.ParseFromString(archive.extractfile(member).read())
+                    found[member.name] = spec
+    return found
+
+
+def tasks_of(packaged: dict[str, object]) -> dict[str, task_pb2.TaskSpec]:
+    specs = [spec for spec in packaged.values() if isinstance(spec, task_pb2.TaskSpec)]
+    return {spec.template.id.name.rsplit(".", 1)[-1]: spec for spec in specs}
+
+
+def mapped(name: str) -> str:
+    """Return the task behind a name. A task that is mapped over a list is registered under a name of its own."""
+    return re.sub("^map_(.*)_[0-9a-f]{32}-arraynode$", r"\1", name)
+
+
+def resources_of(spec: task_pb2.TaskSpec) -> dict[str, str]:
+    names = spec.template.container.resources.DESCRIPTOR.fields_by_name["requests"].message_type
+    kind = names.fields_by_name["name"].enum_type.values_by_number
+    return {kind[entry.name].name: entry.value for entry in spec.template.container.resources.requests}
+
+
+def promises(binding: literals_pb2.BindingData) -> Iterator[types_pb2.OutputReference]:
+    """Yield the outputs of nodes in a binding, also those in a list or map."""
+    if binding.HasField("promise"):
+        yield binding.promise
+    for inner in (*binding.collection.bindings, *binding.map.bindings.values()):
+        yield from promises(inner)
+
+
+def calls(nodes: Iterable[core.Node]) -> Iterator[tuple[str, core.Node]]:
+    """Yield the name of a task or workflow and the node that calls it, also in maps and in branches of conditions."""
+    for node in nodes:
+        match node.WhichOneof("target"):
+            case "task_node":
+                yield node.task_node.reference_id.name, node
+            case "workflow_node":
+                yield getattr(node.workflow_node, node.workflow_node.WhichOneof("reference")).name, node
+            case "array_node":
+                yield from ((name, node) for name, _ in calls([node.array_node.node]))
+            case "branch_node":
+                branch = node.branch_node.if_else
+                yield from calls([branch.case.then_node, *(case.then_node for case in branch.other)])
+                yield from calls([branch.else_node] if branch.HasField("else_node") else [])
+
+
+def attributes_of_outputs(packaged: dict[str, object]) -> set[tuple[str, str]]:
+    """Return (task or workflow, input) of each input that is an attribute of an output, also through workflows."""
+    workflows = [spec.template for spec in packaged.values() if isinstance(spec, workflow_pb2.WorkflowSpec)]
+    bound = [
+        (workflow.id.name, name, given.var, promise)
+        for workflow in workflows
+        for name, node in calls(workflow.nodes)
+        for given in node.inputs
+        for promise in promises(given.binding)
+    ]
+    found: set[tuple[str, str]] = set()
+    before = -1
+    while len(found) > before:  # until no workflow passes on another one
+        before = len(found)
+        for workflow, name, variable, promise in bound:
+            own_input = promise.node_id in ("", "start-node")  # flytekit leaves it empty
+            if promise.attr_path or (own_input and (workflow, promise.var) in found):
+                found.add((name, variable))
+    return found
+
+
+def unstable_keys(packaged: dict[str, object]) -> list[tuple[str, str]]:
+    """Return (task, input) of each input that keys a cache and is an attribute that has more than one encoding.
+
+    Flyte's propeller encodes the attribute of a dataclass again, with maps in random order (flyte issue 6517), so that
+    such a key changes each time.
+    """
+    tasks = {spec.template.id.name: spec.template for spec in packaged.values() if isinstance(spec, task_pb2.TaskSpec)}
+    found = []
+    for name, variable in sorted(attributes_of_outputs(packaged)):
+        task = tasks.get(name)
+        if task and task.metadata.discoverable and variable not in task.metadata.cache_ignore_input_vars:
+            kind = task.interface.inputs.variables[variable].type
+            if kind.WhichOneof("type") != "simple" or kind.simple not in ONE_ENCODING:
+                found.append((name, variable))
+    return found

@@ -1,0 +1,87 @@
+"""Launch plans: inactive until somebody activates them, and read from a file for each environment."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+from compiled import PLANS, ROOT, package
+from flyteidl.admin import launch_plan_pb2
+
+from assay.errors import InputError
+from assay.options import options_of, plain_options
+from assay.release import RetrainingRequest, WatchingRequest
+from assay.selection import FilteringRequest
+from tasks.support.plans import read_plan
+from tasks.support.requests import read_request
+
+ENVIRONMENTS = ["infra/flyte/dev/plans.toml", "infra/flyte/prod/plans.toml"]
+REQUESTS = {
+    "weekly_retraining": RetrainingRequest,
+    "nightly_filtering": FilteringRequest,
+    "hourly_watch": WatchingRequest,
+}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_registering_activates_no_plan(name: str) -> None:
+    """The compiled plan does not hold this: registration reads it from the object."""
+    from workflows import launch_plans
+
+    assert getattr(launch_plans, name).name == name
+    assert getattr(launch_plans, name).should_auto_activate is False
+
+
+@pytest.mark.full
+def test_plans_of_another_environment_come_from_its_file(tmp_path: Path) -> None:
+    text = (ROOT / "workflows" / "plans.toml").read_text()
+    (tmp_path / "prod.toml").write_text(text.replace("0 3 * * 1", "0 4 * * 2"))
+    found = package(tmp_path, ASSAY_PLANS=str(tmp_path / "prod.toml"))
+    plans = {s.id.name: s.spec for s in found.values() if isinstance(s, launch_plan_pb2.LaunchPlan)}
+    assert plans["weekly_retraining"].entity_metadata.schedule.cron_schedule.schedule == "0 4 * * 2"
+
+
+@pytest.mark.parametrize("file", ENVIRONMENTS)
+def test_every_environment_has_plans_that_fit_the_workflows(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSAY_PLANS", str(ROOT / file))
+    for name, workflow in PLANS.items():
+        module, _, function = workflow.rpartition(".")
+        interface = getattr(importlib.import_module(module), function).python_interface
+        plan = read_plan(name, interface.inputs_with_defaults, "kickoff")
+        assert len(plan.schedule.split()) == 5
+        assert not {"registry", "scores", "ledger", "looks", "log"} & set(plan.inputs), "the environment says where"
+
+
+@pytest.mark.parametrize("file", [*ENVIRONMENTS, "workflows/plans.toml"])
+def test_the_inputs_and_options_of_a_plan_are_a_request(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSAY_PLANS", str(ROOT / file))
+    for name, workflow in PLANS.items():
+        module, _, function = workflow.rpartition(".")
+        interface = getattr(importlib.import_module(module), function).python_interface
+        inputs = read_plan(name, interface.inputs_with_defaults, "kickoff").inputs
+        known = {key: value for key, value in inputs.items() if key in options_of(REQUESTS[name])}
+        assert plain_options(read_request(REQUESTS[name], str(inputs.get("options", "")), **known))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("[hourly_watch]", "[hourly]"), "no table [hourly_watch] with a schedule"),
+        (('rubric = "education"', 'rubrik = "education"'), "unknown: rubrik"),
+        (('test_set = "data/sample/documents.jsonl"', ""), "not given: test_set"),
+        (("[", "[["), "no launch plans can be read"),
+    ],
+)
+def test_plans_that_cannot_be_registered_have_a_message(
+    change: tuple[str, str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from workflows.watch import watch_service
+
+    text = (ROOT / "workflows" / "plans.toml").read_text()
+    (tmp_path / "plans.toml").write_text(text.replace(*change))
+    monkeypatch.setenv("ASSAY_PLANS", str(tmp_path / "plans.toml"))
+
+    with pytest.raises(InputError) as raised:
+        read_plan("hourly_watch", watch_service.python_interface.inputs_with_defaults, "kickoff")
+
+    assert message in str(raised.value)
+    assert "plans.toml" in str(raised.value)
