@@ -11,7 +11,7 @@ from assay.deployment.local import LocalSettings, LocalTarget
 from assay.deployment.settings import target_settings
 from assay.deployment.target import Target
 from assay.errors import InputError
-from assay.storage import require_folder
+from assay.storage import require_folder, work_folder
 
 T = TypeVar("T")
 
@@ -22,7 +22,7 @@ def open_target(given: Mapping[str, str | None], registry: str) -> Target:
     # Without a given limit each target has its own default.
     within: dict[str, Any] = {"within": _number("within", settings["within"], float)} if settings["within"] else {}
     if settings["target"] == "local":
-        folder = settings["folder"] or str(Path(os.environ.get("ASSAY_WORK", "work")) / "deployment")
+        folder = settings["folder"] or str(work_folder() / "deployment")
         if "://" in folder:
             raise InputError(f"{folder} is a URL", where="--folder", fix="Name a folder of this machine")
         require_folder(folder)
