@@ -120,16 +120,16 @@ def test_a_champion_that_does_not_prove_itself_leaves_the_old_one_serving_and_is
 
 
 @pytest.fixture
-def test_set(sample: list[dict], tmp_path: Path) -> Path:
+def labelled(sample: list[dict], tmp_path: Path) -> Path:
     file = tmp_path / "test.parquet"
     pd.DataFrame(sample[60:400]).to_parquet(file, index=False)
     return file
 
 
-def test_a_challenger_that_the_rules_refuse_changes_nothing(led: House, test_set: Path) -> None:
+def test_a_challenger_that_the_rules_refuse_changes_nothing(led: House, labelled: Path) -> None:
     from workflows.deployment import promote
 
-    decision = promote(challenger=led.versions.second, data=str(test_set), **led.inputs)
+    decision = promote(challenger=led.versions.second, data=str(labelled), **led.inputs)
 
     assert decision.outcome == "kept"
     assert led.serving == led.champion == led.versions.first
@@ -138,10 +138,10 @@ def test_a_challenger_that_the_rules_refuse_changes_nothing(led: House, test_set
     assert "All rules must be kept" in page
 
 
-def test_with_a_reason_it_serves_and_is_rolled_back_with_another(led: House, test_set: Path) -> None:
+def test_with_a_reason_it_serves_and_is_rolled_back_with_another(led: House, labelled: Path) -> None:
     from workflows.deployment import promote, rollback
 
-    given = promote(challenger=led.versions.second, data=str(test_set), in_spite="it is wanted", **led.inputs)
+    given = promote(challenger=led.versions.second, data=str(labelled), in_spite="it is wanted", **led.inputs)
 
     assert given.outcome == "promoted"
     assert led.serving == led.champion == led.versions.second
@@ -164,9 +164,9 @@ def test_with_a_reason_it_serves_and_is_rolled_back_with_another(led: House, tes
     [pytest.param("deploy", marks=pytest.mark.full), "smoke test", pytest.param("champion", marks=pytest.mark.full)],
 )
 def test_at_whatever_stage_the_service_fails_the_champion_keeps_serving(
-    house: House, test_set: Path, stage: str, monkeypatch: pytest.MonkeyPatch
+    house: House, labelled: Path, stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The faults: the new version's golden documents, the answers to a client, and a registry that loses the version."""
+    """The faults: wrong golden documents, a refused client, and a registry that loses the version."""
     from workflows.deployment import promote
 
     if stage == "smoke test":  # the client has a token that the service refuses
@@ -185,7 +185,7 @@ def test_at_whatever_stage_the_service_fails_the_champion_keeps_serving(
         threading.Thread(target=lose, daemon=True).start()
 
     with pytest.raises(Exception, match=r"golden documents|off by|no version"):
-        promote(challenger=challenger, data=str(test_set), in_spite="planted", **house.inputs)
+        promote(challenger=challenger, data=str(labelled), in_spite="planted", **house.inputs)
 
     assert house.champion == house.versions.first
     assert house.serving == house.versions.first
