@@ -1,4 +1,4 @@
-"""`assay train | evaluate | score | select` as people call them: with the real encoder once, else a tiny one."""
+"""`assay train | evaluate | score | select` as users call them: once with the real encoder, otherwise with a tiny one."""
 
 import json
 import os
@@ -21,7 +21,7 @@ FAST = ["--window-tokens", "48", "--epochs", "1"]
 
 
 def scores_in(folder: Path) -> pd.DataFrame:
-    """All parts of the one plan below a folder, in order: it reads as one data set."""
+    """Return all parts of the one plan below a folder, in order, read as one data set."""
     (plan,) = folder.glob("*/_plan.json")
     return pd.read_parquet(plan.parent)
 
@@ -62,10 +62,10 @@ def test_evaluation_scoring_and_plain_transformers_agree_on_the_golden_documents
     names = {path.name for path in model.iterdir()}
     assert {"config.json", "model.safetensors", "assay.json", "golden.jsonl", "README.md", "report.html"} <= names
     assert not any(name.endswith((".bin", ".pt", ".pkl")) for name in names)
-    assert all(path.stat().st_mode & 0o044 == 0o044 for path in model.iterdir()), "a server runs as somebody else"
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in model.iterdir()), "a server runs as another user"
 
 
-def test_a_model_folder_tells_what_it_is(tiny_model: Path) -> None:
+def test_a_model_folder_has_its_lineage_evaluation_and_card(tiny_model: Path) -> None:
     import yaml
 
     info = json.loads((tiny_model / "assay.json").read_text())
@@ -83,7 +83,7 @@ def test_a_model_folder_tells_what_it_is(tiny_model: Path) -> None:
     assert head["model-index"][0]["results"][0]["metrics"]
 
 
-def test_scores_keep_every_document_and_say_why_one_has_none(tiny_model: Path, tmp_path: Path) -> None:
+def test_scores_keep_every_document_and_the_reason_if_one_has_no_score(tiny_model: Path, tmp_path: Path) -> None:
     texts = [
         "A lesson about fractions.",
         "",
@@ -115,7 +115,7 @@ def test_scores_keep_every_document_and_say_why_one_has_none(tiny_model: Path, t
     assert totals["reasons"] == {"damaged": 1, "no text": 2, "repetitive": 1, "too long": 1}
 
 
-def test_a_document_scores_the_same_alone_and_in_company(tiny_model: Path, sample: list[dict]) -> None:
+def test_a_document_scores_the_same_alone_and_with_others(tiny_model: Path, sample: list[dict]) -> None:
     scorer, texts = Scorer.load(tiny_model), [row["text"] for row in sample[:40]]
 
     together = scorer.score(texts)
@@ -128,7 +128,7 @@ def test_a_document_scores_the_same_alone_and_in_company(tiny_model: Path, sampl
 def test_documents_that_fitted_the_model_are_left_out_of_an_evaluation(
     tiny_model: Path, tmp_path: Path, sample: list[dict], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # All it was trained on, some in other spelling of white space, and a hundred new ones.
+    # All documents that it was trained on, with other white space, and a hundred new ones.
     rows = [row | {"text": f"  {row['text']}\n"} for row in sample[:240]] + sample[240:340]
     data, report = write(tmp_path / "all.parquet", rows), tmp_path / "report.json"
 
@@ -201,7 +201,7 @@ def test_too_few_documents_and_other_folders_are_refused(
     assert not (tmp_path / "s").exists()
 
 
-def test_damaged_weights_are_noticed(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_weights_are_refused(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import shutil
 
     broken = tmp_path / "broken"
@@ -216,7 +216,7 @@ def test_damaged_weights_are_noticed(tiny_model: Path, tmp_path: Path, capsys: p
 
 
 @pytest.mark.full
-def test_a_killed_training_goes_on_with_the_same_command(
+def test_a_killed_training_resumes_with_the_same_command(
     tiny_encoder: Path, tmp_path: Path, sample: list[dict]
 ) -> None:
     data = write(tmp_path / "d.parquet", sample)
@@ -242,12 +242,12 @@ def test_a_killed_training_goes_on_with_the_same_command(
     assert not (tmp_path / "model").exists()
 
     again = start(tmp_path / "model")
-    said = again.communicate(timeout=300)[1]
+    printed = again.communicate(timeout=300)[1]
     undisturbed = start(tmp_path / "other")
     undisturbed.communicate(timeout=300)
 
-    assert again.returncode == 0, said
-    assert "resumed from update" in said
+    assert again.returncode == 0, printed
+    assert "resumed from update" in printed
     one, other = (tmp_path / name / "model.safetensors" for name in ("model", "other"))
     assert one.read_bytes() == other.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["d.parquet", "model", "other"]

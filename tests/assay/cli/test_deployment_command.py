@@ -1,4 +1,4 @@
-"""`assay deploy` and `assay deployment …` as people call them."""
+"""`assay deploy` and `assay deployment …` as users call them."""
 
 import json
 from pathlib import Path
@@ -22,24 +22,27 @@ def in_cluster(kubeconfig: Path, versions, monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_cluster_follows_the_champion_and_goes_back(
     versions, cluster: StandIn, in_cluster: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def said(*arguments: str) -> tuple[int, str]:
+    def printed(*arguments: str) -> tuple[int, str]:
         status = main(list(arguments))
         return status, capsys.readouterr().out.strip()
 
     Registry(versions.registry).ensure_alias("champion", versions.first, who="a test", why="it is the first")
-    assert said("deployment", "status") == (1, "nothing: no version was deployed")
+    assert printed("deployment", "status") == (1, "nothing: no version was deployed")
     where = "http://assay-serving.assay.svc"
-    assert said("deploy", "champion") == (0, f"{versions.first} serves at {where}")
-    assert said("deploy", versions.first[:8]) == (0, f"{versions.first} served already at {where}")
-    assert said("deploy", versions.second) == (0, f"{versions.second} serves at {where}; before it, {versions.first}")
-    status, words = said("deployment", "status", "--json")
+    assert printed("deploy", "champion") == (0, f"{versions.first} serves at {where}")
+    assert printed("deploy", versions.first[:8]) == (0, f"{versions.first} served already at {where}")
+    assert printed("deploy", versions.second) == (
+        0,
+        f"{versions.second} serves at {where}; before it, {versions.first}",
+    )
+    status, words = printed("deployment", "status", "--json")
     assert (status, json.loads(words)["version"]) == (0, versions.second)
-    assert said("deployment", "rollback") == (0, f"{versions.first} serves again at {where}")
-    assert said("deployment", "rollback") == (0, f"{versions.first} was restored already at {where}")
+    assert printed("deployment", "rollback") == (0, f"{versions.first} serves again at {where}")
+    assert printed("deployment", "rollback") == (0, f"{versions.first} was restored already at {where}")
     assert cluster.serving == {versions.first}
 
 
-def test_a_failed_deployment_ends_with_one_line_that_says_what_serves(
+def test_a_failed_deployment_ends_with_one_line_on_the_version_that_serves(
     versions, cluster: StandIn, in_cluster: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["deploy", versions.first]) == 0
@@ -87,7 +90,7 @@ def test_bad_requests_end_with_one_clear_line_and_change_nothing(
 
 
 @pytest.mark.full
-def test_this_machine_serves_until_it_is_told_to_stop(
+def test_this_machine_serves_until_it_is_stopped(
     versions, local: Any, port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ASSAY_WORK", str(tmp_path / "work"))

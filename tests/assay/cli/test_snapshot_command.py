@@ -1,4 +1,4 @@
-"""`assay snapshot` as people call it: a real command line on real snapshots."""
+"""`assay snapshot` as users call it: a real command line on real snapshots."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ def corpus(tmp_path: Path) -> Path:
     return Path(write_snapshot(tmp_path / "corpus", table.to_batches(), provenance=provenance).url)
 
 
-def test_what_a_snapshot_holds_is_shown(corpus: Path) -> None:
+def test_the_content_of_a_snapshot_is_shown(corpus: Path) -> None:
     shown = assay("show", corpus)
     assert shown.returncode == 0
     assert "documents 40" in shown.stdout
@@ -48,7 +48,7 @@ def test_documents_are_deleted_by_id_and_the_difference_names_them(corpus: Path,
 
 
 @pytest.mark.parametrize("damage", ["shard", "missing", "manifest"])
-def test_one_byte_that_is_not_what_it_was_is_found(corpus: Path, damage: str) -> None:
+def test_one_changed_byte_is_found(corpus: Path, damage: str) -> None:
     assert assay("verify", corpus).returncode == 0
     shard, manifest = corpus / "part-00000.parquet", corpus / MANIFEST
     if damage == "shard":

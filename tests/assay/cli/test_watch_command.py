@@ -1,4 +1,4 @@
-"""`assay watch` as people call it: a trained model, a real log or real scores, and what comes out."""
+"""`assay watch` as users call it: with a trained model, and a real log or real scores."""
 
 import datetime
 import json
@@ -23,13 +23,13 @@ GERMAN = "Zwei Brüche werden addiert, indem man sie auf denselben Nenner bringt
 
 @pytest.fixture(scope="module")
 def answers(tiny_model: Path, sample: list[dict]) -> pd.DataFrame:
-    """To documents that the model was not calibrated with, but of their kind."""
+    """Answers to documents that are of the calibration set's kind, but not in it."""
     return assess(Scorer.load(tiny_model), [row["text"] for row in sample[240:]]).table()
 
 
 @pytest.fixture
 def log(tiny_model: Path, answers: pd.DataFrame, tmp_path: Path) -> str:
-    """A day of the service: in its first half such documents, in its second all in German."""
+    """The log of half a day: first documents of that kind, then documents in German alone."""
     version, place = digest_folder(tiny_model)[:12], str(tmp_path / "log")
     foreign = assess(Scorer.load(tiny_model), [GERMAN * (1 + n % 40) for n in range(210)]).table()
     for hour, table in ((0, answers), (6, foreign)):
@@ -44,7 +44,7 @@ def command(tiny_model: Path, log: str, tmp_path: Path) -> Callable[..., int]:
     def run(*more: str) -> int:
         given = [] if "--scores" in more else ["--log", log]
         output = str(tmp_path / "watch.json")
-        # The tiny model's calibration part is small, and so is what it is to be told apart from.
+        # The tiny model's calibration set is small, and so are the windows.
         return main(
             ["watch", "--model", str(tiny_model), *given, "--output", output, "--least-documents", "100", *more]
         )
@@ -67,7 +67,7 @@ def test_the_reference_is_the_calibration_part(tiny_model: Path) -> None:
     assert reference.truncated > 0
 
 
-def test_a_calm_window_and_one_that_has_changed(
+def test_a_calm_window_and_a_changed_one(
     command: Callable[..., int], tiny_model: Path, sample: list[dict], tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     corpus, scores = tmp_path / "corpus.parquet", tmp_path / "scores"
@@ -80,8 +80,8 @@ def test_a_calm_window_and_one_that_has_changed(
     assert (result["alarm"], result["act"], result["looks"]) == (False, False, 1)
     assert (result["documents"], result["reference_documents"]) == (210, 240)
 
-    told: list[Any] = []
-    with hook(told) as url:
+    sent: list[Any] = []
+    with hook(sent) as url:
         assert command(*since(6), *looks, "--webhook", url) == 1
         result = json.loads((tmp_path / "watch.json").read_text())
         assert (result["act"], result["looks"]) == (True, 2)
@@ -91,18 +91,18 @@ def test_a_calm_window_and_one_that_has_changed(
 
         assert command(*since(6), *looks, "--webhook", url) == 1
         assert json.loads((tmp_path / "watch.json").read_text())["act"] is False
-    assert [each["alarms"] for each in told] == [result["alarms"]], "told once while it cools down"
+    assert [each["alarms"] for each in sent] == [result["alarms"]], "sent once while it cools down"
 
     assert command("--scores", str(scores), "--reference", str(scores)) == 0
 
 
 class hook:  # noqa: N801
-    """A webhook that takes everything."""
+    """A webhook that accepts everything."""
 
-    def __init__(self, told: list[Any]) -> None:
+    def __init__(self, sent: list[Any]) -> None:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                sent.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
                 self.send_response(200)
                 self.end_headers()
 
@@ -120,7 +120,7 @@ class hook:  # noqa: N801
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         ([*since(48)], "the window has 0 scored documents, and needs 100. Take a longer window"),
         (["--since", "yesterday"], "'yesterday' is not a time. Give one as 2026-01-31T12:00"),
@@ -134,13 +134,13 @@ class hook:  # noqa: N801
     ],
     ids=str,
 )
-def test_what_cannot_be_looked_at_is_refused(
-    options: list[str], says: str, command: Callable[..., int], capsys: pytest.CaptureFixture, tmp_path: Path
+def test_a_window_that_cannot_be_used_is_refused(
+    options: list[str], message: str, command: Callable[..., int], capsys: pytest.CaptureFixture, tmp_path: Path
 ) -> None:
     assert command(*options) == 2
 
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("assay watch: ") and says in last
+    assert last.startswith("assay watch: ") and message in last
     assert not (tmp_path / "watch.json").exists()
 
 
