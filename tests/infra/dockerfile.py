@@ -1,4 +1,4 @@
-"""The Dockerfile and .dockerignore, read: stages, their instructions in order, and what the context lets through."""
+"""Readers of the Dockerfile (stages and their instructions in order) and of .dockerignore (files of the context)."""
 
 import re
 import shutil
@@ -41,13 +41,13 @@ def stages() -> dict[str, Stage]:
 
 
 def lineage(name: str) -> list[Stage]:
-    """The stages that a stage is made from by FROM, itself last."""
+    """Return a stage and the stages that it is built from, itself last."""
     stage = stages()[name]
     return [*(lineage(stage.base) if stage.base in stages() else []), stage]
 
 
 def copy_context(folder: Path) -> Path:
-    """What a build would see: .dockerignore starts from nothing, names what gets in, and takes away by name."""
+    """Copy the files that a build would see. Our .dockerignore excludes everything, then names what gets in."""
     lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
     assert lines[0] == "*"
     dropped = [line.removeprefix("**/") for line in lines[1:] if line.startswith("**/")]

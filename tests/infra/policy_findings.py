@@ -1,4 +1,4 @@
-"""What is wrong with the policies and buckets of a state or plan, and what a policy allows."""
+"""Find faults of the policies and buckets in a state or plan, and evaluate a policy."""
 
 import json
 from fnmatch import fnmatchcase
@@ -8,7 +8,7 @@ Resource = dict[str, Any]
 Statement = dict[str, Any]
 
 UNBOUND = {
-    # Calls that AWS lets be given for everything or not at all; all of them only look, or draw something at random.
+    # AWS grants these calls for all resources or for none; all of them only read, or draw something at random.
     "autoscaling:DescribeAutoScalingGroups",
     "autoscaling:DescribeAutoScalingInstances",
     "autoscaling:DescribeLaunchConfigurations",
@@ -27,17 +27,17 @@ UNBOUND = {
 
 
 def listed(value: Any) -> list[Any]:
-    """AWS writes a list of one as the one."""
+    """Return a list. AWS writes a list of one entry as the entry."""
     return value if isinstance(value, list) else [value]
 
 
 def statements(policy: str) -> list[Statement]:
-    """Statements of a policy document."""
+    """Return the statements of a policy document."""
     return listed(json.loads(policy)["Statement"])
 
 
 def findings(resources: list[Resource]) -> list[str]:
-    """One line for each thing that must not be: rights without bounds, trust in everybody, buckets that are open."""
+    """Return one line for each fault: rights without bounds, trust in everybody, open buckets."""
     found = []
     kept: dict[str, set[str]] = {}
     for each in resources:
@@ -102,8 +102,10 @@ def _guards(kind: str, values: dict[str, Any]) -> set[str]:
 
 
 def allows(policy: str, action: str, resource: str, **context: str) -> bool:
-    """Whether a policy of IAM lets an action be done to a resource. Of conditions it knows StringLike and StringEquals;
-    `context` has their variables, with `_` for every character that Python's names lack."""
+    """Return True if a policy of IAM allows an action on a resource.
+
+    Conditions may be StringLike or StringEquals. `context` has their variables, with `_` for `:` and `-`.
+    """
     verdict = False
     for statement in statements(policy):
         actions, resources = listed(statement["Action"]), listed(statement["Resource"])

@@ -1,7 +1,7 @@
-"""terraform on a copy of infra/terraform, so that nothing is left in the project; a moto server that plays AWS.
+"""Run terraform on a copy of infra/terraform, so that nothing is left in the project, with a moto server for AWS.
 
-The provider comes from TF_PLUGIN_DIR where that is set, else from where terraform's own configuration says: a mirror, a
-cache, a registry. What cannot be had is said, and skipped.
+The provider comes from TF_PLUGIN_DIR if that is set, otherwise from the place in terraform's own configuration: a
+mirror, a cache, a registry. Tests whose tools are missing are skipped with a message.
 """
 
 import json
@@ -23,10 +23,10 @@ TERRAFORM = ROOT / "infra/terraform"
 
 
 def environment(endpoint: str = "") -> dict[str, str]:
-    """Variables for terraform: no prompt, no account of whoever runs this, and moto in the place of AWS."""
+    """Return variables for terraform: no prompt, no account of the user, and moto in the place of AWS."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_VAR_"))}
     if not Path(kept.get("TF_CLI_CONFIG_FILE", os.devnull)).exists():
-        del kept["TF_CLI_CONFIG_FILE"]  # terraform warns of a file that is not there, with every command
+        del kept["TF_CLI_CONFIG_FILE"]  # terraform warns of a missing file with every command
     kept |= {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "AWS_EC2_METADATA_DISABLED": "true", "CHECKPOINT_DISABLE": "1"}
     return kept | ({"AWS_ENDPOINT_URL": endpoint} if endpoint else {})
 
@@ -34,7 +34,7 @@ def environment(endpoint: str = "") -> dict[str, str]:
 def terraform(
     folder: Path, *arguments: str, endpoint: str = "", within: float = 300
 ) -> subprocess.CompletedProcess[str]:
-    """One command in a folder; skips the test where there is no terraform."""
+    """Run one command in a folder. Skip the test if terraform is missing."""
     if shutil.which("terraform") is None:
         pytest.skip("terraform is not on the PATH: install terraform 1.11 or later")
     command = ["terraform", f"-chdir={folder}", *arguments]
@@ -42,7 +42,7 @@ def terraform(
 
 
 def copied(folder: Path) -> Path:
-    """A copy of infra/terraform beside a copy of the rules that it reads."""
+    """Return a copy of infra/terraform, beside a copy of the rules that it reads."""
     leave = shutil.ignore_patterns(".terraform", "*.tfstate*", "*_override.tf", "backend.*.hcl")
     shutil.copytree(TERRAFORM, folder / "terraform", ignore=leave)
     shutil.copytree(ROOT / "infra/monitoring", folder / "monitoring")
@@ -50,20 +50,20 @@ def copied(folder: Path) -> Path:
 
 
 def initialised(folder: Path, *arguments: str) -> Path:
-    """The folder after `terraform init` with the versions of the lock; skips where the provider cannot be had."""
+    """Run `terraform init` with the versions of the lock. Skip the test if the provider cannot be downloaded."""
     mirror = os.environ.get("TF_PLUGIN_DIR", "")
     place = [f"-plugin-dir={mirror}"] if mirror else []
     run = terraform(folder, "init", "-no-color", "-lockfile=readonly", *place, *arguments)
     if run.returncode and any(
         word in run.stderr for word in ("Failed to query available provider", "Failed to install")
     ):
-        pytest.skip("terraform's AWS provider cannot be had here: set TF_PLUGIN_DIR to a folder that has it")
+        pytest.skip("terraform's AWS provider cannot be downloaded: set TF_PLUGIN_DIR to a folder that has it")
     assert run.returncode == 0, run.stdout + run.stderr
     return folder
 
 
 def variables_alone(folder: Path) -> Path:
-    """Only what says what variables may be: it needs no provider, and is quick."""
+    """Copy the files that validate variables alone: they need no provider, and are quick."""
     (folder / "tests").mkdir(parents=True)
     for path in (*TERRAFORM.glob("variables*.tf"), TERRAFORM / "accelerators.tf"):
         shutil.copy(path, folder)
@@ -74,7 +74,7 @@ def variables_alone(folder: Path) -> Path:
 
 
 def value(folder: Path, name: str, expression: str) -> Any:
-    """What an expression is, with the variables of an environment."""
+    """Return the value of an expression, with the variables of an environment."""
     command = [f"-chdir={folder}", "console", f"-var-file={TERRAFORM / 'environments' / name}.tfvars"]
     text = f"jsonencode({expression})\n"
     run = subprocess.run(
@@ -86,7 +86,7 @@ def value(folder: Path, name: str, expression: str) -> Any:
 
 @contextmanager
 def moto(log: Path) -> Iterator[str]:
-    """URL of a moto server, a process of its own that knows AWS's own policies."""
+    """Yield the URL of a moto server, a process of its own that knows AWS's own policies."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -1,4 +1,4 @@
-"""The workflows of GitHub: few rights, nothing that moves, and no step that a person could not run by the Makefile."""
+"""The workflows of GitHub: few rights, pinned actions, and no step that a person could not run by the Makefile."""
 
 import re
 import subprocess
@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
 PINNED = re.compile(r"^[\w.-]+/[\w./-]+@[0-9a-f]{40}$")
 COMMENTED = re.compile(r"uses: \S+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
-# What jobs may ask for; `write` only for the token by which AWS knows them.
+# Permissions that jobs may request; `write` only for the token with which AWS identifies them.
 RIGHTS = {"contents": "read", "id-token": "write"}
 EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.S)
 
@@ -38,7 +38,7 @@ def steps(workflow: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def faults(text: str) -> list[str]:
-    """What is wrong with a workflow, each as a word and where it is."""
+    """Return the faults of a workflow, each as a word and its place."""
     workflow, found = load(text), []
     triggers = workflow["on"]
     if "pull_request_target" in triggers or "workflow_run" in triggers:
@@ -49,7 +49,7 @@ def faults(text: str) -> list[str]:
         found.append("concurrency: runs of one branch pile up")
     for name, job in workflow["jobs"].items():
         if not set(job.get("permissions", {"all": ""}).items()) <= set(RIGHTS.items()):
-            found.append(f"permissions: {name} asks for {job.get('permissions')}")
+            found.append(f"permissions: {name} requests {job.get('permissions')}")
         if "uses" not in job and "timeout-minutes" not in job:
             found.append(f"timeout: {name} may run for six hours")
     for used in [
@@ -102,7 +102,7 @@ def test_one_action_has_one_version_everywhere() -> None:
     assert len(actions) == len(set(actions)) > 5
 
 
-def test_every_target_and_script_that_is_called_is_there() -> None:
+def test_every_target_and_script_that_is_called_exists() -> None:
     called = [step["run"] for file in FILES for step in steps(load(file.read_text())) if "run" in step]
     targets = {target for run in called for target in re.findall(r"\bmake ([a-z-]+)", run)}
     assert {"lint", "lint-cloud", "test", "package", "setup", "register"} <= targets
@@ -116,11 +116,11 @@ def test_every_target_and_script_that_is_called_is_there() -> None:
         assert subprocess.run(["bash", "-n", str(ROOT / script)], timeout=60).returncode == 0
 
 
-def test_prod_is_registered_by_a_tag_after_dev_and_after_somebody_said_yes() -> None:
+def test_prod_is_registered_by_a_tag_after_dev_and_after_an_approval() -> None:
     release = load((ROOT / ".github/workflows/release.yml").read_text())
     assert release["on"] == {"push": {"tags": ["v*"]}}
     jobs = release["jobs"]
-    assert jobs["register-prod"]["environment"] == "production", "its reviewers are asked before a step of it runs"
+    assert jobs["register-prod"]["environment"] == "production", "its reviewers approve before a step of it runs"
     assert jobs["register-prod"]["needs"] == "register-dev" and jobs["register-dev"]["needs"] == "images"
     last = {name: jobs[name]["steps"][-1]["run"] for name in ("register-dev", "register-prod")}
     assert "ENV=prod" in last["register-prod"] and "ACTIVATE=1" in last["register-prod"]

@@ -1,4 +1,4 @@
-"""What flytectl and pyflyte are given: read by Flyte's own definitions, of one mind, and wide enough for the tasks."""
+"""Files for flytectl and pyflyte: valid by Flyte's own definitions, consistent, and with limits that tasks fit into."""
 
 import ast
 import os
@@ -41,7 +41,7 @@ def secrets() -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("environment", DOMAINS)
 @pytest.mark.parametrize("name", FILES)
-def test_every_file_is_what_flyte_calls_it_and_for_the_same_project(environment: str, name: str) -> None:
+def test_every_file_is_a_message_of_flyte_and_for_the_same_project(environment: str, name: str) -> None:
     file = read(f"{environment}/{name}")
     assert (file.pop("project"), file.pop("domain")) == (read("project.yaml")["id"], DOMAINS[environment])
     assert ParseDict(file, FILES[name]()).ByteSize() > 0
@@ -49,12 +49,12 @@ def test_every_file_is_what_flyte_calls_it_and_for_the_same_project(environment:
         ParseDict({**file, "limitz": {}}, FILES[name]())
 
 
-def test_the_project_is_one() -> None:
+def test_there_is_one_project() -> None:
     project = ParseDict(read("project.yaml"), project_pb2.Project())
     assert project.id == project.name == "assay"
 
 
-def test_no_tunnel_leads_to_another_cluster() -> None:
+def test_each_tunnel_has_a_port_of_its_own() -> None:
     endpoints = {}
     for environment in DOMAINS:
         assert set(read(f"{environment}.config.yaml")) == {"admin"}, "flytectl refuses keys that it does not know"
@@ -64,7 +64,7 @@ def test_no_tunnel_leads_to_another_cluster() -> None:
 
 
 def too_much(asked: Resources, limits: dict[str, str]) -> list[str]:
-    """What a task asks for beyond the limits of a domain; of what they do not name, anything is too much."""
+    """Return the resources of a task beyond the limits of a domain. A resource without a limit has the limit 0."""
     wanted = {"cpu": asked.cpu, "memory": asked.mem, "gpu": asked.gpu}
     return [
         f"{name}: {value}"
@@ -75,7 +75,9 @@ def too_much(asked: Resources, limits: dict[str, str]) -> list[str]:
 
 @pytest.mark.parametrize("environment", DOMAINS)
 @pytest.mark.parametrize("profile", ["cpu", "gpu"])
-def test_limits_let_through_what_tasks_ask_for(environment: str, profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_resources_of_tasks_are_within_the_limits(
+    environment: str, profile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     limits = read(f"{environment}/task-resources.yaml")["limits"]
     monkeypatch.setenv("ASSAY_PROFILE", profile)
     monkeypatch.setenv("ASSAY_GPUS", limits["gpu"])
@@ -95,7 +97,7 @@ def test_defaults_are_below_limits_and_a_quota_holds_several_pods(environment: s
 
 
 def named_secrets(source: str) -> Iterator[tuple[str, str]]:
-    """Group and key of each flytekit Secret that a module asks for."""
+    """Yield group and key of each flytekit Secret that a module requests."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == "Secret":
             given = {word.arg: ast.literal_eval(word.value) for word in node.keywords if word.arg in ("group", "key")}
@@ -107,11 +109,11 @@ def test_every_secret_that_is_named_is_in_the_list() -> None:
     assert list(named_secrets(planted)) == [("assay-tasks", "HF_TOKEN"), ("a", "b")]
     for file in (*(ROOT / "tasks").glob("*.py"), *(ROOT / "workflows").glob("*.py")):
         for group, key in named_secrets(file.read_text()):
-            assert key in secrets()[group]["keys"], f"{file.name} asks for {group}/{key}"
+            assert key in secrets()[group]["keys"], f"{file.name} requests {group}/{key}"
 
 
 def referred(document: Any) -> Iterator[str]:
-    """Names of all Secrets that a manifest refers to."""
+    """Yield the names of all Secrets that a manifest refers to."""
     if isinstance(document, dict):
         for kind in {"secretRef", "credentials"} & document.keys():
             yield document[kind]["name"]
@@ -122,7 +124,7 @@ def referred(document: Any) -> Iterator[str]:
             yield from referred(value)
 
 
-def test_secrets_are_given_where_the_list_says_and_the_list_has_no_values() -> None:
+def test_secrets_are_used_where_the_list_states_it_and_the_list_has_no_values() -> None:
     for name, secret in secrets().items():
         documents = list(yaml.safe_load_all((ROOT / secret["given_by"]).read_text()))
         assert set(referred(documents)) == {name}
@@ -145,7 +147,7 @@ def test_the_pod_template_and_the_role_are_valid() -> None:
     assert all("*" not in (*rule["resources"], *rule["verbs"]) for rule in documents[1]["rules"])
 
 
-# Notes what it is called with, and says of projects what is there; update asks, as flytectl does.
+# Records its arguments and prints the projects of a file; `update` reads a confirmation, as flytectl does.
 STAND_IN = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$CALLS"
 case "$*" in
@@ -184,7 +186,7 @@ def test_applying_makes_the_project_once_and_everything_else_again(tmp_path: Pat
     assert kubectl[-1].endswith("apply --namespace assay-production --filename pod-template.yaml")
 
 
-def test_an_environment_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_environment_is_refused(tmp_path: Path) -> None:
     run, calls = apply(tmp_path, "staging", there="[]")
     assert (run.returncode, calls) == (2, [])
     assert "dev or prod" in run.stderr
@@ -198,7 +200,7 @@ def register(**settings: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("environment", ["sandbox", *DOMAINS])
-def test_make_register_goes_where_it_is_told(environment: str) -> None:
+def test_make_register_uses_the_environment_that_is_named(environment: str) -> None:
     run = register(ENV=environment, VERSION="v1", REPOSITORY="registry.example/assay")
     line = run.stdout.replace("\\\n", " ").splitlines()[-1].split()
     option = dict(pairwise(line))
@@ -208,7 +210,7 @@ def test_make_register_goes_where_it_is_told(environment: str) -> None:
     )
     assert option["--domain"] == DOMAINS.get(environment, "development")
     assert option.get("--image") == (None if environment == "sandbox" else "assay=registry.example/assay/task:v1")
-    assert "--activate-launchplans" not in line, "only when it is said"
+    assert "--activate-launchplans" not in line, "only on request"
 
     run = register(ENV=environment, VERSION="v1", ACTIVATE="1", ASSAY_PROFILE="gpu")
     assert "--activate-launchplans" in run.stdout
@@ -216,7 +218,7 @@ def test_make_register_goes_where_it_is_told(environment: str) -> None:
 
 
 @pytest.mark.parametrize("settings", [{"ENV": "staging", "VERSION": "v1"}, {"ENV": "dev"}])
-def test_make_register_says_what_is_missing(settings: dict[str, str]) -> None:
+def test_make_register_names_what_is_missing(settings: dict[str, str]) -> None:
     run = register(**settings)
     assert run.returncode != 0
     assert ("sandbox, dev or prod" if "VERSION" in settings else "VERSION is missing") in run.stderr

@@ -1,7 +1,7 @@
-"""The images: built of what is pinned, by nobody who is root, from a context that holds no more than they need.
+"""The images: pinned bases and packages, a user that is not root, and a context with no more than they need.
 
-There is no engine of containers here. What a build would check is checked as far as it goes without one: the checks of
-the build itself are run on what the context lets through, by an interpreter that has the locked packages and no other.
+The tests need no container engine. They run the checks of the build itself, on the files of the context, by an
+interpreter that has the locked packages and no others.
 """
 
 import importlib.metadata
@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 LOCKS = {"cpu": "requirements-cpu.lock", "cuda": "requirements-gpu.lock"}
 CUDA = re.compile(r"nvidia-|cuda-|triton$")
-# Finds nothing of the packages that the images do not have, as if they were not installed.
+# Hides the packages that the images do not have, as if they were not installed.
 ONLY_LOCKED = """
 import importlib.metadata, runpy, sys
 missing = set({missing!r})
@@ -41,7 +41,7 @@ def locked(name: str) -> dict[str, str]:
     return {canonicalize_name(package): version for package, version in pairs}
 
 
-def test_every_target_is_there_and_every_base_is_pinned() -> None:
+def test_every_target_exists_and_every_base_is_pinned() -> None:
     assert set(TARGETS) <= set(stages())
     for stage in stages().values():
         if stage.base not in stages():
@@ -49,7 +49,7 @@ def test_every_target_is_there_and_every_base_is_pinned() -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_nobody_is_root_and_the_working_directory_is_their_own(target: str) -> None:
+def test_no_user_is_root_and_the_working_directory_is_writable(target: str) -> None:
     assert [user for stage in lineage(target) for user in stage.all("USER")][-1] == "1000:1000"
     made = " ".join(stages()["base"].all("RUN"))
     assert re.search(r"useradd .*--uid 1000 .* assay\b", made)
@@ -60,7 +60,7 @@ def test_nobody_is_root_and_the_working_directory_is_their_own(target: str) -> N
 def test_a_change_of_code_reaches_no_layer_of_dependencies() -> None:
     for name, lock in LOCKS.items():
         copies = [each for stage in lineage(name) for each in stage.all("COPY")]
-        assert copies == [f"{lock} /tmp/requirements.lock"], "nothing else can make these packages be installed anew"
+        assert copies == [f"{lock} /tmp/requirements.lock"], "nothing else installs these packages again"
     for target in TARGETS:
         words = [(word, rest) for stage in lineage(target) for word, rest in stage.instructions]
         packages = [word == "COPY" and "/opt/venv" in rest for word, rest in words].index(True)
@@ -69,7 +69,7 @@ def test_a_change_of_code_reaches_no_layer_of_dependencies() -> None:
 
 
 @pytest.mark.parametrize("target", ["task", "task-gpu"])
-def test_images_of_tasks_hold_no_code_and_look_at_all_of_it(target: str) -> None:
+def test_images_of_tasks_hold_no_code_and_check_all_of_it(target: str) -> None:
     stage = stages()[target]
     assert [each.split()[0].split("=")[0] for each in stage.all("COPY")] == ["--from"]
     word, last = stage.instructions[-1]
@@ -77,7 +77,7 @@ def test_images_of_tasks_hold_no_code_and_look_at_all_of_it(target: str) -> None
     assert last.split()[1:] == ["PYTHONPATH=/tmp/checkout", "python", "/tmp/checkout/infra/image/check_tasks.py"]
 
 
-def test_no_secret_and_no_moving_tag_gets_in() -> None:
+def test_there_is_no_secret_and_no_moving_tag() -> None:
     text = (ROOT / "Dockerfile").read_text()
     assert not re.search(r":latest\b", text)
     given = [each for stage in stages().values() for word in ("ARG", "ENV") for each in stage.all(word)]
@@ -95,22 +95,22 @@ def test_locks_of_the_images_are_one_resolution() -> None:
     assert not {"pytest", "moto", "mypy", "ruff"} & gpu.keys(), "tools of development"
 
 
-def test_the_lock_of_the_images_lacks_nothing_that_its_packages_ask_for() -> None:
-    """What `pip check` would say of an environment with these packages alone."""
+def test_the_lock_of_the_images_has_all_requirements_of_its_packages() -> None:
+    """The same check as `pip check` in an environment with these packages alone."""
     cpu = locked(LOCKS["cpu"])
     for name, version in cpu.items():
         package = importlib.metadata.distribution(name)
-        assert package.version.partition("+")[0] == version, f"{name}: this environment is not that of the lock"
+        assert package.version.partition("+")[0] == version, f"{name}: this environment differs from the lock"
         for line in package.requires or []:
             asked = Requirement(line)
             if asked.marker is None or asked.marker.evaluate({"extra": ""}):
                 found = cpu.get(canonicalize_name(asked.name))
-                assert found is not None, f"{name} asks for {line}"
-                assert asked.specifier.contains(found, prereleases=True), f"{name} asks for {line}, not {found}"
+                assert found is not None, f"{name} requires {line}"
+                assert asked.specifier.contains(found, prereleases=True), f"{name} requires {line}, not {found}"
 
 
 def run_only_locked(context: Path, script: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    """A script by an interpreter that has the packages of the images and no others, in `folder`."""
+    """Run a script in `folder`, by an interpreter that has the packages of the images and no others."""
     cpu = locked(LOCKS["cpu"])
     missing = {
         module

@@ -1,4 +1,4 @@
-"""infra/install.sh with tools that only write down how they were called: order, pinned versions, and what it says."""
+"""infra/install.sh with tools that only record how they were called: order, pinned versions, and messages."""
 
 import json
 import os
@@ -49,9 +49,9 @@ class Machine:
         shutil.copytree(ROOT / "infra", folder / "infra", ignore=shutil.ignore_patterns(".terraform"))
         self.tools = folder / "bin"
         self.tools.mkdir()
-        for name in ("basename", "cat", "dirname", "mkdir"):  # and none of this machine's others
+        for name in ("basename", "cat", "dirname", "mkdir"):  # none of the other tools of this machine
             (self.tools / name).symlink_to(shutil.which(name) or "")
-        # What is on the PATH may be a script that asks for more tools than these.
+        # The python3 of the PATH may be a script that needs more tools than these.
         (self.tools / "python3").symlink_to(Path(sys.executable).resolve())
         for name in ("terraform", "aws", "kubectl", "helm"):
             (self.tools / name).write_text(TOOL)
@@ -59,11 +59,11 @@ class Machine:
         self.give(OUTPUTS)
 
     def give(self, outputs: dict) -> None:
-        """What terraform says."""
+        """Set the outputs of terraform."""
         (self.folder / "given").write_text(json.dumps({name: {"value": value} for name, value in outputs.items()}))
 
     def install(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """One run; `self.lines` has the calls of this run alone."""
+        """Run the script. `self.lines` has the calls of this run alone."""
         self.calls.write_text("")
         known = {"CALLS": str(self.calls), "GIVEN": str(self.folder / "given"), "SECRET": str(self.secret)}
         script = ["/bin/bash", str(self.folder / "infra/install.sh"), *arguments]
@@ -93,10 +93,10 @@ def test_everything_is_installed_in_order_and_in_pinned_versions(machine: Machin
         assert yaml.safe_load(values.read_text()) == {"of": name}
         assert "--kube-context assay-dev" in line
     assert all("--context assay-dev" in line for line in machine.lines if line.startswith("kubectl"))
-    assert "apply -k work/dev/serving" in run.stderr, "says what comes next"
+    assert "apply -k work/dev/serving" in run.stderr, "names the next step"
 
 
-def test_a_second_run_does_the_same_but_for_the_password_that_is_made_once(machine: Machine) -> None:
+def test_a_second_run_does_the_same_except_for_the_password_that_is_made_once(machine: Machine) -> None:
     machine.install("dev")
     first = machine.lines
 
@@ -108,7 +108,7 @@ def test_a_second_run_does_the_same_but_for_the_password_that_is_made_once(machi
     assert sorted(line for line in first if made not in line) == sorted(machine.lines)
     assert len(first) == len(machine.lines) + 1
     creating = [line for line in machine.lines if " create " in line]
-    assert creating and all("--dry-run=client" in line for line in creating), "what is there is not created again"
+    assert creating and all("--dry-run=client" in line for line in creating), "what exists is not created again"
 
 
 def test_the_password_is_no_argument_and_in_no_file(machine: Machine) -> None:
@@ -138,7 +138,7 @@ def test_rendering_touches_no_cluster(machine: Machine) -> None:
         (["prod"], "terraform's state is that of dev: run terraform init -reconfigure"),
     ],
 )
-def test_what_cannot_be_done_is_said(machine: Machine, arguments: list[str], message: str) -> None:
+def test_a_bad_request_is_refused_with_a_message(machine: Machine, arguments: list[str], message: str) -> None:
     run = machine.install(*arguments)
 
     assert run.returncode == 1
@@ -164,7 +164,7 @@ def test_an_output_that_is_missing_is_named(machine: Machine) -> None:
     assert "terraform has no output helm_values: run terraform apply" in run.stderr
 
 
-def test_a_release_that_fails_ends_it(machine: Machine) -> None:
+def test_a_release_that_fails_ends_the_installation(machine: Machine) -> None:
     run = machine.install("dev", BROKEN="gpu-operator")
 
     assert run.returncode == 1
@@ -172,7 +172,7 @@ def test_a_release_that_fails_ends_it(machine: Machine) -> None:
     assert not [line for line in machine.lines if "flyte-binary" in line and line.startswith("helm")]
 
 
-def test_disks_are_encrypted_and_lie_where_their_pod_is() -> None:
+def test_disks_are_encrypted_and_in_the_zone_of_their_pod() -> None:
     disks = yaml.safe_load((ROOT / "infra/platform/storageclass.yaml").read_text())
 
     kubernetes_validate.validate(disks, "1.35", strict=True)

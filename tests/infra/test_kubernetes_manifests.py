@@ -1,4 +1,4 @@
-"""What runs in a cluster: rendered by kubectl, valid by Kubernetes' own schemas, and as careful as it says."""
+"""The manifests of the service: rendered by kubectl, valid by Kubernetes' own schemas, and safe."""
 
 import re
 import subprocess
@@ -62,7 +62,7 @@ def test_a_bad_version_never_gets_requests_and_the_old_one_stays_until_then(over
     (server,) = pod(overlay)["containers"]
     assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
     assert server["readinessProbe"]["httpGet"]["path"] == "/readyz"
-    assert server["livenessProbe"]["httpGet"]["path"] == "/livez", "a pod whose model fails is not restarted for ever"
+    assert server["livenessProbe"]["httpGet"]["path"] == "/livez", "a pod whose model fails is not restarted forever"
     assert spec["progressDeadlineSeconds"] < KubernetesSettings().within
 
     stop = int(server["lifecycle"]["preStop"]["exec"]["command"][1])
@@ -72,8 +72,8 @@ def test_a_bad_version_never_gets_requests_and_the_old_one_stays_until_then(over
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_version_and_number_of_pods_are_left_to_others(overlay: str) -> None:
     spec = one(overlay, "Deployment")["spec"]
-    assert "replicas" not in spec, "the autoscaler's; applying the manifests again would set it back"
-    assert VERSION not in spec["template"]["metadata"].get("annotations", {}), "that of `assay deploy`"
+    assert "replicas" not in spec, "it is the autoscaler's; applying the manifests again would reset it"
+    assert VERSION not in spec["template"]["metadata"].get("annotations", {}), "it is set by `assay deploy`"
     (fetch,) = pod(overlay)["initContainers"]
     (version,) = [each for each in fetch["env"] if each["name"] == "ASSAY_VERSION"]
     assert version["valueFrom"]["fieldRef"]["fieldPath"] == f"metadata.annotations['{VERSION}']"
@@ -82,7 +82,7 @@ def test_version_and_number_of_pods_are_left_to_others(overlay: str) -> None:
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_containers_may_do_nothing_that_they_need_not(overlay: str) -> None:
+def test_containers_have_no_rights_that_they_do_not_need(overlay: str) -> None:
     spec = pod(overlay)
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -103,7 +103,7 @@ def test_containers_may_do_nothing_that_they_need_not(overlay: str) -> None:
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_everything_that_selects_the_pods_finds_them(overlay: str) -> None:
+def test_every_selector_of_the_pods_matches_them(overlay: str) -> None:
     labels = one(overlay, "Deployment")["spec"]["template"]["metadata"]["labels"].items()
     selectors = (
         one(overlay, "Deployment")["spec"]["selector"]["matchLabels"],
@@ -116,7 +116,7 @@ def test_everything_that_selects_the_pods_finds_them(overlay: str) -> None:
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_role_is_for_the_deployment_that_is_deployed(overlay: str) -> None:
-    """kustomize gives generated names a digest, also where they are mentioned."""
+    """kustomize adds a digest to generated names and to references to them."""
     rules = one(overlay, "Role", "assay-deployer")["rules"]
     assert rules[0]["resourceNames"] == [KubernetesSettings().name] == ["assay-serving"]
     assert rules[0]["verbs"] == ["get", "patch"]
@@ -127,7 +127,7 @@ def test_the_role_is_for_the_deployment_that_is_deployed(overlay: str) -> None:
 
 
 @pytest.mark.parametrize(("overlay", "domain"), [("dev", "development"), ("prod", "production")])
-def test_tasks_of_the_domain_may_deploy_and_ask_the_service(overlay: str, domain: str) -> None:
+def test_tasks_of_the_domain_may_deploy_and_call_the_service(overlay: str, domain: str) -> None:
     subjects = one(overlay, "RoleBinding", "assay-deployer")["subjects"]
     groups = [subject["name"] for subject in subjects if subject["kind"] == "Group"]
     assert groups == [f"system:serviceaccounts:assay-{domain}"]
@@ -136,11 +136,11 @@ def test_tasks_of_the_domain_may_deploy_and_ask_the_service(overlay: str, domain
     assert allowed["ports"] == [{"port": "http"}]
 
 
-def test_the_image_holds_what_the_containers_run() -> None:
+def test_the_image_holds_the_code_that_the_containers_run() -> None:
     serve = stages()["serve"]
     copied = [each.split() for each in serve.all("COPY") if not each.startswith("--from=")]
     assert [source for source, _ in copied] == ["requirements.lock", "assay"]
-    assert {str(Path(target).parent) for _, target in copied} == {"/opt/assay"}, "the lock lies beside the code"
+    assert {str(Path(target).parent) for _, target in copied} == {"/opt/assay"}, "the lock is beside the code"
     assert serve.all("ENV") == ["PYTHONPATH=/opt/assay"]
     security = pod("prod")["securityContext"]
     assert serve.all("USER") == [f"{security['runAsUser']}:{security['runAsGroup']}"]

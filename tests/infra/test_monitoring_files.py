@@ -1,4 +1,4 @@
-"""Rules, dashboard and runbook agree with each other and with what the server tells."""
+"""Rules, dashboard and runbook agree with each other and with the metrics of the server."""
 
 import json
 import re
@@ -29,8 +29,8 @@ def expressions() -> list[str]:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Names of all samples on /metrics."""
+def exposed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The names of all samples on /metrics."""
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
     metrics = Metrics(low=0, high=5, reasons=tuple(REASONS))
     metrics.model("0" * 12, ready=True)
@@ -49,23 +49,23 @@ def test_the_dashboard_is_what_its_code_makes() -> None:
     assert len(set(places)) == len({panel["id"] for panel in panels}) == len(panels)
 
 
-def test_every_metric_that_is_asked_for_is_there(told: set[str]) -> None:
-    asked = {name for expression in expressions() for name in NAME.findall(expression)}
+def test_every_metric_that_is_used_exists(exposed: set[str]) -> None:
+    used = {name for expression in expressions() for name in NAME.findall(expression)}
 
-    assert asked - told == set()
-    assert len(asked) > 12
+    assert used - exposed == set()
+    assert len(used) > 12
     recorded = {rule["record"] for rule in rules() if "record" in rule}
     assert {name for expression in expressions() for name in RECORDED.findall(expression)} <= recorded
 
 
-def test_every_metric_of_the_server_is_looked_at(told: set[str]) -> None:
-    families = {re.sub(r"_(bucket|sum|count|created|total)$", "", name) for name in told}
-    asked = {re.sub(r"_(bucket|sum|count|total)$", "", name) for each in expressions() for name in NAME.findall(each)}
+def test_every_metric_of_the_server_is_used(exposed: set[str]) -> None:
+    families = {re.sub(r"_(bucket|sum|count|created|total)$", "", name) for name in exposed}
+    used = {re.sub(r"_(bucket|sum|count|total)$", "", name) for each in expressions() for name in NAME.findall(each)}
 
-    assert families == asked
+    assert families == used
 
 
-def test_every_alert_says_how_grave_it_is_what_it_is_and_what_to_do() -> None:
+def test_every_alert_has_a_severity_a_summary_and_a_runbook() -> None:
     runbook = (ROOT / "docs/operations.md").read_text().partition("\n## On each alert\n")[2]
     headings = {f"docs/operations.md#{heading.lower()}" for heading in re.findall(r"^### (\w+)$", runbook, re.M)}
     alerts = [rule for rule in rules() if "alert" in rule]
@@ -77,7 +77,7 @@ def test_every_alert_says_how_grave_it_is_what_it_is_and_what_to_do() -> None:
         assert rule["annotations"]["summary"].endswith(".")
         assert rule["annotations"]["runbook_url"] == f"docs/operations.md#{rule['alert'].lower()}"
         assert rule["for"]
-        assert f"runbook_url: {rule['annotations']['runbook_url']}" in tested, "one test sees it fire"
+        assert f"runbook_url: {rule['annotations']['runbook_url']}" in tested, "a test in which it fires"
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not on the PATH: install prometheus")
@@ -88,7 +88,7 @@ def test_promtool_passes(command: list[str]) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def test_what_the_operator_scrapes_is_what_the_server_serves() -> None:
+def test_the_operator_scrapes_the_path_that_the_server_serves() -> None:
     monitor = yaml.safe_load((PLACE / "servicemonitor.yaml").read_text())
 
     (endpoint,) = monitor["spec"]["endpoints"]

@@ -1,4 +1,4 @@
-"""What the Prometheus operator and Grafana are given fits what runs: both rendered by kubectl and held together."""
+"""The resources for the Prometheus operator and Grafana match the service: both are rendered by kubectl."""
 
 import json
 import subprocess
@@ -80,13 +80,16 @@ def test_pods_and_prometheus_have_the_token_from_the_same_place() -> None:
     assert shown["type"] == "Bearer"
     place = {name: given["valueFrom"]["secretKeyRef"][name] for name in ("name", "key")}
     assert shown["credentials"] == place
-    assert given["valueFrom"]["secretKeyRef"]["optional"], "without Prometheus the service starts all the same"
+    assert given["valueFrom"]["secretKeyRef"]["optional"], "the service also starts without Prometheus"
     made = f"create secret generic {place['name']} --from-literal={place['key']}="
-    assert made in (MONITORING / "README.md").read_text(), "who makes it"
+    assert made in (MONITORING / "README.md").read_text(), "the way to make it"
 
 
 def lets_in(policy: dict[str, Any], namespace: dict[str, str], pod: dict[str, str], port: str) -> bool:
-    """As Kubernetes has it: a peer's selectors must both match, one that is missing matches its own namespace."""
+    """Return True if a policy lets a pod in, by the rules of Kubernetes.
+
+    Both selectors of a peer must match. Without a namespace selector, the pod must be in the policy's own namespace.
+    """
 
     def matches(selector: dict[str, Any], labels: dict[str, str]) -> bool:
         return selector.get("matchLabels", {}).items() <= labels.items()
@@ -103,7 +106,7 @@ def lets_in(policy: dict[str, Any], namespace: dict[str, str], pod: dict[str, st
 
 
 @pytest.mark.parametrize("overlay", ["dev", "prod"])
-def test_the_network_lets_prometheus_in_and_no_stranger(overlay: str) -> None:
+def test_the_network_lets_prometheus_in_and_no_other_pod(overlay: str) -> None:
     policy, port = one(f"kubernetes/overlays/{overlay}", "NetworkPolicy"), service()["spec"]["ports"][0]["targetPort"]
     monitoring, elsewhere = ({"kubernetes.io/metadata.name": name} for name in ("monitoring", "elsewhere"))
 
@@ -113,7 +116,7 @@ def test_the_network_lets_prometheus_in_and_no_stranger(overlay: str) -> None:
     assert lets_in(policy, elsewhere | {"assay-client": "true"}, {}, port)
 
 
-def test_the_job_that_prometheus_makes_of_it_is_one_that_the_rules_know() -> None:
+def test_the_name_of_the_job_matches_the_rules() -> None:
     (relabeling,) = endpoint()["relabelings"]
     name = relabeling["separator"].join(service()["metadata"][field] for field in ("namespace", "name"))
 
@@ -123,7 +126,7 @@ def test_the_job_that_prometheus_makes_of_it_is_one_that_the_rules_know() -> Non
     assert 'up{job=~".*assay.*"}' in (MONITORING / "rules.yaml").read_text()
 
 
-def test_the_rules_of_the_operator_are_the_rules() -> None:
+def test_the_rules_of_the_operator_are_those_of_the_file() -> None:
     made = subprocess.run([sys.executable, str(MONITORING / "prometheusrule.py")], capture_output=True, check=True)
     groups = one("monitoring", "PrometheusRule")["spec"]["groups"]
     source = yaml.safe_load((MONITORING / "rules.yaml").read_text())["groups"]
@@ -134,7 +137,7 @@ def test_the_rules_of_the_operator_are_the_rules() -> None:
     assert groups == source
 
 
-def test_the_dashboard_of_the_sidecar_is_the_dashboard() -> None:
+def test_the_dashboard_of_the_sidecar_is_that_of_the_file() -> None:
     found = one("monitoring", "ConfigMap")
 
     assert found["metadata"]["labels"]["grafana_dashboard"] == "1"

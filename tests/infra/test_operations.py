@@ -1,4 +1,4 @@
-"""What the handbook of operations says is so: its commands exist, its sums come out, its settings are used."""
+"""The handbook of operations is right: its commands exist, its calculations hold, its settings are used."""
 
 import re
 import subprocess
@@ -13,7 +13,7 @@ ROWS = [row for row in re.findall(r"^\|(.*)\|$", HANDBOOK, re.M) if SUM.search(r
 
 
 def reckon(sum_: str) -> float:
-    """Products before sums, as on paper; `×` and `÷` from left to right."""
+    """Return the value of a calculation: products before sums; `×` and `÷` from left to right."""
     total = 0.0
     for product in sum_.split(" + "):
         first, *rest = re.split(r" ([×÷]) ", product)
@@ -25,7 +25,7 @@ def reckon(sum_: str) -> float:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.split("|")[0].strip(" *"))
-def test_a_sum_in_a_table_comes_out(row: str) -> None:
+def test_a_calculation_in_a_table_holds(row: str) -> None:
     cells = [cell.strip() for cell in row.split("|")]
     said = float(cells[-1].replace(",", ""))
     assert reckon(cells[-2]) == pytest.approx(said, abs=0.5)
@@ -33,7 +33,7 @@ def test_a_sum_in_a_table_comes_out(row: str) -> None:
         assert float(cells[2].replace(",", "")) == pytest.approx(1e9 / float(cells[1]) / 3600, abs=1)
 
 
-def test_sums_in_sentences_come_out_and_a_wrong_one_would_be_seen() -> None:
+def test_calculations_in_sentences_hold() -> None:
     text = " ".join(line for line in HANDBOOK.splitlines() if not line.startswith("|"))
     said = re.findall(rf"({SUM.pattern}) = ([\d.,]*\d)", text)
     assert len(said) >= 4
@@ -59,7 +59,7 @@ def test_speeds_are_those_that_were_measured() -> None:
         assert any(f"| {re.search(pattern, results)[1]} |" in row for row in ROWS)
 
 
-def test_every_target_and_every_script_is_there() -> None:
+def test_every_target_and_every_script_exists() -> None:
     targets = set(re.findall(r"\bmake ([a-z][a-z-]+) [A-Z]+=", HANDBOOK)) | set(
         re.findall(r"`make ([a-z-]+)`", HANDBOOK)
     )
@@ -71,14 +71,14 @@ def test_every_target_and_every_script_is_there() -> None:
     assert [name for name in scripts if not (ROOT / name).exists()] == []
 
 
-def test_the_settings_of_the_workflows_are_those_that_are_asked_for() -> None:
+def test_the_settings_of_the_workflows_are_those_of_the_handbook() -> None:
     workflows = "".join(file.read_text() for file in (ROOT / ".github/workflows").glob("*.yml"))
     used = {*re.findall(r"vars\.([A-Z_]+)", workflows), *re.findall(r"role: ([A-Z_]+) }", workflows)}
     asked = HANDBOOK.partition("Once, in the repository's settings")[2].partition("\n## ")[0]
     assert set(re.findall(r"`([A-Z]+_[A-Z_]+)`", asked)) == used
 
 
-def test_links_lead_somewhere() -> None:
+def test_links_lead_to_files() -> None:
     for name in ("docs/operations.md", "docs/technologies.md", "infra/monitoring/README.md"):
         for link in re.findall(r"\]\(([^)#]+)\)", (ROOT / name).read_text()):
             assert link.startswith("http") or ((ROOT / name).parent / link).exists(), f"{name}: {link}"

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Tools:
-    """A folder that comes first on the PATH, and what was called in it."""
+    """A folder that comes first on the PATH, with a log of the calls of its tools."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.log = folder / "tools", folder / "calls"
@@ -36,7 +36,7 @@ def tools(tmp_path: Path) -> Tools:
 
 
 def test_an_image_is_pushed_once(tools: Tools) -> None:
-    """Given a registry without the tag, then one with it."""
+    """First into a registry without the tag, then into one that has it."""
     registry = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
     tools.put("docker", "cat > /dev/null")
     tools.put("aws", 'case "$*" in *describe-images*) exit 1 ;; *) echo hunter2 ;; esac')
@@ -46,7 +46,9 @@ def test_an_image_is_pushed_once(tools: Tools) -> None:
     assert "aws ecr describe-images --repository-name assay-dev/task --image-ids imageTag=v1" in tools.calls()
     assert f"docker login --username AWS --password-stdin {registry}" in tools.calls()
     assert tools.calls()[-2:] == [f"docker push {registry}/assay-dev/task:v1", f"docker logout {registry}"]
-    assert not any("hunter2" in each for each in (run.stdout, run.stderr, *tools.calls())), "it goes by a pipe"
+    assert not any("hunter2" in each for each in (run.stdout, run.stderr, *tools.calls())), (
+        "the password goes through a pipe"
+    )
 
     before = tools.calls()
     tools.put("aws")
@@ -60,7 +62,7 @@ INSPECT = """case "$*" in
 esac"""
 
 
-def test_a_base_whose_tag_has_moved_is_warned_of_and_one_that_is_gone_fails(tools: Tools) -> None:
+def test_a_base_whose_tag_has_moved_gives_a_warning_and_a_missing_one_fails(tools: Tools) -> None:
     (pinned,) = (line for line in (ROOT / "Dockerfile").read_text().splitlines() if line.endswith(" AS base"))
     digest = pinned.split("@")[1].split()[0]
     tools.put("docker", INSPECT.format(architecture="amd64", digest=digest))
@@ -76,13 +78,13 @@ def test_a_base_whose_tag_has_moved_is_warned_of_and_one_that_is_gone_fails(tool
 
 
 @pytest.mark.parametrize(("environment", "port"), [("dev", 8089), ("prod", 8099)])
-def test_a_tunnel_is_open_for_as_long_as_its_command_runs(tools: Tools, environment: str, port: int) -> None:
+def test_a_tunnel_is_open_while_its_command_runs(tools: Tools, environment: str, port: int) -> None:
     tools.put("aws")
     tools.put("kubectl", f'echo $$ > "{tools.folder}/pid"; echo "Forwarding from 127.0.0.1:{port}"; exec sleep 600')
     tools.put("work", f'kill -0 "$(cat "{tools.folder}/pid")" && exit 7')
     run = tools.run("infra/flyte/tunnel.sh", environment, "work", "hard")
 
-    assert run.returncode == 7, "the command's own status, while the tunnel was there"
+    assert run.returncode == 7, "the command's own status, with the tunnel open"
     assert tools.calls()[0] == f"aws eks update-kubeconfig --name assay-{environment} --alias assay-{environment}"
     assert f" port-forward service/flyte-binary-grpc {port}:8089" in tools.calls()[1]
     assert tools.calls()[2] == "work hard"

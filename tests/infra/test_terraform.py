@@ -1,4 +1,4 @@
-"""The cloud as code, without a cloud: form, what variables may be, what an environment is, and what tasks ask of it."""
+"""The terraform code without a cloud: format, validation of variables, environments, and the resources of tasks."""
 
 import re
 import shutil
@@ -20,35 +20,35 @@ GIB_A_CPU = {"m7i": 4, "m6i": 4, "m6a": 4, "m5": 4, "g6": 4, "g6e": 8, "p4d": 12
 """Memory of EC2's families."""
 
 LEFT = 0.93
-"""Of a node of 8 CPUs or more kubelet, the system and what runs on every node leave this share, and mostly more."""
+"""Share of a node of 8 CPUs or more that kubelet, the system and the pods of every node leave, mostly more."""
 
 
 @pytest.fixture(scope="module")
 def variables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Only the variables: no provider."""
+    """A project with the variables alone, which needs no provider."""
     return variables_alone(tmp_path_factory.mktemp("variables") / "terraform")
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All of it, with the provider and without a state."""
+    """The whole project, with the provider and without a state."""
     return initialised(copied(tmp_path_factory.mktemp("terraform")), "-backend=false")
 
 
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """An AWS to ask for zones and accounts."""
+    """A stand-in for AWS that knows zones and accounts."""
     with moto(tmp_path_factory.mktemp("moto") / "log") as url:
         yield url
 
 
-def test_files_are_in_terraforms_own_form() -> None:
+def test_files_are_formatted() -> None:
     run = terraform(TERRAFORM, "fmt", "-check", "-diff", "-recursive")
 
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def test_it_is_valid(project: Path) -> None:
+def test_the_project_is_valid(project: Path) -> None:
     run = terraform(project, "validate", "-no-color")
 
     assert run.returncode == 0, run.stdout + run.stderr
@@ -79,7 +79,7 @@ def test_bad_values_are_refused(variables: Path) -> None:
         ('gpu_node_groups={x={accelerator="TPU",instance_types=["g6.xlarge"]}}', "Use one of A100, H100, L4, L40S, T4"),
     ],
 )
-def test_a_refusal_says_what_to_do(variables: Path, given: str, message: str) -> None:
+def test_a_refusal_names_the_fix(variables: Path, given: str, message: str) -> None:
     run = terraform(variables, "plan", "-no-color", f"-var-file={TERRAFORM}/environments/dev.tfvars", f"-var={given}")
 
     assert run.returncode == 1
@@ -95,7 +95,7 @@ def test_every_variable_and_output_is_described_and_typed() -> None:
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_an_environment_is_as_it_must_be(project: Path, endpoint: str, name: str) -> None:
+def test_an_environment_passes_the_tests_of_terraform(project: Path, endpoint: str, name: str) -> None:
     arguments = ["test", "-no-color", "-test-directory=tests/aws"]
     run = terraform(project, *arguments, f"-var-file=environments/{name}.tfvars", endpoint=endpoint)
 
@@ -104,7 +104,7 @@ def test_an_environment_is_as_it_must_be(project: Path, endpoint: str, name: str
 
 
 @pytest.mark.full
-def test_an_environment_that_is_not_is_seen(tmp_path: Path, endpoint: str) -> None:
+def test_planted_faults_of_an_environment_are_found(tmp_path: Path, endpoint: str) -> None:
     """Planted: nodes whose metadata every pod can read, and GPU nodes that are open to all pods."""
     planted = copied(tmp_path)
     nodes = (planted / "nodes.tf").read_text()
@@ -121,20 +121,20 @@ def test_an_environment_that_is_not_is_seen(tmp_path: Path, endpoint: str) -> No
     assert "open to pods that ask for no GPU" in run.stdout + run.stderr
 
 
-def test_accelerators_are_those_of_tasks(variables: Path) -> None:
+def test_accelerators_are_those_of_the_tasks(variables: Path) -> None:
     ours = {name: each.to_flyte_idl().device for name, each in ACCELERATORS.items()}
 
     assert value(variables, "dev", "{for name, each in local.accelerators : name => each.device}") == ours
 
 
 def room(instance_type: str) -> tuple[float, float]:
-    """CPUs and GiB that a node of this type leaves to pods, at least."""
+    """Return the CPUs and GiB that a node of this type leaves to pods at least."""
     family, size = instance_type.split(".")
     return SIZES[size] * LEFT, SIZES[size] * GIB_A_CPU[family] * LEFT
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_what_a_task_asks_for_fits_on_a_node(variables: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_task_fits_on_a_node(variables: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSAY_PROFILE", "cpu")
     on_cpu = [heavy()["requests"], encoder()["requests"], trainer()["requests"]]
     monkeypatch.setenv("ASSAY_PROFILE", "gpu")
@@ -143,16 +143,16 @@ def test_what_a_task_asks_for_fits_on_a_node(variables: Path, name: str, monkeyp
     gpu_types = value(variables, name, "flatten([for each in values(var.gpu_node_groups) : each.instance_types])")
 
     assert cpu_types and gpu_types
-    for types, asked in ((cpu_types, on_cpu), (gpu_types, on_gpu)):
-        for each in asked:
+    for types, requested in ((cpu_types, on_cpu), (gpu_types, on_gpu)):
+        for each in requested:
             cpu, gib = float(each.cpu), float(each.mem.removesuffix("Gi"))
             small = [kind for kind in types if room(kind)[0] < cpu or room(kind)[1] < gib]
             assert not small, f"{each} does not fit on {small}"
 
 
-def test_a_type_that_is_too_small_would_be_seen() -> None:
-    assert room("m7i.xlarge")[0] < 4, "4 CPUs of which 4 are asked for"
-    assert room("g6.4xlarge")[1] < 64, "64 GiB of which 64 are asked for"
+def test_a_type_that_is_too_small_would_be_found() -> None:
+    assert room("m7i.xlarge")[0] < 4, "4 CPUs, of which tasks request 4"
+    assert room("g6.4xlarge")[1] < 64, "64 GiB, of which tasks request 64"
 
 
 def test_no_state_is_kept_in_git() -> None:
@@ -161,7 +161,7 @@ def test_no_state_is_kept_in_git() -> None:
     run = subprocess.run(["git", "check-ignore", "--no-index", *paths], cwd=ROOT, capture_output=True, text=True)
 
     assert run.stdout.split() == paths
-    assert 'backend "s3" {}' in (TERRAFORM / "versions.tf").read_text(), "said at init, not here"
+    assert 'backend "s3" {}' in (TERRAFORM / "versions.tf").read_text(), "given at init, not here"
 
 
 @pytest.mark.skipif(shutil.which("checkov") is None, reason="checkov is not on the PATH: make lint-infra runs it")

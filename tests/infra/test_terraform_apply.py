@@ -1,4 +1,4 @@
-"""The whole cloud made, looked at, left alone and taken down again, on a moto server that plays AWS."""
+"""The whole cloud on a moto server in the place of AWS: applied, checked, applied again, and destroyed."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ from terraform_runner import ROOT, copied, environment, initialised, moto, terra
 pytestmark = [pytest.mark.full, pytest.mark.timeout(1800)]
 
 MOTO = """
-# Only for moto 5.2, and only what it lacks; nothing of it is in infra/terraform.
+# Only what moto 5.2 lacks. Nothing of it is in infra/terraform.
 terraform {
   backend "local" {}
 }
@@ -41,12 +41,12 @@ resource "aws_eks_addon" "workload" {
   for_each = {}
 }
 
-# moto names the autoscaling group of a group of nodes, and makes none.
+# moto returns the name of an autoscaling group for a node group, and creates none.
 resource "aws_autoscaling_group_tag" "node_template" {
   for_each = {}
 }
 
-# moto's clusters have no security group, and its rules no description where they name a group.
+# moto's clusters have no security group, and its rules have no description if they name a group.
 resource "aws_vpc_security_group_ingress_rule" "database" {
   referenced_security_group_id = aws_security_group.database.id
 
@@ -55,9 +55,9 @@ resource "aws_vpc_security_group_ingress_rule" "database" {
   }
 }
 
-# moto takes the following and tells nothing of them afterwards, which would look like a change at the second apply. It
-# also gives every group of nodes a key of SSH that nobody asked for, and counts the tags of a launch template among
-# those of what it makes.
+# moto accepts the following settings and does not return them, which would look like a change at the second apply. It
+# also gives every node group an SSH key that was not requested, and counts the tags of a launch template among those of
+# the resources that it creates.
 resource "aws_eks_cluster" "this" {
   lifecycle {
     ignore_changes = [access_config, upgrade_policy, bootstrap_self_managed_addons]
@@ -91,7 +91,7 @@ resource "aws_db_parameter_group" "this" {
 
 
 class Cloud(NamedTuple):
-    """What was made."""
+    """The environment that was applied."""
 
     folder: Path
     endpoint: str
@@ -99,12 +99,12 @@ class Cloud(NamedTuple):
     outputs: dict[str, Any]
 
     def one(self, address: str) -> dict[str, Any]:
-        """Values of a resource."""
+        """Return the values of a resource."""
         (found,) = [each["values"] for each in self.resources if each["address"] == address]
         return found
 
 
-# A few at a time: where moto is late to answer, the provider asks again, and finds what it has just made.
+# A few at a time: if moto answers late, the provider sends the request again and finds what the first one created.
 OPTIONS = ("-no-color", "-parallelism=6", "-var-file=environments/dev.tfvars", "-var=github_repository=owner/assay")
 
 
@@ -130,7 +130,7 @@ def test_a_second_apply_changes_nothing(cloud: Cloud) -> None:
     assert "0 added, 0 changed, 0 destroyed" in again.stdout, again.stdout[-5000:] + again.stderr
 
 
-def test_every_resource_says_whose_it_is(cloud: Cloud) -> None:
+def test_every_resource_is_tagged(cloud: Cloud) -> None:
     untagged = [
         each["address"]
         for each in cloud.resources
@@ -187,7 +187,7 @@ resource "aws_iam_role_policy" "anything" {
 """
 
 
-def test_rights_without_bounds_and_an_open_bucket_would_be_seen(tmp_path: Path, cloud: Cloud) -> None:
+def test_rights_without_bounds_and_an_open_bucket_would_be_found(tmp_path: Path, cloud: Cloud) -> None:
     """Planted in a project of its own, planned by the real provider."""
     (tmp_path / "planted.tf").write_text(PLANTED)
     (tmp_path / "versions.tf").write_text((cloud.folder / "versions.tf").read_text().split("provider ")[0])
@@ -282,7 +282,7 @@ def test_workflows_of_the_repository_push_images_and_read_no_data(cloud: Cloud) 
     assert subjects == ["repo:owner/assay:ref:refs/heads/main", "repo:owner/assay:ref:refs/tags/v*"]
 
 
-def test_values_of_flyte_name_what_was_made(cloud: Cloud) -> None:
+def test_the_values_of_flyte_match_the_resources(cloud: Cloud) -> None:
     values = yaml.safe_load(cloud.outputs["helm_values"]["flyte-binary"])
     bucket, inline = cloud.outputs["data_bucket"], values["configuration"]["inline"]
     plugin = inline["plugins"]["k8s"]
@@ -313,7 +313,7 @@ def test_values_of_flyte_name_what_was_made(cloud: Cloud) -> None:
         kubernetes_validate.validate(yaml.safe_load(text), "1.35", strict=True)
 
 
-def test_values_of_prometheus_take_our_rules_and_monitors(cloud: Cloud) -> None:
+def test_the_values_of_prometheus_have_our_rules_and_monitors(cloud: Cloud) -> None:
     values = yaml.safe_load(cloud.outputs["helm_values"]["kube-prometheus-stack"])
     rules = yaml.safe_load((ROOT / "infra/monitoring/rules.yaml").read_text())
 
@@ -324,7 +324,7 @@ def test_values_of_prometheus_take_our_rules_and_monitors(cloud: Cloud) -> None:
     assert values["grafana"]["admin"]["existingSecret"] == "grafana-admin"
 
 
-def test_values_of_operators_reach_the_nodes_that_they_are_for(cloud: Cloud) -> None:
+def test_the_values_of_operators_match_their_nodes(cloud: Cloud) -> None:
     gpus = yaml.safe_load(cloud.outputs["helm_values"]["gpu-operator"])
     scaler = yaml.safe_load(cloud.outputs["helm_values"]["cluster-autoscaler"])
 

@@ -1,4 +1,4 @@
-"""`assay train | evaluate | score | select` as users call them: once with the real encoder, otherwise with a tiny one."""
+"""`assay train | evaluate | score | select` as users call them, once with the real encoder."""
 
 import json
 import os
