@@ -69,12 +69,12 @@ def _help(option: Option) -> str:
     """Return the docstring of the field with its default; argparse expands % in it."""
     default = option.default
     if option.base is not None and not option.chooses:
-        said = f"the {option.base.option}'s"
+        shown = f"the {option.base.option}'s"
     elif default is MISSING or default is None or default == () or option.default == "":
-        said = ""
+        shown = ""
     elif option.plain is not None:
-        said = "" if option.many else str(option.plain(default))
+        shown = "" if option.many else str(option.plain(default))
     else:
-        said = {True: "yes", False: "no"}.get(default, str(default)) if isinstance(default, bool) else f"{default}"
+        shown = {True: "yes", False: "no"}.get(default, str(default)) if isinstance(default, bool) else f"{default}"
     text = option.help.replace("`", "").replace("%", "%%")
-    return f"{text} (default: {said})" if said else text
+    return f"{text} (default: {shown})" if shown else text
