@@ -84,7 +84,11 @@ SOURCES = [
     ),
     Bad(
         "labels that are words",
-        ("160 of 160 rows cannot be used (160 × no label that is a number)", "/d.parquet, first at row 0", "Correct them"),
+        (
+            "160 of 160 rows cannot be used (160 × no label that is a number)",
+            "/d.parquet, first at row 0",
+            "Correct them",
+        ),
         one("d.parquet", lambda good: with_labels(good, lambda label: f"grade {label}")),
         LABELLED,
     ),
