@@ -15,11 +15,11 @@ rm -rf .venv
 if .venv/bin/pip install --quiet --disable-pip-version-check "uv>=0.9,<1" 2>/dev/null; then
   UV_FIND_LINKS="${UV_FIND_LINKS:-${PIP_FIND_LINKS:-}}" .venv/bin/uv pip install --python .venv/bin/python -r requirements.lock
 else
-  echo "uv cannot be had here; pip takes some minutes" >&2
+  echo "uv cannot be installed here; pip takes some minutes" >&2
   .venv/bin/pip install --disable-pip-version-check -r requirements.lock
 fi
 
-# The command `assay`, for people: it runs the code that lies here, which is never installed.
+# The command `assay`, for people: it runs the code of this folder, which is never installed.
 cat > .venv/bin/assay <<EOF
 #!/bin/sh
 PYTHONPATH="$PWD\${PYTHONPATH:+:\$PYTHONPATH}" exec "$PWD/.venv/bin/python" -m assay "\$@"

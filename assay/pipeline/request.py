@@ -125,7 +125,7 @@ class TrainingRequest:
         if not 0 <= self.max_quarantined <= 1:
             raise InputError(f"max_quarantined is {self.max_quarantined:g}", fix="Give 0 to 1")
         if self.also and self.config.folds:
-            raise InputError("cross-fitting is for one rubric", where="folds, also", fix="Leave one of them out")
+            raise InputError("cross-fitting supports one rubric only", where="folds, also", fix="Leave one of them out")
         of_other_seeds(self.config, self.seeds)  # refuses a count below 1
 
     @property

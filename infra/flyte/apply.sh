@@ -36,6 +36,6 @@ change task-resource-attribute --attrFile "$environment/task-resources.yaml"
 change cluster-resource-attribute --attrFile "$environment/quota.yaml"
 change workflow-execution-config --attrFile "$environment/execution.yaml"
 
-# Flyte makes the namespace of a new project within minutes; one that is there already it takes as it is.
+# Flyte makes the namespace of a new project within minutes; an existing one stays as it is.
 kubectl "${kube[@]}" get namespace "$namespace" >/dev/null 2>&1 || kubectl "${kube[@]}" create namespace "$namespace"
 kubectl "${kube[@]}" apply --namespace "$namespace" --filename pod-template.yaml

@@ -5,7 +5,7 @@ set -euo pipefail
 target=$1 repository=$2 version=$3
 name="${repository#*/}/$target"
 if aws ecr describe-images --repository-name "$name" --image-ids "imageTag=$version" >/dev/null 2>&1; then
-  echo "$name:$version is there already, and a tag never changes"
+  echo "$name:$version exists already, and a tag never changes"
   exit 0
 fi
 aws ecr get-login-password | docker login --username AWS --password-stdin "${repository%%/*}"

@@ -134,7 +134,7 @@ def test_an_encoder_that_is_a_folder_is_known_by_its_content(labels: Path, tiny_
         ({"also": "legal"}, {}, "Give RUBRIC=SOURCE"),
         ({"also": "legal:high=x.parquet"}, {}, "threshold 'high' is no number"),
         ({"also": "legal=nowhere.parquet"}, {}, "nowhere.parquet"),
-        ({"also": "legal=x.parquet", "folds": 3}, {}, "cross-fitting is for one rubric"),
+        ({"also": "legal=x.parquet", "folds": 3}, {}, "cross-fitting supports one rubric only"),
         ({"epoch": 3}, {}, r"no option 'epoch' \(options\). Did you mean epochs\?"),
         ({"epochs": "many"}, {}, "epochs 'many' cannot be read"),
         ({"group_by": "site"}, {"group_by": "author"}, "group_by is 'author' as an input and 'site' in options"),
