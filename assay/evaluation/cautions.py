@@ -2,7 +2,7 @@
 
 from assay.evaluation.baselines import BASELINE_NAMES
 from assay.evaluation.record import Evaluation
-from assay.metrics import LEAST_CLUSTERS, LEAST_POSITIVE, METRICS, told_apart
+from assay.metrics import LEAST_CLUSTERS, LEAST_POSITIVE, METRICS, significance
 
 WIDE = 0.1
 """Width of the interval of F1 above which there is a warning."""
@@ -60,7 +60,7 @@ def _baselines(evaluation: Evaluation) -> list[str]:
     primary, found = evaluation.rubric.primary_metric, []
     for baseline, gains in evaluation.gains.items():
         gain, name = gains[primary], BASELINE_NAMES.get(baseline, baseline)
-        word = told_apart(gain)
+        word = significance(gain)
         # Without an interval there is already a warning that the documents are too few.
         if gain.low is None or gain.high is None or word == "better":
             continue
@@ -69,7 +69,7 @@ def _baselines(evaluation: Evaluation) -> list[str]:
             f"The model is {verdict} {name}: {METRICS[primary].title} differs by {gain.value:+.3f}, "
             f"95 % interval {gain.low:+.3f} to {gain.high:+.3f}, p = {gain.p:.3f}."
         )
-        worse = [METRICS[other].title for other, d in gains.items() if other != primary and told_apart(d) == "worse"]
+        worse = [METRICS[other].title for other, d in gains.items() if other != primary and significance(d) == "worse"]
         if worse:
             found.append(f"After Holm's correction it is worse than {name} in: {', '.join(worse)}.")
     return found

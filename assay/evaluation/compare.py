@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from assay.metrics import LEAST_SLICE, METRICS, Difference, Interval, Resampled, correct, paired_bootstrap, told_apart
+from assay.metrics import LEAST_SLICE, METRICS, Difference, Interval, Resampled, correct, paired_bootstrap, significance
 from assay.rubric import Rubric
 from assay.storage import only_known_fields
 
@@ -71,14 +71,14 @@ class ModelComparison:
         if found.low is None or found.p is None:
             return f"{METRICS[primary].title} differs by {found.value:+.3f}; too few documents for an interval."
         sentence = (
-            f"A and B are not told apart by {METRICS[primary].title}"
-            if (word := told_apart(found)) == "not told apart"
+            f"A and B do not differ significantly in {METRICS[primary].title}"
+            if (word := significance(found)) == "not significantly different"
             else f"A is {word} than B in {METRICS[primary].title}"
         )
         sentence += f": {found.value:+.3f}, 95 % interval {found.low:+.3f} to {found.high:+.3f}, p = {found.p:.3f}."
         for word in ("better", "worse"):
-            names = [METRICS[n].title for n, d in self.differences.items() if n != primary and told_apart(d) == word]
-            also = "also " if told_apart(found) == word else ""
+            names = [METRICS[n].title for n, d in self.differences.items() if n != primary and significance(d) == word]
+            also = "also " if significance(found) == word else ""
             sentence += f" After Holm's correction A is {also}{word} in: {', '.join(names)}." if names else ""
         return sentence
 

@@ -4,7 +4,7 @@ import pandas as pd
 
 from assay.evaluation.compare import ModelComparison
 from assay.evaluation.figures import describe
-from assay.metrics import METRICS, told_apart
+from assay.metrics import METRICS, significance
 from assay.report import Block, Callout, Facts, Prose, Report, Section, Table, TextItem, Texts
 from assay.storage import Snapshot
 
@@ -23,7 +23,7 @@ def comparison_table(comparison: ModelComparison) -> pd.DataFrame:
                 "A": comparison.a[name].in_words(),
                 "B": comparison.b[name].in_words(),
                 "A is better by": comparison.differences[name].in_words(),
-                "A is": told_apart(comparison.differences[name]),
+                "A is": significance(comparison.differences[name]),
             }
             for name in order
         ]
@@ -40,7 +40,7 @@ def comparison_report(
         "of them to be kept": f"{comparison.positive:,}",
         f"{METRICS[primary].title}, A less B": comparison.differences[primary].in_words(),
     }
-    apart = told_apart(comparison.differences[primary]) != "not told apart"
+    apart = significance(comparison.differences[primary]) != "not significantly different"
     order = [primary, *(name for name in METRICS if name != primary)]
     found = [comparison.differences[name] for name in order]
     table = comparison_table(comparison)

@@ -7,7 +7,7 @@ import pandas as pd
 from assay.evaluation.baselines import BASELINE_NAMES
 from assay.evaluation.record import Evaluation
 from assay.language import identify_language
-from assay.metrics import LEAST_CLUSTERS, LEAST_SLICE, METRICS, Difference, Interval, Raters, told_apart
+from assay.metrics import LEAST_CLUSTERS, LEAST_SLICE, METRICS, Difference, Interval, Raters, significance
 from assay.report import Block, Facts, Figure, Prose, Table, chart_intervals
 
 NAMES = {"model": "this model", **BASELINE_NAMES}
@@ -97,7 +97,7 @@ def figures(evaluation: Evaluation) -> list[Block]:
                 "from": gains[primary].low,
                 "to": gains[primary].high,
                 "p": gains[primary].p,
-                "the model is": told_apart(gains[primary]),
+                "the model is": significance(gains[primary]),
             }
             for name, gains in evaluation.gains.items()
         ]
@@ -155,7 +155,7 @@ def difference_table(differences: Mapping[str, Difference], primary: str, captio
             "to": found.high,
             "p": found.p,
             "p, corrected": None if name == primary else found.p_holm,
-            "the model is": told_apart(found),
+            "the model is": significance(found),
         }
         for name in order
     ]

@@ -11,7 +11,7 @@ from assay.metrics.bootstrap import (
 )
 from assay.metrics.cautious import cautious_difference
 from assay.metrics.curves import Curves
-from assay.metrics.holm import correct, told_apart
+from assay.metrics.holm import correct, significance
 from assay.metrics.metrics import BINS, METRICS, Outcomes, measure
 from assay.metrics.pairs import PairAccuracy, pair_accuracy
 from assay.metrics.raters import Raters, measure_raters, read_ratings
@@ -42,6 +42,6 @@ __all__ = [
     "pair_accuracy",
     "paired_bootstrap",
     "read_ratings",
+    "significance",
     "slices",
-    "told_apart",
 ]

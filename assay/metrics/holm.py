@@ -34,9 +34,12 @@ def correct(differences: Mapping[str, Difference], primary: str) -> dict[str, Di
     return {name: replace(d, p_holm=corrected.get(name, d.p)) for name, d in differences.items()}
 
 
-def told_apart(difference: Difference) -> str:
-    """Return `better` or `worse` if the corrected p is below ALPHA; otherwise, or without a p, `not told apart`."""
+def significance(difference: Difference) -> str:
+    """Return `better` or `worse` if the corrected p is below ALPHA.
+
+    Otherwise, or without a p, return `not significantly different`.
+    """
     p, value = difference.p_holm, difference.value
     if p is None or value is None or value == 0 or p >= ALPHA:
-        return "not told apart"
+        return "not significantly different"
     return "better" if value > 0 else "worse"

@@ -5,7 +5,7 @@ from typing import Literal
 import pandas as pd
 
 from assay.gates import gate_sections
-from assay.metrics import METRICS, told_apart
+from assay.metrics import METRICS, significance
 from assay.promotion.judgement import Judgement, Outcome, Word
 from assay.promotion.slices import ALPHA
 from assay.report import Block, Callout, Facts, Prose, Report, Section, Table
@@ -80,7 +80,7 @@ def _figures(judgement: Judgement) -> list[Block]:
         if judgement.champion:
             row["champion"] = judgement.champion_metrics[name].in_words()
             row["challenger is better by"] = judgement.differences[name].in_words()
-            row["challenger is"] = told_apart(judgement.differences[name])
+            row["challenger is"] = significance(judgement.differences[name])
         rows.append(row)
     caption = (
         "In brackets: 95 % intervals by bootstrap over clusters, for differences paired on the same documents. Above 0 "

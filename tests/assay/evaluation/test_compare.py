@@ -45,7 +45,7 @@ def test_the_better_model_is_better_and_backwards_worse_also_in_slices() -> None
     json.dumps(found.to_json(), allow_nan=False)
 
 
-def test_a_model_is_not_told_apart_from_itself_and_few_documents_get_no_interval() -> None:
+def test_a_model_does_not_differ_from_itself_and_few_documents_get_no_interval() -> None:
     generator = np.random.default_rng(0)
     label = generator.integers(0, 6, 120).astype(float)
     table = table_of(label, generator.normal(0, 1, 120))
@@ -53,7 +53,7 @@ def test_a_model_is_not_told_apart_from_itself_and_few_documents_get_no_interval
     same = compare(table, table, RUBRIC)
     few = compare(table.iloc[:30], table.iloc[:30].assign(score=0.0), RUBRIC)
 
-    assert same.sentence().startswith("A and B are not told apart by average precision: +0.000")
+    assert same.sentence().startswith("A and B do not differ significantly in average precision: +0.000")
     assert "Holm" not in same.sentence()
     assert same.disagreed == []
     assert "too few documents" in few.sentence()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.evaluation.evaluate import evaluate
-from assay.metrics import METRICS, Difference, correct, paired_bootstrap, told_apart
+from assay.metrics import METRICS, Difference, correct, paired_bootstrap, significance
 from assay.metrics.holm import holm
 from assay.rubric import load_rubric
 
@@ -56,20 +56,20 @@ def test_a_published_example() -> None:
     )
 
 
-def test_the_primary_metric_is_not_corrected_and_without_p_nothing_is_told_apart() -> None:
+def test_the_primary_metric_is_not_corrected_and_without_p_nothing_is_significant() -> None:
     given = {"f1": Difference(0.1, 0.01, 0.2, 0.98, 0.04), "qwk": Difference(0.1, 0.01, 0.2, 0.98, 0.04)}
     given |= {"mae": Difference(-0.1, -0.2, -0.01, 0.02, 0.03), "brier": Difference(0.1, None, None, None)}
 
     found = correct(given, "f1")
 
     assert {name: d.p_holm for name, d in found.items()} == {"f1": 0.04, "qwk": 0.06, "mae": 0.06, "brier": None}
-    assert {name: told_apart(d) for name, d in found.items()} == {
+    assert {name: significance(d) for name, d in found.items()} == {
         "f1": "better",
-        "qwk": "not told apart",
-        "mae": "not told apart",
-        "brier": "not told apart",
+        "qwk": "not significantly different",
+        "mae": "not significantly different",
+        "brier": "not significantly different",
     }
-    assert told_apart(correct({"mae": given["mae"]}, "f1")["mae"]) == "worse"
+    assert significance(correct({"mae": given["mae"]}, "f1")["mae"]) == "worse"
 
 
 def table_of(generator: np.random.Generator, noise: float, label: np.ndarray) -> pd.DataFrame:
@@ -94,7 +94,7 @@ def test_p_is_never_0_two_sided_and_1_for_the_same_model() -> None:
     assert {d.p for d in paired_bootstrap(good, good, RUBRIC).values()} == {1.0}
 
 
-def test_of_equal_models_few_pairs_are_told_apart_in_any_metric() -> None:
+def test_of_equal_models_few_pairs_differ_significantly_in_any_metric() -> None:
     """Ten metrics at 5 % each would be wrong in a third of the runs, were they independent."""
     wrong = raw = 0
     for run in range(40):
@@ -103,7 +103,7 @@ def test_of_equal_models_few_pairs_are_told_apart_in_any_metric() -> None:
         one, other = table_of(generator, 1.2, label), table_of(generator, 1.2, label)
         found = correct(paired_bootstrap(one, other, RUBRIC, resamples=400, seed=run), RUBRIC.primary_metric)
         others = [d for name, d in found.items() if name != RUBRIC.primary_metric]
-        wrong += any(told_apart(d) != "not told apart" for d in others)
+        wrong += any(significance(d) != "not significantly different" for d in others)
         raw += any(d.p is not None and d.p < 0.05 for d in others)
 
     assert wrong / 40 <= 0.15
