@@ -1,7 +1,6 @@
 """The ledger: what was assigned stays, and of two writers one wins."""
 
 import json
-import multiprocessing
 import uuid
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from racing import CONTEXT, run_at_once
 
 from assay.errors import InputError
 from assay.labels import Ledger
@@ -75,28 +75,24 @@ def test_an_assignment_made_from_an_old_reading_is_refused(ledger: Ledger) -> No
     assert ledger.read() == {"a": "train"}
 
 
-def _write(url: str, name: str, known: dict[str, str], ready: Barrier, outcomes: "multiprocessing.Queue[str]") -> None:
-    ready.wait()
+def _write(start: Barrier, url: str, name: str, known: dict[str, str], outcomes: "list[str]") -> None:
+    start.wait()
     try:
         Ledger(url).append(table(**{name: "train"}), known)
-        outcomes.put(name)
+        outcomes.append(name)
     except InputError as error:
-        outcomes.put(str(error))
+        outcomes.append(str(error))
 
 
 def test_of_writers_at_the_same_time_exactly_one_succeeds(tmp_path: Path) -> None:
     ledger = Ledger(str(tmp_path / "ledger"))
     ledger.append(table(first="test"), {})
     known = ledger.read()
-    spawn = multiprocessing.get_context("spawn")
-    ready, outcomes = spawn.Barrier(3), spawn.Queue()
-    writers = [spawn.Process(target=_write, args=(ledger.url, f"writer{i}", known, ready, outcomes)) for i in range(3)]
 
-    for writer in writers:
-        writer.start()
-    said = [outcomes.get(timeout=60) for _ in writers]
-    for writer in writers:
-        writer.join(timeout=60)
+    with CONTEXT.Manager() as manager:
+        outcomes = manager.list()
+        run_at_once(_write, *[(ledger.url, f"writer{n}", known, outcomes) for n in range(3)])
+        said = list(outcomes)
 
     winners = [word for word in said if word.startswith("writer")]
     assert len(winners) == 1

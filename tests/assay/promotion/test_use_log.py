@@ -1,11 +1,11 @@
 """The wear of a test set, counted by real processes, on a disk and on a local S3."""
 
 import datetime
-import multiprocessing
-import os
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
+from racing import run_at_once
 
 from assay.errors import InputError
 from assay.promotion import PromotionLimits
@@ -64,21 +64,12 @@ def test_a_number_that_was_lost_does_not_stop_the_count(tmp_path: Path) -> None:
     assert list_names(log.place) == ["00000001.json", "00000003.json", "00000004.json"]
 
 
-def _use(url: str, name: str, environment: dict[str, str], start: "multiprocessing.synchronize.Barrier") -> None:
-    os.environ.update(environment)
+def _use(start: Barrier, url: str, name: str) -> None:
     start.wait()
     UseLog(url, IDS).record(name, "0")
 
 
 def test_of_four_decisions_at_once_each_is_counted(url: str) -> None:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["assay.evaluation"])  # which takes seconds to import, once
-    start, environment = context.Barrier(4), dict(os.environ)
-    racers = [context.Process(target=_use, args=(url, f"p{n}", environment, start)) for n in range(4)]
-    for racer in racers:
-        racer.start()
-    for racer in racers:
-        racer.join(240)
+    run_at_once(_use, *[(url, f"p{n}") for n in range(4)])
 
-    assert [racer.exitcode for racer in racers] == [0] * 4
     assert sorted(use.challenger for use in UseLog(url, IDS).history()) == ["p0", "p1", "p2", "p3"]

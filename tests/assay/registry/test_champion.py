@@ -1,11 +1,12 @@
 """Promotion and rollback by real processes, on a disk and on a local S3."""
 
-import multiprocessing
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from racing import CONTEXT, run_at_once
 
 from assay.errors import InputError
 from assay.registry import CHAMPION, PREVIOUS, AliasMove, Registry, promote, promote_first, rollback
@@ -123,7 +124,7 @@ def test_an_old_entry_that_is_damaged_stops_nobody_and_the_last_one_everybody(tm
             move()
 
 
-def _race(url: str, what: str, against: str, start: "multiprocessing.synchronize.Barrier", won: "list") -> None:
+def _race(start: Barrier, url: str, what: str, against: str, won: "list") -> None:
     registry = Registry(url)
     start.wait()
     try:
@@ -138,15 +139,9 @@ def _race(url: str, what: str, against: str, start: "multiprocessing.synchronize
 
 def race(url: str, against: str, *asked: str) -> list[str]:
     """Return the promotions (by version) and rollbacks that succeeded, of those that processes tried at once."""
-    context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager:
-        won, start = manager.list(), context.Barrier(len(asked))
-        racers = [context.Process(target=_race, args=(url, what, against, start, won)) for what in asked]
-        for racer in racers:
-            racer.start()
-        for racer in racers:
-            racer.join(120)
-        assert [racer.exitcode for racer in racers] == [0] * len(asked)
+    with CONTEXT.Manager() as manager:
+        won = manager.list()
+        run_at_once(_race, *[(url, what, against, won) for what in asked])
         return list(won)
 
 

@@ -1,11 +1,12 @@
 """The log of decisions: each has a page, none is lost if several are written at once, a damaged one is named."""
 
 import json
-import multiprocessing
 from dataclasses import replace
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
+from racing import run_at_once
 
 from assay.errors import InputError
 from assay.registry import Decision, DecisionLog
@@ -13,7 +14,8 @@ from assay.registry import Decision, DecisionLog
 MADE = Decision("a" * 12, "kept", "b" * 12, "b" * 12, "It was no better.", ("judged",))
 
 
-def decide(url: str, name: str, times: int) -> None:
+def decide(start: Barrier, url: str, name: str, times: int) -> None:
+    start.wait()
     for number in range(times):
         decision = Decision(name, "kept", "", "", f"{number}")
         DecisionLog(url).append(decision, lambda entry: f"page of {entry.version} {entry.sentence}")
@@ -32,12 +34,7 @@ def test_a_decision_is_read_as_it_was_made_and_has_a_page(tmp_path: Path) -> Non
 
 
 def test_decisions_written_at_once_are_all_kept_each_with_its_page(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=decide, args=(str(tmp_path), f"worker {n}", 4)) for n in range(4)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(120)
+    run_at_once(decide, *[(str(tmp_path), f"worker {n}", 4) for n in range(4)])
 
     log = DecisionLog(str(tmp_path))
     found = log.history()

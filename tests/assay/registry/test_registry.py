@@ -1,12 +1,13 @@
 """The registry with real processes, on a disk and on a local S3."""
 
 import json
-import multiprocessing
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from racing import CONTEXT, run_at_once
 
 from assay.errors import InputError
 from assay.registry import Registry
@@ -103,7 +104,7 @@ def test_an_interrupted_registration_is_invisible_and_can_be_completed(url: str,
         assert (model / "sub" / "weights").read_text() == "weights"
 
 
-def _promote(url: str, version: str, who: str, start: "multiprocessing.synchronize.Barrier", won: "list") -> None:
+def _promote(start: Barrier, url: str, version: str, who: str, won: "list") -> None:
     from assay.registry.aliases import AliasLog
 
     log = AliasLog(f"{url}/aliases/champion")
@@ -116,36 +117,25 @@ def _promote(url: str, version: str, who: str, start: "multiprocessing.synchroni
         assert "moved it" in str(error)
 
 
-def _register(url: str, folder: Path, start: "multiprocessing.synchronize.Barrier", names: "list") -> None:
+def _register(start: Barrier, url: str, folder: Path, names: "list") -> None:
     start.wait()
     names.append(Registry(url).register(folder, {}).name)
 
 
 def test_of_eight_who_promote_at_once_exactly_one_wins(url: str, tmp_path: Path) -> None:
     version = Registry(url).register(model_folder(tmp_path / "a"), {}).name
-    context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager:
-        won, start = manager.list(), context.Barrier(8)
-        racers = [context.Process(target=_promote, args=(url, version, f"p{n}", start, won)) for n in range(8)]
-        for racer in racers:
-            racer.start()
-        for racer in racers:
-            racer.join(120)
-        assert [racer.exitcode for racer in racers] == [0] * 8
+    with CONTEXT.Manager() as manager:
+        won = manager.list()
+        run_at_once(_promote, *[(url, version, f"p{n}", won) for n in range(8)])
         assert len(won) == 1
         assert [move.who for move in Registry(url).history("champion")] == list(won)
 
 
 def test_four_who_register_the_same_model_at_once_agree(url: str, tmp_path: Path) -> None:
-    context, folder = multiprocessing.get_context("spawn"), model_folder(tmp_path / "a")
-    with context.Manager() as manager:
-        names, start = manager.list(), context.Barrier(4)
-        racers = [context.Process(target=_register, args=(url, folder, start, names)) for _ in range(4)]
-        for racer in racers:
-            racer.start()
-        for racer in racers:
-            racer.join(120)
-        assert [racer.exitcode for racer in racers] == [0] * 4
+    folder = model_folder(tmp_path / "a")
+    with CONTEXT.Manager() as manager:
+        names = manager.list()
+        run_at_once(_register, *[(url, folder, names)] * 4)
         assert len(set(names)) == 1
     assert len(Registry(url).versions()) == 1
 

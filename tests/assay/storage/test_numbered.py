@@ -1,14 +1,15 @@
 """The numbered log: one writer for one number, on a disk and on a local S3, by threads and by processes."""
 
 import json
-import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from racing import CONTEXT, run_at_once
 
 from assay.errors import InputError
 from assay.storage import NumberedFiles, NumberedLog, create, join, list_names, only_known_fields, write_bytes
@@ -169,13 +170,13 @@ def test_threads_that_append_at_once_lose_nothing(url: str) -> None:
     assert log.history() == sorted(made, key=lambda entry: entry.number)
 
 
-def _append(url: str, writer: str, start: "multiprocessing.synchronize.Barrier", times: int) -> None:
+def _append(start: Barrier, url: str, writer: str, times: int) -> None:
     start.wait()
     for _ in range(times):
         NumberedLog(url, Entry).append(lambda number: Entry(writer, number=number))
 
 
-def _create(url: str, writer: str, start: "multiprocessing.synchronize.Barrier", won: "list") -> None:
+def _create(start: Barrier, url: str, writer: str, won: "list") -> None:
     start.wait()
     try:
         NumberedLog(url, Entry).create(1, Entry(writer))
@@ -184,20 +185,8 @@ def _create(url: str, writer: str, start: "multiprocessing.synchronize.Barrier",
         pass
 
 
-def run_at_once(count: int, target: object, url: str, more: object) -> None:
-    """Run a function in processes that start together."""
-    context = multiprocessing.get_context("spawn")
-    start = context.Barrier(count)
-    racers = [context.Process(target=target, args=(url, f"p{n}", start, more)) for n in range(count)]
-    for racer in racers:
-        racer.start()
-    for racer in racers:
-        racer.join(120)
-    assert [racer.exitcode for racer in racers] == [0] * count
-
-
 def test_processes_that_append_at_once_lose_nothing(url: str) -> None:
-    run_at_once(3, _append, url, 4)
+    run_at_once(_append, *[(url, f"p{n}", 4) for n in range(3)])
 
     entries = NumberedLog(url, Entry).history()
     assert [entry.number for entry in entries] == list(range(1, 13))
@@ -205,9 +194,9 @@ def test_processes_that_append_at_once_lose_nothing(url: str) -> None:
 
 
 def test_of_processes_that_create_one_number_exactly_one_succeeds(url: str) -> None:
-    with multiprocessing.get_context("spawn").Manager() as manager:
+    with CONTEXT.Manager() as manager:
         won = manager.list()
-        run_at_once(4, _create, url, won)
+        run_at_once(_create, *[(url, f"p{n}", won) for n in range(4)])
         assert len(won) == 1
         assert [entry.writer for entry in NumberedLog(url, Entry).history()] == list(won)
 
