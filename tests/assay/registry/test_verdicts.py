@@ -48,7 +48,7 @@ def test_a_verdict_promotes_the_version_that_it_is_about_and_is_kept(url: str, t
         promote_with_verdict(registry, three, verdict=passed, in_spite="whatever", **given_to)
     with pytest.raises(InputError, match=f"{two} is champion now, and this was decided against {one}"):
         promote_with_verdict(registry, three, verdict=verdict_on(registry, three, one, "promoted"), **given_to)
-    with pytest.raises(InputError, match="this verdict cannot be read: input should be a dictionary"):
+    with pytest.raises(InputError, match="this verdict cannot be read: input should be an object"):
         promote_with_verdict(registry, three, verdict=b"[]", **given_to)
 
 

@@ -120,7 +120,7 @@ def test_append_calls_make_again_until_a_number_is_free(tmp_path: Path) -> None:
     [
         (b"{", "this entry cannot be read: Expecting property name"),
         (b"\xff", "this entry cannot be read: 'utf-8' codec"),
-        (b"[]", "this entry cannot be read: input should be a valid dictionary"),
+        (b"[]", "this entry cannot be read: input should be an object"),
         (b"{}", "this entry cannot be read: writer: field required"),
         (b'{"writer": 3}', "this entry cannot be read: writer: input should be a valid string"),
         (b'{"writer": "a", "more": 1}', "this entry cannot be read: more: unexpected keyword argument"),

@@ -54,7 +54,7 @@ def test_absent_results_are_listed_in_order(tmp_path: Path) -> None:
     ("text", "complaint"),
     [
         ("{", "this plan cannot be read: Expecting property name"),
-        ("[]", "this plan cannot be read: input should be a dictionary"),
+        ("[]", "this plan cannot be read: input should be an object"),
         ('{"size": 3}', "this plan cannot be read: parts: field required"),
         ('{"parts": ["a"], "size": "x"}', "this plan cannot be read: size: input should be a valid integer"),
     ],
