@@ -325,7 +325,7 @@ def test_a_damaged_plan_or_funnel_is_named(tmp_path: Path, source: Path) -> None
     fields = json.loads(path.read_text())
     path.write_text(json.dumps(fields | {"members": [["a.jsonl"], 3]}))
 
-    with pytest.raises(InputError, match=r"this plan cannot be read: members\.1: input should be a valid tuple"):
+    with pytest.raises(InputError, match=r"this plan cannot be read: members\.1: input should be a valid array"):
         PieceFolder.open(folder.url)
     path.unlink()
     with pytest.raises(InputError, match=r"no pieces here: _build\.json is missing .*Build the snapshot again"):
