@@ -139,7 +139,7 @@ def test_golden_texts_with_unicode_line_separators_are_read_again(
     ("line", "fault"),
     [
         ("{", "Expecting property name"),
-        ("3", "valid dictionary"),
+        ("3", "input should be an object"),
         ('{"id": "a", "text": "b"}', "score: field required"),
     ],
 )
