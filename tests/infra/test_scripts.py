@@ -52,7 +52,7 @@ def test_an_image_is_pushed_once(tools: Tools) -> None:
 
     before = tools.calls()
     tools.put("aws")
-    assert "there already" in tools.run("infra/image/push.sh", "task", f"{registry}/assay-dev", "v1").stdout
+    assert "exists already" in tools.run("infra/image/push.sh", "task", f"{registry}/assay-dev", "v1").stdout
     assert not any(call.startswith("docker") for call in tools.calls()[len(before) :])
 
 
