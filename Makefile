@@ -62,10 +62,10 @@ simulate-drift: setup ## documents change, the alarm fires, a better model is tr
 	mkdir -p $(ASSAY_WORK)/drift/raw
 	TMPDIR=$(ASSAY_WORK)/drift/raw $(BIN)/python -m benchmarks.simulate_drift --work $(ASSAY_WORK)/drift
 
-test-fast: setup ## the tests of one room, or of the rooms that changed, under a minute: make test-fast [ROOM=selection]
+test-fast: setup ## the tests of one room, or of the rooms that changed: make test-fast [ROOM=selection]
 	chosen=$$($(BIN)/python tests/rooms.py $(ROOM)) && $(TESTS) -m "not full" $$chosen
 
-test: setup ## what a commit should pass, under 8 minutes on 2 cores
+test: setup ## what a commit should pass
 	$(TESTS) -m "not full"
 
 test-full: setup ## everything, longer

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from assay.errors import InputError
-from assay.options import Option, add_arguments, build, given_arguments, read_options_file, read_values
+from assay.options import Option, add_arguments, build, given_arguments, overlay, read_options_file, read_values
 from assay.storage import place_or_default
 
 R = TypeVar("R")
@@ -45,7 +45,8 @@ def add_request(
         default=[],
         type=local,
         metavar="FILE",
-        help="options as YAML or JSON, by their names with _ for -; an option of the command line takes precedence",
+        help="options as YAML or JSON, by their names with _ for -; an option of the command line takes precedence, "
+        "and a recipe or preset there replaces its settings in the file",
     )
     add_arguments(parser, options, spelled=spelled)
 
@@ -65,8 +66,8 @@ def request_of(
     for file in arguments.config:
         found = read_options_file(file)
         read_values(kind, found, where=str(file))  # an error names the file
-        given |= found
-    given |= given_arguments(arguments, options)
+        given = overlay(kind, given, found)
+    given = overlay(kind, given, given_arguments(arguments, options))
     for name, option in options.items():
         if option.default is MISSING and name not in given:
             flag = (spelled or {}).get(name, "--" + name.replace("_", "-"))

@@ -61,8 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _add(arguments: argparse.Namespace, registry: Registry) -> None:
-    from assay.release import register_model  # it imports torch, which the other actions do without
+    from assay.release import register_model, require_golden  # it imports torch, which the other actions do without
 
+    require_golden(arguments.folder)
     added = register_model(
         registry.url, arguments.folder, who=user(arguments.who), promote_refused=arguments.promote_refused
     )

@@ -1,7 +1,7 @@
 """The gates, which refuse a model: shortcuts, counterfactuals (changed texts), leaks."""
 
 from assay.gates.counterfactuals import Reader, keywords, measure_counterfactuals
-from assay.gates.limits import GateLimits, read_limits
+from assay.gates.limits import GATE_LIMIT, GateLimits
 from assay.gates.report import gate_sections
 from assay.gates.run import refusals, run_gates, run_gates_elsewhere
 from assay.gates.shortcuts import measure_shortcuts
@@ -10,6 +10,7 @@ from assay.gates.straddling import find_straddling
 from assay.gates.verdict import Verdict
 
 __all__ = [
+    "GATE_LIMIT",
     "GateLimits",
     "Reader",
     "Verdict",
@@ -19,7 +20,6 @@ __all__ = [
     "keywords",
     "measure_counterfactuals",
     "measure_shortcuts",
-    "read_limits",
     "refusals",
     "run_gates",
     "run_gates_elsewhere",

@@ -7,6 +7,7 @@ from assay.errors import InputError
 from assay.gates.counterfactuals import CounterfactualLimits
 from assay.gates.leak import LeakLimits
 from assay.gates.shortcuts import ShortcutLimits
+from assay.options import plain_settings, written
 from assay.storage import only_known_fields, parse_setting
 
 WHERE = "limits of the gates"
@@ -50,3 +51,7 @@ def read_limits(given: Sequence[str]) -> GateLimits:
             GateLimits, figures, what=f"the limit {entry!r}", where=WHERE, fix=f"Give {name}= and a number"
         )
     return limits
+
+
+GATE_LIMIT = written(read_limits, plain=plain_settings, many=True, name="gate_limit", metavar="NAME=NUMBER")
+"""Metadata of a request's field of GateLimits."""

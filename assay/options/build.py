@@ -47,6 +47,17 @@ def read_values(request: type, given: Mapping[str, Any], *, where: str = "") -> 
     return {name: _value(options[name], value, where) for name, value in given.items()}
 
 
+def overlay(request: type, below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of two layers, such as a file and a command line; those `above` take precedence.
+
+    If `above` chooses a base, such as a recipe, the options of its group in `below` are left out: they would hide it.
+    """
+    options = options_of(request)
+    chosen = [options[name].base for name in above if options[name].chooses]
+    hidden = [name for name in below if options[name].base is not None and options[name].base in chosen]
+    return {name: value for name, value in below.items() if name not in hidden} | dict(above)
+
+
 def plain_options(request: Any, *, defaults: bool = True) -> dict[str, Any]:
     """Return a request as options with plain JSON values, from which `build` makes an equal one.
 

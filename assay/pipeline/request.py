@@ -6,10 +6,10 @@ from pathlib import Path
 
 from assay.errors import InputError
 from assay.evaluation import of_other_seeds, require_metric
-from assay.gates import GateLimits, read_limits
+from assay.gates import GATE_LIMIT, GateLimits
 from assay.labels import read_labels
 from assay.model import AS_LABELLED, KeepTarget
-from assay.options import Base, group, plain_settings, written
+from assay.options import Base, group, written
 from assay.rubric import Rubric, builtin_rubrics, load_rubric, rubric_from_labels
 from assay.sources import Columns, Period
 from assay.storage import Snapshot
@@ -113,7 +113,7 @@ class TrainingRequest:
     """Column of single ratings that the label was made of, to report how far they agree; may be given several times."""
     gates: GateLimits = field(
         default_factory=GateLimits,
-        metadata=written(read_limits, plain=plain_settings, many=True, name="gate_limit", metavar="NAME=NUMBER"),
+        metadata=GATE_LIMIT,
     )
     """Limit from which a gate refuses the model, such as shortcuts.excess=0.3; may be given several times."""
     max_quarantined: float = 0.05

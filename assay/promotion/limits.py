@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from assay.errors import InputError
 from assay.metrics import LEAST_SLICE
+from assay.options import plain_settings, written
 from assay.storage import only_known_fields, parse_setting
 
 Mode = Literal["better", "not_worse"]
@@ -88,3 +89,7 @@ def read_promotion_limits(given: Sequence[str]) -> PromotionLimits:
             PromotionLimits, values, what=f"the limit {entry!r}", where=WHERE, fix=f"Give {name}= and a value"
         )
     return limits
+
+
+LIMIT = written(read_promotion_limits, plain=plain_settings, many=True, name="limit", metavar="NAME=VALUE")
+"""Metadata of a request's field of PromotionLimits."""

@@ -4,9 +4,9 @@ import datetime
 from dataclasses import dataclass, field
 from functools import partial
 
-from assay.gates import GateLimits, read_limits
-from assay.options import group, plain_settings, written
-from assay.promotion.limits import PromotionLimits, read_promotion_limits
+from assay.gates import GATE_LIMIT, GateLimits
+from assay.options import group, written
+from assay.promotion.limits import LIMIT, PromotionLimits
 from assay.sources import Columns, read_date
 
 
@@ -29,13 +29,13 @@ class ChallengeRequest:
     """Day of the newest data that the challenger learned from."""
     limits: PromotionLimits = field(
         default_factory=PromotionLimits,
-        metadata=written(read_promotion_limits, plain=plain_settings, many=True, name="limit", metavar="NAME=VALUE"),
+        metadata=LIMIT,
     )
     """Limit of the promotion rules: mode=better or not_worse, margin, slice_margin, slice_documents,
     calibration_error, brier, latency_ms, megabytes, data_days, test_uses, test_days, worn_out=warn or refuse; may be
     given several times."""
     gates: GateLimits = field(
         default_factory=GateLimits,
-        metadata=written(read_limits, plain=plain_settings, many=True, name="gate_limit", metavar="NAME=NUMBER"),
+        metadata=GATE_LIMIT,
     )
     """Limit from which a gate refuses the challenger, such as shortcuts.excess=0.3; may be given several times."""

@@ -12,7 +12,7 @@ from assay.release.change import (
     prove,
     restore,
 )
-from assay.release.register import register_model
+from assay.release.register import register_model, require_golden
 from assay.release.report import decision_report
 from assay.release.retraining import RetrainingRequest, WatchingRequest
 
@@ -30,5 +30,6 @@ __all__ = [
     "plan_rollback",
     "prove",
     "register_model",
+    "require_golden",
     "restore",
 ]

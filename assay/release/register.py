@@ -37,16 +37,9 @@ def register_model(registry: str, folder: Path, *, who: str, promote_refused: st
 
     A version that a gate refuses, by any of its rubrics, becomes champion only if `promote_refused` gives a reason.
     Registering the same folder again changes nothing. Raise InputError if the folder holds no calibrated and evaluated
-    model, or if its golden documents have other scores on this machine.
+    model.
     """
     calibrated_info(folder)
-    golden = check_golden(Scorer.load(folder), folder)
-    if not golden.passed:
-        raise InputError(
-            f"its golden documents are off by {golden.worst:.2g} labels, {golden.tolerance:g} is allowed",
-            where=str(folder),
-            fix="Get the model again",
-        )
     evaluations = read_evaluations(folder)
     main = evaluations.pop("")
     record: dict[str, Any] = {"metrics": main.values(), "lineage": dict(main.lineage)}
@@ -61,6 +54,20 @@ def register_model(registry: str, folder: Path, *, who: str, promote_refused: st
         refused += [f"{name}, {sentence}" for sentence in refusals(evaluation.gates)]
     promotion = promote_first(shelf, version.name, refused, who=who, in_spite=promote_refused)
     return Registered(version.name, promotion.champion, promotion.sentence)
+
+
+def require_golden(folder: Path) -> None:
+    """Raise InputError if the golden documents of a model folder have other scores on this machine.
+
+    It is for a folder of unknown origin. A run that has just calibrated its model has checked them already.
+    """
+    golden = check_golden(Scorer.load(folder), folder)
+    if not golden.passed:
+        raise InputError(
+            f"its golden documents are off by {golden.worst:.2g} labels, {golden.tolerance:g} is allowed",
+            where=str(folder),
+            fix="Get the model again",
+        )
 
 
 def read_evaluations(folder: Path) -> dict[str, Evaluation]:

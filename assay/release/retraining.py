@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 
 from assay.errors import InputError
 from assay.monitoring import WatchConfig
-from assay.options import group, plain_settings, written
+from assay.options import group
 from assay.pipeline import TrainingRequest
-from assay.promotion import ChallengeRequest, PromotionLimits, read_promotion_limits
+from assay.promotion import LIMIT, ChallengeRequest, PromotionLimits
 from assay.sources import Period
 
 
@@ -22,7 +22,7 @@ class RetrainingRequest:
     """Length of the period before the retraining whose labels are learned from, in days; 0: all labels until then."""
     limits: PromotionLimits = field(
         default_factory=PromotionLimits,
-        metadata=written(read_promotion_limits, plain=plain_settings, many=True, name="limit", metavar="NAME=VALUE"),
+        metadata=LIMIT,
     )
     """Limit of the promotion rules, such as mode=not_worse."""
 

@@ -36,10 +36,10 @@ def parse_record(kind: type[T], fields: Any, *, what: str, where: str = "", fix:
 def parse_json(kind: type[T], text: str | bytes, *, what: str, where: str = "", fix: str = "") -> T:
     """Build a value of `kind` from JSON text. Raise InputError as `parse_record`, and for text that is no JSON."""
     try:
-        fields = json.loads(text)
+        json.loads(text)  # for its message, which has the line and the column of the fault
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
         raise InputError(f"{what} cannot be read: {error}", where=where, fix=fix) from error
-    return parse_record(kind, fields, what=what, where=where, fix=fix)
+    return _validated(lambda: adapter(kind).validate_json(text, strict=True), what, where, fix)  # type: ignore[arg-type]
 
 
 def parse_setting(kind: type[T], given: Any, *, what: str, where: str = "", fix: str = "") -> T:

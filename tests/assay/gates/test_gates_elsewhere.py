@@ -9,8 +9,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
 
 from assay.errors import InputError
-from assay.gates import GateLimits, read_limits, run_gates_elsewhere
-from assay.gates.limits import limit_names
+from assay.gates import GateLimits, run_gates_elsewhere
+from assay.gates.limits import limit_names, read_limits
 from assay.metrics import Predictions
 from assay.model import Calibration
 from assay.rubric import load_rubric

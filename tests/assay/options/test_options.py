@@ -19,6 +19,7 @@ from assay.options import (
     group,
     named,
     options_of,
+    overlay,
     plain_options,
     plain_settings,
     read_options,
@@ -165,6 +166,15 @@ class Outer:
 def test_a_base_is_chosen_however_deep_its_group_is() -> None:
     assert build(Outer, {"source": "a", "recipe": "long"}).inner.settings == RECIPES["long"]
     assert build(Outer, {"source": "a"}) == Outer(Request("a"))
+
+
+def test_a_base_that_a_later_layer_chooses_is_not_hidden_by_an_earlier_one() -> None:
+    file = plain_options(build(Request, {"source": "a", "epochs": 7, "columns": ["x"]}))
+
+    assert build(Request, overlay(Request, file, {})) == build(Request, file)
+    changed = build(Request, overlay(Request, file, {"recipe": "long", "rate": 0.1}))
+    assert changed == Request("a", Settings(20, 0.1, window=Window(64)), columns=("x",))
+    assert build(Request, overlay(Request, {**file, "recipe": "long"}, {"epochs": 9})).settings.epochs == 9
 
 
 def test_an_option_that_is_not_given_has_the_default_of_the_chosen_base() -> None:

@@ -77,7 +77,9 @@ def arguments_of(asked: dict[str, Any]) -> list[str]:
 def test_every_option_of_every_request_has_a_help(request_type: type) -> None:
     for option in options_of(request_type).values():
         assert len(option.help) > 8, option.name
-        assert option.help[0].isupper() or option.help.split()[0].rstrip(":").islower(), option.name
+        first = option.help.split()[0].rstrip(":")
+        assert first[0].isupper() or first in ("local", "kubernetes"), option.name
+        assert first not in ("Of", "What", "Which", "Whether", "How", "Where", "Who"), option.name
 
 
 def test_the_table_above_has_every_option_of_a_training() -> None:

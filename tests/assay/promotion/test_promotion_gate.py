@@ -14,11 +14,12 @@ from assay.inference import GoldenReport
 from assay.metrics import Interval, Outcomes, measure
 from assay.metrics.bootstrap import Difference, Resampled
 from assay.metrics.cautious import cautious_difference
-from assay.promotion import Judgement, PromotionLimits, promotion_report, read_promotion_limits, rules_table
+from assay.promotion import Judgement, PromotionLimits, promotion_report, rules_table
 from assay.promotion.evidence import Evidence
 from assay.promotion.gate import apply_rules
 from assay.promotion.judgement import Candidate
 from assay.promotion.latency import Latency
+from assay.promotion.limits import read_promotion_limits
 from assay.promotion.rules import calibration, comparison
 from assay.promotion.slices import slice_rule
 from assay.promotion.test_set import Wear
