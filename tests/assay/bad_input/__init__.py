@@ -2,8 +2,6 @@
 
 Each row lists what the last line of the command's output must contain: what is wrong, where, and what to do. Damage
 that costs one document only is in test_odd_documents.py: there the command succeeds and reports the document.
-
-This folder is a package, so that its files may have the names of other test files.
 """
 
 import pytest
