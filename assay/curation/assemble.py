@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from assay.curation.card import build_card
@@ -22,7 +21,16 @@ from assay.curation.samples import ReportSamples
 from assay.errors import InputError
 from assay.progress import counter
 from assay.report import render_html
-from assay.storage import Snapshot, find_made, join, open_binary, write_bytes, write_snapshot
+from assay.storage import (
+    Snapshot,
+    find_made,
+    join,
+    open_binary,
+    open_parquet,
+    parquet_writer,
+    write_bytes,
+    write_snapshot,
+)
 
 BoolArray = NDArray[np.bool_]
 SHARD_MEGABYTES = 256
@@ -143,8 +151,8 @@ class _Assembly:
         samples = ReportSamples()
         columns = ["id", "text", "language", "contamination", "contaminated_by", *ABOUT]
         with (
-            pq.ParquetWriter(folder / DROPPED, DROPPED_SCHEMA, compression="zstd") as dropped,
-            pq.ParquetWriter(folder / CLUSTERS, CLUSTERS_SCHEMA, compression="zstd") as clusters,
+            parquet_writer(folder / DROPPED, DROPPED_SCHEMA) as dropped,
+            parquet_writer(folder / CLUSTERS, CLUSTERS_SCHEMA) as clusters,
             counter(unit=" documents", what="dropped", total=sum(map(_documents, self.marks.counts))) as shown,
         ):
             for batch, gone, place in self._rows(columns):
@@ -224,7 +232,7 @@ def _read(place: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a piece, one row group after the other."""
     # A call of `iter_batches` for the whole file would hold several row groups, which can be large.
     try:
-        with open_binary(place) as raw, pq.ParquetFile(raw) as file:
+        with open_binary(place) as raw, open_parquet(raw) as file:
             for group in range(file.num_row_groups):
                 yield from file.iter_batches(row_groups=[group], columns=columns)
     except (OSError, pa.ArrowException) as error:

@@ -6,7 +6,6 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from assay.curation.make import Counts, broken, read_counts
@@ -14,7 +13,7 @@ from assay.curation.pieces import band_name, mark_types
 from assay.curation.plan import PieceFolder, pairs_name
 from assay.dedup import EXACT, clusters_of, pairs_of_band
 from assay.progress import bar
-from assay.storage import exists, open_binary, published_file
+from assay.storage import exists, open_binary, open_parquet, published_file, read_parquet, write_parquet
 
 IntArray = NDArray[np.int64]
 ROWS = 5_000
@@ -31,7 +30,7 @@ class PieceMarks:
     @cached_property
     def counts(self) -> list[Counts]:
         """Return the counts of each piece."""
-        return [read_counts(self.folder.place(piece.name)) for piece in self.folder.plan.pieces]
+        return [read_counts(self.folder, piece) for piece in self.folder.plan.pieces]
 
     @cached_property
     def starts(self) -> IntArray:
@@ -45,7 +44,7 @@ class PieceMarks:
         columns = [name] if name in mark_types(self.folder.plan.config) else [name, "_digest"]
         try:
             with open_binary(place) as file:
-                for batch in pq.ParquetFile(file).iter_batches(ROWS, columns=columns):
+                for batch in open_parquet(file).iter_batches(ROWS, columns=columns):
                     yield batch[name].filter(batch[columns[-1]].is_valid())
         except (OSError, pa.ArrowException) as error:
             raise broken(place, error) from error
@@ -96,7 +95,7 @@ def search_bands(folder: PieceFolder, bands: Sequence[int]) -> int:
         pairs = pairs_of_band(marks, band, folder.plan.config.dedup)
         table = pa.table({"one": pairs[:, 0], "other": pairs[:, 1]})
         with published_file(place) as path:
-            pq.write_table(table, path, compression="zstd")
+            write_parquet(table, path)
         done += 1
     return done
 
@@ -148,8 +147,7 @@ def parts_of(marks: PieceMarks, rows: IntArray) -> list[tuple[int, slice]]:
 
 def _pairs(place: str) -> IntArray:
     try:
-        with open_binary(place) as file:
-            table = pq.read_table(file)
+        table = read_parquet(place)
         return np.stack([table["one"].to_numpy(), table["other"].to_numpy()], axis=1)
     except (OSError, pa.ArrowException, KeyError) as error:
         raise broken(place, error) from error

@@ -15,16 +15,15 @@ from multiprocessing.queues import SimpleQueue
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from assay.curation.pieces import PieceMaker, piece_schema
 from assay.curation.plan import Piece, PieceFolder
 from assay.errors import InputError
 from assay.progress import counter
 from assay.sources import open_source
-from assay.storage import deal, exists, open_binary, parse_json, published_file
+from assay.storage import deal, exists, open_binary, open_parquet, parquet_writer, parse_json, published_file
 
-FOOTER = b"assay"
+FOOTER, OF = b"assay", b"assay.of"
 FIX = "Remove it, and run the same again"
 Update = Callable[[int], object]
 PAUSE = 0.2
@@ -78,14 +77,14 @@ def _make_all(folder: PieceFolder, pieces: Sequence[Piece], update: Update) -> i
             if exists(folder.place(piece.name)):
                 continue
             with published_file(folder.place(piece.name)) as path:
-                _write(path, schema, maker, source, piece, update)
+                _write(path, place_of(folder, piece), schema, maker, source, piece, update)
             done += 1
     return done
 
 
-def _write(path: Any, schema: pa.Schema, maker: PieceMaker, source: Any, piece: Piece, update: Update) -> None:
+def _write(path: Any, of: str, schema: pa.Schema, maker: PieceMaker, source: Any, piece: Piece, update: Update) -> None:
     counted = _Counting()
-    with pq.ParquetWriter(
+    with parquet_writer(
         path,
         schema,
         compression={name: "zstd" if _packs(name) else "none" for name in schema.names},
@@ -96,7 +95,7 @@ def _write(path: Any, schema: pa.Schema, maker: PieceMaker, source: Any, piece: 
             writer.write_batch(batch)
             counted.add(batch)
             update(batch.num_rows)
-        writer.add_key_value_metadata({FOOTER: counted.to_json()})
+        writer.add_key_value_metadata({FOOTER: counted.to_json(), OF: of})
 
 
 def _packs(name: str) -> bool:
@@ -122,17 +121,27 @@ class _Counting:
         )
 
 
-def read_counts(url: str) -> Counts:
-    """Read the counts in the footer of a piece. Raise InputError if it is damaged or missing."""
+def place_of(folder: PieceFolder, piece: Piece) -> str:
+    """Return what the footer of a piece states of its place."""
+    return f"{folder.plan.key} {piece.name}"
+
+
+def read_counts(folder: PieceFolder, piece: Piece) -> Counts:
+    """Read the counts in the footer of a piece. Raise InputError if it is missing, damaged, or another piece."""
+    url, own = folder.place(piece.name), place_of(folder, piece)
     try:
-        with open_binary(url) as file:
-            footer = pq.ParquetFile(file).metadata.metadata[FOOTER]
-        found = parse_json(dict[str, tuple[int, int]], footer, what="this piece", where=url, fix=FIX)
+        with open_binary(url) as raw:
+            metadata = open_parquet(raw).metadata
+        notes = metadata.metadata
+        found = parse_json(dict[str, tuple[int, int]], notes[FOOTER], what="this piece", where=url, fix=FIX)
+        of = notes.get(OF, own.encode()).decode()  # pieces of earlier releases do not state it
+        if of != own or sum(documents for documents, _ in found.values()) != metadata.num_rows:
+            raise pa.ArrowInvalid(f"it has {metadata.num_rows:,} rows of {of}, not of {own}")
         kept, kept_bytes = found.pop("", (0, 0))
         return Counts(kept, kept_bytes, found)
     except InputError:
         raise
-    except (OSError, pa.ArrowException, KeyError, TypeError) as error:
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise broken(url, error) from error
 
 

@@ -9,10 +9,9 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from assay.errors import InputError
-from assay.storage import NumberedFiles, list_names, read_bytes
+from assay.storage import NumberedFiles, list_names, open_parquet, parquet_bytes, read_bytes, read_columns
 
 PARTS = ("train", "calibration", "test")
 SET_ASIDE = "set_aside"
@@ -57,8 +56,8 @@ class Ledger:
         for number in range(1, self.number() + 1):
             url = self.files.place(number, SUFFIX)
             try:
-                table = pq.read_table(io.BytesIO(read_bytes(url))).select(SCHEMA.names).cast(SCHEMA)
-            except (pa.ArrowException, KeyError) as error:
+                table = read_columns(open_parquet(io.BytesIO(read_bytes(url))), SCHEMA.names).cast(SCHEMA)
+            except (OSError, pa.ArrowException) as error:
                 raise InputError(f"the entry cannot be read: {error}", where=url) from error
             ids, parts = table["id"].to_pylist(), table["part"].to_pylist()
             if not set(parts) <= set(PARTS) or not known.keys().isdisjoint(ids):
@@ -89,10 +88,8 @@ class Ledger:
         }
         table = pa.Table.from_pandas(new, schema=SCHEMA, preserve_index=False)
         table = table.replace_schema_metadata({METADATA: json.dumps(note).encode()})
-        buffer = io.BytesIO()
-        pq.write_table(table, buffer, compression="zstd")
         try:
-            self.files.write(number + 1, buffer.getvalue(), SUFFIX)
+            self.files.write(number + 1, parquet_bytes(table), SUFFIX)
         except FileExistsError as error:
             raise self._overtaken() from error
 

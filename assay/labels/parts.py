@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from assay.dedup import text_digest
 from assay.errors import InputError
 from assay.labels.together import SplitSet
+from assay.storage import read_parquet, write_parquet
 
 SEEN = "seen.parquet"
 HELD_OUT = "held_out.parquet"
@@ -43,12 +44,13 @@ def write_seen(folder: Path, *sets: SplitSet, before: Mapping[str, str] | None =
         tables.append(pd.DataFrame({"digest": digests, "part": fitted["part"].to_numpy()}))
     # A text of several sets has one row; the part that it had in the model before comes first and is kept.
     table = pd.concat(tables).drop_duplicates("digest").sort_values("digest", ignore_index=True)
-    table.to_parquet(folder / SEEN, index=False)
+    write_parquet(pa.Table.from_pandas(table, preserve_index=False), folder / SEEN)
 
 
 def write_held_out(folder: Path, ids: Sequence[str] | pd.Series, scores: NDArray[np.float64]) -> None:
     """Write the scores of documents from cross-fitting into a model folder being staged."""
-    pd.DataFrame({"id": list(ids), "score": scores}).to_parquet(folder / HELD_OUT, index=False)
+    table = pd.DataFrame({"id": list(ids), "score": scores})
+    write_parquet(pa.Table.from_pandas(table, preserve_index=False), folder / HELD_OUT)
 
 
 def read_held_out(folder: Path) -> dict[str, float]:
@@ -81,7 +83,7 @@ def read_seen(folder: Path) -> dict[str, str]:
 def _read(folder: Path, name: str, columns: list[str]) -> pd.DataFrame:
     """Return columns of a Parquet file of the folder. Raise InputError if the file is damaged."""
     try:
-        return pd.read_parquet(folder / name, columns=columns)
+        return read_parquet(str(folder / name), columns).to_pandas()
     except FileNotFoundError:
         raise
     except (OSError, KeyError, pa.ArrowException) as error:

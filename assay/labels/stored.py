@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
 from assay.errors import InputError
 from assay.labels.leakage import Leakage
@@ -14,7 +15,7 @@ from assay.labels.schema import LabelledDocument, Quarantined
 from assay.labels.split import SplitAssignment
 from assay.labels.together import LabelledSet, SplitSet
 from assay.rubric import Rubric
-from assay.storage import Snapshot, parse_json, staged_folder
+from assay.storage import Snapshot, parse_json, read_parquet, staged_folder, write_parquet
 
 ABOUT = "set.json"
 
@@ -63,12 +64,12 @@ class StoredSet:
         """Write the set, with a copy of its snapshot, into a new folder."""
         with staged_folder(folder) as partial:
             shutil.copytree(self.snapshot, partial / "snapshot")
-            self.documents.to_parquet(partial / "documents.parquet", index=False)
-            self.quarantine.to_parquet(partial / "quarantine.parquet", index=False)
+            _write(self.documents, partial / "documents.parquet")
+            _write(self.quarantine, partial / "quarantine.parquet")
             about = {"rubric": asdict(self.rubric), "leakage": asdict(self.leakage) if self.leakage else None}
             (partial / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
             if self.assignment is not None:
-                self.assignment.to_parquet(partial / "assignment.parquet", index=False)
+                _write(self.assignment, partial / "assignment.parquet")
 
     @classmethod
     def read(cls, folder: Path) -> "StoredSet":
@@ -81,8 +82,19 @@ class StoredSet:
         return cls(
             about.rubric,
             folder / "snapshot",
-            LabelledDocument.validate(pd.read_parquet(folder / "documents.parquet")),
-            Quarantined.validate(pd.read_parquet(folder / "quarantine.parquet")),
-            SplitAssignment.validate(pd.read_parquet(parts)) if parts.is_file() else None,
+            LabelledDocument.validate(_read(folder / "documents.parquet")),
+            Quarantined.validate(_read(folder / "quarantine.parquet")),
+            SplitAssignment.validate(_read(parts)) if parts.is_file() else None,
             about.leakage,
         )
+
+
+def _write(table: pd.DataFrame, path: Path) -> None:
+    write_parquet(pa.Table.from_pandas(table, preserve_index=False), path)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return read_parquet(str(path)).to_pandas()
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"this table cannot be read: {error}", where=str(path), fix="Make the set again") from error

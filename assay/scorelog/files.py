@@ -7,7 +7,6 @@ a reader opens only the files of its window. A file appears when it is complete,
 """
 
 import datetime
-import io
 import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,10 +14,9 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from assay.errors import InputError
-from assay.storage import join, list_names, open_binary, write_bytes
+from assay.storage import join, list_names, parquet_bytes, read_parquet, write_bytes
 
 SCHEMA = pa.schema(
     {
@@ -54,10 +52,8 @@ def write_rows(place: str, rows: Sequence[Mapping[str, Any]]) -> str:
     table = pa.Table.from_pylist([{**row, "time": time} for row, time in zip(rows, times, strict=True)], SCHEMA)
     # Not the times of the first and the last row: threads that answer at the same time add their rows in any order.
     first, last = min(times), max(times)
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
     url = join(place, f"{first:%Y-%m-%d}", f"rows-{_stamp(first)}-{_stamp(last)}-{uuid.uuid4().hex[:8]}.parquet")
-    write_bytes(url, buffer.getvalue())
+    write_bytes(url, parquet_bytes(table))
     return url
 
 
@@ -77,8 +73,7 @@ def read_log(
     """
     for url in _files(place, since, until):
         try:
-            with open_binary(url) as file:
-                table = pq.read_table(file, columns=list(dict.fromkeys(["time", "version", *columns]))).to_pandas()
+            table = read_parquet(url, list(dict.fromkeys(["time", "version", *columns]))).to_pandas()
         except (OSError, pa.ArrowException) as error:
             unreadable = InputError(f"this file of the score log cannot be read: {error}", where=url, fix="Remove it")
             if skipped is None:

@@ -93,6 +93,15 @@ class Plan:
         bins = bins_of(info.rubric)
         return cls(snapshot.manifest.version, snapshot.manifest.rows, model, tokenizer, bins, config)
 
+    def require(self, snapshot: Snapshot) -> None:
+        """Raise InputError if a snapshot is not the one that was planned."""
+        if snapshot.manifest.version != self.snapshot:
+            raise InputError(
+                f"this corpus is version {snapshot.manifest.version[:12]}, and {self.snapshot[:12]} was to be scored",
+                where=snapshot.url,
+                fix="It was replaced meanwhile: run the same command again",
+            )
+
     def to_json(self) -> dict[str, Any]:
         """Return the plan as plain JSON values."""
         return {"format": FORMAT, **asdict(self)}

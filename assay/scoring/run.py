@@ -16,9 +16,9 @@ from assay.model import calibrated_info
 from assay.progress import counter, say, stage
 from assay.scoring.plan import Part, PartFolder, Plan, ScoringConfig
 from assay.scoring.scores import Scores
-from assay.scoring.sidecar import Sidecar, part_bytes
+from assay.scoring.sidecar import PartFile, Sidecar
 from assay.sources import Columns, Period, open_corpus
-from assay.storage import Snapshot, digest_folder, exists, write_bytes
+from assay.storage import Snapshot, digest_folder, exists
 
 
 def score_parts(
@@ -27,8 +27,10 @@ def score_parts(
     """Score the parts that no process has written yet, and return how many were scored here.
 
     A part appears when it is complete: a killed run loses only the part it works on. Processes that run at the same
-    time share the work. Raise InputError if the input is gone or the disk is full; the existing parts stay.
+    time share the work. Raise InputError if the input is gone or is not what was planned, or if the disk is full; the
+    existing parts stay.
     """
+    folder.plan.require(snapshot)
     order = list(parts)
     # Each process has its own order, so that two that run at once rarely work on the same part. If they do, they write
     # the same bytes.
@@ -36,12 +38,11 @@ def score_parts(
     done = 0
     with _progress(sum(part.stop - part.start for part in order)) as shown:
         for part in order:
-            place = folder.place(part.name)
-            if exists(place):
+            file = PartFile(folder, part)
+            if exists(file.url):
                 shown(part.stop - part.start, 0)
                 continue
-            table = score_part(folder, part, snapshot, scorer, tokens, shown=shown)
-            write_bytes(place, part_bytes(table, folder.plan.bins))
+            file.write(score_part(folder, part, snapshot, scorer, tokens, shown=shown))
             done += 1
     return done
 

@@ -8,10 +8,11 @@ import pandas as pd
 
 from assay.errors import InputError
 from assay.model import MEANING
+from assay.progress import say
 from assay.rubric import Rubric
 from assay.scoring.histogram import TokenHistogram
 from assay.scoring.plan import Part, PartFolder, bins_of
-from assay.scoring.sidecar import SCHEMA, Totals, histogram_of, read_footer, read_part
+from assay.scoring.sidecar import SCHEMA, PartFile, Totals, histogram_of
 from assay.storage import exists, join, list_names, write_bytes
 
 MANIFEST = "_manifest.json"
@@ -39,9 +40,11 @@ class Scores:
                 where=folder.url,
                 fix="Run the same command again: it resumes with them",
             )
-        parts = [read_footer(folder.place(part.name)) for part in folder.plan.parts()]
-        totals = Totals.sum([counts for counts, _ in parts])
-        histogram = TokenHistogram.merge([counted for _, counted in parts])
+        parts = [PartFile(folder, part).read_footer() for part in folder.plan.parts()]
+        if unchecked := sum(not part.checked for part in parts):
+            say(f"{unchecked:,} of {len(parts):,} parts have no checksums: damage in them may stay unnoticed")
+        totals = Totals.sum([part.totals for part in parts])
+        histogram = TokenHistogram.merge([part.histogram for part in parts])
         manifest = {"plan": folder.plan.to_json(), "totals": asdict(totals), "parts": len(parts)}
         if not exists(folder.place(MANIFEST)):
             write_bytes(folder.place(MANIFEST), (json.dumps(manifest, indent=2) + "\n").encode())
@@ -65,7 +68,7 @@ class Scores:
             stored = {name: column for column, name in names.items()}
             columns = [stored.get(name, name) for name in columns or SCHEMA.names]
         for part in self.folder.plan.parts():
-            yield part, read_part(self.folder.place(part.name), columns).rename(columns=names)
+            yield part, PartFile(self.folder, part).read(columns).rename(columns=names)
 
 
 def find_scores(root: str, snapshot: str, model: str = "") -> Scores:

@@ -1,9 +1,13 @@
-"""A part: one immutable Parquet file of scores, with its counts in the footer."""
+"""A part: one immutable Parquet file of scores, with its counts and its place in the footer.
 
-import io
+Damage is noticed: pages have checksums, the footer has a seal, and states which plan and which rows the part is of. The
+parts of earlier releases have none of these. They are read as they are, and counted.
+"""
+
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,13 +15,21 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 import pyarrow as arrow
-import pyarrow.parquet as pq
 from pandera.typing import Series
 
 from assay.errors import InputError
 from assay.inference import Assessment
 from assay.scoring.histogram import Bins, TokenHistogram
-from assay.storage import only_known_fields, open_binary, parse_record
+from assay.scoring.plan import Part, PartFolder
+from assay.storage import (
+    only_known_fields,
+    open_binary,
+    open_parquet,
+    parquet_bytes,
+    parse_record,
+    read_columns,
+    write_bytes,
+)
 
 FOOTER = b"assay"
 MOST_SLICES = 1_000
@@ -133,37 +145,66 @@ def histogram_of(table: pd.DataFrame, bins: Bins) -> TokenHistogram:
     )
 
 
-def part_bytes(table: pd.DataFrame, bins: Bins) -> bytes:
-    """Return the Parquet file of a Sidecar: the same bytes for the same table."""
-    footer = {"totals": asdict(Totals.of(table)), "histogram": histogram_of(table, bins).to_json()}
-    further = arrow.Schema.from_pandas(table.drop(columns=SCHEMA.names), preserve_index=False)
-    columns = arrow.schema([*SCHEMA, *further])
-    schema = columns.with_metadata({FOOTER: json.dumps(footer, sort_keys=True, separators=(",", ":"))})
-    buffer = io.BytesIO()
-    pq.write_table(
-        arrow.Table.from_pandas(table, schema=columns, preserve_index=False).cast(schema), buffer, compression="zstd"
-    )
-    return buffer.getvalue()
+@dataclass(frozen=True)
+class PartFooter:
+    """The counts of a part, as its footer states them."""
+
+    totals: Totals
+    histogram: TokenHistogram
+    checked: bool
+    """True if the file has checksums, so that damage in it is noticed."""
 
 
-def read_footer(url: str) -> tuple[Totals, TokenHistogram]:
-    """Read the counts of a part, without its rows. Raise InputError if it is damaged or missing."""
-    try:
-        with open_binary(url) as file:
-            metadata = pq.ParquetFile(file).schema_arrow.metadata
-        fields = json.loads(metadata[FOOTER])
-        totals = parse_record(Totals, fields["totals"], what="this part of the scores", where=url, fix=FIX)
-        return totals, TokenHistogram.from_json(fields["histogram"])
-    except InputError:
-        raise
-    except (OSError, arrow.ArrowException, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"this part of the scores cannot be read: {error!r}", where=url, fix=FIX) from error
+@dataclass(frozen=True)
+class PartFile:
+    """The file of one part of a plan."""
 
+    folder: PartFolder
+    part: Part
 
-def read_part(url: str, columns: list[str] | None = None) -> pd.DataFrame:
-    """Read the rows of a part, in the order of the snapshot. Raise InputError if it is damaged or missing."""
-    try:
-        with open_binary(url) as file:
-            return pq.read_table(file, columns=columns).to_pandas()
-    except (OSError, arrow.ArrowException) as error:
-        raise InputError(f"this part of the scores cannot be read: {error}", where=url, fix=FIX) from error
+    @property
+    def url(self) -> str:
+        """Path or URL of the file."""
+        return self.folder.place(self.part.name)
+
+    @property
+    def place(self) -> list[str | int]:
+        """What the footer states of its place: the key of the plan, the first row, and the row after the last one."""
+        return [self.folder.plan.key, self.part.start, self.part.stop]
+
+    def write(self, table: pd.DataFrame) -> None:
+        """Write a Sidecar: the same bytes for the same table. The file appears when it is complete."""
+        counts = {"totals": asdict(Totals.of(table)), "histogram": histogram_of(table, self.folder.plan.bins).to_json()}
+        note = json.dumps({**counts, "of": self.place}, sort_keys=True, separators=(",", ":"))
+        further = arrow.Schema.from_pandas(table.drop(columns=SCHEMA.names), preserve_index=False)
+        columns = arrow.schema([*SCHEMA, *further])
+        rows = arrow.Table.from_pandas(table, schema=columns, preserve_index=False)
+        write_bytes(self.url, parquet_bytes(rows.replace_schema_metadata(None), {FOOTER: note}))
+
+    def read_footer(self) -> PartFooter:
+        """Read the counts, without the rows. Raise InputError if the file is missing, damaged or of another part."""
+        with self._opened() as (_, note):
+            about = {"what": "this part of the scores", "where": self.url, "fix": FIX}
+            totals = parse_record(Totals, note["totals"], **about)
+            return PartFooter(totals, TokenHistogram.from_json(note["histogram"]), checked="of" in note)
+
+    def read(self, columns: list[str] | None = None) -> pd.DataFrame:
+        """Read the rows, in the order of the snapshot. Raise InputError as `read_footer`."""
+        with self._opened() as (file, _):
+            return read_columns(file, columns).to_pandas()
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[Any, dict[str, Any]]]:
+        """Yield the open Parquet file and the note in its footer, which is one of this part."""
+        try:
+            with open_binary(self.url) as raw:
+                file = open_parquet(raw)
+                note, rows = json.loads(file.metadata.metadata[FOOTER]), file.metadata.num_rows
+                if rows != self.part.stop - self.part.start or note.get("of", self.place) != self.place:
+                    raise ValueError(f"it has {rows:,} rows of {note.get('of', 'an unknown plan')}, not {self.place}")
+                yield file, note
+        except InputError:
+            raise
+        except (OSError, arrow.ArrowException, AttributeError, KeyError, TypeError, ValueError) as error:
+            words = str(error).splitlines() or [repr(error)]
+            raise InputError(f"this part of the scores cannot be read: {words[0]}", where=self.url, fix=FIX) from error

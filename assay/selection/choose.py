@@ -55,6 +55,7 @@ def choose(scores: Scores, snapshot: Snapshot, calibration: Calibration, request
     threshold or a target gives the cut, and near-duplicates above it are dropped. The best document of each cluster is
     kept; clusters are formed from the documents down to the cut. Raise InputError if no document can be taken.
     """
+    scores.folder.plan.require(snapshot)
     if not scores.totals.in_scope:
         raise InputError("no document of this corpus has a score and is in scope", where=scores.folder.url)
     if request.token_budget is not None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from assay.report import (
@@ -23,7 +22,7 @@ from assay.report import (
 )
 from assay.scoring import Scores
 from assay.selection.request import SelectionRequest
-from assay.storage import Snapshot, join, open_binary
+from assay.storage import Snapshot, join, read_parquet
 
 DUPLICATES = "_duplicates.parquet"
 SHOWN = 5
@@ -157,8 +156,7 @@ def _slices(selection: Snapshot, scores: Scores) -> list[Section]:
 
 def _duplicates(selection: Snapshot) -> pd.DataFrame:
     """Read the table of near-duplicates: `id` and `kept_id`."""
-    with open_binary(join(selection.url, DUPLICATES)) as file:
-        return pq.read_table(file).to_pandas()
+    return read_parquet(join(selection.url, DUPLICATES)).to_pandas()
 
 
 def selection_report(selection: Snapshot, scores: Scores, corpus: Snapshot, request: SelectionRequest) -> Report:

@@ -1,12 +1,10 @@
 """Write a selection as a snapshot: the documents with their scores, a data card, a report, and the near-duplicates."""
 
-import io
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from assay.progress import counter
 from assay.report import render_html
@@ -16,7 +14,7 @@ from assay.selection.choose import Choice
 from assay.selection.present import DUPLICATES, selection_report
 from assay.selection.request import SelectionRequest
 from assay.selection.texts import batches_with
-from assay.storage import Snapshot, find_made, join, write_bytes, write_snapshot
+from assay.storage import Snapshot, find_made, join, parquet_bytes, write_bytes, write_snapshot
 
 CARD, REPORT = "README.md", "report.html"
 ADDED = {
@@ -60,9 +58,8 @@ def write_selection(
     }
 
     def finish(selection: Snapshot) -> None:
-        buffer = io.BytesIO()
-        pq.write_table(pa.Table.from_pandas(choice.duplicates, preserve_index=False), buffer, compression="zstd")
-        write_bytes(join(selection.url, DUPLICATES), buffer.getvalue())
+        duplicates = pa.Table.from_pandas(choice.duplicates, preserve_index=False)
+        write_bytes(join(selection.url, DUPLICATES), parquet_bytes(duplicates))
         write_bytes(join(selection.url, CARD), data_card(selection, snapshot, request).encode())
         report = selection_report(selection, scores, snapshot, request)
         write_bytes(join(selection.url, REPORT), render_html(report).encode())

@@ -1,6 +1,7 @@
 """Storage: content digests, files that appear complete or not at all, objects, numbered logs, snapshots."""
 
 from assay.storage.hashing import digest_file, digest_folder, digest_json
+from assay.storage.manifest import MANIFEST, TOKEN_ESTIMATE
 from assay.storage.numbered import NumberedFiles, NumberedLog
 from assay.storage.objects import (
     create,
@@ -16,11 +17,12 @@ from assay.storage.objects import (
     upload_folder,
     write_bytes,
 )
+from assay.storage.parquet import open_parquet, parquet_bytes, parquet_writer, read_columns, read_parquet, write_parquet
 from assay.storage.places import place_or_default, work_folder
 from assay.storage.planned import PlannedFolder, deal
 from assay.storage.reading import clear_permission_errors
 from assay.storage.records import only_known_fields, parse_json, parse_record, parse_setting, require_time
-from assay.storage.snapshot import MANIFEST, TOKEN_ESTIMATE, Snapshot
+from assay.storage.snapshot import Snapshot
 from assay.storage.snapshot_writer import find_made, write_snapshot
 from assay.storage.staging import clear_disk_errors, staged_file, staged_folder
 from assay.storage.versions import Change, difference, without
@@ -49,12 +51,17 @@ __all__ = [
     "localize",
     "only_known_fields",
     "open_binary",
+    "open_parquet",
+    "parquet_bytes",
+    "parquet_writer",
     "parse_json",
     "parse_record",
     "parse_setting",
     "place_or_default",
     "published_file",
     "read_bytes",
+    "read_columns",
+    "read_parquet",
     "require_folder",
     "require_time",
     "staged_file",
@@ -63,5 +70,6 @@ __all__ = [
     "without",
     "work_folder",
     "write_bytes",
+    "write_parquet",
     "write_snapshot",
 ]

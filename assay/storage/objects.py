@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,20 @@ def open_binary(url: str) -> Iterator[Any]:
         file = fs.open(path, "rb")
     with file:
         yield file
+
+
+def state_of(file: Any) -> str:
+    """Return a text that changes when another program changes or replaces an open file. Empty if unknown.
+
+    On a disk it is made of inode, size and times, which are those of now. In an object store it is made of the entity
+    tag or generation, which are those of the moment at which the file was opened.
+    """
+    with suppress(AttributeError, OSError):
+        found = os.fstat(file.fileno())
+        return f"{found.st_dev} {found.st_ino} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
+    details = getattr(file, "details", None) or {}
+    known = [str(details[name]) for name in ("ETag", "generation", "md5Hash", "etag") if details.get(name)]
+    return " ".join([*known, str(details.get("size"))]) if known else ""
 
 
 def write_bytes(url: str, data: bytes) -> None:

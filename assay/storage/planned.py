@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from assay.errors import InputError
+from assay.storage.hashing import digest_json
 from assay.storage.objects import exists, join, list_names, read_bytes, write_bytes
 from assay.storage.records import parse_json
 
@@ -59,13 +60,18 @@ class PlannedFolder(Generic[PlanT]):
 
     @classmethod
     def open(cls, url: str) -> Self:
-        """Read the plan of a folder. Raise InputError if it is missing or damaged."""
+        """Read the plan of a folder. Raise InputError if it is missing or damaged, or is not the one of this folder."""
         place = join(url, cls.plan_name)
         try:
             text = read_bytes(place)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise InputError(f"no {cls.results} here: {cls.plan_name} is missing", where=url, fix=cls.fix) from error
-        return cls(url, parse_json(cls.plan_type, text, what="this plan", where=place))
+        plan = parse_json(cls.plan_type, text, what="this plan", where=place)
+        key = url.rstrip("/").rsplit("/", 1)[-1]
+        # Not of `plan`: it has the number of today's format, also if it was written in an earlier one.
+        if digest_json(json.loads(text))[: len(key)] != key:
+            raise InputError("this plan is not what was written: its folder has another name", where=place, fix=cls.fix)
+        return cls(url, plan)
 
     def place(self, name: str) -> str:
         """Return the path or URL of a file of the folder."""

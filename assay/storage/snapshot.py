@@ -5,55 +5,18 @@ rows, the shards' sha256). So the same documents have the same version, whoever 
 release of the code. Their origin is in the manifest as provenance.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from assay.errors import InputError
-from assay.storage.hashing import digest_json
-from assay.storage.objects import join, open_binary, read_bytes
-from assay.storage.records import only_known_fields, parse_json
+from assay.storage.manifest import Manifest, Shard, named_sources, read_manifest
+from assay.storage.shards import VerifiedShards
 
-MANIFEST = "manifest.json"
 ROW_GROUP = 5_000
 """Largest number of rows in a row group. A reader holds one row group in memory."""
-TOKEN_ESTIMATE = "estimate: UTF-8 bytes / 4"
-
-
-@only_known_fields
-@dataclass(frozen=True)
-class Shard:
-    """One Parquet file of a snapshot."""
-
-    name: str
-    rows: int
-    bytes: int
-    sha256: str
-
-
-@only_known_fields
-@dataclass(frozen=True)
-class Manifest:
-    """The content of a snapshot, and its origin."""
-
-    version: str
-    """Digest of `schema`, `rows` and the shards, 64 hex digits."""
-    schema: dict[str, str]
-    """Column -> Arrow type."""
-    rows: int
-    tokens: int
-    tokenizer: str
-    """Name of the tokenizer that counted the tokens, or `TOKEN_ESTIMATE`."""
-    shards: tuple[Shard, ...]
-    provenance: dict[str, Any] = field(default_factory=dict)
-    """Sources with revision, and settings. Not part of the version. It has no time, so that the same work gives the
-    same bytes."""
 
 
 @dataclass(frozen=True)
@@ -63,21 +26,14 @@ class Snapshot:
     url: str
     """Path or fsspec URL of its folder."""
     manifest: Manifest
+    verified: VerifiedShards = field(default_factory=VerifiedShards, compare=False, repr=False)
+    """The shards whose bytes were compared with the manifest since the snapshot was opened."""
 
     @classmethod
     def open(cls, place: str | Path) -> "Snapshot":
         """Open the snapshot at a path or fsspec URL. Raise InputError if no complete snapshot exists there."""
         url = str(place)
-        where, again = join(url, MANIFEST), "Make the snapshot again"
-        try:
-            data = read_bytes(where)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise InputError(
-                f"no snapshot: {MANIFEST} is missing", where=url, fix="Make it again; a run that fails leaves none"
-            ) from error
-        except OSError as error:
-            raise InputError(f"the manifest cannot be read: {error!r}", where=where, fix=again) from error
-        return cls(url, parse_json(Manifest, data, what="the manifest", where=where, fix=again))
+        return cls(url, read_manifest(url))
 
     @property
     def sources(self) -> str:
@@ -85,20 +41,10 @@ class Snapshot:
         return named_sources(self.manifest.provenance) or self.url
 
     def verify(self) -> None:
-        """Raise InputError if the manifest does not match its version, or a shard's bytes do not match the manifest."""
-        if digest_json(content(self.manifest)) != self.manifest.version:
-            raise InputError(
-                "the manifest is not what was written", where=join(self.url, MANIFEST), fix="Make the snapshot again"
-            )
+        """Read every shard. Raise InputError if the bytes of one do not match the manifest."""
         for shard in self.manifest.shards:
-            with suppress(FileNotFoundError), open_binary(join(self.url, shard.name)) as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() == shard.sha256:
-                    continue
-            raise InputError(
-                f"shard {shard.name} is missing or not what was written",
-                where=self.url,
-                fix="Make it again",
-            )
+            with VerifiedShards().open(self.url, shard, self.manifest.schema):
+                pass
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Yield the rows in order, in record batches."""
@@ -110,8 +56,9 @@ class Snapshot:
     ) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Yield the rows from `start` to before `stop`, as pairs of a batch's first row number and the batch.
 
-        Only the row groups that hold them are read, one at a time. Raise InputError with the name of a shard that is
-        missing or cannot be read.
+        Only the row groups that hold them are read, one at a time. The bytes of a shard are compared with the manifest
+        before its first row is read, and again if the shard changed since. Raise InputError with the name of a shard
+        that is missing, cannot be read, or is not what was written.
         """
         stop = self.manifest.rows if stop is None else min(stop, self.manifest.rows)
         first = 0
@@ -125,26 +72,18 @@ class Snapshot:
     def _shard_rows(
         self, shard: Shard, start: int, stop: int, columns: list[str] | None
     ) -> Iterator[tuple[int, pa.RecordBatch]]:
-        try:
-            with open_binary(join(self.url, shard.name)) as raw, pq.ParquetFile(raw) as file:
-                first = 0
-                for group in range(file.num_row_groups):
-                    after = first + file.metadata.row_group(group).num_rows
-                    if first < stop and after > start:
-                        row = first
-                        for batch in file.iter_batches(row_groups=[group], columns=columns):
-                            low, high = max(start - row, 0), min(stop - row, batch.num_rows)
-                            if low < high:
-                                yield row + low, batch.slice(low, high - low)
-                            row += batch.num_rows
-                    first = after
-        except (OSError, pa.ArrowException) as error:
-            # Also errors of a network: the same command resumes the work.
-            raise InputError(
-                f"shard {shard.name} cannot be read: {str(error).splitlines()[0]}",
-                where=self.url,
-                fix="It is gone or damaged: restore it, or make the snapshot again, and run the same command",
-            ) from error
+        with self.verified.open(self.url, shard, self.manifest.schema) as file:
+            first = 0
+            for group in range(file.num_row_groups):
+                after = first + file.metadata.row_group(group).num_rows
+                if first < stop and after > start:
+                    row = first
+                    for batch in file.iter_batches(row_groups=[group], columns=columns):
+                        low, high = max(start - row, 0), min(stop - row, batch.num_rows)
+                        if low < high:
+                            yield row + low, batch.slice(low, high - low)
+                        row += batch.num_rows
+                first = after
 
     def take(self, rows: Iterable[int], column: str = "text") -> list[Any]:
         """Return the values of one column at the given row numbers, in their order. Only their row groups are read."""
@@ -154,17 +93,6 @@ class Snapshot:
             for first, batch in self.rows(start, stop, [column]):
                 found.update(enumerate(batch.column(0).to_pylist(), start=first))
         return [found[row] for row in wanted]
-
-
-def content(manifest: Manifest) -> dict[str, Any]:
-    """Return the fields that the version covers, as plain JSON values."""
-    return {
-        "schema": manifest.schema,
-        "rows": manifest.rows,
-        "tokens": manifest.tokens,
-        "tokenizer": manifest.tokenizer,
-        "shards": [asdict(shard) for shard in manifest.shards],
-    }
 
 
 def _runs(rows: list[int]) -> Iterator[tuple[int, int]]:
@@ -179,8 +107,3 @@ def _runs(rows: list[int]) -> Iterator[tuple[int, int]]:
         previous = row
     if start is not None and previous is not None:
         yield start, previous + 1
-
-
-def named_sources(provenance: dict[str, Any]) -> str:
-    """Return the sources of a provenance as the user named them, for messages."""
-    return ", ".join(str(source["uri"]) for source in provenance.get("sources", []))

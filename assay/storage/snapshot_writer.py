@@ -12,17 +12,9 @@ import pyarrow.parquet as pq
 
 from assay.errors import InputError
 from assay.storage.hashing import digest_file, digest_json
+from assay.storage.manifest import MANIFEST, TOKEN_ESTIMATE, Manifest, Shard, content, named_sources
 from assay.storage.objects import exists, join, published_folder
-from assay.storage.snapshot import (
-    MANIFEST,
-    ROW_GROUP,
-    TOKEN_ESTIMATE,
-    Manifest,
-    Shard,
-    Snapshot,
-    content,
-    named_sources,
-)
+from assay.storage.snapshot import ROW_GROUP, Snapshot
 
 GROUP_BYTES = 64 * 2**20
 """Bytes of text in a row group, above which the next document starts another one. A row group is held in memory."""
@@ -71,7 +63,7 @@ def write_snapshot(
             schema = schema or group.schema
             if writer is None:  # opened by the first row, so that no shard is empty
                 file = folder / f"part-{len(shards):05d}.parquet"
-                writer = pq.ParquetWriter(file, schema, compression="zstd")
+                writer = pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True)
             writer.write_table(group)
             rows += group.num_rows
             counted += pc.sum(group[column] if column else pc.binary_length(group["text"])).as_py() or 0

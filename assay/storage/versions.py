@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from assay.errors import InputError
 from assay.progress import counter
-from assay.storage.snapshot import TOKEN_ESTIMATE, Snapshot
+from assay.storage.manifest import TOKEN_ESTIMATE
+from assay.storage.snapshot import Snapshot
 from assay.storage.snapshot_writer import write_snapshot
 
 EXAMPLES = 5

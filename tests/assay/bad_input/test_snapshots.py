@@ -1,10 +1,12 @@
 """Snapshots."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from assay.storage import MANIFEST, digest_json
 from bad_input.table import RIGHT, SHARD, Bad, Good, below, check_row, refused, rows, write
 
 HOLDERS = ("show", "diff", "verify", "delete")
@@ -13,6 +15,14 @@ HOLDERS = ("show", "diff", "verify", "delete")
 
 def snapshot_row(name: str, says: tuple[str, ...], spoil: Callable[[Path], object], *commands: str, **more: Any) -> Bad:
     return Bad(name, says, commands=commands or HOLDERS, spoil=spoil, copies="snapshot", **more)
+
+
+def edit(path: Path, *, shard: dict[str, Any] | None = None, signed: bool = True, **fields: Any) -> None:
+    """Change a manifest. If it is signed, its version is the digest of the new content, as a stranger writes it."""
+    manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8")) | fields
+    manifest["shards"][0] |= shard or {}
+    covered = {name: value for name, value in manifest.items() if name not in ("version", "provenance")}
+    write(path / MANIFEST, json.dumps(manifest | ({"version": digest_json(covered)} if signed else {})))
 
 
 SNAPSHOT_AGAIN = "Make the snapshot again"
@@ -47,11 +57,54 @@ SNAPSHOTS = [
     ),
     snapshot_row(
         "corrupt Parquet footer of a shard",
-        (f"shard {SHARD} cannot be read", "/snapshot)", "restore it, or make the snapshot again"),
+        (f"shard {SHARD} is not what was written", "/snapshot)", "restore it, or make the snapshot again"),
         lambda path: write(path / SHARD, (path / SHARD).read_bytes()[:-50]),
         "verify",
         "delete",
-        says_for={"verify": (f"shard {SHARD} is missing or not what was written", "/snapshot)", "Make it again")},
+    ),
+    snapshot_row(
+        "manifest that claims fewer rows",
+        ("the manifest is not what was written", "/snapshot/manifest.json)", SNAPSHOT_AGAIN),
+        lambda path: edit(path, signed=False, rows=2),
+        *HOLDERS,
+        "score",
+        "select",
+    ),
+    snapshot_row(
+        "manifest that claims fewer rows, with its digest",
+        ("the manifest counts 2 rows, and its shards do not add up to them", "/snapshot/manifest.json)"),
+        lambda path: edit(path, rows=2),
+    ),
+    snapshot_row(
+        "manifest that names a file outside the snapshot",
+        ("the manifest names '../../secret.parquet' as a shard", "/snapshot/manifest.json)", SNAPSHOT_AGAIN),
+        lambda path: edit(path, shard={"name": "../../secret.parquet"}),
+        *HOLDERS,
+        "score",
+        "select",
+    ),
+    snapshot_row(
+        "manifest that states other columns",
+        (f"shard {SHARD} has ", "and the manifest states", "/snapshot)", SNAPSHOT_AGAIN),
+        lambda path: edit(path, schema={"id": "string", "text": "string", "more": "int64"}),
+        "verify",
+        "delete",
+        "score",
+        leaves={"score": "scores"},
+    ),
+    snapshot_row(
+        "manifest without the column of texts",
+        ("the manifest has no column `text`", "/snapshot/manifest.json)", SNAPSHOT_AGAIN),
+        lambda path: edit(path, schema={"id": "string"}),
+        "show",
+        "score",
+    ),
+    snapshot_row(
+        "manifest whose sources have no names",
+        ("does not name its sources", "/snapshot/manifest.json)", SNAPSHOT_AGAIN),
+        lambda path: edit(path, provenance={"sources": ["a"]}),
+        "show",
+        "score",
     ),
     snapshot_row(
         "no permission for the manifest",

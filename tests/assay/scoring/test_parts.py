@@ -1,11 +1,14 @@
 """Parts: row ranges of a snapshot, one immutable file each, the same whichever process scores them."""
 
 import json
+import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from assay.errors import InputError
@@ -14,7 +17,7 @@ from assay.scoring import Part, PartFolder, Scores, ScoringConfig, find_scores, 
 from assay.scoring.histogram import Bins
 from assay.scoring.plan import Plan
 from assay.scoring.run import plan_scoring
-from assay.scoring.sidecar import Sidecar
+from assay.scoring.sidecar import PartFile, Sidecar
 from assay.storage import Snapshot, write_snapshot
 
 
@@ -133,10 +136,82 @@ def test_a_damaged_part_and_a_missing_shard_are_named(
     copy = write_snapshot(tmp_path / "copy", corpus.batches(), provenance={}, rows_per_shard=30)
     (tmp_path / "copy" / "part-00001.parquet").unlink()
     folder = plan_scoring(copy, tiny_model, token_counter(), ScoringConfig(rows_per_part=30), str(tmp_path))
-    with pytest.raises(InputError, match=r"shard part-00001.parquet cannot be read"):
+    with pytest.raises(InputError, match=r"shard part-00001.parquet is missing"):
         score_parts(folder, folder.missing(), copy, scorer, token_counter())
     assert not [path for path in Path(folder.url).iterdir() if path.name.startswith(".")]
     assert all(json.loads((Path(folder.url) / "_plan.json").read_text())[key] for key in ("snapshot", "model"))
+
+
+def test_a_part_of_other_rows_or_of_another_plan_is_refused(
+    corpus: Snapshot, tiny_model: Path, scorer: Scorer, tmp_path: Path
+) -> None:
+    config = ScoringConfig(rows_per_part=30)
+    scores = score(corpus, tiny_model, scorer, tmp_path, config)
+    other = score(corpus, tiny_model, scorer, tmp_path, replace(config, limits=Limits(characters=99)))
+    folder = Path(scores.folder.url)
+    first, second, _ = (folder / part.name for part in scores.folder.plan.parts())
+    whole = second.read_bytes()
+
+    for strange in (first, Path(other.folder.url) / second.name):
+        second.write_bytes(strange.read_bytes())
+        with pytest.raises(InputError, match=r"cannot be read: it has 30 rows of .*Remove it, and score again"):
+            Scores.complete(scores.folder)
+        with pytest.raises(InputError, match="it has 30 rows of"):
+            list(scores.rows(["score"]))
+
+    second.write_bytes(whole)
+    assert Scores.complete(scores.folder).totals == scores.totals
+
+
+def test_a_flipped_bit_of_a_part_never_gives_other_scores(
+    corpus: Snapshot, tiny_model: Path, scorer: Scorer, tmp_path: Path
+) -> None:
+    scores = score(corpus, tiny_model, scorer, tmp_path, ScoringConfig(rows_per_part=30))
+    part = scores.folder.plan.parts()[0]
+    file, path = PartFile(scores.folder, part), Path(scores.folder.url) / part.name
+    data, rows, footer = path.read_bytes(), file.read(), file.read_footer().totals
+
+    refused = 0
+    for bit in random.Random(0).sample(range(8 * len(data)), 200):
+        damaged = bytearray(data)
+        damaged[bit >> 3] ^= 1 << (bit & 7)
+        path.write_bytes(damaged)
+        try:
+            read, counted = file.read(), file.read_footer().totals
+        except InputError as error:
+            assert str(path) in str(error)
+            refused += 1
+        else:
+            pd.testing.assert_frame_equal(read, rows)
+            assert counted == footer
+    assert refused > 150, "the others are bits that no reader uses, such as statistics of a page"
+
+
+def test_parts_without_checksums_are_read_and_counted(
+    corpus: Snapshot, tiny_model: Path, scorer: Scorer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores = score(corpus, tiny_model, scorer, tmp_path, ScoringConfig(rows_per_part=30))
+    assert "checksums" not in capsys.readouterr().err
+    path = Path(scores.folder.url) / scores.folder.plan.parts()[1].name
+    found = pq.ParquetFile(path)
+    counts = json.loads(found.metadata.metadata[b"assay"])
+    del counts["of"]
+    old = found.read().replace_schema_metadata({"assay": json.dumps(counts)})
+    pq.write_table(old, path, compression="zstd")
+
+    assert Scores.complete(scores.folder).totals == scores.totals
+    assert "1 of 3 parts have no checksums" in capsys.readouterr().err
+
+
+def test_a_corpus_that_was_replaced_is_not_scored_by_the_plan_of_the_old_one(
+    corpus: Snapshot, tiny_model: Path, scorer: Scorer, tmp_path: Path
+) -> None:
+    folder = plan_scoring(corpus, tiny_model, token_counter(), ScoringConfig(), str(tmp_path))
+    other = write_snapshot(tmp_path / "other", corpus.batches(), provenance={}, rows_per_shard=11)
+
+    with pytest.raises(InputError, match=f"was to be scored.*{other.url}"):
+        score_parts(folder, folder.missing(), other, scorer, token_counter())
+    assert folder.missing()
 
 
 def test_a_plan_of_whole_bounds_is_read_as_it_was_written(tmp_path: Path) -> None:

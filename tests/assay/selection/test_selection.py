@@ -16,10 +16,10 @@ from assay.model import Calibration, KeepTarget
 from assay.scoring import PartFolder, Scores, ScoringConfig
 from assay.scoring.histogram import Bins
 from assay.scoring.plan import Plan
-from assay.scoring.sidecar import Sidecar, part_bytes
+from assay.scoring.sidecar import PartFile, Sidecar
 from assay.selection import SelectionRequest, choose, write_selection
 from assay.selection.write import provenance_of
-from assay.storage import Snapshot, find_made, join, write_bytes, write_snapshot
+from assay.storage import Snapshot, find_made, write_snapshot
 
 LETTERS = np.array(list("abcdefghijklmnopqrstuvwxyz"))
 
@@ -73,7 +73,7 @@ def scored(folder: Path, rows: list[dict], rows_per_part: int = 7, **columns: li
     )
     for part in plan.parts():
         some = Sidecar.validate(sidecar.iloc[part.start : part.stop].reset_index(drop=True))
-        write_bytes(join(parts.url, part.name), part_bytes(some[list(Sidecar.to_schema().columns)], plan.bins))
+        PartFile(parts, part).write(some[list(Sidecar.to_schema().columns)])
     return Scores.complete(parts), corpus
 
 

@@ -66,6 +66,15 @@ def test_a_damaged_plan_is_named(text: str, complaint: str, tmp_path: Path) -> N
     assert f"({tmp_path}/_plan.json)" in str(raised.value)
 
 
+def test_a_plan_that_was_edited_is_refused(tmp_path: Path) -> None:
+    made = Folder.create(str(tmp_path), Plan(("a", "b")))
+    place = Path(made.place("_plan.json"))
+    place.write_text(place.read_text().replace('"size": 3', '"size": 4'))
+
+    with pytest.raises(InputError, match="this plan is not what was written"):
+        Folder.open(made.url)
+
+
 def test_a_folder_without_a_plan_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no parts here: _plan\.json is missing .*Plan it"):
         Folder.open(str(tmp_path / "none"))

@@ -60,7 +60,7 @@ def test_another_row_is_another_version_and_a_flipped_byte_is_noticed(tmp_path: 
     data = bytearray(shard.read_bytes())
     data[len(data) // 2] ^= 1
     shard.write_bytes(bytes(data))
-    with pytest.raises(InputError, match=r"part-00000\.parquet is missing or not what was written"):
+    with pytest.raises(InputError, match=r"part-00000\.parquet is not what was written"):
         snapshot.verify()
 
 
