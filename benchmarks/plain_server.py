@@ -29,8 +29,8 @@ class Answer(BaseModel):
 
 def make_app(model: str, tokens: int) -> FastAPI:
     """Return the server of a model folder. `tokens` is the longest input of the model, special tokens included."""
-    tokenizer: Any = AutoTokenizer.from_pretrained(model)
-    network = AutoModelForSequenceClassification.from_pretrained(model).eval()
+    tokenizer: Any = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
+    network = AutoModelForSequenceClassification.from_pretrained(model, trust_remote_code=False).eval()
     app = FastAPI()
 
     @app.get("/readyz")

@@ -61,7 +61,7 @@ def mean_layer_encoder(encoder: str, place: Path) -> str:
     if not folder.exists():
         source = locate_encoder(encoder)[0]
         given = BertModel.from_pretrained(source)
-        config = AutoConfig.from_pretrained(source)
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         config.num_hidden_layers += 1
         made = BertModel(config)
         made.load_state_dict(given.state_dict(), strict=False)
@@ -77,7 +77,7 @@ def mean_layer_encoder(encoder: str, place: Path) -> str:
             made.pooler.dense.bias.zero_()
         with staged_folder(folder) as partial:
             made.save_pretrained(partial)
-            AutoTokenizer.from_pretrained(source).save_pretrained(partial)
+            AutoTokenizer.from_pretrained(source, trust_remote_code=False).save_pretrained(partial)
     return str(folder)
 
 
@@ -92,7 +92,7 @@ def pooled_encoder(encoder: str, pooling: str, place: Path) -> str:
             for file in source.iterdir():
                 if file.is_file() and file.name != "config.json":
                     shutil.copy(file, partial / file.name)
-            fields = AutoConfig.from_pretrained(source).to_dict()
+            fields = AutoConfig.from_pretrained(source, trust_remote_code=False).to_dict()
             PooledBertConfig(pooling=pooling, **{k: v for k, v in fields.items() if k != "model_type"}).save_pretrained(
                 partial
             )

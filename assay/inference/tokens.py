@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.errors import InputError
-from assay.model import locate_encoder, quiet_transformers
-from assay.storage import TOKEN_ESTIMATE, digest_file
+from assay.model import locate_encoder, quiet_transformers, refuse_own_code
+from assay.storage import TOKEN_ESTIMATE, digest_file, digest_json
+
+FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+"""Files of a tokenizer's folder beside those of its vocabulary, whose names depend on its class."""
 
 
 @dataclass(frozen=True)
@@ -44,17 +47,25 @@ def token_counter(name: str = "") -> TokenCounter:
     from transformers import AutoTokenizer
 
     path, revision = locate_encoder(name)
-    file = Path(path) / "tokenizer.json"
     if not Path(path).is_dir() and revision is None:
         raise InputError(f"the tokenizer {name!r} may change on its hub", fix="Pin a revision: OWNER/NAME@REVISION")
     try:
         with quiet_transformers():
-            tokenizer = AutoTokenizer.from_pretrained(path, revision=revision or "main")
+            tokenizer = AutoTokenizer.from_pretrained(path, revision=revision or "main", trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
+        refuse_own_code(error, name)
         raise InputError(
             f"the tokenizer cannot be loaded: {str(error).splitlines()[0]}",
             where=name,
             fix="Give a folder with tokenizer.json, or OWNER/NAME@REVISION of a hub",
         ) from error
-    digest = f" sha256:{digest_file(file)[:16]}" if file.is_file() else ""
-    return TokenCounter(f"{Path(name).name if digest else name}{digest}", tokenizer)
+    if not Path(path).is_dir():
+        return TokenCounter(name, tokenizer)
+    return TokenCounter(f"{Path(name).name} sha256:{_identity(Path(path), tokenizer)[:16]}", tokenizer)
+
+
+def _identity(folder: Path, tokenizer: Any) -> str:
+    """Return the digest of everything that a tokenizer is made of: its class, and each of its files."""
+    names = {*FILES, *tokenizer.vocab_files_names.values()}
+    files = {name: digest_file(folder / name) for name in sorted(names) if (folder / name).is_file()}
+    return digest_json({"class": type(tokenizer).__name__, "files": files})

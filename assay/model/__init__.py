@@ -1,7 +1,7 @@
 """A model folder: encoder and head, `assay.json`, the calibration of its scores, and the profile of its answers."""
 
 from assay.model.calibration import CalibratedScores, Calibration
-from assay.model.encoder import PACKAGED, locate_encoder, quiet_transformers
+from assay.model.encoder import PACKAGED, locate_encoder, quiet_transformers, refuse_own_code
 from assay.model.info import MEANING, Aspect, ModelInfo, Windows, calibrated_info, require_distinct
 from assay.model.layers import train_last_layers
 from assay.model.profile import PROFILED, Profile
@@ -28,6 +28,7 @@ __all__ = [
     "new_model",
     "output_layer",
     "quiet_transformers",
+    "refuse_own_code",
     "require_distinct",
     "require_promise",
     "save_model",

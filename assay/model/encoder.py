@@ -41,6 +41,16 @@ def locate_encoder(name: str) -> tuple[str, str | None]:
     return repository, revision or None
 
 
+def refuse_own_code(error: Exception, where: str) -> None:
+    """Raise InputError if transformers failed because a model or tokenizer brings code of its own, which never runs."""
+    if "trust_remote_code" in str(error):
+        raise InputError(
+            "it brings code of its own (`auto_map` in its configuration), and such code is never run",
+            where=where,
+            fix="Choose one whose architecture is part of transformers",
+        ) from error
+
+
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
     """Silence the progress bars and load reports of transformers inside the block.

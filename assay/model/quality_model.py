@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from assay.errors import InputError
-from assay.model.encoder import locate_encoder, quiet_transformers
+from assay.model.encoder import locate_encoder, quiet_transformers, refuse_own_code
 from assay.model.info import ModelInfo
 
 
@@ -46,7 +46,7 @@ def _open(path: str, revision: str | None, info: ModelInfo, *, new_head: bool) -
 
     try:
         with quiet_transformers():
-            tokenizer = AutoTokenizer.from_pretrained(path, revision=revision or "main")
+            tokenizer = AutoTokenizer.from_pretrained(path, revision=revision or "main", trust_remote_code=False)
             network, report = AutoModelForSequenceClassification.from_pretrained(
                 path,
                 revision=revision or "main",
@@ -54,10 +54,12 @@ def _open(path: str, revision: str | None, info: ModelInfo, *, new_head: bool) -
                 **_outputs(info),
                 dtype=torch.float32,
                 use_safetensors=True,  # a pickled checkpoint can run code
+                trust_remote_code=False,  # without it transformers asks the terminal, and `yes |` answers
                 ignore_mismatched_sizes=new_head,
                 output_loading_info=True,
             )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        refuse_own_code(error, path)
         raise InputError(
             f"the model cannot be loaded: {str(error).splitlines()[0]}",
             where=path,

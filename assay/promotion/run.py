@@ -26,7 +26,7 @@ from assay.promotion.latency import latency_sample, measure_latency
 from assay.promotion.report import promotion_report
 from assay.promotion.request import ChallengeRequest
 from assay.promotion.test_set import UseLog
-from assay.registry import CHAMPION, Registry, open_model
+from assay.registry import CHAMPION, Registry, keep_verdict, open_model
 from assay.report import write_html
 from assay.rubric import Rubric
 from assay.storage import digest_folder, parse_json, staged_file
@@ -86,8 +86,10 @@ def challenge_champion(
         with stage("Apply the rules"):
             judgement = apply_rules(evidence, request.limits)
         text = json.dumps(judgement.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
-        partial.write_text(text + "\n", encoding="utf-8")
+        verdict = (text + "\n").encode()
+        partial.write_bytes(verdict)
         write_html(promotion_report(judgement), output.with_suffix(".html"))  # if this fails, there is no verdict
+        keep_verdict(registry, verdict)  # without this copy, it promotes nothing
     return judgement
 
 

@@ -4,7 +4,7 @@ from assay.registry.aliases import AliasMove
 from assay.registry.champion import CHAMPION, PREVIOUS, promote, promote_first, rollback, served_before
 from assay.registry.decisions import Decision, DecisionLog, Outcome
 from assay.registry.registry import Registry, Version, open_model
-from assay.registry.verdicts import promote_with_verdict
+from assay.registry.verdicts import keep_verdict, promote_with_verdict
 
 __all__ = [
     "CHAMPION",
@@ -15,6 +15,7 @@ __all__ = [
     "Outcome",
     "Registry",
     "Version",
+    "keep_verdict",
     "open_model",
     "promote",
     "promote_first",

@@ -22,7 +22,7 @@ from assay.storage import (
     clear_permission_errors,
     create,
     digest_file,
-    digest_folder,
+    digest_json,
     download_folder,
     exists,
     join,
@@ -38,6 +38,8 @@ from assay.storage import (
 RECORD = "version.json"
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,40}")
 """The names that an alias may have."""
+VERSION = re.compile(r"[0-9a-f]{12}")
+"""The names that a version may have: the beginning of its digest."""
 
 
 @only_known_fields
@@ -68,16 +70,12 @@ class Registry:
         """Copy a model folder into the registry, and return its version.
 
         If the same content is registered already, its record stays. If the process dies, the version does not exist,
-        and the next attempt completes it. Raise InputError if the folder is empty or missing.
+        and the next attempt completes it. Raise InputError if the folder is empty or missing, or links to a folder.
         """
-        files = {
-            path.relative_to(model).as_posix(): digest_file(path)
-            for path in sorted(model.rglob("*"))
-            if path.is_file() and not path.is_symlink()
-        }
+        files = _digests(model)
         if not files:
             raise InputError("there is no model in this folder", where=str(model))
-        digest = digest_folder(model)
+        digest = digest_json(files)
         name = digest[:12]
         place = join(self.url, "versions", name)
         if not exists(join(place, RECORD)):
@@ -91,10 +89,26 @@ class Registry:
         return self._read(name)
 
     def _read(self, name: str) -> Version:
+        # An alias's log is a file that somebody may have edited: no name but a digest becomes a part of a path.
+        if not VERSION.fullmatch(name):
+            raise InputError(
+                f"{name!r} is no version", where=self.url, fix="Restore the log of the alias that names it"
+            )
         where = join(self.url, "versions", name, RECORD)
         about = {"what": "this version's record", "where": where, "fix": "Restore it"}
-        version = parse_json(Version, read_bytes(where), **about)
+        try:
+            data = read_bytes(where)
+        except FileNotFoundError as error:
+            raise InputError(f"the record of version {name} is missing", where=where, fix="Restore it") from error
+        version = parse_json(Version, data, **about)
         require_time(version.created, **about)
+        if version.name != name or version.digest[: len(name)] != name:
+            raise InputError(
+                f"this version's record is not what was written: it is about {version.name}, digest "
+                f"{version.digest[:12]}",
+                where=where,
+                fix="Restore it",
+            )
         return version
 
     def versions(self, skipped: list[str] | None = None) -> list[Version]:
@@ -104,7 +118,7 @@ class Registry:
         other versions are returned.
         """
         found = []
-        for name in list_names(join(self.url, "versions")):
+        for name in self._names():
             if not exists(join(self.url, "versions", name, RECORD)):
                 continue  # a registration that runs, or that died
             try:
@@ -115,6 +129,9 @@ class Registry:
                 skipped.append(str(error))
         return sorted(found, key=lambda version: (version.created, version.name))
 
+    def _names(self) -> list[str]:
+        return [name for name in list_names(join(self.url, "versions")) if VERSION.fullmatch(name)]
+
     def get(self, name: str) -> Version:
         """Return the version with this alias, this name, or a name that begins with these six or more characters.
 
@@ -122,7 +139,7 @@ class Registry:
         """
         if NAME.fullmatch(name) and (move := self.alias(name)):
             return self._read(move.version)
-        known = list_names(join(self.url, "versions"))
+        known = self._names()
         found = [version for version in known if version == name or (len(name) >= 6 and version.startswith(name))]
         found = [version for version in found if exists(join(self.url, "versions", version, RECORD))]
         if len(found) != 1:
@@ -139,7 +156,7 @@ class Registry:
     def fetch(self, name: str, folder: Path) -> Version:
         """Verify a version's model and copy it to a new local folder.
 
-        Raise InputError if a file is not what was registered; then no folder is made.
+        Raise InputError if the model is not what was registered; then no folder is made.
         """
         version = self.get(name)
         with self._verified(version) as model:
@@ -158,14 +175,10 @@ class Registry:
     def _verified(self, version: Version) -> Iterator[Path]:
         place = join(self.url, "versions", version.name, "model")
         with localize(place) as model:
-            for file, expected in version.files.items():
-                path = model / file
-                if not path.is_file() or digest_file(path) != expected:
-                    raise InputError(
-                        f"{file} is missing or not what was registered",
-                        where=place,
-                        fix="Restore it, or register it again",
-                    )
+            # All files of the folder, not those of the list: the list is a file beside the model, and names no files
+            # that somebody added. The digest is bound to the name of the version.
+            if fault := _fault(version, _digests(model)):
+                raise InputError(fault, where=place, fix="Restore it, or register the model again")
             yield model
 
     def alias(self, name: str) -> AliasMove | None:
@@ -212,6 +225,31 @@ class Registry:
         if not NAME.fullmatch(name):
             raise InputError(f"{name!r} is no alias", fix="Use lower-case letters, digits, - and _, a letter first")
         return AliasLog(join(self.url, "aliases", name))
+
+
+def _digests(model: Path) -> dict[str, str]:
+    """Return the path in a model folder -> sha256 of each file. A link to a file is the file that it names.
+
+    Raise InputError for a link to a folder, or to nothing: what is behind it would be no part of the version.
+    """
+    found = {}
+    for path in sorted(model.rglob("*")):
+        if path.is_file():
+            found[path.relative_to(model).as_posix()] = digest_file(path)
+        elif path.is_symlink():
+            raise InputError("this is a link to a folder, or to nothing", where=str(path), fix="Copy what it names")
+    return found
+
+
+def _fault(version: Version, files: Mapping[str, str]) -> str:
+    """Return what differs between a version and the files of its folder, for people. Empty if nothing does."""
+    for name in version.files:
+        if files.get(name) != version.files[name]:
+            return f"{name} is missing or not what was registered"
+    if digest_json(dict(files)) == version.digest:
+        return ""  # earlier releases did not list files that were links; the digest covers them
+    added = [name for name in files if name not in version.files]
+    return f"{added[0]} was not registered" if added else "the list of its files is not what was written"
 
 
 @contextmanager

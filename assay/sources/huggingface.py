@@ -31,7 +31,13 @@ class HubSource:
     def _stream(self) -> Any:
         import datasets  # slow to import, and needed by this source only
 
-        return datasets.load_dataset(self.name, revision=self.revision, split=self.split, streaming=True)
+        return datasets.load_dataset(
+            self.name,
+            revision=self.revision,
+            split=self.split,
+            streaming=True,
+            trust_remote_code=False,  # this release runs no scripts of datasets; no later one shall
+        )
 
     @contextmanager
     def _clear_errors(self) -> Iterator[None]:

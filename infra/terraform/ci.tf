@@ -2,9 +2,14 @@
 # made where github_repository is null.
 
 locals {
-  github      = "token.actions.githubusercontent.com"
-  github_arn  = var.github_oidc_provider_arn != null ? var.github_oidc_provider_arn : one(aws_iam_openid_connect_provider.github[*].arn)
-  github_runs = var.github_repository == null ? {} : { push = ["ref:refs/heads/main", "ref:refs/tags/v*"], plan = ["ref:refs/heads/main", "pull_request"] }
+  github     = "token.actions.githubusercontent.com"
+  github_arn = var.github_oidc_provider_arn != null ? var.github_oidc_provider_arn : one(aws_iam_openid_connect_provider.github[*].arn)
+  # A plan reads the password of the database, and runs the code of a pull request. So its role is given to no pull request,
+  # but to an environment of GitHub, whose reviewers approve each run that uses it.
+  github_runs = var.github_repository == null ? {} : {
+    push = ["ref:refs/heads/main", "ref:refs/tags/v*"]
+    plan = ["environment:plan-${var.environment}"]
+  }
 }
 
 resource "aws_iam_openid_connect_provider" "github" {
@@ -73,7 +78,7 @@ resource "aws_iam_role_policy" "github_push" {
 }
 
 # A plan looks at everything that is here, and at nothing that is in it but the database's password, which the provider
-# reads to see whether it is still the one that is kept.
+# reads to see whether it is still the one that is kept. Who may plan can thus read the password: see github_runs.
 resource "aws_iam_role_policy_attachment" "github_plan" {
   count = var.github_repository != null ? 1 : 0
 

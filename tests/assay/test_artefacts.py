@@ -17,7 +17,7 @@ from assay.labels import Ledger
 from assay.model import ModelInfo
 from assay.monitoring import DriftLookLog
 from assay.promotion import decisions
-from assay.registry import DecisionLog, Registry
+from assay.registry import DecisionLog, Registry, keep_verdict
 from assay.sources.source import FileSource
 from assay.storage import Snapshot, digest_folder, parse_json
 
@@ -148,6 +148,9 @@ def test_the_registry_is_listed_and_the_champion_moves(old: Path, capsys: pytest
     (old / "passed.json").write_text(json.dumps(verdict | {"verdict": "promoted"}))
     promote = ["registry", "promote", other, *REGISTRY, "--why", "x", "--verdict"]
     assert main([*promote, "refused.json"]) == 2
+    assert main([*promote, "passed.json"]) == 2
+    assert "this registry has no copy of this verdict" in capsys.readouterr().err
+    keep_verdict("registry", Path("passed.json").read_bytes())
     assert main([*promote, "passed.json"]) == 0
     moves = Registry("registry").history("champion")
     assert [(move.number, move.version) for move in moves] == [

@@ -136,3 +136,21 @@ def test_a_pull_request_pushes_no_image_and_a_fork_plans_nothing() -> None:
             assert "github.event_name != 'pull_request'" in step["if"] or "inputs.version != ''" in step["if"]
     assert "head.repo.full_name == github.repository" in terraform["jobs"]["plan"]["if"]
     assert set(images["jobs"]["build"]["strategy"]["matrix"]["target"]) == {"task", "task-gpu", "serve"}
+
+
+def test_a_plan_gets_its_role_from_an_environment_that_reviewers_protect() -> None:
+    """A plan can read the database's password: no pull request may plan by itself, also one that edits the workflow."""
+    plan = load((ROOT / ".github/workflows/terraform.yml").read_text())["jobs"]["plan"]
+    environments = {each["environment"] for each in plan["strategy"]["matrix"]["include"]}
+    trusted = re.search(r"plan = (\[.*\])", (ROOT / "infra/terraform/ci.tf").read_text())
+    operations = (ROOT / "docs/operations.md").read_text()
+
+    assert plan["environment"] == "plan-${{ matrix.environment }}"
+    assert trusted and trusted[1] == '["environment:plan-${var.environment}"]'
+    for name in environments:
+        assert (ROOT / f"infra/terraform/environments/{name}.tfvars").is_file()
+        assert f"`plan-{name}`" in operations
+    for file in FILES:
+        for job in load(file.read_text())["jobs"].values():
+            if "PLAN_ROLE" in str(job):
+                assert "environment" in job, file.name

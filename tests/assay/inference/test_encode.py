@@ -1,5 +1,6 @@
 """Windows: the tokens that are read, equal to those of plain transformers."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from assay.inference import encode, token_budget_batches
+from assay.inference import encode, token_budget_batches, token_counter
 from assay.inference.encode import window_starts
 from assay.model import Windows
 
@@ -66,3 +67,16 @@ def test_every_text_can_be_encoded(tiny_encoder: Path, text: str) -> None:
 
     assert 1 <= len(document.windows) <= 2
     assert all(2 <= len(window) <= 16 for window in document.windows)
+
+
+@pytest.mark.parametrize("file", ["tokenizer.json", "tokenizer_config.json", "vocab.txt"])
+def test_each_file_of_a_tokenizer_is_a_part_of_its_name(file: str, tiny_encoder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_encoder, tmp_path / tiny_encoder.name)
+    before = token_counter(str(tiny_encoder)).name
+    assert token_counter(str(folder)).name == before
+
+    path = folder / file
+    path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+
+    assert token_counter(str(folder)).name != before
+    assert token_counter(str(folder)).name.startswith(f"{tiny_encoder.name} sha256:")

@@ -26,6 +26,7 @@ from assay.registry import (
     Decision,
     DecisionLog,
     Registry,
+    keep_verdict,
     promote,
     promote_first,
     promote_with_verdict,
@@ -85,7 +86,9 @@ class Place:
 
     def _verdict(self) -> bytes:
         models = {name: {"name": name, "digest": self.digests[at]} for name, at in (("challenger", 1), ("champion", 0))}
-        return json.dumps({"verdict": "promoted", "sentence": "It is better.", **models}).encode()
+        verdict = json.dumps({"verdict": "promoted", "sentence": "It is better.", **models}).encode()
+        keep_verdict(self.registry.url, verdict)
+        return verdict
 
     def watched(self, every: int = 12, until: int = 0) -> None:
         for number, hours in enumerate(range(240, until, -every)):

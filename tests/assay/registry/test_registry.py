@@ -1,5 +1,6 @@
 """The registry with real processes, on a disk and on a local S3."""
 
+import hashlib
 import json
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -11,7 +12,7 @@ from racing import CONTEXT, run_at_once
 
 from assay.errors import InputError
 from assay.registry import Registry
-from assay.storage import create, list_names, read_bytes, upload_folder, write_bytes
+from assay.storage import create, digest_json, list_names, read_bytes, upload_folder, write_bytes
 
 
 @pytest.fixture(params=["disk", "s3"])
@@ -88,6 +89,117 @@ def test_a_damaged_file_is_noticed_and_named(url: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="sub/weights"):
         registry.fetch(name, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_was_added_later_is_noticed_and_named(url: str, tmp_path: Path) -> None:
+    registry = Registry(url)
+    name = registry.register(model_folder(tmp_path / "a"), {}).name
+    write_bytes(f"{url}/versions/{name}/model/tokenizer_config.json", b"{}")
+
+    with pytest.raises(InputError, match=r"tokenizer_config\.json was not registered"), registry.open(name):
+        pass
+    with pytest.raises(InputError, match="was not registered"):
+        registry.fetch(name, tmp_path / "out")
+
+
+@pytest.mark.parametrize("hidden", ["the list", "the list and the digest", "the list, the digest and the name"])
+def test_an_edited_record_hides_no_change(url: str, tmp_path: Path, hidden: str) -> None:
+    registry = Registry(url)
+    name = registry.register(model_folder(tmp_path / "a"), {}).name
+    where = f"{url}/versions/{name}/version.json"
+    write_bytes(f"{url}/versions/{name}/model/sub/weights", b"Weights")
+    changed = digest_json(
+        files := {
+            "config.json": hashlib.sha256(b"{}").hexdigest(),
+            "sub/weights": hashlib.sha256(b"Weights").hexdigest(),
+        }
+    )
+    fields = json.loads(read_bytes(where)) | {"files": files}
+    fields |= {"digest": changed} if "digest" in hidden else {}
+    fields |= {"name": changed[:12]} if "name" in hidden else {}
+    write_bytes(where, json.dumps(fields).encode())
+
+    with pytest.raises(InputError, match="is not what was written"), registry.open(name):
+        pass
+    with pytest.raises(InputError, match="is not what was written"):
+        registry.fetch(name, tmp_path / "out")
+
+
+def test_no_record_and_no_alias_leads_out_of_the_registry(url: str, tmp_path: Path) -> None:
+    registry = Registry(url)
+    name = registry.register(model_folder(tmp_path / "a"), {}).name
+    where = f"{url}/versions/{name}/version.json"
+    fields = json.loads(read_bytes(where))
+    write_bytes(f"{url}/version.json", json.dumps(fields).encode())  # what `versions/../version.json` is
+
+    for strange in ("../..", "..", ".", "", f"../versions/{name}", "/etc"):
+        with pytest.raises(InputError, match="no version"):
+            registry.get(strange)
+        with pytest.raises(InputError, match="is no alias"):
+            registry.alias(strange)
+    registry.ensure_alias("champion", name, who="x", why="y")
+    move = f"{url}/aliases/champion/00000001.json"
+    write_bytes(move, read_bytes(move).replace(name.encode(), b"../"))
+    with pytest.raises(InputError, match=r"'\.\./' is no version"):
+        registry.get("champion")
+    write_bytes(where, json.dumps(fields | {"name": "../.."}).encode())
+    with pytest.raises(InputError, match=r"it is about \.\./\.\."), registry.open(name):
+        pass
+    write_bytes(f"{url}/versions/of somebody else/version.json", b"{}")
+    assert registry.versions(skipped := []) == []
+    assert len(skipped) == 1
+
+
+def test_an_alias_of_a_version_that_is_gone_is_named(tmp_path: Path) -> None:
+    registry = Registry(str(tmp_path / "registry"))
+    name = registry.register(model_folder(tmp_path / "a"), {}).name
+    registry.ensure_alias("champion", name, who="x", why="y")
+    (tmp_path / "registry/versions" / name / "version.json").unlink()
+
+    with pytest.raises(InputError, match=f"the record of version {name} is missing"):
+        registry.get("champion")
+
+
+def test_linked_weights_are_registered_as_the_file_that_they_name(url: str, tmp_path: Path) -> None:
+    # The cache of the Hugging Face hub keeps the files of a model as links.
+    folder = model_folder(tmp_path / "a")
+    (folder / "sub" / "weights").rename(tmp_path / "blob")
+    (folder / "sub" / "weights").symlink_to(tmp_path / "blob")
+    registry = Registry(url)
+
+    version = registry.register(folder, {})
+
+    assert set(version.files) == {"config.json", "sub/weights"}
+    assert version == registry.register(model_folder(tmp_path / "b"), {})
+    with registry.open(version.name) as model:
+        assert (model / "sub" / "weights").read_text() == "weights"
+    (folder / "more").symlink_to(tmp_path / "b")
+    with pytest.raises(InputError, match="this is a link to a folder"):
+        registry.register(folder, {})
+
+
+def test_a_link_in_a_version_is_what_was_registered_or_refused(tmp_path: Path) -> None:
+    registry = Registry(str(tmp_path / "registry"))
+    version = registry.register(model_folder(tmp_path / "a"), {})
+    weights = tmp_path / "registry/versions" / version.name / "model/sub/weights"
+    (tmp_path / "other").write_text("other weights")
+    weights.unlink()
+    weights.symlink_to(tmp_path / "other")
+
+    with pytest.raises(InputError, match="sub/weights is missing or not what was registered"):
+        registry.fetch(version.name, tmp_path / "out")
+
+
+def test_a_version_of_an_earlier_release_with_linked_weights_is_opened(tmp_path: Path) -> None:
+    registry = Registry(str(tmp_path / "registry"))
+    version = registry.register(model_folder(tmp_path / "a"), {})
+    where = tmp_path / "registry/versions" / version.name / "version.json"
+    fields = json.loads(where.read_text())
+    del fields["files"]["sub/weights"]
+    where.write_text(json.dumps(fields))
+
+    with registry.open(version.name) as model:
+        assert (model / "sub" / "weights").read_text() == "weights"
 
 
 def test_an_interrupted_registration_is_invisible_and_can_be_completed(url: str, tmp_path: Path) -> None:

@@ -1,13 +1,14 @@
 """Promotion by a verdict, or with a reason despite it, on a disk and on a local S3."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 
 from assay.errors import InputError
-from assay.registry import CHAMPION, Registry, promote, promote_with_verdict
-from assay.storage import join, read_bytes
+from assay.registry import CHAMPION, Registry, keep_verdict, promote, promote_with_verdict
+from assay.storage import join, list_names, read_bytes
 
 
 @pytest.fixture(params=["disk", "s3"])
@@ -30,7 +31,9 @@ def verdict_on(registry: Registry, challenger: str, champion: str, said: str) ->
     against = {"name": champion, "digest": registry.get(champion).digest} if champion else None
     about = {"name": challenger, "digest": registry.get(challenger).digest}
     fields = {"challenger": about, "champion": against, "verdict": said, "sentence": f"It is {said}."}
-    return json.dumps(fields).encode()
+    verdict = json.dumps(fields).encode()
+    keep_verdict(registry.url, verdict)
+    return verdict
 
 
 def test_a_verdict_promotes_the_version_that_it_is_about_and_is_kept(url: str, tmp_path: Path) -> None:
@@ -81,3 +84,21 @@ def test_a_promotion_without_a_reason_leaves_no_verdict(tmp_path: Path) -> None:
         promote_with_verdict(registry, two, who="x", why=" ", verdict=verdict)
 
     assert not (tmp_path / "registry/verdicts").exists()
+
+
+def test_a_verdict_that_was_written_by_hand_promotes_nothing(url: str, tmp_path: Path) -> None:
+    registry, other = Registry(url), Registry(str(tmp_path / "other"))
+    one, two = registered(registry, tmp_path, "1", "2")
+    promote(registry, one, against="", who="x", why="first")
+    refused = verdict_on(registry, two, one, "refused")
+    edited = refused.replace(b'"verdict": "refused"', b'"verdict": "promoted"')
+    other.register(tmp_path / "1", {})
+    other.register(tmp_path / "2", {})
+    elsewhere = verdict_on(other, two, one, "promoted")
+
+    for strange in (edited, elsewhere):
+        for reason in ("", "a reason does not make it a verdict of this registry"):
+            with pytest.raises(InputError, match=r"this registry has no copy of this verdict.*Run `assay challenge`"):
+                promote_with_verdict(registry, two, verdict=strange, who="x", why="y", in_spite=reason)
+    assert registry.alias(CHAMPION).version == one
+    assert list_names(join(url, "verdicts")) == [f"{hashlib.sha256(refused).hexdigest()}.json"]
