@@ -198,15 +198,26 @@ def test_a_full_disk_is_reported_and_complete_parts_stay(
     assert tree(small_disk / "scores") == complete
 
 
-def test_a_missing_input_is_reported_and_nothing_is_half_visible(
-    forker: Any, corpus: Path, tiny_model: Path, undisturbed: tuple[Path, float, float], tmp_path: Path, tree: Tree
+@pytest.mark.parametrize("fault", ["is missing", "is not what was written"])
+def test_a_missing_or_replaced_input_is_reported_and_nothing_is_half_visible(
+    fault: str,
+    forker: Any,
+    corpus: Path,
+    tiny_model: Path,
+    undisturbed: tuple[Path, float, float],
+    tmp_path: Path,
+    tree: Tree,
 ) -> None:
     import shutil
 
     shutil.copytree(undisturbed[0] / "scores", tmp_path / "scores")
     (snapshot,) = (tmp_path / "scores" / "corpora").iterdir()
     (shard,) = snapshot.glob("part-*.parquet")
-    shard.unlink()
+    if fault == "is missing":
+        shard.unlink()
+    else:  # the same documents with other texts
+        table = pd.read_parquet(shard)
+        table.assign(text=table["text"].str.upper()).to_parquet(shard, index=False)
     lost = sorted((tmp_path / "scores").glob("*/rows-*.parquet"))[5]
     lost.unlink()
 
@@ -216,7 +227,7 @@ def test_a_missing_input_is_reported_and_nothing_is_half_visible(
     ):
         assert forker.run(command)[0] == [2]
         last = forker.said().strip().splitlines()[-1]
-        assert last.startswith(f"assay {command[0]}: shard {shard.name} cannot be read")
+        assert last.startswith(f"assay {command[0]}: shard {shard.name} {fault}")
         assert str(snapshot) in last
     assert not lost.exists()
     assert not (tmp_path / "selection").exists()
