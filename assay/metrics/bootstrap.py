@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from assay.errors import InputError
-from assay.metrics.metrics import METRICS, Outcomes, measure
+from assay.metrics.metrics import METRICS, Outcomes, measure, measure_resamples
 from assay.rubric import Rubric
 from assay.storage import only_known_fields
 
@@ -129,8 +129,7 @@ class Resampled:
         drawn: dict[str, NDArray[np.float64]] = {}
         if table["cluster"].nunique() >= LEAST_CLUSTERS:
             weights = draws(table["cluster"].to_numpy(), resamples, seed)
-            rows = [measure(outcomes, weight.astype(float), metrics) for weight in weights]
-            drawn = {name: np.array([row[name] for row in rows]) for name in metrics}
+            drawn = measure_resamples(outcomes, weights, metrics)
         return cls(table, measure(outcomes, names=metrics), drawn, bool(outcomes.positive.sum() < LEAST_POSITIVE))
 
     def _known(self, name: str, value: float) -> bool:

@@ -1,4 +1,8 @@
-"""The metrics by which models are compared. Each accepts a weight per document, so a resample is a weight vector."""
+"""The metrics by which models are compared. A resample is a vector of weights; all resamples are measured at once.
+
+Each metric is a function of n outcomes and of how often each document counts, shape (..., n). It returns values of
+shape (...,), nan where the metric is undefined.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +18,8 @@ from assay.rubric import Rubric
 FloatArray = NDArray[np.float64]
 BINS = 10
 """Number of equal-count bins of the calibration error."""
+LARGEST = 2**18
+"""Largest number of weights that are measured at once: 2 MiB, which a processor's cache holds."""
 
 
 @dataclass(frozen=True)
@@ -68,119 +74,122 @@ class Outcomes:
         return rankdata(self.score, "dense").astype(float)
 
 
-def precision(outcomes: Outcomes, weight: FloatArray) -> float:
+def precision(outcomes: Outcomes, weight: FloatArray) -> FloatArray:
     """Return the share of the kept documents whose label reaches the threshold."""
-    return _ratio(weight[outcomes.keep & outcomes.positive].sum(), weight[outcomes.keep].sum())
+    return _ratio(weight @ (outcomes.keep & outcomes.positive), weight @ outcomes.keep)
 
 
-def recall(outcomes: Outcomes, weight: FloatArray) -> float:
+def recall(outcomes: Outcomes, weight: FloatArray) -> FloatArray:
     """Return the share of the documents whose label reaches the threshold that are kept."""
-    return _ratio(weight[outcomes.keep & outcomes.positive].sum(), weight[outcomes.positive].sum())
+    return _ratio(weight @ (outcomes.keep & outcomes.positive), weight @ outcomes.positive)
 
 
-def f1(outcomes: Outcomes, weight: FloatArray) -> float:
+def f1(outcomes: Outcomes, weight: FloatArray) -> FloatArray:
     """Return the harmonic mean of precision and recall of the kept class; 0 if no kept document is right."""
+    right, positive = weight @ (outcomes.keep & outcomes.positive), weight @ outcomes.positive
     # Without a document to keep, recall and so F1 are undefined, not 0.
-    if weight[outcomes.positive].sum() == 0:
-        return float("nan")
-    right = weight[outcomes.keep & outcomes.positive].sum()
-    return _ratio(2 * right, weight[outcomes.keep].sum() + weight[outcomes.positive].sum())
+    return np.where(positive > 0, _ratio(2 * right, weight @ outcomes.keep + positive), np.nan)
 
 
-def average_precision(outcomes: Outcomes, weight: FloatArray) -> float:
+def average_precision(outcomes: Outcomes, weight: FloatArray) -> FloatArray:
     """Return the mean of the precision at each score, weighted by the gain in recall, without interpolation.
 
     It needs no cut point.
     """
-    total = weight[outcomes.positive].sum()
-    if total == 0:
-        return float("nan")
     # Documents with equal scores are kept together: an order within them would be arbitrary.
     order, tie = outcomes.ranking
-    kept = np.bincount(tie, weight[order])
-    right = np.bincount(tie, weight[order] * outcomes.positive[order])
-    reached, found = np.cumsum(kept), np.cumsum(right)
-    precisions = np.divide(found, reached, out=np.zeros_like(found), where=reached > 0)
-    return float((right * precisions).sum() / total)
+    begins = np.flatnonzero(np.diff(tie, prepend=-1))
+    ordered = weight[..., order]
+    right = np.add.reduceat(ordered * outcomes.positive[order], begins, axis=-1)
+    reached = np.cumsum(np.add.reduceat(ordered, begins, axis=-1), axis=-1)
+    precisions = np.cumsum(right, axis=-1)
+    np.divide(precisions, reached, out=precisions, where=reached > 0)
+    return _ratio((right * precisions).sum(-1), right.sum(-1))
 
 
-def qwk(outcomes: Outcomes, weight: FloatArray) -> float:
+def qwk(outcomes: Outcomes, weight: FloatArray) -> FloatArray:
     """Return Cohen's kappa of grade and label with quadratic weights (Cohen 1968)."""
     return weighted_kappa(outcomes.grade.astype(float), outcomes.true_grade.astype(float), weight)
 
 
-def weighted_kappa(a: FloatArray, b: FloatArray, weight: FloatArray) -> float:
-    """Return the quadratically weighted kappa of two ratings of n documents, shape (n,) each; nan if nothing varies."""
-    total = weight.sum()
-    observed = (weight * (a - b) ** 2).sum() / total
-    mean_a, mean_b = (weight * a).sum() / total, (weight * b).sum() / total
+def weighted_kappa(a: FloatArray, b: FloatArray, weight: FloatArray) -> FloatArray:
+    """Return the quadratically weighted kappa of two ratings of n documents, shape (n,) each; nan if nothing varies.
+
+    `weight` has shape (..., n), the result (...,).
+    """
+    total = weight.sum(-1)
+    observed = weight @ (a - b) ** 2 / total
+    mean_a, mean_b = weight @ a / total, weight @ b / total
     # Under independence E(a-b)^2 = var a + var b + (mean a - mean b)^2.
-    chance = (weight * a * a).sum() / total + (weight * b * b).sum() / total - 2 * mean_a * mean_b
+    chance = weight @ (a * a) / total + weight @ (b * b) / total - 2 * mean_a * mean_b
     # If neither rating varies, rounding leaves a value near 0 that is not exactly 0.
-    return float("nan") if chance <= 1e-12 else float(1 - observed / chance)
+    return 1 - _ratio(observed, chance, above=1e-12)
 
 
 def _weighted_ranks(dense: FloatArray, weight: FloatArray) -> FloatArray:
-    """Return the average ranks in a sample in which each value occurs `weight` times.
+    """Return the average ranks in samples in which each value occurs `weight` times, shape (..., n).
 
     The ranks are those of a sample with repeated rows, up to a constant 1/2, which no correlation sees.
     """
     index = dense.astype(np.int64) - 1
-    counts = np.bincount(index, weight)
-    return (np.cumsum(counts) - counts / 2)[index]
+    order = np.argsort(index, kind="stable")
+    counts = np.add.reduceat(weight[..., order], np.flatnonzero(np.diff(index[order], prepend=-1)), axis=-1)
+    return (np.cumsum(counts, axis=-1) - counts / 2)[..., index]
 
 
-def spearman(outcomes: Outcomes, weight: FloatArray) -> float:
+def spearman(outcomes: Outcomes, weight: FloatArray) -> FloatArray:
     """Return Spearman's rank correlation of score and label."""
     return rank_correlation(outcomes.score_ranks, outcomes.label_ranks, weight)
 
 
-def rank_correlation(one: FloatArray, other: FloatArray, weight: FloatArray) -> float:
+def rank_correlation(one: FloatArray, other: FloatArray, weight: FloatArray) -> FloatArray:
     """Return Spearman's correlation of n documents that count `weight` times, from their dense ranks, shape (n,) each.
 
-    Dense ranks begin at 1. nan if one of the two does not vary.
+    Dense ranks begin at 1. nan if one of the two does not vary. `weight` has shape (..., n), the result (...,).
     """
+    total = weight.sum(-1, keepdims=True)
     a, b = _weighted_ranks(one, weight), _weighted_ranks(other, weight)
-    total = weight.sum()
-    a, b = a - (weight * a).sum() / total, b - (weight * b).sum() / total
-    spread = (weight * a * a).sum() * (weight * b * b).sum()
-    return float("nan") if spread <= 1e-9 else float((weight * a * b).sum() / np.sqrt(spread))
+    a -= (weight * a).sum(-1, keepdims=True) / total
+    b -= (weight * b).sum(-1, keepdims=True) / total
+    spread = (weight * a * a).sum(-1) * (weight * b * b).sum(-1)
+    return _ratio((weight * a * b).sum(-1), np.sqrt(spread), above=np.sqrt(1e-9))
 
 
-def mae(outcomes: Outcomes, weight: FloatArray) -> float:
+def mae(outcomes: Outcomes, weight: FloatArray) -> FloatArray:
     """Return the mean absolute difference of the expected label and the label, in labels."""
-    return float((weight * np.abs(outcomes.calibrated - outcomes.label)).sum() / weight.sum())
+    return weight @ np.abs(outcomes.calibrated - outcomes.label) / weight.sum(-1)
 
 
-def macro_f1(outcomes: Outcomes, weight: FloatArray) -> float:
+def macro_f1(outcomes: Outcomes, weight: FloatArray) -> FloatArray:
     """Return the mean F1 over the grades that occur as labels."""
-    scores = []
-    # A grade without a label in this resample has no recall.
-    for grade in np.unique(outcomes.true_grade[weight > 0]):
-        is_label, is_grade = outcomes.true_grade == grade, outcomes.grade == grade
-        right = weight[is_label & is_grade].sum()
-        scores.append(2 * right / (weight[is_label].sum() + weight[is_grade].sum()))
-    return float(np.mean(scores))
+    grades = np.unique(outcomes.true_grade)
+    is_label, is_grade = (part[:, None] == grades for part in (outcomes.true_grade, outcomes.grade))
+    label = weight @ is_label
+    scores = _ratio(2 * weight @ (is_label & is_grade), label + weight @ is_grade)
+    # A grade without a label in a resample has no recall there.
+    occurs = label > 0
+    return np.where(occurs, scores, 0).sum(-1) / occurs.sum(-1)
 
 
-def calibration_error(outcomes: Outcomes, weight: FloatArray) -> float:
+def calibration_error(outcomes: Outcomes, weight: FloatArray) -> FloatArray:
     """Return the expected calibration error of p_keep over ten equal-count bins (Naeini et al. 2015).
 
     It is biased upwards if the bins are small: a perfectly calibrated model has about 0.1 with 90 documents. Resampling
     adds to the bias, so that the whole bootstrap interval is then above 0. Read it together with the Brier score.
     """
-    count = np.bincount(outcomes.bins, weight, minlength=BINS)
-    gap = np.bincount(outcomes.bins, weight * (outcomes.p_keep - outcomes.positive), minlength=BINS)
-    return float(np.abs(gap).sum() / count.sum())
+    in_bin = outcomes.bins[:, None] == np.arange(BINS)
+    gap = weight @ (in_bin * (outcomes.p_keep - outcomes.positive)[:, None])
+    return np.abs(gap).sum(-1) / weight.sum(-1)
 
 
-def brier(outcomes: Outcomes, weight: FloatArray) -> float:
+def brier(outcomes: Outcomes, weight: FloatArray) -> FloatArray:
     """Return the mean squared error of p_keep."""
-    return float((weight * (outcomes.p_keep - outcomes.positive) ** 2).sum() / weight.sum())
+    return weight @ (outcomes.p_keep - outcomes.positive) ** 2 / weight.sum(-1)
 
 
-def _ratio(part: float, whole: float) -> float:
-    return float(part / whole) if whole > 0 else float("nan")
+def _ratio(part: FloatArray, whole: FloatArray, above: float = 0) -> FloatArray:
+    """Return part / whole; nan if `whole` is not above `above`."""
+    return np.divide(part, whole, out=np.full_like(whole, np.nan), where=whole > above)
 
 
 @dataclass(frozen=True)
@@ -191,8 +200,8 @@ class Metric:
     """Name in JSON and in the head of a rubric."""
     title: str
     """Name in tables and sentences."""
-    compute: Callable[[Outcomes, FloatArray], float]
-    """Function of the outcomes and of how often each document counts, shape (n,); nan if undefined."""
+    compute: Callable[[Outcomes, FloatArray], FloatArray]
+    """Function of the outcomes and of how often each document counts, shape (..., n); nan if undefined."""
     higher_is_better: bool = True
     """False for errors."""
 
@@ -223,4 +232,17 @@ def measure(
     `weight` is how often each document counts, shape (n,); by default once.
     """
     counts = np.ones(len(outcomes.label)) if weight is None else np.asarray(weight, float)
-    return {name: METRICS[name].compute(outcomes, counts) for name in names}
+    return {name: float(METRICS[name].compute(outcomes, counts)) for name in names}
+
+
+def measure_resamples(
+    outcomes: Outcomes, weights: NDArray[np.int64], names: Sequence[str] = tuple(METRICS)
+) -> dict[str, FloatArray]:
+    """Return the metrics `names` of every resample, shape (resamples,) each.
+
+    `weights` is how often each document counts in each resample, shape (resamples, n).
+    """
+    # Average precision and ranks need several arrays of this size at a time.
+    at_once = max(1, LARGEST // len(outcomes.label))
+    parts = [weights[start : start + at_once].astype(float) for start in range(0, len(weights), at_once)]
+    return {name: np.concatenate([METRICS[name].compute(outcomes, part) for part in parts]) for name in names}

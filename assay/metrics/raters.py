@@ -127,7 +127,7 @@ def measure_raters(
         mean = ratings_each * one / (1 + (ratings_each - 1) * one) if one > 0 else float("nan")
         found = {"one": one, "mean": mean, "ceiling": float(np.sqrt(mean))}
         if ranks:
-            found["corrected"] = rank_correlation(ranks[0], ranks[1], weight) / found["ceiling"]
+            found["corrected"] = float(rank_correlation(ranks[0], ranks[1], weight)) / found["ceiling"]
         return found
 
     intervals = bootstrap_figures(figures, unit, resamples=resamples, seed=seed)
@@ -194,8 +194,8 @@ def _pair(
 
     def figures(weight: FloatArray) -> dict[str, float]:
         return {
-            "qwk": weighted_kappa(grades[0], grades[1], weight),
-            "spearman": rank_correlation(ranks[0], ranks[1], weight),
+            "qwk": float(weighted_kappa(grades[0], grades[1], weight)),
+            "spearman": float(rank_correlation(ranks[0], ranks[1], weight)),
         }
 
     intervals = bootstrap_figures(figures, unit[both], resamples=resamples, seed=seed)
