@@ -134,6 +134,7 @@ def test_a_selection_killed_again_and_again_ends_with_the_same_bytes(
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")], "left by a killed run"
 
 
+@pytest.mark.full
 def test_runs_at_the_same_time_give_the_same_bytes(
     forker: Any, corpus: Path, tiny_model: Path, undisturbed: tuple[Path, float, float], tmp_path: Path, tree: Tree
 ) -> None:

@@ -17,10 +17,22 @@ SERVING = {"package", "serve_check"}
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    for name in ("assay", "tasks"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "requirements.lock", tmp_path)
+    copy_code(tmp_path)
     return tmp_path
+
+
+def copy_code(folder: Path) -> None:
+    for name in ("assay", "tasks"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "requirements.lock", folder)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A copy of the code whose files tests change and put back, and its versions."""
+    folder = tmp_path_factory.mktemp("shared")
+    copy_code(folder)
+    return folder, versions(folder)
 
 
 def add_line(file: Path) -> None:
@@ -49,12 +61,17 @@ def versions(checkout: Path) -> dict[str, str]:
         ("assay/cli/main.py", set(STAGES)),
     ],
 )
-def test_a_changed_line_changes_the_versions_that_depend_on_it(checkout: Path, file: str, unchanged: set[str]) -> None:
-    before = versions(checkout)
+def test_a_changed_line_changes_the_versions_that_depend_on_it(
+    shared: tuple[Path, dict[str, str]], file: str, unchanged: set[str]
+) -> None:
+    folder, before = shared
+    content = (folder / file).read_bytes()
+    add_line(folder / file)
+    try:
+        after = versions(folder)
+    finally:
+        (folder / file).write_bytes(content)
 
-    add_line(checkout / file)
-
-    after = versions(checkout)
     assert {name for name in STAGES if before[name] == after[name]} == unchanged
 
 

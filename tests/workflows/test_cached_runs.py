@@ -75,6 +75,7 @@ def test_a_refused_model_is_champion_with_a_reason(checkout: Checkout, first: tu
     assert f"the champion is {version.name}" in out
 
 
+@pytest.mark.full
 def test_a_changed_line_runs_what_depends_on_it(checkout: Checkout, first: tuple[dict[str, bool], str, str]) -> None:
     file = checkout.root / "assay" / "metrics" / "metrics.py"
     file.write_bytes(file.read_bytes() + b"\n# one more line\n")

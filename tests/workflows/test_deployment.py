@@ -138,6 +138,7 @@ def test_a_challenger_that_the_rules_refuse_changes_nothing(led: House, labelled
     assert "All rules must be kept" in page
 
 
+@pytest.mark.full
 def test_with_a_reason_it_serves_and_is_rolled_back_with_another(led: House, labelled: Path) -> None:
     from workflows.deployment import promote, rollback
 
@@ -161,7 +162,11 @@ def test_with_a_reason_it_serves_and_is_rolled_back_with_another(led: House, lab
 
 @pytest.mark.parametrize(
     "stage",
-    [pytest.param("deploy", marks=pytest.mark.full), "smoke test", pytest.param("champion", marks=pytest.mark.full)],
+    [
+        pytest.param("deploy", marks=pytest.mark.full),
+        pytest.param("smoke test", marks=pytest.mark.full),
+        pytest.param("champion", marks=pytest.mark.full),
+    ],
 )
 def test_at_whatever_stage_the_service_fails_the_champion_keeps_serving(
     house: House, labelled: Path, stage: str, monkeypatch: pytest.MonkeyPatch

@@ -36,9 +36,15 @@ def filter_corpus(checkout: Checkout, budget: int) -> tuple[dict[str, bool], str
     return finish(run, FILTERED)
 
 
-def test_a_corpus_is_scored_once_and_selected_from_several_times(checkout: Checkout) -> None:
+@pytest.fixture(scope="module")
+def first_filtering(checkout: Checkout) -> str:
     cached, out, _ = filter_corpus(checkout, 20_000)
     assert not any(cached.values())
+    return out
+
+
+def test_a_corpus_is_scored_and_selected_from(checkout: Checkout, first_filtering: str) -> None:
+    out = first_filtering
     assert "0 of 5 parts existed" in out
     assert "20,000 tokens promised" in out
     (first,) = (checkout.work / "selections").iterdir()
@@ -46,6 +52,13 @@ def test_a_corpus_is_scored_once_and_selected_from_several_times(checkout: Check
     assert 15_000 < table["tokens"].sum() <= 20_000
     assert {"genre", "topic", "score", "p_keep", "corpus_row"} <= set(table.columns)
     assert (first / "report.html").read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.full
+def test_a_corpus_is_scored_once_and_selected_from_several_times(checkout: Checkout, first_filtering: str) -> None:
+    out = first_filtering
+    (first,) = (checkout.work / "selections").iterdir()
+    table = pd.read_parquet(first / "part-00000.parquet")
 
     cached, again, _ = filter_corpus(checkout, 20_000)
     assert all(cached.values())
@@ -152,6 +165,7 @@ def serving(port: int) -> str:
     return str(answers[0]["model"]["version"])
 
 
+@pytest.mark.full
 def test_a_port_that_another_program_uses_ends_the_run_before_anything_else(tmp_path: Path, tiny_encoder: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

@@ -10,6 +10,9 @@ from checkout import Checkout
 from assay.labels.parts import read_seen
 from assay.model import ModelInfo
 
+# tests/assay/test_several_rubrics.py shows the same without a workflow.
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> Checkout:
@@ -57,7 +60,6 @@ def test_a_text_of_both_sets_has_one_part(checkout: Checkout, first: tuple[dict[
     assert parts.sum() + max(own["test"], further["test"]) <= 360, "what measures by one rubric fitted by none"
 
 
-@pytest.mark.full
 def test_changed_labels_by_the_further_rubric_alone_run_the_training_again(
     checkout: Checkout, first: tuple[dict[str, bool], str, str]
 ) -> None:

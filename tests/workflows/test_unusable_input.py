@@ -34,6 +34,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_
             "--source equal.jsonl --rubric education",
             ("all 450 labels are 3 (", "equal.jsonl)", "Give documents of at least two different labels"),
             id="all labels equal",
+            marks=FULL,
         ),
         pytest.param(
             TRAIN,

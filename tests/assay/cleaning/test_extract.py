@@ -93,6 +93,7 @@ def die_on_demand(page: Page) -> str:
     return page.html.decode()
 
 
+@pytest.mark.full
 def test_real_pages_have_the_main_text_that_people_marked(shared_data: Path) -> None:
     # The full comparison is benchmarks/extraction.py. Here a part of it guards against regressions.
     import pandas as pd

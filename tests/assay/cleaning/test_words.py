@@ -82,6 +82,7 @@ def test_forgotten_pieces_are_tokenized_again(monkeypatch: pytest.MonkeyPatch) -
     assert all(same(words, text) for text in texts * 3)
 
 
+@pytest.mark.full
 def test_real_documents(shared_data: Path) -> None:
     texts = pq.read_table(shared_data / "fineweb_raw/part-0.parquet")["text"][:150].to_pylist()
     words = EnglishWords()

@@ -32,6 +32,7 @@ def write(path: Path, rows: list[dict]) -> str:
 
 
 @pytest.mark.encoder
+@pytest.mark.full
 def test_evaluation_scoring_and_plain_transformers_agree_on_the_golden_documents(
     tmp_path: Path, sample: list[dict]
 ) -> None:

@@ -7,7 +7,6 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -255,6 +254,7 @@ def test_shards_have_about_the_requested_size(tmp_path: Path) -> None:
     assert all(2**20 <= shard.bytes <= 1.3 * 2**20 for shard in shards[:-1])
 
 
+@pytest.mark.full
 def test_one_large_text_is_a_row_group_and_a_shard(tmp_path: Path) -> None:
     rows = [{"id": str(n), "text": f"{n} " + random.Random(n).randbytes(9 * 2**20).hex()} for n in range(9)]
     (tmp_path / "in.jsonl").write_bytes(lines(rows))
@@ -351,22 +351,29 @@ def test_benchmarks_that_change_between_plan_and_work_are_noticed(
         (benchmarks / "school.txt").write_text(text)
 
 
-@pytest.fixture(params=["s3", pytest.param("gs", marks=pytest.mark.full)])
-def bucket(request: pytest.FixtureRequest) -> Any:
-    return request.getfixturevalue(request.param)
-
-
+@pytest.mark.parametrize(
+    ("store", "processes"),
+    [("s3", 1), pytest.param("s3", 2, marks=pytest.mark.full), pytest.param("gs", 2, marks=pytest.mark.full)],
+)
 def test_source_pieces_and_snapshot_may_be_in_an_object_store(
-    bucket: str, source: Path, benchmarks: Path, built: Path, tree: Callable, tmp_path: Path
+    store: str,
+    processes: int,
+    request: pytest.FixtureRequest,
+    source: Path,
+    benchmarks: Path,
+    built: Path,
+    tree: Callable,
+    tmp_path: Path,
 ) -> None:
     import fsspec
 
+    bucket = request.getfixturevalue(store)
     fs, root = fsspec.core.url_to_fs(f"{bucket}/{tmp_path.name}")
     for place, folder in ((f"{root}/in", source), (f"{root}/benchmarks", benchmarks)):
         for path in folder.rglob("*.*"):
             fs.pipe_file(f"{place}/{path.relative_to(folder).as_posix()}", path.read_bytes())
     url = f"{bucket}/{tmp_path.name}"
-    more = ["--preset", "fineweb", "--benchmarks", f"{url}/benchmarks", "--processes", "2"]
+    more = ["--preset", "fineweb", "--benchmarks", f"{url}/benchmarks", "--processes", str(processes)]
 
     assert main(building(f"{url}/in", f"{url}/out", f"{url}/pieces", *more)) == 0
 

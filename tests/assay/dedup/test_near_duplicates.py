@@ -58,7 +58,9 @@ def planted() -> list[str]:
     return texts
 
 
-@pytest.mark.parametrize("threshold", [0.5, 0.7, 0.9])
+@pytest.mark.parametrize(
+    "threshold", [pytest.param(0.5, marks=pytest.mark.full), 0.7, pytest.param(0.9, marks=pytest.mark.full)]
+)
 def test_clusters_are_the_components_of_all_pairs(planted: list[str], threshold: float) -> None:
     truth = all_pairs(planted, threshold)
 

@@ -94,6 +94,7 @@ def test_p_is_never_0_two_sided_and_1_for_the_same_model() -> None:
     assert {d.p for d in paired_bootstrap(good, good, RUBRIC).values()} == {1.0}
 
 
+@pytest.mark.full
 def test_of_equal_models_few_pairs_differ_significantly_in_any_metric() -> None:
     """Ten metrics at 5 % each would be wrong in a third of the runs, were they independent."""
     wrong = raw = 0

@@ -57,6 +57,7 @@ def test_a_95_percent_interval_covers_the_truth_about_as_often_also_with_cluster
         assert blind[name] / runs <= 0.8, name
 
 
+@pytest.mark.full
 def test_with_200_clusters_a_95_percent_interval_covers_the_truth_in_90_to_98_percent_of_samples() -> None:
     large = Outcomes.of(predictions_of(np.random.default_rng(99), 300_000), RUBRIC)
     truth, runs = measure(large), 200

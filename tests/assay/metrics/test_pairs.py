@@ -105,12 +105,12 @@ def test_a_long_scale_has_few_bins_and_many_documents_take_seconds() -> None:
     generator = np.random.default_rng(2)
     label = np.round(generator.uniform(0, 100, 3000), 3)
     table = table_of(label, label + generator.normal(0, 30, 3000))
-    started = time.monotonic()
+    started = time.process_time()
 
     found = pair_accuracy(table, Rubric("percent", 0, 100, 50), resamples=200)
 
     assert len(found) == 12
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 20  # comparing all 4.5 million pairs 200 times takes minutes
     pairs, right = one_by_one(label[:400], table["score"].to_numpy()[:400], found[3].low, found[3].high)
     part = pair_accuracy(table.iloc[:400], Rubric("percent", 0, 100, 50), resamples=2)[3]
     # Labels rounded to a quarter of a bin move a few pairs to the next bin.

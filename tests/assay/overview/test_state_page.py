@@ -118,14 +118,33 @@ def made(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Place:
     return Place(tmp_path_factory.mktemp("made"), tiny_model)
 
 
+def copy_of(place: Place, folder: Path) -> Place:
+    shutil.copytree(place.folder, folder)
+    copied = copy.copy(place)
+    copied.folder, copied.registry = folder, Registry(str(folder / "registry"))
+    copied.looks, copied.log = DriftLookLog(str(folder / "looks")), str(folder / "log")
+    return copied
+
+
 @pytest.fixture
 def place(made: Place, tmp_path: Path) -> Place:
     """A copy of the place: a registry may be moved."""
-    shutil.copytree(made.folder, tmp_path / "place")
-    copied = copy.copy(made)
-    copied.folder, copied.registry = tmp_path / "place", Registry(str(tmp_path / "place/registry"))
-    copied.looks, copied.log = DriftLookLog(str(tmp_path / "place/looks")), str(tmp_path / "place/log")
+    return copy_of(made, tmp_path / "place")
+
+
+@pytest.fixture(scope="module")
+def used(made: Place, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """The place after ten days, the last three of them in the score log."""
+    copied = copy_of(made, tmp_path_factory.mktemp("used") / "place")
+    copied.watched()
+    copied.used(days=3)
     return copied
+
+
+@pytest.fixture(scope="module")
+def whole(used: Place) -> str:
+    """The text of the page while every file can be read."""
+    return used.text()
 
 
 def section(text: str, title: str) -> str:
@@ -285,16 +304,16 @@ def look_without_time_zone(place: Place) -> Path:
     ],
 )
 def test_an_unreadable_file_is_named_and_the_rest_is_shown(
-    place: Place,
+    used: Place,
+    whole: str,
     spoil: Callable[[Place], Path],
     section_of: str,
     lost: str,
     stays: str,
     tree: Callable[[Path], dict[str, bytes]],
+    tmp_path: Path,
 ) -> None:
-    place.watched()
-    place.used(days=3)
-    whole = place.text()
+    place = copy_of(used, tmp_path / "place")
     path = spoil(place)
     before = tree(place.folder)
 

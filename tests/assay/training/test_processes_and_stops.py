@@ -118,6 +118,7 @@ def test_a_killed_run_resumes_and_ends_with_the_same_weights(trainer: subprocess
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
+@pytest.mark.full
 def test_a_dead_worker_is_replaced_and_the_run_resumes(
     labelled: tuple[list[str], np.ndarray], config: TrainConfig, tmp_path: Path
 ) -> None:
