@@ -9,7 +9,7 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Prose:
-    """Markdown text. HTML in it is shown as text."""
+    """Markdown text. Links, images and HTML in it are shown as text: names and values of data are in it."""
 
     markdown: str
 

@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
+from matplotlib.text import Text
 
 from assay.report.blocks import printable
 
@@ -43,7 +44,12 @@ def _svg(canvas: Canvas, name: str) -> str:
     # fonttype none: text stays text, in the colour and font of the page. hashsalt and Date: without them ids and dates
     # would differ in each run.
     buffer = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "assay", "font.family": "sans-serif"}):
+    # Names come from data: `$` in one is no formula, which could also be one that cannot be parsed. The setting is for
+    # texts that are made while the chart is drawn, the loop for those that exist.
+    for text in canvas.findobj(Text):
+        text.set_parse_math(False)
+    settings = {"svg.fonttype": "none", "svg.hashsalt": "assay", "font.family": "sans-serif", "text.parse_math": False}
+    with mpl.rc_context(settings):
         canvas.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     drawing = buffer.getvalue()
     drawing = printable(drawing[drawing.index("<svg") :])

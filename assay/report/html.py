@@ -13,6 +13,8 @@ from assay.storage import staged_file
 
 FOLDED = 400
 """Characters above which a text is folded."""
+MARKDOWN = MarkdownIt("commonmark", {"html": False}).disable(["link", "image", "autolink", "reference"])
+"""Prose has no links of its own, and those of data are shown as text."""
 ONE_PIECE = 16
 """Characters up to which a cell is not broken into lines."""
 
@@ -52,8 +54,7 @@ def _context(block: Block) -> dict[str, Any]:
     """
     match block:
         case Prose(markdown):
-            html = MarkdownIt("commonmark", {"html": False}).render(printable(markdown))
-            return {"kind": "prose", "html": Markup(html)}
+            return {"kind": "prose", "html": Markup(MARKDOWN.render(printable(markdown)))}
         case Facts(items):
             return {"kind": "facts", "entries": [(printable(k), printable(v)) for k, v in items.items()]}
         case Callout(text, level):

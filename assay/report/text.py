@@ -12,9 +12,24 @@ from rich.text import Text
 
 from assay.report.blocks import Block, Callout, Facts, Figure, Prose, Report, Table, Texts, cell, printable
 
+CODE = re.compile(r"(?<![`\\])(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.S)
+"""A code span of CommonMark, in which nothing is markup."""
+ENTITIES = {ord("<"): "&lt;", ord("["): "&#91;", ord("]"): "&#93;"}
+"""Without these characters there is no link, no image and no HTML. A backslash before one would not do: data may have
+another one before it."""
+
+
+def _inert(markdown: str) -> str:
+    """Return Markdown in which links, images and HTML are shown as text. Emphasis, lists and code spans stay."""
+    parts, end = [], 0
+    for span in CODE.finditer(markdown):
+        parts += [markdown[end : span.start()].translate(ENTITIES), span[0]]
+        end = span.end()
+    return "".join([*parts, markdown[end:].translate(ENTITIES)])
+
 
 def _escaped(value: object) -> str:
-    return printable(cell(value)).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+    return printable(cell(value)).translate(ENTITIES).replace("|", "\\|").replace("\n", " ")
 
 
 def _markdown_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
@@ -24,14 +39,14 @@ def _markdown_table(head: Sequence[object], rows: Iterable[Sequence[object]]) ->
 
 def _quoted(text: str) -> str:
     """Return a text as a Markdown quotation, with its line breaks, and its own marks escaped."""
-    lines = printable(text).replace("<", "&lt;").splitlines()
-    return "\n".join("> " + re.sub(r"([\\`*_#\[\]|])", r"\\\1", line) + "  " for line in lines)
+    lines = re.sub(r"([\\`*_#|])", r"\\\1", printable(text)).translate(ENTITIES).splitlines()
+    return "\n".join(f"> {line}  " for line in lines)
 
 
 def _block(block: Block) -> str:
     match block:
         case Prose(markdown):
-            return printable(markdown)
+            return _inert(printable(markdown))
         case Facts(items):
             return _markdown_table(["", ""], list(items.items()))
         case Callout(text):
@@ -49,11 +64,11 @@ def _block(block: Block) -> str:
 
 def render_markdown(report: Report, head: Mapping[str, Any] | None = None) -> str:
     """Return Markdown, below `head` as YAML between two lines of ---. Only the captions of figures are shown."""
-    parts = [f"# {printable(report.title)}"]
+    parts = [f"# {_escaped(report.title)}"]
     if report.subtitle:
-        parts.append(printable(report.subtitle))
+        parts.append(_escaped(report.subtitle))
     for section in report.sections:
-        parts += [f"## {printable(section.title)}", *[_block(block) for block in section.blocks]]
+        parts += [f"## {_escaped(section.title)}", *[_block(block) for block in section.blocks]]
     front = f"---\n{yaml.safe_dump(dict(head), sort_keys=False, allow_unicode=True)}---\n\n" if head else ""
     return front + "\n\n".join(parts) + "\n"
 

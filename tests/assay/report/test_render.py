@@ -11,6 +11,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from assay.report import (
     Callout,
@@ -99,6 +100,68 @@ def test_any_text_renders_with_the_same_tags(text: str) -> None:
 
     assert shape(render_html(rendered)) == shape(render_html(plain))
     render_markdown(rendered).encode("utf-8")
+
+
+ACTIVE = (
+    "[a](https://stranger.example/x)",
+    "![a](https://stranger.example/x.png)",
+    "<https://stranger.example/x>",
+    "<img src=x onerror=alert(1)>",
+    "<a href='javascript:alert(1)'>a</a>",
+    "\\[a](https://stranger.example/x)",
+    "\\\\[a\\](https://stranger.example/x)",
+    "[a]: https://stranger.example/x\n\n[a]",
+    "```[a](https://stranger.example/x)` `",
+    "\\`[a](https://stranger.example/x)`",
+    "`` ` ``![a](https://stranger.example/x)`",
+    "a | b ![a](https://stranger.example/x) |",
+    "$\\frac$ $x^2$",
+)
+
+
+def active(page: str) -> list[str]:
+    """Return the elements of a page that lead or load elsewhere, or run something. Links of a chart to its own parts
+    are none."""
+    found = []
+    for name, attributes in tags_of(page):
+        leads = any(str(attributes.get(key) or "#")[0] != "#" for key in ("href", "src", "xlink:href", "action"))
+        if leads or name in ("script", "img", "iframe", "object", "embed", "form", "link", "base"):
+            found.append(name)
+        found += [key for key in attributes if key.startswith("on")]
+    return found
+
+
+def rendered(markdown: str) -> str:
+    """Return Markdown as a page that a hub would show: with tables, and with the HTML that is in it."""
+    return MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown.partition("---\n\n")[2] or markdown)
+
+
+@pytest.mark.parametrize("text", ACTIVE)
+def test_no_page_and_no_card_has_an_active_element_of_data(text: str) -> None:
+    report = report_of(text)
+
+    assert active(render_html(report)) == []
+    assert active(rendered(render_markdown(report, {"pretty_name": text}))) == []
+    assert active(rendered(text)) or "$" in text or "`" in text or "\\[" in text, "plain Markdown would have one"
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.sampled_from([*"[]()!<>`\\|:a \n", "https://x.y", "<b>", "](", "![", "``", "&#91;"]), max_size=24))
+def test_no_mixture_of_marks_makes_an_active_element(marks: list[str]) -> None:
+    text = "".join(marks)
+    blocks = [Prose(text), Facts({text: text}), Callout(text), Texts([TextItem(text, text, text)])]
+    report = Report(text, text, [Section(text, blocks)])
+
+    assert active(render_html(report)) == []
+    assert active(rendered(render_markdown(report))) == []
+
+
+def test_code_spans_and_emphasis_of_prose_stay() -> None:
+    report = Report("t", sections=[Section("s", [Prose("**All** of `a[0] <b>` and *[b]*")])])
+
+    assert "**All** of `a[0] <b>` and *&#91;b&#93;*" in render_markdown(report)
+    page = rendered(render_markdown(report))
+    assert "<strong>All</strong> of <code>a[0] &lt;b&gt;</code> and <em>[b]</em>" in page
 
 
 def test_a_page_loads_nothing_from_elsewhere_and_has_its_parts(tmp_path: Path) -> None:
