@@ -14,7 +14,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from assay.errors import InputError
 from assay.storage.reading import clear_permission_errors
-from assay.storage.staging import clear_disk_errors, make_folder, staged_file, staged_folder
+from assay.storage.staging import clear_disk_errors, flush, make_folder, staged_file, staged_folder
 
 
 def _open(url: str) -> tuple[Any, str]:
@@ -122,7 +122,9 @@ def create(url: str, data: bytes) -> None:
             make_folder(path.parent)
             try:
                 partial.write_bytes(data)
+                flush(partial)
                 os.link(partial, path)
+                flush(path.parent)
             finally:
                 partial.unlink(missing_ok=True)
         return

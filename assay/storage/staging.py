@@ -111,7 +111,9 @@ def staged_file(path: Path) -> Iterator[Path]:
     """
     with clear_disk_errors(path), _partial(path, folder=False) as partial:
         yield partial
+        flush(partial)
         partial.replace(path)
+        flush(path.parent)
 
 
 @contextmanager
@@ -127,6 +129,8 @@ def staged_folder(path: Path, *, replace: bool = False, keep: bool = False) -> I
             raise InputError("the output exists already", where=str(path), fix="Remove it, or name another")
     with clear_disk_errors(path), _partial(path, folder=True) as partial:
         yield partial
+        for each in (*partial.rglob("*"), partial):
+            flush(each)
         if path.exists() and replace:
             # A folder cannot be renamed over one that is not empty. The old one is moved aside first and removed last.
             with _partial(path, folder=True) as aside:
@@ -135,6 +139,25 @@ def staged_folder(path: Path, *, replace: bool = False, keep: bool = False) -> I
                 _rename(partial, path, keep=keep)
         else:
             _rename(partial, path, keep=keep)
+        flush(path.parent)
+
+
+def flush(path: Path) -> None:
+    """Wait until the disk has a file, or the names in a folder.
+
+    A rename may reach the disk before the bytes of the file: after a loss of power, a name that promises a complete
+    file would be that of an empty one.
+    """
+    if path.is_symlink():  # what it names is no part of the output
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some file systems know no such promise
+            raise
+    finally:
+        os.close(handle)
 
 
 def _rename(partial: Path, path: Path, *, keep: bool) -> None:

@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -14,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.errors import InputError
-from assay.storage import Snapshot, staged_file, staged_folder, write_snapshot
+from assay.storage import Snapshot, create, staged_file, staged_folder, write_snapshot
 
 ROOT = Path(__file__).resolve().parents[3]
 ROWS = [{"id": str(n), "text": f"document {n} " * (n % 7), "label": float(n % 6)} for n in range(97)]
@@ -187,3 +189,32 @@ def test_rows_are_read_by_their_numbers(tmp_path: Path) -> None:
             for n, row in enumerate(batch.to_pylist())
         ]
         assert found == [(n, str(n)) for n in range(start, min(stop, 97))]
+
+
+def test_every_byte_is_on_the_disk_before_its_name_appears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a loss of power there must be no name without its bytes: fsync of all files comes before the rename."""
+    done: list[tuple[str, str]] = []
+
+    def note(what: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(first: Any, *others: Any, **more: Any) -> Any:
+            name = str(Path(f"/proc/self/fd/{first}").readlink() if isinstance(first, int) else first)
+            done.append((what, Path(name).name.split(".")[1 if Path(name).name.startswith(".") else 0]))
+            return real(first, *others, **more)
+
+        return noted
+
+    for what in ("fsync", "replace", "rename", "link"):
+        monkeypatch.setattr(os, what, note(what, getattr(os, what)))
+
+    with staged_file(tmp_path / "file") as file:
+        file.write_text("x")
+    with staged_folder(tmp_path / "folder") as folder:
+        (folder / "below").mkdir()
+        (folder / "below" / "a").write_text("1")
+    create(str(tmp_path / "entry"), b"1")
+
+    top = tmp_path.name
+    assert done[:3] == [("fsync", "file"), ("replace", "file"), ("fsync", top)]
+    assert {*done[3:6]} == {("fsync", "below"), ("fsync", "a"), ("fsync", "folder")}
+    assert done[6:8] == [("rename", "folder"), ("fsync", top)]
+    assert done[8:] == [("fsync", "entry"), ("link", "entry"), ("fsync", top)]
