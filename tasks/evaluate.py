@@ -15,17 +15,8 @@ from assay.storage import Snapshot
 from tasks.support.caching import by_content
 from tasks.support.resources import encoder
 from tasks.support.stages import Stage, recorded
-from tasks.support.types import (
-    Assignment,
-    BaselineTable,
-    CurveTable,
-    Documents,
-    ModelFolder,
-    PredictionTable,
-    Quarantine,
-    SnapshotFolder,
-    stored_file,
-)
+from tasks.support.tables import Assignment, BaselineTable, CurveTable, Documents, PredictionTable, Quarantine
+from tasks.support.types import ModelFolder, SnapshotFolder, stored_file
 
 
 class Evaluated(NamedTuple):

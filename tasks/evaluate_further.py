@@ -14,7 +14,8 @@ from assay.training import TrainConfig
 from tasks.support.caching import by_content
 from tasks.support.resources import encoder
 from tasks.support.stages import recorded
-from tasks.support.types import CurveTable, MeasuredFolder, ModelFolder, SetFolder, stored_folder
+from tasks.support.tables import CurveTable
+from tasks.support.types import MeasuredFolder, ModelFolder, SetFolder, stored_folder
 
 
 @task(cache=by_content(), **encoder())

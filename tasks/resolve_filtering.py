@@ -64,8 +64,8 @@ def resolve_filtering(
             share=share,
             tokenizer=tokenizer,
         )
+        shelf, kept = lasting(registry, "ASSAY_REGISTRY", "registry"), lasting(scores, "ASSAY_SCORES", "scores")
         place = source_location(request.source)
-        shelf = lasting(registry, "ASSAY_REGISTRY", "registry")
         version = Registry(shelf).get(request.model).name
         counted_by = token_counter(request.scoring.tokenizer).name
         revision = corpus_revision(place)
@@ -78,7 +78,7 @@ def resolve_filtering(
             period=request.period,
             registry=shelf,
             version=version,
-            scores=lasting(scores, "ASSAY_SCORES", "scores"),
+            scores=kept,
             scoring=request.scoring,
             selection=request.selection,
             started=started,

@@ -10,6 +10,7 @@ from assay.release import RetrainingRequest
 from tasks.clock import with_zone
 from tasks.support.requests import options_text, read_request
 from tasks.support.resources import light
+from tasks.support.targets import target_of
 
 
 class ResolvedRetraining(NamedTuple):
@@ -34,9 +35,11 @@ def resolve_retraining(
     rubric: str,
     recipe: str,
     options: str,
+    target: str,
 ) -> ResolvedRetraining:
-    """Read the request. Raise InputError for any option that cannot be used, before anything is done."""
+    """Read the request. Raise InputError for any option or target that cannot be used, before anything is done."""
     with stage("Resolve the request"):
+        target_of(target)
         request = read_request(
             RetrainingRequest,
             options,

@@ -21,7 +21,7 @@ from assay.storage import digest_folder, digest_json
 from assay.training import TrainConfig
 from tasks.support.requests import read_request
 from tasks.support.resources import light
-from tasks.support.settings import lasting, source_location, work_folder
+from tasks.support.settings import lasting, require_lasting_tracker, source_location
 from tasks.support.stages import recorded
 
 
@@ -83,10 +83,15 @@ def resolve_training(
     options: str,
     ledger: str,
     registry: str,
+    tracking: str,
 ) -> ResolvedTraining:
-    """Resolve source, rubric, recipe and encoder. Raise InputError for any option that cannot be used."""
+    """Resolve source, rubric, recipe and encoder. Raise InputError for any option that cannot be used.
+
+    `tracking` is checked here, before any work.
+    """
     started = time.time()
     with recorded("Resolve the source"):
+        require_lasting_tracker(tracking)
         request = read_request(
             TrainingRequest,
             options,
@@ -101,12 +106,14 @@ def resolve_training(
             recipe=recipe,
             ledger=ledger,
         )
+        config, columns = request.config, request.columns
+        name = digest_json([request.source, columns.text, columns.label, columns.group])[:12]
+        kept = lasting(request.ledger, "ASSAY_LEDGER", f"ledgers/{name}")
+        shelf = lasting(registry, "ASSAY_REGISTRY", "registry")
         place = source_location(request.source)
         revision = open_source(place).revision
-        say(f"{request.source}, revision {revision[:12]}; results are stored below {work_folder()}")
-        config, columns = request.config, request.columns
+        say(f"{request.source}, revision {revision[:12]}; models are registered in {shelf}")
         further = [(source_location(labels.source), labels) for labels in request.also]
-        name = digest_json([request.source, columns.text, columns.label, columns.group])[:12]
         return ResolvedTraining(
             source=place,
             revision=revision,
@@ -129,8 +136,8 @@ def resolve_training(
             seed=config.seed,
             encoder_revision=digest_folder(Path(config.encoder)) if Path(config.encoder).is_dir() else "",
             continues_from=config.encoder if learned_before(config.encoder) else "",
-            ledger=lasting(request.ledger, "ASSAY_LEDGER", f"ledgers/{name}"),
-            registry=lasting(registry, "ASSAY_REGISTRY", "registry"),
+            ledger=kept,
+            registry=shelf,
             request=json.dumps(plain_options(request), sort_keys=True, ensure_ascii=False),
             started=started,
         )

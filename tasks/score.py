@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from flytekit import task
 from flytekit.types.directory import FlyteDirectory
+from flytekit.types.file import FlyteFile
 
 from assay.inference import Scorer, token_counter
 from assay.progress import say
@@ -12,6 +13,7 @@ from assay.registry import Registry
 from assay.scoring import Part, PartFolder, ScoringConfig, plan_scoring, score_parts
 from assay.storage import Snapshot, deal
 from tasks.support.resources import encoder, light
+from tasks.support.shares import read_share, store_shares
 from tasks.support.stages import Stage, recorded
 from tasks.support.types import place_of
 
@@ -28,7 +30,8 @@ class Share:
 class Planned(NamedTuple):
     """The folder of a plan, and the parts that are missing in it."""
 
-    shares: list[Share]
+    shares: list[FlyteFile]
+    """A Share in each file."""
     folder: str
     plan: str
     """Key of the plan, a digest of everything that the scores depend on."""
@@ -48,16 +51,17 @@ def plan_parts(
         stage.documents = snapshot.manifest.rows - sum(part.stop - part.start for part in missing)
         stage.remark = f"{len(every) - len(missing)} of {len(every)} parts existed"
         say(stage.remark)
-    return Planned([Share(folder.url, parts) for parts in deal(missing, workers)], folder.url, folder.plan.key, stage)
+    shares = store_shares([Share(folder.url, parts) for parts in deal(missing, workers)])
+    return Planned(shares, folder.url, folder.plan.key, stage)
 
 
 @task(**encoder())
-def score_share(share: Share, corpus: FlyteDirectory, registry: str, version: str, scoring: ScoringConfig) -> Stage:
+def score_share(share: FlyteFile, corpus: FlyteDirectory, registry: str, version: str, scoring: ScoringConfig) -> Stage:
     """Score parts. Each appears when it is complete, so that a retry continues after the last complete one."""
     with recorded("Score") as stage, Registry(registry).open(version) as model:
-        snapshot = Snapshot.open(place_of(corpus))
+        given, snapshot = read_share(Share, share), Snapshot.open(place_of(corpus))
         tokens = token_counter(scoring.tokenizer)
-        done = score_parts(PartFolder.open(share.folder), share.parts, snapshot, Scorer.load(model), tokens)
-        stage.documents = sum(part.stop - part.start for part in share.parts)
+        done = score_parts(PartFolder.open(given.folder), given.parts, snapshot, Scorer.load(model), tokens)
+        stage.documents = sum(part.stop - part.start for part in given.parts)
         stage.remark = f"{done} parts"
     return stage

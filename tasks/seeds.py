@@ -13,13 +13,14 @@ from assay.rubric import Rubric
 from assay.storage import Snapshot
 from assay.training import TrainConfig
 from tasks.support.caching import by_content
-from tasks.support.resources import trainer
+from tasks.support.resources import solo_trainer
 from tasks.support.settings import work_folder
 from tasks.support.stages import recorded
-from tasks.support.types import Assignment, Documents, SetFolder, SnapshotFolder
+from tasks.support.tables import Assignment, Documents
+from tasks.support.types import SetFolder, SnapshotFolder
 
 
-@task(cache=by_content(), **trainer())
+@task(cache=by_content(), **solo_trainer())
 def try_seed(
     seed: int,
     snapshot: SnapshotFolder,

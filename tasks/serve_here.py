@@ -9,7 +9,7 @@ from assay.errors import InputError
 from assay.progress import stage
 from tasks.register import Registration
 from tasks.support.resources import encoder, light
-from tasks.support.settings import on_cluster
+from tasks.support.settings import lasting, on_cluster
 from tasks.support.stages import Stage, recorded
 
 
@@ -25,6 +25,8 @@ def look_at_port(port: int) -> int:
 
     Raise InputError if another program listens there. This comes first, not after a training of minutes.
     """
+    if on_cluster():
+        lasting("", "ASSAY_SCORES", "scores")  # the filtering that ends the quickstart has no other place
     if port == 0 or on_cluster():
         return 0
     with stage("Check the port"):

@@ -6,7 +6,6 @@ from flytekit import Deck, current_context, task
 from flytekit.types.error import FlyteError
 
 from assay import release
-from assay.deployment import parse_target
 from assay.progress import stage
 from assay.promotion import ChallengeRequest
 from assay.registry import CHAMPION, Decision
@@ -15,11 +14,10 @@ from assay.report import render_fragment
 from tasks.support.requests import read_request
 from tasks.support.resources import encoder, heavy, light
 from tasks.support.settings import lasting, on_cluster, source_location
+from tasks.support.targets import target_of
 
-
-def _target(given: str) -> dict[str, str]:
-    """Return the settings of a target. On a cluster it is the cluster by default: a pod's processes end with it."""
-    return parse_target(given or ("kubernetes" if on_cluster() else ""))
+CAUSE = 500
+"""Characters of the cause of a failure that the log of decisions keeps; the whole message is in the decision's page."""
 
 
 def _who() -> str:
@@ -36,14 +34,14 @@ def plan_champion(registry: str, target: str) -> Change:
     """Return the change to the champion, with the version that serves now."""
     with stage("Check what serves"):
         why = "It is the champion."
-        return release.plan_change(_shelf(registry), CHAMPION, _target(target), move="none", who=_who(), why=why)
+        return release.plan_change(_shelf(registry), CHAMPION, target_of(target), move="none", who=_who(), why=why)
 
 
 @task(**light())
 def plan_rollback(registry: str, target: str, why: str) -> Change:
     """Return the change to the version before the champion."""
     with stage("Check what serves"):
-        return release.plan_rollback(_shelf(registry), _target(target), who=_who(), why=why)
+        return release.plan_rollback(_shelf(registry), target_of(target), who=_who(), why=why)
 
 
 @task(**encoder())
@@ -70,7 +68,7 @@ def judge_version(
     request = replace(request, source=source_location(request.source))
     with stage("Check what serves"):
         change = release.plan_change(
-            _shelf(registry), challenger, _target(target), move="promote", who=_who(), why="", in_spite=in_spite
+            _shelf(registry), challenger, target_of(target), move="promote", who=_who(), why="", in_spite=in_spite
         )
     return release.challenge_with(change, request)
 
@@ -105,9 +103,23 @@ def conclude(change: Change, served: Served) -> Decision:
 @task(enable_deck=True, **light())
 def restore_service(change: Change, err: FlyteError | None = None) -> Decision:
     """After a failure: serve the former version, keep it champion, and draw the report."""
-    return _shown(release.restore(change, err.message if err else "the cause is unknown"), change)
+    whole = err.message if err else ""
+    return _shown(release.restore(change, cause_of(whole), details=whole), change, whole)
 
 
-def _shown(decision: Decision, change: Change) -> Decision:
-    Deck("Decision", render_fragment(decision_report(decision, change.verdict)))
+def cause_of(message: str) -> str:
+    """Return the cause in the message of a failed task, one line.
+
+    On a cluster the message is a whole traceback: `Trace:`, the frames, `Message:`, and then type and text of the
+    exception. On a laptop the cause is its last line.
+    """
+    _, mark, cause = message.rpartition("Message:\n")
+    lines = [line.strip() for line in (cause if mark else message).splitlines() if line.strip()]
+    if not lines:
+        return "the cause is unknown"
+    return " ".join(lines)[:CAUSE] if mark else lines[-1][:CAUSE]
+
+
+def _shown(decision: Decision, change: Change, details: str = "") -> Decision:
+    Deck("Decision", render_fragment(decision_report(decision, change.verdict, details)))
     return decision

@@ -13,7 +13,8 @@ from assay.storage import Snapshot
 from tasks.support.caching import by_content
 from tasks.support.resources import heavy
 from tasks.support.stages import Stage, recorded
-from tasks.support.types import Assignment, Documents, SetFolder, SnapshotFolder, stored_folder
+from tasks.support.tables import Assignment, Documents
+from tasks.support.types import SetFolder, SnapshotFolder, stored_folder
 
 
 class Split(NamedTuple):

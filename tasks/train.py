@@ -15,10 +15,12 @@ from assay.tracking import open_tracker
 from assay.training import TrainConfig, checkpoint_path, forget_checkpoint, run_name, train_model
 from tasks.support.caching import by_content
 from tasks.support.checkpoints import restore_checkpoint, save_checkpoint
-from tasks.support.resources import elastic, trainer
+from tasks.support.processes import elastic
+from tasks.support.resources import trainer
 from tasks.support.settings import work_folder
 from tasks.support.stages import Stage, recorded
-from tasks.support.types import Assignment, CurveTable, Documents, ModelFolder, SetFolder, SnapshotFolder, stored_folder
+from tasks.support.tables import Assignment, CurveTable, Documents
+from tasks.support.types import ModelFolder, SetFolder, SnapshotFolder, stored_folder
 
 
 class Trained(NamedTuple):

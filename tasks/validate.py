@@ -12,7 +12,8 @@ from assay.storage import Snapshot
 from tasks.support.caching import by_content
 from tasks.support.resources import heavy
 from tasks.support.stages import Stage, recorded
-from tasks.support.types import Documents, Quarantine, SnapshotFolder
+from tasks.support.tables import Documents, Quarantine
+from tasks.support.types import SnapshotFolder
 
 
 class Validated(NamedTuple):

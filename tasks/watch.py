@@ -26,7 +26,8 @@ from assay.report import fragment_of
 from tasks.clock import with_zone
 from tasks.support.requests import options_text, read_request
 from tasks.support.resources import light
-from tasks.support.settings import lasting
+from tasks.support.settings import lasting, require_lasting_tracker
+from tasks.support.targets import target_of
 
 STATE_DAYS = 2
 """Days of the score log on the state page that each drift look draws; `assay state` reads thirty."""
@@ -73,9 +74,15 @@ def look_at_service(
     recipe: str,
     options: str,
     registry: str,
+    ledger: str,
     looks: str,
+    tracking: str,
+    target: str,
 ) -> Watched:
-    """Check the answers of the hours before a moment. Too few of them are no failure: nights are quiet."""
+    """Check the answers of the hours before a moment. Too few of them are no failure: nights are quiet.
+
+    Raise InputError also for what would stop the retraining of an alarm: `ledger`, `tracking` and `target`.
+    """
     given = read_request(
         WatchingRequest,
         options,
@@ -89,6 +96,9 @@ def look_at_service(
         rubric=rubric,
         recipe=recipe,
     )
+    require_lasting_tracker(tracking)
+    target_of(target)
+    lasting(ledger or given.retraining.training.ledger, "ASSAY_LEDGER", "ledger")
     retraining, until = options_text(given.retraining), with_zone(kickoff)
     kept = lasting(looks, "ASSAY_LOOKS", "looks")
     page = Path(current_context().working_directory) / "watch.json"

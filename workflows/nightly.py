@@ -7,6 +7,7 @@ from flytekit import workflow
 from tasks.clock import days_before
 from tasks.filter_summary import Selection
 from workflows.filtering import filter_corpus
+from workflows.launch_plans import planned
 
 
 @workflow
@@ -58,3 +59,6 @@ def filter_new_documents(
         registry=registry,
         scores=scores,
     )
+
+
+nightly_filtering = planned("nightly_filtering", filter_new_documents)

@@ -9,6 +9,7 @@ from tasks.package import package_model
 from tasks.resolve_retraining import resolve_retraining
 from tasks.serve_check import check_serving
 from workflows.deployment import promote
+from workflows.launch_plans import planned
 from workflows.training import train_quality_classifier
 
 
@@ -51,7 +52,7 @@ def retrain_and_redeploy(
         in_spite: reason to put the new model in service although the promotion rules refuse it; empty: it is not
         registry: folder or URL of the registry; empty: in the work folder
         ledger: folder or URL that remembers each document's side of the split; empty: in the work folder
-        tracking: mlflow, neptune or none
+        tracking: mlflow, mlflow:URI of a server, neptune or none; on a cluster mlflow needs a server
         target: local or kubernetes, and settings of it; empty: this machine, or on a cluster the cluster
     """
     resolved = resolve_retraining(
@@ -66,6 +67,7 @@ def retrain_and_redeploy(
         rubric=rubric,
         recipe=recipe,
         options=options,
+        target=target,
     )
     registration = train_quality_classifier(
         source=source,
@@ -88,3 +90,7 @@ def retrain_and_redeploy(
     # No output of the check is an input of the promotion, so the order has to be stated.
     checked >> decision
     return decision
+
+
+retraining = planned("retraining", retrain_and_redeploy)
+"""The schedule, a watch with an alarm, and people start this plan, so that one retraining runs at a time."""

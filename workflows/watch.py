@@ -6,7 +6,8 @@ from flytekit import conditional, workflow
 
 from assay.registry import Decision
 from tasks.watch import look_at_service, record_look, stay, tell_people
-from workflows.retraining import retrain_and_redeploy
+from workflows.launch_plans import planned
+from workflows.retraining import retraining
 
 
 @workflow
@@ -54,7 +55,7 @@ def watch_service(
         registry: folder or URL of the registry; empty: in the work folder
         ledger: folder or URL that remembers each document's side of the split; empty: in the work folder
         looks: folder or URL that counts drift looks and cools alarms down; empty: in the work folder
-        tracking: mlflow, neptune or none
+        tracking: mlflow, mlflow:URI of a server, neptune or none; on a cluster mlflow needs a server
         target: local or kubernetes, and settings of it; empty: this machine, or on a cluster the cluster
     """
     watched = look_at_service(
@@ -73,17 +74,28 @@ def watch_service(
         recipe=recipe,
         options=options,
         registry=registry,
+        ledger=ledger,
         looks=looks,
+        tracking=tracking,
+        target=target,
     )
-    record_look(looked=watched.looked, told=tell_people(looked=watched.looked))
-    return (
+    recorded = record_look(looked=watched.looked, told=tell_people(looked=watched.looked))
+    decision = (
         conditional("alarm")
         .if_(watched.act.is_true())
         .then(
-            retrain_and_redeploy(
+            # Every input, so that none comes from the plan's own table.
+            retraining(
                 kickoff=kickoff,
                 source=source,
                 test_set=test_set,
+                text_column=text_column,
+                label_column=label_column,
+                group_by=group_by,
+                time_column=time_column,
+                days=days,
+                rubric=rubric,
+                recipe=recipe,
                 options=watched.retraining,
                 in_spite=in_spite,
                 registry=registry,
@@ -95,3 +107,12 @@ def watch_service(
         .else_()
         .then(stay(looked=watched.looked))
     )
+    # The look is recorded before anything is started: it makes the alarm cool down. Beside the retraining it could
+    # fail, and Flyte aborts what runs beside a failure, also a service that is half replaced.
+    recorded >> decision
+    return decision
+
+
+# One that waits for the retraining that it started, and one that takes the next look. A second alarm meanwhile starts
+# no second retraining, and ends its watch.
+hourly_watch = planned("hourly_watch", watch_service, at_once=2)

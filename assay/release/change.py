@@ -168,9 +168,11 @@ def conclude(change: Change, served: Served) -> Decision:
     return keep_decision(change.registry, decision, change.verdict)
 
 
-def restore(change: Change, error: str) -> Decision:
+def restore(change: Change, error: str, details: str = "") -> Decision:
     """Restore the champion and the serving version from before a failed change, and record the failure.
 
+    `error`: one line, for the logs of the champion and of the decisions. `details`: the whole message, which only the
+    page of the decision shows.
     If another version was promoted meanwhile, that one is deployed, not the version from before. What is right already
     is not touched. Raise InputError if this is not possible; the message names the version that serves.
     """
@@ -201,7 +203,7 @@ def restore(change: Change, error: str) -> Decision:
         tuple(events),
     )
     say(decision.sentence)
-    return keep_decision(change.registry, decision, change.verdict)
+    return keep_decision(change.registry, decision, change.verdict, details)
 
 
 def _require_same(wanted: str, champion: str, registry: str) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from assay.promotion import Judgement, promotion_report
 from assay.registry import Decision, DecisionLog, Outcome
-from assay.report import Callout, Facts, Report, Section, Table, render_html
+from assay.report import Callout, Facts, Report, Section, Table, TextItem, Texts, render_html
 
 LEVELS: dict[Outcome, Literal["good", "note", "warn", "bad"]] = {
     "promoted": "good",
@@ -18,11 +18,11 @@ LEVELS: dict[Outcome, Literal["good", "note", "warn", "bad"]] = {
 }
 
 
-def decision_report(decision: Decision, verdict: str = "") -> Report:
+def decision_report(decision: Decision, verdict: str = "", details: str = "") -> Report:
     """Return the page of a decision.
 
-    `verdict`: result of the comparison, as JSON text of `Judgement.to_json`; empty if none was made. Raise InputError
-    if it is no verdict.
+    `verdict`: result of the comparison, as JSON text of `Judgement.to_json`; empty if none was made. `details`: the
+    whole message of a failure. Raise InputError if `verdict` is no verdict.
     """
     when = decision.when[:16].replace("T", " ")
     facts = {
@@ -35,6 +35,8 @@ def decision_report(decision: Decision, verdict: str = "") -> Report:
     if decision.events:
         done = pd.DataFrame({"": range(1, len(decision.events) + 1), "step": decision.events})
         sections.append(Section("Steps", [Table(done)]))
+    if details.strip():
+        sections.append(Section("Message of the failure", [Texts([TextItem("as the task ended", details)])]))
     title = f"{decision.outcome[0].upper()}{decision.outcome[1:]}: {decision.version}"
     subtitle = facts["decided"]
     if verdict:
@@ -44,6 +46,6 @@ def decision_report(decision: Decision, verdict: str = "") -> Report:
     return Report(title, subtitle, sections)
 
 
-def keep_decision(registry: str, decision: Decision, verdict: str = "") -> Decision:
+def keep_decision(registry: str, decision: Decision, verdict: str = "", details: str = "") -> Decision:
     """Add a decision and its page to the log of the registry, and return the entry."""
-    return DecisionLog(registry).append(decision, lambda entry: render_html(decision_report(entry, verdict)))
+    return DecisionLog(registry).append(decision, lambda entry: render_html(decision_report(entry, verdict, details)))

@@ -1,6 +1,7 @@
-"""Resources of tasks on a cluster: named profiles, chosen at registration by ASSAY_PROFILE (cpu or gpu).
+"""Resources of tasks on a cluster: named profiles, chosen at registration by ASSAY_PROFILE (laptop, cpu or gpu).
 
-Local runs use the number of training processes alone.
+Local runs use the number of training processes alone. A pod imports this module again: the choice is serialised as the
+environment of each task, so that what was decided at registration holds in the pod.
 """
 
 import os
@@ -9,7 +10,6 @@ from typing import Any
 from flytekit import Resources
 from flytekit.deck import DeckField
 from flytekit.extras.accelerators import A100, H100, L4, L40S, T4
-from flytekitplugins.kfpytorch import Elastic
 
 IMAGE = "{{.image.assay.fqn}}:{{.image.assay.version}}"
 """Resolved at registration from `images: assay:` of flyte.config.yaml, or from `--image assay=…`."""
@@ -34,16 +34,28 @@ def _number(variable: str, default: int) -> int:
     return int(value)
 
 
-def on_gpu() -> bool:
-    """Return True if training and encoding run on GPUs. Raise ValueError for an unknown profile."""
-    return _choice("ASSAY_PROFILE", "cpu", ["cpu", "gpu"]) == "gpu"
+def profile() -> str:
+    """Return the profile. Raise ValueError for an unknown one."""
+    return _choice("ASSAY_PROFILE", "cpu", ["laptop", "cpu", "gpu"])
 
 
-def _requesting(cpu: str, mem: str) -> dict[str, Any]:
+def decided() -> dict[str, str]:
+    """Return the variables that this module reads, with their values of now."""
+    return {
+        "ASSAY_PROFILE": profile(),
+        "ASSAY_ACCELERATOR": _choice("ASSAY_ACCELERATOR", "A100", sorted(ACCELERATORS)),
+        "ASSAY_GPUS": str(_number("ASSAY_GPUS", 1)),
+        "ASSAY_NODES": str(_number("ASSAY_NODES", 1)),
+    }
+
+
+def _requesting(cpu: str, mem: str, laptop: tuple[str, str]) -> dict[str, Any]:
+    size = Resources(cpu=cpu, mem=mem) if profile() != "laptop" else Resources(cpu=laptop[0], mem=laptop[1])
     return {
         "container_image": IMAGE,
-        "requests": Resources(cpu=cpu, mem=mem),
-        "limits": Resources(cpu=cpu, mem=mem),
+        "requests": size,
+        "limits": size,
+        "environment": decided(),
         "deck_fields": DECK_FIELDS,
     }
 
@@ -51,30 +63,30 @@ def _requesting(cpu: str, mem: str) -> dict[str, Any]:
 def light() -> dict[str, Any]:
     """Return the profile of tasks that decide, or write a few files."""
     # `retries` counts deaths without an error, such as running out of memory; an exception ends a task at once.
-    return {**_requesting("1", "2Gi"), "retries": 2}
+    return {**_requesting("1", "2Gi", laptop=("500m", "1536Mi")), "retries": 2}
 
 
 def heavy() -> dict[str, Any]:
     """Return the profile of tasks that have tables with their texts in memory."""
-    return {**_requesting("4", "16Gi"), "retries": 2, "interruptible": True}
+    return {**_requesting("4", "16Gi", laptop=("1", "3Gi")), "retries": 2, "interruptible": True}
 
 
 def cleaner() -> dict[str, Any]:
     """Return the profile of extraction and filters: two processes, each with a batch of large documents in memory."""
-    return {**_requesting("2", "8Gi"), "retries": 2, "interruptible": True}
+    return {**_requesting("2", "8Gi", laptop=("1", "3Gi")), "retries": 2, "interruptible": True}
 
 
-def _accelerated(cpu: str, mem: str, gpus: int) -> dict[str, Any]:
-    if not on_gpu():
-        return _requesting(cpu, mem)
-    accelerator = ACCELERATORS[_choice("ASSAY_ACCELERATOR", "A100", sorted(ACCELERATORS))]
+def _accelerated(cpu: str, mem: str, gpus: int, laptop: tuple[str, str]) -> dict[str, Any]:
+    asked = _requesting(cpu, mem, laptop)
+    if profile() != "gpu":
+        return asked
     size = Resources(cpu="12", mem="64Gi", gpu=str(gpus))
-    return {**_requesting(cpu, mem), "requests": size, "limits": size, "accelerator": accelerator}
+    return {**asked, "requests": size, "limits": size, "accelerator": ACCELERATORS[decided()["ASSAY_ACCELERATOR"]]}
 
 
 def encoder() -> dict[str, Any]:
     """Return the profile of tasks that run the encoder without training it; on GPUs one of ASSAY_ACCELERATOR."""
-    return {**_accelerated("4", "8Gi", 1), "retries": 2, "interruptible": True}
+    return {**_accelerated("4", "8Gi", 1, laptop=("1", "3Gi")), "retries": 2, "interruptible": True}
 
 
 def trainer() -> dict[str, Any]:
@@ -82,19 +94,14 @@ def trainer() -> dict[str, Any]:
 
     It is interruptible: after the loss of a spot node, a retry resumes from the checkpoint in Flyte's store.
     """
-    gpus = _number("ASSAY_GPUS", 1)
-    return {**_accelerated("4", "16Gi", gpus), "retries": 3, "interruptible": True, "shared_memory": True}
+    return _training(_number("ASSAY_GPUS", 1))
 
 
-def elastic() -> Elastic:
-    """Return the training processes: two on CPUs, otherwise one for each GPU. Several nodes become a PyTorchJob."""
-    nodes = _number("ASSAY_NODES", 1) if on_gpu() else 1
-    return Elastic(
-        nnodes=nodes,
-        nproc_per_node=_number("ASSAY_GPUS", 1) if on_gpu() else 2,
-        max_restarts=2,
-        monitor_interval=1,
-        # The default read timeout of 60 seconds is too short if one node of several starts late.
-        rdzv_configs={"timeout": 900, "join_timeout": 900, "read_timeout": 900},
-        increase_shared_mem=False,  # deprecated: @task(shared_memory=True) replaces it
-    )
+def solo_trainer() -> dict[str, Any]:
+    """Return the profile of a training in one process, which can use one GPU."""
+    return _training(1)
+
+
+def _training(gpus: int) -> dict[str, Any]:
+    asked = _accelerated("4", "16Gi", gpus, laptop=("2", "4Gi"))
+    return {**asked, "retries": 3, "interruptible": True, "shared_memory": True}

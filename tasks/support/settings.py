@@ -4,31 +4,67 @@ import os
 from pathlib import Path
 
 from assay.errors import InputError
-from assay.storage import place_or_default, work_folder
+from assay.storage import local_path, place_or_default, work_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 """Folder of the code that was shipped."""
 
-__all__ = ["ROOT", "lasting", "on_cluster", "shipped_file", "source_location", "work_folder"]
+__all__ = [
+    "ROOT",
+    "lasting",
+    "on_cluster",
+    "require_lasting_tracker",
+    "shipped_file",
+    "source_location",
+    "work_folder",
+]
 
 
 def on_cluster() -> bool:
-    """Return True in the pod of a task. Its disk is lost at the end."""
+    """Return True in the pod of a task. Its disk is lost at the end.
+
+    Flyte's propeller gives every container of a task the id of its execution. KUBERNETES_SERVICE_HOST would not do: it
+    is set in every pod, also in that of a notebook, where `pyflyte run` has a disk that stays.
+    """
     return "FLYTE_INTERNAL_EXECUTION_ID" in os.environ
 
 
 def lasting(given: str, variable: str, local_name: str) -> str:
     """Return a place that outlives the task: the one given, that of the environment, or one in the work folder.
 
-    Raise InputError on a cluster if neither is set: a folder of the pod would be lost with it.
+    Raise InputError on a cluster if the place is on the disk of the pod, which would be lost with it. A volume that is
+    mounted into the pod is no such place.
     """
-    if on_cluster() and not (given or os.environ.get(variable)):
+    place = place_or_default(given, variable, local_name)
+    if on_cluster() and on_own_disk(place):
         raise InputError(
-            f"no lasting place for {local_name}",
-            where="this runs in a pod",
-            fix=f"Give an object store's URL, or set {variable}",
+            f"no lasting place for {local_name}: {place} is on the disk of this pod, and lost with it",
+            where=given or variable,
+            fix=f"Give an object store's URL, or set {variable} to one",
         )
-    return place_or_default(given, variable, local_name)
+    return place
+
+
+def on_own_disk(place: str) -> bool:
+    """Return True if a place is on the root file system: in a pod, the disk of its container."""
+    path = local_path(place)
+    if path is None:
+        return False
+    existing = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+    return existing.stat().st_dev == Path("/").stat().st_dev
+
+
+def require_lasting_tracker(tracking: str) -> None:
+    """Raise InputError on a cluster if a tracker would write to the disk of the pod, which is lost with it."""
+    kind, _, place = tracking.partition(":")
+    kept = {"mlflow": bool(place), "neptune": bool(os.environ.get("NEPTUNE_API_TOKEN"))}.get(kind, True)
+    if on_cluster() and not kept:
+        fix = {"mlflow": "mlflow:URI of a server", "neptune": "NEPTUNE_API_TOKEN in the pods"}[kind]
+        raise InputError(
+            f"no lasting place for what is tracked: tracking is {tracking!r}, which writes to the disk of this pod",
+            where="tracking",
+            fix=f"Give {fix}, or none",
+        )
 
 
 def source_location(source: str) -> str:

@@ -1,19 +1,13 @@
-"""Types of the outputs that tasks pass on: folders and tables, which key caches by their content."""
+"""Types of the folders that tasks pass on, which key caches by their content."""
 
-import hashlib
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 from flytekit import FlyteContextManager, HashMethod
 from flytekit.types.directory import FlyteDirectory
 from flytekit.types.file import FlyteFile
-from pandera.typing import DataFrame
 
-from assay.labels import LabelledDocument, Quarantined, SplitAssignment
-from assay.metrics import BaselinePredictions, Predictions
 from assay.storage import Snapshot, digest_folder
-from assay.training import Curve
 
 
 def stored_folder(path: Path) -> FlyteDirectory:
@@ -47,13 +41,7 @@ def _folder_digest(folder: FlyteDirectory) -> str:
     return digest_folder(Path(folder.path))
 
 
-def table_digest(table: pd.DataFrame) -> str:
-    """Return the sha256 over the values and the names of the columns, in their order, 64 hex digits."""
-    hashes = pd.util.hash_pandas_object(table, index=False).to_numpy()
-    return hashlib.sha256(hashes.tobytes() + repr(list(table.columns)).encode()).hexdigest()
-
-
-# Without a HashMethod the cache key of a folder or table is its URI, which is random.
+# Without a HashMethod the cache key of a folder is its URI, which is random.
 SnapshotFolder = Annotated[FlyteDirectory, HashMethod(_snapshot_version)]
 ModelFolder = Annotated[FlyteDirectory, HashMethod(_folder_digest)]
 SetFolder = Annotated[FlyteDirectory, HashMethod(_folder_digest)]
@@ -61,9 +49,3 @@ SetFolder = Annotated[FlyteDirectory, HashMethod(_folder_digest)]
 MeasuredFolder = Annotated[FlyteDirectory, HashMethod(_folder_digest)]
 """Folder with evaluation and report by a further rubric."""
 BentoFolder = Annotated[FlyteDirectory, HashMethod(_folder_digest)]
-Documents = Annotated[DataFrame[LabelledDocument], HashMethod(table_digest)]
-Quarantine = Annotated[DataFrame[Quarantined], HashMethod(table_digest)]
-Assignment = Annotated[DataFrame[SplitAssignment], HashMethod(table_digest)]
-BaselineTable = Annotated[DataFrame[BaselinePredictions], HashMethod(table_digest)]
-CurveTable = Annotated[DataFrame[Curve], HashMethod(table_digest)]
-PredictionTable = Annotated[DataFrame[Predictions], HashMethod(table_digest)]

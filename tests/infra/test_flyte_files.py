@@ -19,6 +19,7 @@ from google.protobuf.json_format import ParseDict, ParseError
 from kubernetes.utils import parse_quantity
 
 from tasks.support import resources
+from tasks.support.processes import elastic
 
 ROOT = Path(__file__).resolve().parents[2]
 FLYTE = ROOT / "infra/flyte"
@@ -205,16 +206,39 @@ def test_make_register_uses_the_environment_that_is_named(environment: str) -> N
     line = run.stdout.replace("\\\n", " ").splitlines()[-1].split()
     option = dict(pairwise(line))
     assert option["--version"] == "v1" and option["--copy"] == "all"
+    assert option["--destination-dir"] == ".", "the working directory of the image, which its user may write"
+    profile = "laptop" if environment == "sandbox" else "cpu"
+    assert f"ASSAY_PROFILE={profile}" in line
     assert option["-c"] == (
         "flyte.config.yaml" if environment == "sandbox" else f"infra/flyte/{environment}.config.yaml"
     )
     assert option["--domain"] == DOMAINS.get(environment, "development")
-    assert option.get("--image") == (None if environment == "sandbox" else "assay=registry.example/assay/task:v1")
+    assert option["--image"] == "assay=registry.example/assay/task:v1"
     assert "--activate-launchplans" not in line, "only on request"
 
     run = register(ENV=environment, VERSION="v1", ACTIVATE="1", ASSAY_PROFILE="gpu")
     assert "--activate-launchplans" in run.stdout
-    assert environment == "sandbox" or "/task-gpu:v1" in run.stdout
+    assert "/task-gpu:v1" in run.stdout and " ASSAY_PROFILE=gpu " in run.stdout
+
+
+def test_the_image_of_the_sandbox_is_what_make_builds() -> None:
+    environment = {"PATH": os.environ["PATH"]}
+    command = ["make", "-n", "images", "VERSION=v1"]
+    built = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    option = dict(pairwise(register(VERSION="v1").stdout.replace("\\\n", " ").splitlines()[-1].split()))
+
+    assert "--tag localhost:30000/assay/$target:v1" in built.stdout
+    assert option["--image"] == "assay=localhost:30000/assay/task:v1"
+    assert yaml.safe_load((ROOT / "flyte.config.yaml").read_text())["images"]["assay"] == option["--image"][6:]
+
+
+def test_all_pods_of_a_training_fit_a_laptop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One with 4 cores and 8 GB, of which the sandbox itself takes a part."""
+    monkeypatch.setenv("ASSAY_PROFILE", "laptop")
+    for name in (*PROFILES, "solo_trainer"):
+        asked = getattr(resources, name)()
+        assert too_much(asked["requests"], {"cpu": "2", "memory": "4Gi"}) == []
+    assert elastic().nproc_per_node == 1
 
 
 @pytest.mark.parametrize("settings", [{"ENV": "staging", "VERSION": "v1"}, {"ENV": "dev"}])

@@ -185,3 +185,10 @@ def test_shellcheck_finds_nothing() -> None:
     run = subprocess.run(["shellcheck", str(ROOT / "infra/install.sh")], capture_output=True, text=True, timeout=60)
 
     assert run.returncode == 0, run.stdout
+
+
+def test_flyte_is_of_the_minor_version_of_flytekit() -> None:
+    installed = re.search(r"^FLYTE=v(\d+\.\d+)\.\d+$", (ROOT / "infra/install.sh").read_text(), re.M)
+    locked = re.search(r"^flytekit==(\d+\.\d+)\.", (ROOT / "requirements-cpu.lock").read_text(), re.M)
+    assert installed and locked
+    assert installed[1] == locked[1]

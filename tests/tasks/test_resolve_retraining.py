@@ -20,7 +20,7 @@ KICKOFF = datetime.datetime(2026, 7, 1, 3, tzinfo=datetime.UTC)
 NAIVE = datetime.datetime(2026, 7, 1)
 """Kickoff as Flyte may give it, without a time zone."""
 DEFAULTS = {"text_column": "text", "label_column": "label", "recipe": "quickstart", "days": 0}
-EMPTY = ("group_by", "time_column", "rubric", "options")
+EMPTY = ("group_by", "time_column", "rubric", "options", "target")
 
 
 def resolved(**inputs: object) -> tuple[TrainingRequest, ChallengeRequest]:
@@ -115,6 +115,7 @@ def test_the_options_of_the_training_are_read_by_the_task_that_trains(
     options = resolve_retraining.task_function(**given).training
     names = ("group_by", "time_column", "since", "until", "rubric", "ledger", "registry")
     plain = {**dict.fromkeys(names, ""), "text_column": "text", "label_column": "label", "recipe": "default"}
+    plain["tracking"] = "none"
     found = resolve_training.task_function(**plain, source=str(source), options=options)
 
     assert found.columns == Columns("body", "label")

@@ -16,7 +16,7 @@ from assay.sources import Columns, Period, open_source
 from assay.training import recipe
 from tasks.resolve_training import ResolvedTraining, resolve_training
 
-DEFAULTS = {"text_column": "text", "label_column": "label", "recipe": "quickstart"}
+DEFAULTS = {"text_column": "text", "label_column": "label", "recipe": "quickstart", "tracking": "mlflow"}
 EMPTY = ("group_by", "time_column", "since", "until", "rubric", "options", "ledger", "registry")
 
 

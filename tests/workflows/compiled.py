@@ -2,19 +2,24 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tarfile
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from flyteidl.admin import launch_plan_pb2, task_pb2, workflow_pb2
 from flyteidl.core import literals_pb2, types_pb2
 from flyteidl.core import workflow_pb2 as core
 
 ROOT = Path(__file__).resolve().parents[2]
+CODE = "code.tar.gz"
+"""The archive that registration ships."""
 PLANS = {
-    "weekly_retraining": "workflows.retraining.retrain_and_redeploy",
+    "retraining": "workflows.retraining.retrain_and_redeploy",
     "nightly_filtering": "workflows.nightly.filter_new_documents",
     "hourly_watch": "workflows.watch.watch_service",
 }
@@ -24,9 +29,10 @@ ONE_ENCODING = {types_pb2.INTEGER, types_pb2.FLOAT, types_pb2.STRING, types_pb2.
 
 
 def package(folder: Path, **environment: str) -> dict[str, object]:
-    """Return name -> protobuf of everything that `make package` registers."""
+    """Return name -> protobuf of everything that `make package` compiles; the archive of code stays in `folder`."""
     output = folder / "package.tgz"
-    command = ["--pkgs", "workflows", "package", "--image", "assay=registry.example/assay:1", "--output", str(output)]
+    command = [*make("package", WORK=str(folder))[3:], "--output", str(output)]
+    command[command.index("--image") + 1] = "assay=registry.example/assay:1"
     pyflyte = str(Path(sys.executable).with_name("pyflyte"))
     run = subprocess.run(
         [pyflyte, "-c", "flyte.config.yaml", *command],
@@ -40,6 +46,8 @@ def package(folder: Path, **environment: str) -> dict[str, object]:
     found: dict[str, object] = {}
     with tarfile.open(output) as archive:
         for member in archive.getmembers():
+            if member.name.endswith(".tar.gz"):
+                (folder / CODE).write_bytes(archive.extractfile(member).read())
             kind = {"_1.pb": task_pb2.TaskSpec, "_2.pb": workflow_pb2.WorkflowSpec, "_3.pb": launch_plan_pb2.LaunchPlan}
             for ending, message in kind.items():
                 if member.name.endswith(ending):
@@ -47,6 +55,42 @@ def package(folder: Path, **environment: str) -> dict[str, object]:
                     spec.ParseFromString(archive.extractfile(member).read())
                     found[member.name] = spec
     return found
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What `make package` made."""
+
+    specs: dict[str, object]
+    """Name -> protobuf."""
+    folder: Path
+
+    @property
+    def code(self) -> bytes:
+        """The archive of code that registration ships."""
+        return (self.folder / CODE).read_bytes()
+
+
+def make(target: str, **settings: str) -> list[str]:
+    """Return the last command that `make` would run for a target, as words; none is run."""
+    given = [f"{name}={value}" for name, value in settings.items()]
+    environment = {"PATH": os.environ["PATH"]}  # not that of a `make test` above
+    run = subprocess.run(
+        ["make", "-n", target, *given],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return shlex.split(run.stdout.replace("\\\n", " ").splitlines()[-1])
+
+
+def by_name(packaged: dict[str, object], kind: type) -> dict[str, Any]:
+    """Return name -> protobuf of the tasks, workflows or launch plans."""
+    specs: list[Any] = [spec for spec in packaged.values() if isinstance(spec, kind)]
+    return {(spec.template if hasattr(spec, "template") else spec).id.name: spec for spec in specs}
 
 
 def tasks_of(packaged: dict[str, object]) -> dict[str, task_pb2.TaskSpec]:

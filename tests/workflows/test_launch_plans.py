@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from compiled import PLANS, ROOT, package
 from flyteidl.admin import launch_plan_pb2
+from flytekit.core.interface import Interface
 
 from assay.errors import InputError
 from assay.options import options_of, plain_options
@@ -16,19 +17,24 @@ from tasks.support.requests import read_request
 
 ENVIRONMENTS = ["infra/flyte/dev/plans.toml", "infra/flyte/prod/plans.toml"]
 REQUESTS = {
-    "weekly_retraining": RetrainingRequest,
+    "retraining": RetrainingRequest,
     "nightly_filtering": FilteringRequest,
     "hourly_watch": WatchingRequest,
 }
 
 
+def interface_of(workflow: str) -> Interface:
+    module, _, function = workflow.rpartition(".")
+    return getattr(importlib.import_module(module), function).python_interface
+
+
 @pytest.mark.parametrize("name", PLANS)
 def test_registering_activates_no_plan(name: str) -> None:
     """The compiled plan does not hold this: registration reads it from the object."""
-    from workflows import launch_plans
+    module = importlib.import_module(PLANS[name].rpartition(".")[0])
 
-    assert getattr(launch_plans, name).name == name
-    assert getattr(launch_plans, name).should_auto_activate is False
+    assert getattr(module, name).name == name
+    assert getattr(module, name).should_auto_activate is False
 
 
 @pytest.mark.full
@@ -37,15 +43,14 @@ def test_plans_of_another_environment_come_from_its_file(tmp_path: Path) -> None
     (tmp_path / "prod.toml").write_text(text.replace("0 3 * * 1", "0 4 * * 2"))
     found = package(tmp_path, ASSAY_PLANS=str(tmp_path / "prod.toml"))
     plans = {s.id.name: s.spec for s in found.values() if isinstance(s, launch_plan_pb2.LaunchPlan)}
-    assert plans["weekly_retraining"].entity_metadata.schedule.cron_schedule.schedule == "0 4 * * 2"
+    assert plans["retraining"].entity_metadata.schedule.cron_schedule.schedule == "0 4 * * 2"
 
 
 @pytest.mark.parametrize("file", ENVIRONMENTS)
 def test_every_environment_has_plans_that_fit_the_workflows(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    interfaces = {name: interface_of(workflow) for name, workflow in PLANS.items()}
     monkeypatch.setenv("ASSAY_PLANS", str(ROOT / file))
-    for name, workflow in PLANS.items():
-        module, _, function = workflow.rpartition(".")
-        interface = getattr(importlib.import_module(module), function).python_interface
+    for name, interface in interfaces.items():
         plan = read_plan(name, interface.inputs_with_defaults, "kickoff")
         assert len(plan.schedule.split()) == 5
         assert not {"registry", "scores", "ledger", "looks", "log"} & set(plan.inputs), "the environment says where"
@@ -53,10 +58,9 @@ def test_every_environment_has_plans_that_fit_the_workflows(file: str, monkeypat
 
 @pytest.mark.parametrize("file", [*ENVIRONMENTS, "workflows/plans.toml"])
 def test_the_inputs_and_options_of_a_plan_are_a_request(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    interfaces = {name: interface_of(workflow) for name, workflow in PLANS.items()}
     monkeypatch.setenv("ASSAY_PLANS", str(ROOT / file))
-    for name, workflow in PLANS.items():
-        module, _, function = workflow.rpartition(".")
-        interface = getattr(importlib.import_module(module), function).python_interface
+    for name, interface in interfaces.items():
         inputs = read_plan(name, interface.inputs_with_defaults, "kickoff").inputs
         known = {key: value for key, value in inputs.items() if key in options_of(REQUESTS[name])}
         assert plain_options(read_request(REQUESTS[name], str(inputs.get("options", "")), **known))

@@ -1,15 +1,21 @@
 """All workflows compile offline, and what is registered has its image, resources, retries and caches."""
 
-import os
-import subprocess
-import sys
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
-from compiled import PLANS, ROOT, attributes_of_outputs, mapped, package, resources_of, tasks_of, unstable_keys
-from flyteidl.admin import launch_plan_pb2, task_pb2, workflow_pb2
+from compiled import (
+    PLANS,
+    Registered,
+    attributes_of_outputs,
+    by_name,
+    calls,
+    mapped,
+    resources_of,
+    tasks_of,
+    unstable_keys,
+)
+from flyteidl.admin import launch_plan_pb2, workflow_pb2
 from flytekit import Cache, task, workflow
 from flytekit.configuration import ImageConfig, SerializationSettings
 from flytekit.tools.translator import get_serializable
@@ -67,21 +73,8 @@ NEVER_CACHED = {
 
 
 @pytest.fixture(scope="module")
-def cpu(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    return package(tmp_path_factory.mktemp("cpu"))
-
-
-@pytest.fixture(scope="module")
-def gpu(tmp_path_factory: pytest.TempPathFactory) -> dict[str, task_pb2.TaskSpec]:
-    return tasks_of(
-        package(
-            tmp_path_factory.mktemp("gpu"),
-            ASSAY_PROFILE="gpu",
-            ASSAY_GPUS="4",
-            ASSAY_NODES="2",
-            ASSAY_ACCELERATOR="H100",
-        )
-    )
+def cpu(registered: Registered) -> dict[str, object]:
+    return registered.specs
 
 
 def test_every_workflow_and_its_launch_plan_compile(cpu: dict[str, object]) -> None:
@@ -119,11 +112,20 @@ def test_scheduled_plans_run_one_at_a_time_and_lack_no_input(cpu: dict[str, obje
         assert len(schedule.cron_schedule.schedule.split()) == 5, name
         assert schedule.kickoff_time_input_arg == "kickoff"
         assert "kickoff" in package[started].interface.inputs.variables
-        assert plan.concurrency_policy.max == 1
+        assert plan.concurrency_policy.max == (2 if name == "hourly_watch" else 1), name
         inputs = plan.default_inputs.parameters
         assert set(inputs) | set(plan.fixed_inputs.literals) == set(package[started].interface.inputs.variables)
         required = {key for key, value in inputs.items() if value.required}
         assert required <= {"kickoff"}, name
+
+
+def test_a_watch_starts_the_retraining_as_the_plan_that_the_schedule_starts(cpu: dict[str, object]) -> None:
+    watch = by_name(cpu, workflow_pb2.WorkflowSpec)["workflows.watch.watch_service"].template
+
+    ((_, node),) = [(name, node) for name, node in calls(watch.nodes) if node.WhichOneof("target") == "workflow_node"]
+    assert node.workflow_node.launchplan_ref.name == "retraining"
+    inputs = by_name(cpu, workflow_pb2.WorkflowSpec)[PLANS["retraining"]].template.interface.inputs.variables
+    assert {binding.var for binding in node.inputs} == set(inputs), "another would come from the plan's own table"
 
 
 def test_a_failure_in_service_is_restored_by_a_node_of_its_own(cpu: dict[str, object]) -> None:
@@ -202,42 +204,3 @@ def test_a_planted_attribute_would_be_found() -> None:
     ((name, variable),) = unstable_keys(specs)
 
     assert (name.rsplit(".", 1)[-1], variable) == ("use", "settings")
-
-
-def test_on_cpus_training_is_a_plain_pod_that_may_be_interrupted(cpu: dict[str, object]) -> None:
-    train = tasks_of(cpu)["train"].template
-
-    assert train.type == "python-task"
-    assert train.metadata.interruptible
-    assert "GPU" not in resources_of(tasks_of(cpu)["train"])
-    assert not train.extended_resources.HasField("gpu_accelerator")
-
-
-def test_on_gpus_training_is_a_pytorch_job_with_accelerators_and_shared_memory(
-    gpu: dict[str, task_pb2.TaskSpec],
-) -> None:
-    train = gpu["train"]
-
-    assert train.template.type == "pytorch"
-    assert resources_of(train)["GPU"] == "4"
-    assert train.template.extended_resources.gpu_accelerator.device == "nvidia-h100"
-    assert train.template.extended_resources.HasField("shared_memory")
-    assert train.template.metadata.interruptible
-    assert train.template.metadata.retries.retries == 3
-    assert resources_of(gpu["evaluate"])["GPU"] == "1"
-    (scorer,) = (spec for name, spec in gpu.items() if name.startswith("map_score_share"))
-    assert resources_of(scorer)["GPU"] == "1"
-    assert scorer.template.metadata.interruptible
-    assert "GPU" not in resources_of(gpu["register"])
-
-
-def test_a_wrong_profile_says_what_to_set(tmp_path: Path) -> None:
-    run = subprocess.run(
-        [sys.executable, "-c", "import tasks.train"],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "ASSAY_PROFILE": "tpu"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert "Set it to one of: cpu, gpu" in run.stderr

@@ -71,8 +71,10 @@ def test_a_cluster_serves_the_champion_and_a_version_that_clients_do_not_reach_i
     assert champion(registry) == versions.first
     failed = DecisionLog(registry.url).history()[-1]
     assert (failed.outcome, failed.champion, failed.serving) == ("failed", versions.first, versions.first)
-    repeated = release.restore(again, "a second time")
+    repeated = release.restore(again, "a second time", "Traceback\n  all of it\na second time")
     assert repeated.serving == versions.first
+    assert "all of it" not in repeated.sentence
+    assert "all of it" in Path(DecisionLog(registry.url).page_of(repeated)).read_text(), "beside the log, not in it"
     assert cluster.serving == {versions.first}
 
 
