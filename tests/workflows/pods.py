@@ -6,6 +6,7 @@ image: no checkout, no variable of the test, no development tool.
 
 import functools
 import importlib.metadata
+import io
 import json
 import re
 import shutil
@@ -15,12 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import fsspec
+import pandas as pd
 from compiled import ROOT
 from dockerfile import lineage
 from flyteidl.admin import task_pb2
 from flyteidl.core import errors_pb2, literals_pb2
 
 HERE = Path(__file__).parent
+BUCKET = "my-s3-bucket"
+FOLDER = f"s3://{BUCKET}/assay"
+"""Where tests put what is theirs."""
 LITERAL_LIMIT = 2 * 1024 * 1024
 """Bytes of a file of inputs or outputs that propeller reads (storage.limits.maxDownloadMBs, 2 by default)."""
 
@@ -52,6 +57,18 @@ class Store:
     def write(self, url: str, data: bytes) -> None:
         self.files.pipe_file(url, data)
 
+    def write_table(self, url: str, rows: list[dict]) -> str:
+        """Write rows as Parquet, and return the URL."""
+        data = io.BytesIO()
+        pd.DataFrame(rows).to_parquet(data, index=False)
+        self.write(url, data.getvalue())
+        return url
+
+    def write_folder(self, folder: Path, url: str) -> None:
+        """Copy the files of a folder."""
+        for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+            self.write(f"{url}/{file.relative_to(folder)}", file.read_bytes())
+
     def read(self, url: str) -> bytes:
         self.files.invalidate_cache()
         return bytes(self.files.cat_file(url))
@@ -74,15 +91,18 @@ def absent_modules() -> tuple[str, ...]:
     return tuple(module for module, of in found.items() if {name.lower().replace("_", "-") for name in of} <= tools)
 
 
-def image_environment(code: Path) -> dict[str, str]:
-    """Return the variables of the image of tasks. `code` is the folder of the pod that stands for its WORKDIR."""
+def image_environment(code: Path, home: Path) -> dict[str, str]:
+    """Return the variables of the image of tasks. `code` and `home` of the pod stand for its WORKDIR and home."""
     given: dict[str, str] = {}
     workdir = lineage("task")[-2].all("WORKDIR")[0]
     for stage in lineage("task"):
         for line in stage.all("ENV"):
             given |= dict(pair.split("=", 1) for pair in line.split())
     path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"  # `tar` is of the system
-    return {key: value.replace(workdir, str(code)) for key, value in given.items()} | {"PATH": path}
+    places = {workdir: code, str(Path(workdir).parent): home}
+    for at, instead in places.items():
+        given = {key: value.replace(at, str(instead)) for key, value in given.items()}
+    return given | {"PATH": path}
 
 
 @dataclass
@@ -123,7 +143,7 @@ class Pods:
 
         container = spec.template.container
         command = [re.sub(r"{{ *\.(\w+) *}}", lambda found: values[found[1]], each) for each in container.args]
-        environment = image_environment(code) | {
+        environment = image_environment(code, home) | {
             "HOME": str(home),
             "TMPDIR": str(tmp),
             "KUBERNETES_SERVICE_HOST": "10.96.0.1",
@@ -161,7 +181,7 @@ class Pods:
     def _require_only_its_own(self, pod: Path, name: str) -> None:
         """Raise AssertionError if a process of the pod imported code of a checkout or wrote a file outside the pod."""
         reports = [json.loads(file.read_text()) for file in (pod / "inspection").glob("process-*.json")]
-        assert reports, f"{name} has no process"
+        assert reports, f"{name} has no report of a process: {(pod / 'log').read_text()[-3000:]}"
         installed = {str(Path(prefix)) for prefix in (sys.prefix, sys.base_prefix, "/usr/lib")}
         installed |= {str(Path(prefix).resolve()) for prefix in installed}
         for report in reports:

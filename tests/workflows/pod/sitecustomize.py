@@ -8,19 +8,25 @@ import json
 import os
 import sys
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 HERE = Path(__file__).parent
 ABSENT = frozenset(json.loads((HERE / "absent.json").read_text()))
 written: set[str] = set()
 
 
-class NoTools:
-    """Refuse imports of packages that only the environment of development has."""
+class Without:
+    """A finder of modules that does not find those that only the environment of development has."""
 
-    @staticmethod
-    def find_spec(name: str, path: object = None, target: object = None) -> None:
-        if name.partition(".")[0] in ABSENT:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    def __init__(self, finder: Any) -> None:
+        self.finder = finder
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        return None if name.partition(".")[0] in ABSENT else self.finder.find_spec(name, path, target)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.finder, name)
 
 
 def note_writes(event: str, arguments: tuple[object, ...]) -> None:
@@ -33,13 +39,14 @@ def note_writes(event: str, arguments: tuple[object, ...]) -> None:
 
 def report() -> None:
     """Write a file of its own for each process."""
-    loaded = [str(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())]
-    # Some modules of torch are objects with a relative name.
+    # Lazy modules would be imported by asking them for an attribute; and some of torch have a relative name.
+    modules = [module for module in list(sys.modules.values()) if isinstance(module, ModuleType)]
+    loaded = [str(object.__getattribute__(module, "__dict__").get("__file__") or "") for module in modules]
     imported = sorted({file for file in loaded if Path(file).is_absolute()})
     found = {"imported": imported, "written": sorted(written)}
     (HERE / f"process-{os.getpid()}.json").write_text(json.dumps(found))
 
 
-sys.meta_path.insert(0, NoTools)
+sys.meta_path[:] = map(Without, sys.meta_path)
 sys.addaudithook(note_writes)
 atexit.register(report)
