@@ -3,6 +3,7 @@
 import argparse
 import datetime
 import os
+from pathlib import Path
 
 from assay.cli.options import add_registry, add_request, local, registry_of, request_of
 from assay.errors import InputError
@@ -29,7 +30,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--looks", default="", help="folder or URL that counts the drift looks and remembers alarms")
     parser.add_argument(
-        "--webhook", default="", help="URL that is called on an alarm that does not cool down (default: ASSAY_WEBHOOK)"
+        "--webhook",
+        default="",
+        metavar="FILE",
+        help="file with the URL that is called on an alarm that does not cool down (default: the URL in ASSAY_WEBHOOK)",
     )
     parser.add_argument("--webhook-form", default="json", help="json or slack (default: json)")
     add_request(parser, options_of(WatchConfig))
@@ -41,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raise InputError for what cannot be read or written, and for too small a window.
     """
-    url = arguments.webhook or os.environ.get("ASSAY_WEBHOOK", "")
+    url = _webhook(arguments.webhook) if arguments.webhook else os.environ.get("ASSAY_WEBHOOK", "")
     webhook = WebhookConfig(url, arguments.webhook_form) if url else None
     since, until = _times(arguments)
     result = take_drift_look(
@@ -67,6 +71,21 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.looks:
         DriftLookLog(arguments.looks).append(result.look)
     return ALARM if result.alarm else 0
+
+
+def _webhook(file: str) -> str:
+    """Return the URL in a file. Raise InputError if it cannot be read, or if the URL itself is given."""
+    if "://" in file:
+        raise InputError(
+            "--webhook names a file, and this is a URL, which everybody on this machine sees in the list of processes",
+            fix="Set ASSAY_WEBHOOK to it, or name a file that holds it",
+        )
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"the webhook cannot be read: {error}", where=file, fix="Name a file that holds its URL"
+        ) from error
 
 
 def _times(arguments: argparse.Namespace) -> tuple[datetime.datetime, datetime.datetime]:

@@ -15,7 +15,7 @@ from assay.cli import main
 from assay.registry import Registry, promote_first
 from assay.scorelog.files import write_rows
 from assay.storage import digest_folder, write_snapshot
-from bad_input.table import Good
+from bad_input.table import WEBHOOKS, Good
 
 NOON = datetime.datetime(2026, 1, 31, 12, tzinfo=datetime.UTC)
 
@@ -31,6 +31,8 @@ def keep(folder: Path, model: Path, other: Path) -> Path:
         path.write_bytes(path.read_bytes()[:200])
     for name in ("empty", "looks", "bad"):
         (folder / name).mkdir()
+    for number, url in enumerate(WEBHOOKS):
+        (folder / f"webhook-{number}").write_text(url)
     (folder / "looks" / "00000001.json").write_text("{}")
     (folder / "bad" / "serving.json").write_text("{")
     models = {name: {"digest": digest_folder(of)} for name, of in (("challenger", other), ("champion", model))}

@@ -27,6 +27,10 @@ VERSION = "Name one of: champion, "
 WHOLE = "a folder needs config.json, model.safetensors and a tokenizer"
 
 
+WEBHOOKS = ("http://a", "ftp://a/b", "hooks.example", "https://", "http://[::1/", "http://a:0/", "http://a:x/")
+"""Contents of files for `--webhook`; only the first is a URL of a webhook."""
+
+
 @dataclass(frozen=True)
 class Good:
     """Good input, made once; a row spoils a part of it."""

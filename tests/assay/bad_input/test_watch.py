@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from bad_input.table import Bad, Good, check_row, rows, setting
+from bad_input.table import WEBHOOKS, Bad, Good, check_row, rows, setting
 
 PAGES = [
     setting("looks that are a file", "state", "--looks {labels}", "this is a file", "/d.parquet)", "Name the folder"),
@@ -64,17 +64,26 @@ WATCHED = [
     ),
     *(
         setting(
-            "webhook of another kind", "watch", f"--log {{kept}}/log --webhook {url}", "no URL of a webhook", "Give one"
+            f"webhook {url}",
+            "watch",
+            f"--log {{kept}}/log --webhook {{kept}}/webhook-{number}",
+            "no URL of a webhook",
+            "Give one",
         )
-        for url in ("ftp://a/b", "hooks.example", "https://", "http://[::1/", "http://a:0/")
+        for number, url in enumerate(WEBHOOKS[1:], start=1)
     ),
+    setting("missing webhook", "watch", "--log {kept}/log --webhook {here}/no", "the webhook cannot be read", "/no)"),
     setting(
-        "webhook with a bad port", "watch", "--log {kept}/log --webhook http://a:x/", "no URL of a webhook", "Give"
+        "webhook that everybody sees",
+        "watch",
+        "--log {kept}/log --webhook https://hooks.example/secret",
+        "--webhook names a file, and this is a URL",
+        "Set ASSAY_WEBHOOK",
     ),
     setting(
         "unknown form of a webhook",
         "watch",
-        "--log {kept}/log --webhook http://a --webhook-form x",
+        "--log {kept}/log --webhook {kept}/webhook-0 --webhook-form x",
         "no form 'x'",
         "json",
     ),

@@ -68,7 +68,12 @@ def test_the_reference_is_the_calibration_part(tiny_model: Path) -> None:
 
 
 def test_a_calm_window_and_a_changed_one(
-    command: Callable[..., int], tiny_model: Path, sample: list[dict], tmp_path: Path, capsys: pytest.CaptureFixture
+    command: Callable[..., int],
+    tiny_model: Path,
+    sample: list[dict],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     corpus, scores = tmp_path / "corpus.parquet", tmp_path / "scores"
     pd.DataFrame(sample[:240]).drop(columns="label").to_parquet(corpus, index=False)
@@ -82,14 +87,16 @@ def test_a_calm_window_and_a_changed_one(
 
     sent: list[Any] = []
     with hook(sent) as url:
-        assert command(*since(6), *looks, "--webhook", url) == 1
+        (tmp_path / "webhook").write_text(f"{url}\n")
+        assert command(*since(6), *looks, "--webhook", str(tmp_path / "webhook")) == 1
         result = json.loads((tmp_path / "watch.json").read_text())
         assert (result["act"], result["looks"]) == (True, 2)
         assert "language" in result["alarms"]
         assert "Something has changed" in capsys.readouterr().out
         assert "Earlier drift looks" in (tmp_path / "watch.html").read_text()
 
-        assert command(*since(6), *looks, "--webhook", url) == 1
+        monkeypatch.setenv("ASSAY_WEBHOOK", url)
+        assert command(*since(6), *looks) == 1
         assert json.loads((tmp_path / "watch.json").read_text())["act"] is False
     assert [each["alarms"] for each in sent] == [result["alarms"]], "sent once while it cools down"
 
@@ -127,7 +134,8 @@ class hook:  # noqa: N801
         (["--since", "2026-02-02", "--until", "2026-02-01"], "the window ends at 2026-02-01 00:00"),
         ([*since(0), "--least-documents", "0"], "least_documents is 0"),
         ([*since(0), "--every-hours", "nan"], "every_hours is nan"),
-        ([*since(0), "--webhook", "secret"], "this is no URL of a webhook"),
+        ([*since(0), "--webhook", "nowhere"], "the webhook cannot be read"),
+        ([*since(0), "--webhook", "http://a/secret"], "--webhook names a file, and this is a URL"),
         ([*since(0), "--log", "nowhere"], "there is no score log (nowhere). Start the service with ASSAY_SERVE_LOG"),
         (["--scores", "nowhere"], "no complete scores by the model"),
         (["--scores", "nowhere", *since(0)], "scores of a corpus have no times"),
