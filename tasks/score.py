@@ -11,7 +11,7 @@ from assay.inference import Scorer, token_counter
 from assay.progress import say
 from assay.registry import Registry
 from assay.scoring import Part, PartFolder, ScoringConfig, plan_scoring, score_parts
-from assay.storage import Snapshot, deal
+from assay.storage import Snapshot, deal_runs
 from tasks.support.resources import encoder, light
 from tasks.support.shares import read_share, store_shares
 from tasks.support.stages import Stage, recorded
@@ -51,7 +51,7 @@ def plan_parts(
         stage.documents = snapshot.manifest.rows - sum(part.stop - part.start for part in missing)
         stage.remark = f"{len(every) - len(missing)} of {len(every)} parts existed"
         say(stage.remark)
-    shares = store_shares([Share(folder.url, parts) for parts in deal(missing, workers)])
+    shares = store_shares([Share(folder.url, parts) for parts in deal_runs(missing, workers)])
     return Planned(shares, folder.url, folder.plan.key, stage)
 
 

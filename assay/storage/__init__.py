@@ -20,7 +20,7 @@ from assay.storage.objects import (
 )
 from assay.storage.parquet import open_parquet, parquet_bytes, parquet_writer, read_columns, read_parquet, write_parquet
 from assay.storage.places import place_or_default, work_folder
-from assay.storage.planned import PlannedFolder, deal
+from assay.storage.planned import PlannedFolder, deal, deal_runs
 from assay.storage.reading import clear_permission_errors
 from assay.storage.records import only_known_fields, parse_json, parse_record, parse_setting, require_time
 from assay.storage.snapshot import Snapshot
@@ -40,6 +40,7 @@ __all__ = [
     "clear_permission_errors",
     "create",
     "deal",
+    "deal_runs",
     "difference",
     "digest_file",
     "digest_folder",

@@ -7,6 +7,7 @@ The key is the first part of the plan's digest. So the same work has the same fo
 is left to do.
 """
 
+import itertools
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -89,3 +90,10 @@ def deal(work: Sequence[T], workers: int) -> list[list[T]]:
     if workers < 1:
         raise InputError(f"{workers} workers", fix="Give 1 or more")
     return [list(work[first::workers]) for first in range(min(workers, len(work)))]
+
+
+def deal_runs(work: Sequence[T], workers: int) -> list[list[T]]:
+    """Deal out work as `deal`, but in runs of neighbours: then a worker reads, and verifies, few shards of a corpus."""
+    sizes = [len(share) for share in deal(work, workers)]
+    ends = list(itertools.accumulate(sizes))
+    return [list(work[end - size : end]) for size, end in zip(sizes, ends, strict=True)]

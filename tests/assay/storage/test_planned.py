@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 
 from assay.errors import InputError
-from assay.storage import PlannedFolder, deal, digest_json
+from assay.storage import PlannedFolder, deal, deal_runs, digest_json
 
 
 @dataclass(frozen=True)
@@ -89,3 +89,11 @@ def test_work_is_dealt_out_in_shares_that_are_never_empty() -> None:
     assert deal([], 5) == []
     with pytest.raises(InputError, match="0 workers"):
         deal(work, 0)
+
+
+def test_runs_are_neighbours_of_the_same_sizes() -> None:
+    assert deal_runs(list(range(7)), 3) == [[0, 1, 2], [3, 4], [5, 6]]
+    assert deal_runs([0, 1], 5) == [[0], [1]]
+    assert deal_runs([], 5) == []
+    with pytest.raises(InputError, match="0 workers"):
+        deal_runs([1], 0)
