@@ -56,10 +56,10 @@ def test_a_registry_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: 
     calm, chance, killed = visible(str(tmp_path / "calm")), random.Random(0), 0
 
     for attempt in range(kills):
-        url = str(tmp_path / f"registry-{attempt // 3}")  # a few kills of each
+        url = str(tmp_path / f"registry-{attempt // 2}")  # two kills of each
         process = CONTEXT.Process(target=_work, args=(url, *models))
         process.start()
-        process.join(chance.uniform(0, 1.2 * seconds))
+        process.join(chance.uniform(0, 0.7 * seconds))
         process.kill()
         process.join()
         killed += process.exitcode == -signal.SIGKILL
@@ -69,8 +69,8 @@ def test_a_registry_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: 
                 assert len(list(model.iterdir())) == FILES
         registry.history(CHAMPION), registry.history(PREVIOUS)
 
-    assert killed >= kills // 3
-    for number in range((kills + 2) // 3):
+    assert killed > 0
+    for number in range((kills + 1) // 2):
         url = str(tmp_path / f"registry-{number}")
         _work(url, *models)
         assert visible(url) == calm
