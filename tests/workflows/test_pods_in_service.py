@@ -88,7 +88,8 @@ def watch(propeller: Propeller, store: Store, rows: list[dict], tmp_path: Path) 
     places = {name: propeller.pods.variables[f"ASSAY_{name.upper()}"] for name in ("registry", "ledger", "looks")}
     log = f"{FOLDER}/{tmp_path.name}/score-log"
     kickoff = (NOW + datetime.timedelta(minutes=1)).replace(tzinfo=None)
-    return propeller.start("hourly_watch", kickoff=kickoff, log=log, source="missing.parquet", **places)["o0"]
+    given = {"source": "missing.parquet", "options": "least_reference: 40"}  # the tiny model is calibrated on few
+    return propeller.start("hourly_watch", kickoff=kickoff, log=log, **given, **places)["o0"]
 
 
 @FULL
