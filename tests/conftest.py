@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,12 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the labelled sets of ../shared/data are not here")
     return SHARED
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Path:
+    """A copy of small files as people bring them, each folder a kind of its own."""
+    return Path(shutil.copytree(Path(__file__).parent / "inputs", tmp_path / "inputs"))
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from assay.dedup import normalise, word_ngrams
 from assay.errors import InputError
-from assay.progress import bar
-from assay.sources import KINDS, is_text, kind_of, read_batches, read_schema
+from assay.progress import bar, say
+from assay.sources import KINDS, is_text, kind_of, list_files, listed, read_batches, read_schema
 from assay.storage import digest_json
 
 WORDS = 13
@@ -83,8 +83,13 @@ def read_benchmarks(folder: str) -> Benchmarks:
     fs, root = fsspec.core.url_to_fs(folder)
     if not fs.exists(root):
         raise InputError("no such file or folder of benchmark texts", where=folder, fix="Check the path")
-    paths = [root] if fs.isfile(root) else sorted(fs.find(root))
-    paths = [path for path in paths if path.endswith(".txt") or kind_of(path)]
+    if fs.isfile(root):
+        paths = [root] if root.endswith(".txt") or kind_of(root) else []
+    else:
+        listing = list_files(fs, root, folder, also=(".txt",))
+        if listing.passed:
+            say(f"benchmark texts: passed over {listed(listing.passed)}")
+        paths = [f"{root.rstrip('/')}/{name}" for name in listing.files]
     grams: list[NDArray[np.uint64]] = []
     owners: list[NDArray[np.int32]] = []
     texts = too_short = 0

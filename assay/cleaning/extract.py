@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from assay.sources import without_surrogates
+from assay.sources import in_words, is_panic, without_surrogates
 
 PAGE_SECONDS = 10.0
 """Limit of time for one page, in seconds. Half of all pages take less than 0.03."""
@@ -60,7 +60,19 @@ def decode(page: Page) -> str:
 
 
 def main_text(page: Page) -> str:
-    """Return the main text of one page, empty if it has none. Runs in this process, without a limit of time."""
+    """Return the main text of one page, empty if it has none. Runs in this process, without a limit of time.
+
+    Raise RuntimeError if an extension panics: the exception of a panic cannot be sent to another process.
+    """
+    try:
+        return _main_text(page)
+    except BaseException as error:
+        if is_panic(error):
+            raise RuntimeError(f"panic: {in_words(error)}") from None
+        raise
+
+
+def _main_text(page: Page) -> str:
     import trafilatura
     from resiliparse.extract.html2text import extract_plain_text
 

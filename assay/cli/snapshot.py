@@ -10,6 +10,8 @@ from assay.storage import MANIFEST, Change, Snapshot, difference, join, read_byt
 
 DIFFERENT = 1
 """Exit status of `diff` where the snapshots differ, as that of diff(1)."""
+NAMED = 10
+"""Unknown ids that `delete` names."""
 
 
 def add(parser: Parser) -> None:
@@ -120,22 +122,35 @@ def _delete(arguments: argparse.Namespace) -> int:
     ids = _read_ids(arguments.ids)
     with stage("Delete"):
         new = without(snapshot, ids, arguments.output)
-        deleted = new.manifest.provenance["deleted"]["ids"]
-        if unknown := len(ids) - deleted:
-            say(f"{unknown:,} of {len(ids):,} ids are not in this snapshot")
+        if new.manifest.provenance["deleted"]["ids"] < len(ids):
+            say(_unknown(snapshot, ids))
     gone = snapshot.manifest.rows - new.manifest.rows
     print(f"{gone:,} documents deleted, {new.manifest.rows:,} left, version {new.manifest.version}")
     print(f"the old version is still there: {snapshot.url}")
     return 0
 
 
+def _unknown(snapshot: Snapshot, ids: set[str]) -> str:
+    """Return a sentence that names the ids which a snapshot does not have."""
+    unknown = set(ids)
+    for batch in snapshot.batches(["id"]):
+        unknown.difference_update(batch["id"].to_pylist())
+    named = ", ".join(repr(name) for name in sorted(unknown)[:NAMED])
+    more = ", …" if len(unknown) > NAMED else ""
+    return f"{len(unknown):,} of {len(ids):,} ids are not in this snapshot: {named}{more}"
+
+
 def _read_ids(file: str) -> set[str]:
+    from assay.sources import read_text
+
     try:
-        lines = read_bytes(file).decode("utf-8").splitlines()
+        text = read_text(read_bytes(file))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"the ids cannot be read: {error}", where=file, fix="Give a text file, one id a line"
         ) from error
+    # Not `splitlines`: it also splits at characters that an id may contain, such as U+2028.
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     ids = {line.strip() for line in lines if line.strip()}
     if not ids:
         raise InputError("there is no id in it", where=file, fix="Give a text file, one id a line")

@@ -14,7 +14,7 @@ from assay.curation.card import build_card
 from assay.curation.duplicates import Clusters, IntArray, PieceMarks, find_clusters, survivor_ids
 from assay.curation.funnel import EXACT_REASON, NEAR_REASON, Funnel
 from assay.curation.make import Counts, broken
-from assay.curation.pieces import ABOUT, mark_types, piece_schema
+from assay.curation.pieces import ABOUT, EXTRACTION, UNREADABLE, mark_types, piece_schema
 from assay.curation.plan import FORMAT, BuildPlan, PieceFolder
 from assay.curation.present import build_report
 from assay.curation.samples import ReportSamples
@@ -104,12 +104,7 @@ def assemble(folder: PieceFolder, place: str, *, shard_megabytes: int = SHARD_ME
     if not funnel.found.documents:
         raise InputError("there is no row in it", where=folder.plan.source, fix="Give at least one document")
     if not funnel.kept.documents:
-        reason = max(funnel.dropped, key=lambda each: funnel.dropped[each].documents, default="")
-        raise InputError(
-            f"nothing is left of {funnel.found.documents:,} documents; most were dropped for: {reason or 'none'}",
-            where=folder.plan.source,
-            fix=f"The reasons are in {folder.url}; clean with other settings",
-        )
+        raise _nothing_left(folder, funnel)
     work = _Assembly(folder, marks, clusters)
 
     def finish(snapshot: Snapshot) -> None:
@@ -129,6 +124,26 @@ def assemble(folder: PieceFolder, place: str, *, shard_megabytes: int = SHARD_ME
     written = find_made(place, provenance)  # that of another build with equal provenance, if it was faster
     assert written is not None
     return written
+
+
+def _nothing_left(folder: PieceFolder, funnel: Funnel) -> InputError:
+    reason = max(funnel.dropped, key=lambda each: funnel.dropped[each].documents, default="")
+    if reason not in (UNREADABLE, EXTRACTION):
+        return InputError(
+            f"nothing is left of {funnel.found.documents:,} documents; most were dropped for: {reason or 'none'}",
+            where=folder.plan.source,
+            fix=f"The reasons are in {folder.url}; clean with other settings",
+        )
+    for piece in folder.plan.pieces:
+        for batch in _read(folder.place(piece.name), ["_reason", "_detail", "_member"]):
+            for row in batch.filter(pc.equal(batch["_reason"], reason)).to_pylist():
+                what = "no place of it can be read" if reason == UNREADABLE else "no page of it gives a text"
+                return InputError(
+                    f"{what}; the first of {funnel.dropped[reason].documents:,} faults: {row['_detail']}",
+                    where=f"{folder.plan.source}, {row['_member']}",
+                    fix=f"All are in {folder.url}",
+                )
+    raise AssertionError("the footers count rows that no piece has")
 
 
 class _Assembly:

@@ -1,8 +1,8 @@
 """The funnel of a build: the documents and tokens that each step dropped."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -25,6 +25,8 @@ STEPS = (
     NEAR_REASON,
 )
 """Steps in the order in which documents pass them. A reason is a step, or `step: the rule that failed`."""
+MOST_REASONS = 100
+"""Reasons to pass over parts of a source that are shown one by one."""
 
 
 def step_of(reason: str) -> str:
@@ -61,6 +63,8 @@ class Funnel:
     kept: Amount
     dropped: Mapping[str, Amount]
     """Reason -> amount, in the order of STEPS."""
+    passed: Mapping[str, int] = field(default_factory=dict)
+    """Reason -> parts of the source that hold no documents and were passed over: files, and records of archives."""
 
     @classmethod
     def of(cls, marks: PieceMarks, clusters: Clusters) -> "Funnel":
@@ -76,7 +80,15 @@ class Funnel:
             if rows.any():
                 dropped[reason] = Amount(int(rows.sum()), int(clusters.bytes[rows].sum()))
                 clean -= dropped[reason]
-        return cls(clean, {reason: dropped[reason] for reason in sorted(dropped, key=_order)})
+        passed: Counter[str] = Counter()
+        for each in marks.folder.plan.passed:
+            passed[f"file, {each.reason}"] += each.count
+        for counts in marks.counts:
+            passed.update({f"record, {reason}": count for reason, count in counts.passed.items()})
+        ranked = sorted(passed.items(), key=lambda each: (-each[1], each[0]))
+        rest = sum(count for _, count in ranked[MOST_REASONS:])
+        shown = dict(ranked[:MOST_REASONS]) | ({"other reasons": rest} if rest else {})
+        return cls(clean, {reason: dropped[reason] for reason in sorted(dropped, key=_order)}, shown)
 
     @property
     def found(self) -> Amount:
@@ -86,20 +98,27 @@ class Funnel:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values: [documents, bytes] of each amount."""
         dropped = {reason: [each.documents, each.bytes] for reason, each in self.dropped.items()}
-        return {"kept": [self.kept.documents, self.kept.bytes], "dropped": dropped}
+        passed = {"passed": dict(self.passed)} if self.passed else {}
+        return {"kept": [self.kept.documents, self.kept.bytes], "dropped": dropped, **passed}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "Funnel":
         """Read what `to_json` returned. Raise InputError for anything else."""
         stored = parse_record(_Stored, fields, what="this funnel", fix="Build the snapshot again")
-        return cls(Amount(*stored.kept), {reason: Amount(*each) for reason, each in stored.dropped.items()})
+        return cls(
+            Amount(*stored.kept), {reason: Amount(*each) for reason, each in stored.dropped.items()}, stored.passed
+        )
 
     def steps(self) -> pd.DataFrame:
         """Return one row for each step that dropped documents: what it dropped, and what was left."""
         left = self.found
-        rows = [
+        rows: list[dict[str, Any]] = []
+        if self.passed:
+            nothing = {"documents left": None, "tokens left": None, "of all": None}
+            rows.append({"": "passed over: no documents", "dropped": sum(self.passed.values()), **nothing})
+        rows.append(
             {"": "found", "dropped": None, "documents left": left.documents, "tokens left": left.tokens, "of all": 1.0}
-        ]
+        )
         for step in STEPS:
             gone = sum((each for reason, each in self.dropped.items() if step_of(reason) == step), Amount())
             if gone.documents:
@@ -114,6 +133,10 @@ class Funnel:
                     }
                 )
         return pd.DataFrame(rows, dtype=object)
+
+    def passed_over(self) -> pd.DataFrame:
+        """Return the parts of the source that hold no documents, by reason, the most frequent first."""
+        return pd.DataFrame([{"reason": reason, "parts": count} for reason, count in self.passed.items()], dtype=object)
 
     def reasons(self) -> pd.DataFrame:
         """Return the documents and tokens of each reason."""
@@ -135,6 +158,7 @@ class _Stored:
 
     kept: tuple[int, int]
     dropped: dict[str, tuple[int, int]]
+    passed: dict[str, int] = field(default_factory=dict)
 
 
 def _order(reason: str) -> tuple[int, str]:

@@ -17,13 +17,15 @@ from typing import Any
 import pyarrow as pa
 
 from assay.curation.pieces import PieceMaker, piece_schema
-from assay.curation.plan import Piece, PieceFolder
+from assay.curation.plan import BuildPlan, Piece, PieceFolder
 from assay.errors import InputError
 from assay.progress import counter
-from assay.sources import open_source
+from assay.sources import Source, open_source
 from assay.storage import deal, exists, open_binary, open_parquet, parquet_writer, parse_json, published_file
 
 FOOTER, OF = b"assay", b"assay.of"
+PASSED = b"assay.passed"
+"""Key of the footer with what was passed over; absent if nothing was."""
 FIX = "Remove it, and run the same again"
 Update = Callable[[int], object]
 PAUSE = 0.2
@@ -41,13 +43,17 @@ class Counts:
     """UTF-8 bytes of the kept texts."""
     dropped: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Reason -> documents, and UTF-8 bytes of their texts when they were dropped."""
+    passed: dict[str, int] = field(default_factory=dict)
+    """Reason -> parts of the members that hold no documents."""
 
 
-def make_pieces(folder: PieceFolder, pieces: Sequence[Piece], *, processes: int = 1) -> int:
+def make_pieces(folder: PieceFolder, pieces: Sequence[Piece], *, processes: int = 1, location: str = "") -> int:
     """Make the pieces that no process has written yet, and return how many were made here.
 
     A piece appears when it is complete: a killed run loses only the pieces it works on. Runs at the same time share
-    the work. Raise InputError if something cannot be read or written, or a process dies; the existing pieces stay.
+    the work. `location`: URL of the source if it holds a secret, which the plan does not. Raise InputError if something
+    cannot be read or written, if a member changed since the plan was made, or if a process dies; the existing pieces
+    stay.
     """
     require_processes(processes)
     order = list(pieces)
@@ -56,8 +62,8 @@ def make_pieces(folder: PieceFolder, pieces: Sequence[Piece], *, processes: int 
     random.Random(os.getpid()).shuffle(order)
     with counter(unit=" documents", what="clean") as shown:
         if processes == 1 or len(order) < 2:
-            return _make_all(folder, order, shown.update)
-        return _in_processes(folder, deal(order, processes), shown)
+            return _make_all(folder, order, shown.update, location)
+        return _in_processes(folder, deal(order, processes), shown, location)
 
 
 def require_processes(count: int) -> None:
@@ -66,11 +72,11 @@ def require_processes(count: int) -> None:
         raise InputError(f"{count} processes", where="curation", fix="Give 1 or more")
 
 
-def _make_all(folder: PieceFolder, pieces: Sequence[Piece], update: Update) -> int:
+def _make_all(folder: PieceFolder, pieces: Sequence[Piece], update: Update, location: str) -> int:
     plan = folder.plan
     if not pieces:
         return 0
-    source, schema = open_source(plan.source), piece_schema(plan.arrow_schema, plan.config, plan.source)
+    source, schema = open_source(location or plan.source), piece_schema(plan.arrow_schema, plan.config, plan.source)
     done = 0
     with PieceMaker(plan.config, plan.arrow_schema, plan.open_benchmarks()) as maker:
         for piece in pieces:
@@ -78,8 +84,21 @@ def _make_all(folder: PieceFolder, pieces: Sequence[Piece], update: Update) -> i
                 continue
             with published_file(folder.place(piece.name)) as path:
                 _write(path, place_of(folder, piece), schema, maker, source, piece, update)
+                _check_unchanged(source, plan, piece)
             done += 1
     return done
+
+
+def _check_unchanged(source: Source, plan: BuildPlan, piece: Piece) -> None:
+    """Raise InputError if a member of a piece is not what it was when the build was planned."""
+    # A piece of other content would be used again under the revision of the plan.
+    for member, checksum in source.checksums(piece.members if plan.checksums else ()).items():
+        if checksum != plan.checksums.get(member):
+            raise InputError(
+                "this file changed after the build was planned",
+                where=f"{plan.source}, {member}",
+                fix="Run the same again when nothing writes to it",
+            )
 
 
 def _write(path: Any, of: str, schema: pa.Schema, maker: PieceMaker, source: Any, piece: Piece, update: Update) -> None:
@@ -95,7 +114,10 @@ def _write(path: Any, of: str, schema: pa.Schema, maker: PieceMaker, source: Any
             writer.write_batch(batch)
             counted.add(batch)
             update(batch.num_rows)
-        writer.add_key_value_metadata({FOOTER: counted.to_json(), OF: of})
+        notes = {FOOTER: counted.to_json(), OF: of}
+        if maker.passed:
+            notes[PASSED] = json.dumps(dict(sorted(maker.passed.items())))
+        writer.add_key_value_metadata(notes)
 
 
 def _packs(name: str) -> bool:
@@ -134,11 +156,12 @@ def read_counts(folder: PieceFolder, piece: Piece) -> Counts:
             metadata = open_parquet(raw).metadata
         notes = metadata.metadata
         found = parse_json(dict[str, tuple[int, int]], notes[FOOTER], what="this piece", where=url, fix=FIX)
+        passed = parse_json(dict[str, int], notes.get(PASSED, b"{}"), what="this piece", where=url, fix=FIX)
         of = notes.get(OF, own.encode()).decode()  # pieces of earlier releases do not state it
         if of != own or sum(documents for documents, _ in found.values()) != metadata.num_rows:
             raise pa.ArrowInvalid(f"it has {metadata.num_rows:,} rows of {of}, not of {own}")
         kept, kept_bytes = found.pop("", (0, 0))
-        return Counts(kept, kept_bytes, found)
+        return Counts(kept, kept_bytes, found, passed)
     except InputError:
         raise
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
@@ -151,7 +174,7 @@ def broken(url: str, error: Exception) -> InputError:
     return InputError(f"this piece cannot be read: {words[0]}", where=url, fix=FIX)
 
 
-def _in_processes(folder: PieceFolder, shares: list[list[Piece]], shown: Any) -> int:
+def _in_processes(folder: PieceFolder, shares: list[list[Piece]], shown: Any, location: str) -> int:
     """Make each share of the pieces in a process of its own."""
     import pebble
 
@@ -159,7 +182,9 @@ def _in_processes(folder: PieceFolder, shares: list[list[Piece]], shown: Any) ->
     rows = context.SimpleQueue()
     pool = pebble.ProcessPool(len(shares), initializer=_prepare, initargs=(rows,), context=context)
     try:
-        left: set[futures.Future[int]] = {pool.schedule(_make_share, args=(folder.url, share)) for share in shares}
+        left: set[futures.Future[int]] = {
+            pool.schedule(_make_share, args=(folder.url, share, location)) for share in shares
+        }
         made = 0
         while left:
             # FIRST_COMPLETED: the error of one worker ends the others at once.
@@ -189,10 +214,10 @@ def _prepare(rows: "SimpleQueue[int]") -> None:
     signal.signal(signal.SIGTERM, _leave)
 
 
-def _make_share(url: str, pieces: list[Piece]) -> int:
+def _make_share(url: str, pieces: list[Piece], location: str) -> int:
     """Make pieces in a process of the pool, and report the rows to the parent."""
     assert _rows is not None, "_prepare was not called"
-    return _make_all(PieceFolder.open(url), pieces, _rows.put)
+    return _make_all(PieceFolder.open(url), pieces, _rows.put, location)
 
 
 def _leave(_signal: int, _frame: object) -> None:

@@ -4,6 +4,7 @@ A piece has everything that was read. A dropped document keeps its text, so that
 could not be read is a row without text.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from assay.cleaning import NO_OVERLAP, Benchmarks, Cleaner, Extracted, Extractor, Page
 from assay.curation.config import BuildConfig
 from assay.dedup import DedupConfig, marks, text_digest
-from assay.sources import Columns, Damage, Source, canonical, text_of
+from assay.sources import Columns, Damage, Passed, Source, canonical, free_names, text_of, with_roles
 
 ADDED = {
     "language": pa.string(),
@@ -46,6 +47,8 @@ UNREADABLE = "unreadable"
 EXTRACTION = "extraction"
 TOGETHER = 64
 """Documents of several small members that are cleaned together: an HTML file has one document only."""
+MOST_REASONS = 100
+"""Reasons to pass over parts that are counted one by one in a piece: servers make up types of content."""
 UNREADABLE_ROWS = 1_000
 """Unreadable places that are held in memory before they are written as rows."""
 
@@ -87,6 +90,8 @@ class PieceMaker:
         self._pages = made_of_pages(schema, config.columns)
         self._cleaner: Cleaner | None = None
         self._extractor = Extractor(seconds=config.page_seconds)
+        self.passed: Counter[str] = Counter()
+        """Parts of the members of the last piece that hold no documents, by reason."""
 
     def __enter__(self) -> "PieceMaker":
         self._cleaner = Cleaner(self._config.clean)
@@ -104,6 +109,7 @@ class PieceMaker:
         Unreadable places are rows after the documents that were read before them.
         """
         damages: list[tuple[str, Damage]] = []
+        self.passed = Counter()
         for batch, places in self._read(source, members, damages):
             found = [
                 {**self._assess(text), "_member": member, "_row": row}
@@ -122,9 +128,10 @@ class PieceMaker:
         """Yield batches with the member and row of each document, and add unreadable places to `damages`."""
         held: list[pa.RecordBatch] = []
         places: list[tuple[str, int]] = []
+        schema = with_roles(self._schema, self._config.columns.text, self._config.columns.names)
         for member in members:
             row = 0
-            for batch in source.read(member, self._schema, partial(_note, damages, member)):
+            for batch in source.read(member, schema, partial(self._note, damages, member)):
                 held.append(batch)
                 places += [(member, number) for number in range(row, row + batch.num_rows)]
                 row += batch.num_rows
@@ -134,6 +141,13 @@ class PieceMaker:
                     held, places = [], []
         if held:
             yield pa.concat_batches(held), places
+
+    def _note(self, damages: list[tuple[str, Damage]], member: str, found: Damage | Passed) -> None:
+        if isinstance(found, Damage):
+            damages.append((member, found))
+        else:
+            known = found.reason in self.passed or len(self.passed) < MOST_REASONS
+            self.passed[found.reason if known else "other reasons"] += found.count
 
     def _unreadable(self, damages: list[tuple[str, Damage]], uri: str) -> pa.RecordBatch:
         nothing = pa.RecordBatch.from_pylist([{}] * len(damages), schema=self._schema)
@@ -160,7 +174,7 @@ class PieceMaker:
         batch = _named(canonical(batch, self._config.columns, uri))
         ours = ADDED | ABOUT | mark_types(self._config)
         # A column of the source with the name of one of ours, as FineWeb's `language`, is kept as `source_language`.
-        batch = batch.rename_columns([f"source_{name}" if name in ours else name for name in batch.schema.names])
+        batch = batch.rename_columns(list(free_names(batch.schema.names, ours).values()))
         sizes = pc.cast(pc.binary_length(batch["text"]), pa.int64())
         for column, kind in (ADDED | ABOUT).items():
             cells = sizes if column == "_bytes" else pa.array([each.get(column) for each in found], kind)
@@ -216,7 +230,3 @@ def _page(row: dict[str, Any]) -> Page:
     if isinstance(html, str):
         return Page(html.encode("utf-8", "replace"), row.get("mime") or "", "utf-8")
     return Page(html, row.get("mime") or "", row.get("charset") or "")
-
-
-def _note(damages: list[tuple[str, Damage]], member: str, damage: Damage) -> None:
-    damages.append((member, damage))

@@ -1,6 +1,7 @@
 """The plan of a build: it names every piece and every file of pairs before one exists.
 
     <root>/<key>/_build.json            the plan
+    <root>/<key>/_source.json           checksums of the members, and what is not read
     <root>/<key>/piece-000000.parquet   the cleaned documents of one or more members of the source
     <root>/<key>/pairs-exact.parquet    the duplicates that one band finds among the documents of all pieces
 
@@ -9,10 +10,11 @@ often.
 """
 
 import base64
+import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import pyarrow as pa
 
@@ -21,12 +23,12 @@ from assay.curation.config import BuildConfig
 from assay.curation.pieces import piece_schema
 from assay.dedup import EXACT
 from assay.errors import InputError
-from assay.sources import Source, kind_of
-from assay.storage import PlannedFolder, digest_json
+from assay.sources import Passed, Source, kind_of
+from assay.storage import PlannedFolder, digest_json, join, parse_json, read_bytes, write_bytes
 
 FORMAT = 1
 """Increased when a change of the code gives other pieces for the same plan, so that old pieces are not reused."""
-PLAN = "_build.json"
+PLAN, SOURCE = "_build.json", "_source.json"
 PAGES = 256
 """HTML files in a piece. One piece for each file would be too many objects."""
 
@@ -64,6 +66,10 @@ class BuildPlan:
     benchmarks: str = ""
     """Place of the benchmark texts; empty if documents are not compared with any."""
     benchmarks_digest: str = ""
+    checksums: dict[str, str] = field(default_factory=dict)
+    """Member -> checksum of its content when the build was planned. Empty in plans of older releases."""
+    passed: tuple[Passed, ...] = ()
+    """Parts of the source that are not read."""
 
     @classmethod
     def of(cls, source: Source, config: BuildConfig, benchmarks: str = "") -> "BuildPlan":
@@ -73,17 +79,29 @@ class BuildPlan:
         """
         schema = source.readable_schema
         if not schema.names:
-            raise InputError(
-                "nothing in this source can be read", where=source.uri, fix="Its files may be cut off; get them again"
-            )
+            raise InputError("there is no row in it", where=source.uri, fix="Give at least one document")
         piece_schema(schema, config, source.uri)
         digest = read_benchmarks(benchmarks).digest if benchmarks else ""
+        checksums = source.checksums(source.members)
         packed = base64.b64encode(schema.serialize()).decode()
-        return cls(source.uri, source.revision, packed, _members_of_pieces(source.members), config, benchmarks, digest)
+        return cls(
+            source.uri,
+            source.revision_of(checksums),
+            packed,
+            _members_of_pieces(source.members),
+            config,
+            benchmarks,
+            digest,
+            checksums,
+            source.passed,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as plain JSON values."""
-        return {"format": FORMAT, **asdict(self)}
+        fields = asdict(self)
+        # They are beside the plan: the revision covers the checksums, and no piece depends on what is not read.
+        del fields["checksums"], fields["passed"]
+        return {"format": FORMAT, **fields}
 
     @cached_property
     def key(self) -> str:
@@ -132,6 +150,14 @@ def _members_of_pieces(members: Sequence[str]) -> tuple[tuple[str, ...], ...]:
 
 
 @dataclass(frozen=True)
+class _Known:
+    """Content of SOURCE."""
+
+    checksums: dict[str, str] = field(default_factory=dict)
+    passed: tuple[Passed, ...] = ()
+
+
+@dataclass(frozen=True)
 class PieceFolder(PlannedFolder[BuildPlan]):
     """The folder with the pieces and pairs of a plan."""
 
@@ -140,6 +166,31 @@ class PieceFolder(PlannedFolder[BuildPlan]):
     indent: ClassVar[int] = 1
     results: ClassVar[str] = "pieces"
     fix: ClassVar[str] = "Build the snapshot again"
+
+    @classmethod
+    def create(cls, root: str, plan: BuildPlan) -> Self:
+        """Write the plan into its folder, unless it exists, with what is known of the source, and return the folder."""
+        folder = super().create(root, plan)
+        known = _Known(plan.checksums, plan.passed)
+        if cls._known(folder.url) != known:
+            write_bytes(folder.place(SOURCE), json.dumps(asdict(known), indent=1).encode())
+        return folder
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Read the plan of a folder, and what is known of its source. Raise InputError if one is damaged."""
+        folder = super().open(url)
+        known = cls._known(url)
+        return cls(url, replace(folder.plan, checksums=known.checksums, passed=known.passed))
+
+    @staticmethod
+    def _known(url: str) -> "_Known":
+        place = join(url, SOURCE)
+        try:
+            data = read_bytes(place)
+        except FileNotFoundError:
+            return _Known()  # the folder was made by an earlier release
+        return parse_json(_Known, data, what="what is known of the source", where=place, fix="Build the snapshot again")
 
     def missing_pieces(self) -> list[Piece]:
         """List the folder and return the pieces that do not exist yet."""

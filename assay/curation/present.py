@@ -41,6 +41,7 @@ def build_report(snapshot: Snapshot, funnel: Funnel, clusters: Clusters, samples
         [
             Section("Kept", [*_warnings(funnel), _facts(snapshot, funnel), Table(funnel.steps(), STEPS_CAPTION)]),
             Section("Dropped, by reason", _reasons(funnel)),
+            *_passed(funnel),
             Section("Length", [_length_chart(samples)]),
             Section("Language", _languages(samples)),
             Section("Duplicates", _duplicates(snapshot, funnel, clusters)),
@@ -100,6 +101,13 @@ def _reasons(funnel: Funnel) -> list[Block]:
     if not funnel.dropped:
         return [Prose("No document was dropped.")]
     return [Table(funnel.reasons(), "Every dropped document is in _dropped.parquet, with the measured value.")]
+
+
+def _passed(funnel: Funnel) -> list[Section]:
+    if not funnel.passed:
+        return []
+    caption = "Files and records of the source that hold no documents. They are not among the documents found."
+    return [Section("Passed over", [Table(funnel.passed_over(), caption)])]
 
 
 def _length_chart(samples: ReportSamples) -> Block:

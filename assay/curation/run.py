@@ -6,7 +6,7 @@ from assay.curation.duplicates import search_bands
 from assay.curation.make import make_pieces, require_processes
 from assay.curation.plan import BuildPlan, PieceFolder
 from assay.progress import say, stage
-from assay.sources import open_source
+from assay.sources import listed, open_source
 from assay.storage import Snapshot, find_made
 
 
@@ -30,6 +30,8 @@ def build_snapshot(
     with stage("Resolve the source"):
         plan = BuildPlan.of(open_source(source), config, benchmarks)
         say(f"{sum(map(len, plan.members)):,} members in {len(plan.members):,} pieces, key {plan.key}")
+        if plan.passed:
+            say(f"passed over: {listed(plan.passed)}")
         provenance = provenance_of(plan, shard_megabytes)
     if found := find_made(output, provenance):
         say("this snapshot exists already")
@@ -39,7 +41,7 @@ def build_snapshot(
         missing = folder.missing_pieces()
         if existing := len(plan.members) - len(missing):
             say(f"{existing:,} of {len(plan.members):,} pieces exist already")
-        make_pieces(folder, missing, processes=processes)
+        make_pieces(folder, missing, processes=processes, location=source)
     if plan.bands:
         with stage("Find duplicates"):
             search_bands(folder, folder.missing_bands())

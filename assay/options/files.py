@@ -34,7 +34,7 @@ def read_options_file(file: Path) -> dict[str, Any]:
     if file.suffix not in ENDINGS:
         raise InputError("options are a file of YAML or JSON", where=str(file), fix=f"Name it {', '.join(ENDINGS)}")
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"the options cannot be read: {error}", where=str(file), fix="Name a file of YAML") from error
     return read_options(text, where=str(file))

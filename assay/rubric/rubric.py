@@ -82,7 +82,7 @@ def load_rubric(name_or_path: str, threshold: float | None = None) -> Rubric:
         )
     try:
         with clear_permission_errors(str(path)):
-            content = path.read_text(encoding="utf-8")
+            content = path.read_text(encoding="utf-8-sig")
         _, mark, rest = content.partition("---\n")
         head, end, text = rest.partition("\n---\n")
         fields = yaml.safe_load(head) if mark and end else None

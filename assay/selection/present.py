@@ -21,7 +21,9 @@ from assay.report import (
     chart_distribution,
 )
 from assay.scoring import Scores
+from assay.selection.columns import ADDED
 from assay.selection.request import SelectionRequest
+from assay.sources import free_names
 from assay.storage import Snapshot, join, read_parquet
 
 DUPLICATES = "_duplicates.parquet"
@@ -132,11 +134,11 @@ def _fallen(duplicates: pd.DataFrame) -> list[Block]:
     ]
 
 
-def _slices(selection: Snapshot, scores: Scores) -> list[Section]:
+def _slices(selection: Snapshot, corpus: Snapshot, scores: Scores) -> list[Section]:
     name = scores.folder.plan.config.slice_by
     if not name:
         return []
-    column = name if name in selection.manifest.schema else f"source_{name}"
+    column = free_names(corpus.manifest.schema, ADDED)[name]
     chosen = pd.concat([batch.to_pandas() for batch in selection.batches([column, "tokens"])])
     taken = chosen.groupby(chosen[column].astype(str))["tokens"].agg(["size", "sum"])
     rows = [
@@ -194,7 +196,7 @@ def selection_report(selection: Snapshot, scores: Scores, corpus: Snapshot, requ
                 ],
             ),
             Section("Not selected", [*_dropped(scores), *_fallen(duplicates)]),
-            *_slices(selection, scores),
+            *_slices(selection, corpus, scores),
             *ends,
             Section(
                 "Lineage",

@@ -11,21 +11,14 @@ from assay.report import render_html
 from assay.scoring import Scores
 from assay.selection.card import data_card
 from assay.selection.choose import Choice
+from assay.selection.columns import ADDED
 from assay.selection.present import DUPLICATES, selection_report
 from assay.selection.request import SelectionRequest
 from assay.selection.texts import batches_with
+from assay.sources import free_names
 from assay.storage import Snapshot, find_made, join, parquet_bytes, write_bytes, write_snapshot
 
 CARD, REPORT = "README.md", "report.html"
-ADDED = {
-    "score": pa.float64(),
-    "calibrated": pa.float64(),
-    "p_keep": pa.float64(),
-    "grade": pa.int64(),
-    "tokens": pa.int64(),
-    "corpus_row": pa.int64(),
-}
-"""Columns that a selection has beyond those of its corpus. `tokens`: by the tokenizer of the budget."""
 
 
 def provenance_of(scores: Scores, snapshot: Snapshot, request: SelectionRequest) -> dict[str, Any]:
@@ -86,7 +79,8 @@ def _documents(scores: Scores, snapshot: Snapshot, choice: Choice) -> Iterator[p
             for first, batch in batches_with(snapshot, rows):
                 here = slice(*np.searchsorted(rows, [first, first + batch.num_rows]))
                 chosen = batch.take(pa.array(rows[here] - first))
-                fields = {f"source_{name}" if name in ADDED else name: chosen[name] for name in chosen.schema.names}
+                names = free_names(chosen.schema.names, ADDED)
+                fields = {kept: chosen[name] for name, kept in names.items()}
                 fields |= {
                     name: pa.array(added[name].iloc[here], kind, from_pandas=True) for name, kind in ADDED.items()
                 }

@@ -78,7 +78,7 @@ def _state(file: Path) -> object:
 
 def _read(file: Path) -> list[bytes]:
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         # Only the type: the message of a UnicodeDecodeError may repeat a byte of a token.
         raise InputError(f"the token file cannot be read: {type(error).__name__}", where=str(file)) from None

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from starlette.types import Receive
 
 from assay.serving.documents import RefusedError
+from assay.serving.packing import unpacked
 from assay.serving.settings import ServeSettings
 
 
@@ -82,6 +83,14 @@ class Body:
             chunks.append(chunk)
             more = message.get("more_body", False)
         return b"".join(chunks)
+
+    def unpack(self, data: bytes, encoding: str) -> bytes:
+        """Return the body without its content encoding. Raise RefusedError as `unpacked` does, and 429 as `read`."""
+        content = unpacked(data, encoding, self._admission.largest)
+        if content is not data:
+            self._admission.hold(len(content))
+            self.bytes += len(content)
+        return content
 
 
 def _overload() -> RefusedError:

@@ -151,6 +151,7 @@ class Gate:
             raise RefusedError(415, "the body must be application/json")
         with self._admission.enter() as body:
             data = await body.read(receive, _header(scope, b"content-length"))
+            data = body.unpack(data, _header(scope, b"content-encoding"))
             parse = parse_documents if route == "/score" else parse_text
             scope[PARSED] = parse(data, self._settings, until)
             del data  # the documents hold the text: the body would double the memory while they wait

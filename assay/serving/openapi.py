@@ -60,7 +60,7 @@ def _refusals(settings: ServeSettings) -> dict[str, JSON]:
         "400": "Not JSON, or not of the form that is asked for",
         "401": "No valid token",
         "413": f"More than {settings.body_bytes} bytes, too many documents, or too long a text",
-        "415": "Not application/json",
+        "415": "Not application/json, or of a content encoding besides gzip",
         "429": "Too much is being worked on",
         "500": "An error of the server",
         "503": "The model is not ready",

@@ -11,6 +11,8 @@ from assay.dedup import text_digest
 from assay.errors import InputError
 from assay.options import named
 from assay.progress import counter, say
+from assay.sources.damage import listed
+from assay.sources.names import free_names
 from assay.sources.period import Period
 from assay.sources.source import Source
 from assay.sources.utf8 import is_text, valid_utf8
@@ -35,6 +37,11 @@ class Columns:
     id: str = field(default="", metadata=named("id_column"))
     """Column of stable ids. If empty: `id` if the source has it, otherwise the digest of the normalised text."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns of ids and groups, if the source has them."""
+        return tuple(filter(None, (self.id or "id", self.group)))
+
     def __post_init__(self) -> None:
         given = [name for name in asdict(self).values() if name]
         if len(set(given)) < len(given):
@@ -57,15 +64,20 @@ def _numbers(column: pa.Array) -> pa.Array:
     """Return a column of labels as float64. Text that is not a number becomes null, which validation reports."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    if is_text(column.type):
-        cells = []
-        for value in column.to_pylist():
-            try:
-                cells.append(None if value is None else float(value))
-            except ValueError:
-                cells.append(None)
-        return pa.array(cells, pa.float64())
-    return pc.cast(column, pa.float64())
+    if not is_text(column.type):
+        return pc.cast(column, pa.float64())
+    trimmed = pc.utf8_trim_whitespace(column.cast(pa.large_string()))
+    try:
+        return pc.cast(trimmed, pa.float64())
+    except pa.ArrowException:
+        return pa.array([_number(cell) for cell in trimmed.to_pylist()], pa.float64())
+
+
+def _number(cell: str | None) -> float | None:
+    try:
+        return None if cell is None else float(cell)
+    except ValueError:
+        return None
 
 
 def text_of(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.Array:
@@ -122,11 +134,17 @@ def canonical(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.RecordBat
     if columns.group:
         fields["group"] = _strings(given[columns.group], columns.group, uri)
     used = {id_column, columns.text, columns.label, columns.weight, columns.group}
-    for name in names:
-        if name not in used:
-            # A column that has one of the reserved names by chance is kept, under another name.
-            fields[f"source_{name}" if name in RESERVED else name] = given[name]
+    # A column that has one of the reserved names by chance is kept, under another name.
+    for name, kept in free_names([name for name in names if name not in used], {*RESERVED, *fields}).items():
+        fields[kept] = given[name]
     return pa.record_batch(list(fields.values()), names=list(fields))
+
+
+def changed(where: str) -> InputError:
+    """Return the error for a source that changed while it was read. What was read of it is discarded."""
+    return InputError(
+        "the source changed while it was read", where=where, fix="Run the same again when nothing writes to it"
+    )
 
 
 def acquire(
@@ -141,13 +159,18 @@ def acquire(
     """Copy all rows of a source, or those of a period, valid or not, into a new snapshot at a path or URL.
 
     Columns are renamed as by `canonical`. `replace` and `keep` are those of `write_snapshot`. Raise InputError if a
-    column is missing or holds the wrong type, if the files have different schemas, or if no row is left.
+    column is missing or holds the wrong type, if the files have different schemas, if no row is left, or if the source
+    changes while it is read.
     """
+
+    if source.passed:
+        say(f"passed over: {listed(source.passed)}")
+    before = source.revision
 
     def batches() -> Iterator[pa.RecordBatch]:
         seen = taken = timeless = 0
         with counter(unit=" rows", what="rows") as progress:
-            for batch in source.batches():
+            for batch in source.batches(columns.text, columns.names):
                 seen += batch.num_rows
                 if period:
                     batch, unread = period.taken(batch, source.uri)
@@ -166,9 +189,12 @@ def acquire(
                     where=source.uri,
                     fix="Give another period, or wait for newer rows",
                 )
+        # The copy would be kept under the revision of other content, and used again.
+        if source.revision != before:
+            raise changed(source.uri)
 
     provenance = {
-        "sources": [{"uri": source.uri, "revision": source.revision}],
+        "sources": [{"uri": source.uri, "revision": before}],
         "config": {"columns": asdict(columns), **({"period": asdict(period)} if period else {})},
     }
     return write_snapshot(place, batches(), provenance=provenance, replace=replace, keep=keep)

@@ -1,28 +1,31 @@
-"""Read Parquet, JSONL, CSV, WARC, WET and HTML files as record batches, from any fsspec file system."""
+"""Read Parquet, JSON, CSV, WARC, WET and HTML files as record batches, from any fsspec file system."""
 
+import lzma
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 
 from assay.errors import InputError
-from assay.sources import jsonl, warc
-from assay.sources.damage import Damage, DamageHandler
-from assay.sources.schemas import conformed
+from assay.sources import csv_files, jsonl, warc
+from assay.sources.damage import Damage, DamageHandler, in_words, is_panic
+from assay.sources.kinds import kind_of, without_query
+from assay.sources.schemas import conformed, names_as_text, plain_schema
+from assay.sources.streams import WrongPackingError, in_utf8, unpacked
 
 ROWS = 5_000
 """Largest number of rows in a batch."""
 BATCH_BYTES = 64 * 2**20
 """Approximate size of a batch in bytes: documents of megabytes come a few at a time."""
-KINDS = (".parquet", ".jsonl", ".csv", ".warc", ".wet", ".html")
-PACKED = (".jsonl", ".warc", ".wet", ".html")
-CODECS = {".gz": "gzip", ".zst": "zstd"}
-"""Endings of compressed files, which may follow the kinds in PACKED."""
+BEGINS = {".jsonl": b"{[", ".html": b"<"}
+"""First bytes of a file that was unpacked and kept the name of a packed one. Any text may begin CSV."""
 HTML = pa.schema({"file": pa.string(), "html": pa.large_binary()})
 """Columns of HTML files. Each file is one row: its name and its page."""
+FIXED = {**warc.KINDS, ".html": HTML}
+"""Columns by kind of file, if all files of the kind have the same."""
 
 
 def _parquet(file: Any) -> Iterator[pa.RecordBatch]:
@@ -34,57 +37,33 @@ def _parquet(file: Any) -> Iterator[pa.RecordBatch]:
     yield from parquet.iter_batches(batch_size=max(1, min(ROWS, int(BATCH_BYTES / max(row_bytes, 1)))))
 
 
-def _csv(file: Any, schema: pa.Schema | None, on_damage: DamageHandler | None) -> pyarrow.csv.CSVStreamingReader:
-    """Return a reader of a CSV file. Without a schema, the first block decides the types."""
-
-    def invalid(row: pyarrow.csv.InvalidRow) -> str:
-        if on_damage is None:
-            return "error"
-        place = f"line {row.number}" if row.number else "a line"
-        on_damage(Damage(place, f"has {row.actual_columns} cells instead of {row.expected_columns}"))
-        return "skip"
-
-    return pyarrow.csv.open_csv(
-        file,
-        # Arrow numbers invalid rows only if it reads in one thread.
-        read_options=pyarrow.csv.ReadOptions(use_threads=on_damage is None),
-        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=invalid),
-        # With the check, one invalid byte makes the whole column binary. Invalid UTF-8 is replaced later.
-        convert_options=pyarrow.csv.ConvertOptions(column_types=schema, check_utf8=False),
-    )
-
-
-def kind_of(path: str) -> str | None:
-    """Return the ending that decides how a file is read, or None if the file is hidden or of no known kind."""
-    name = path.rsplit("/", 1)[-1].lower()
-    if name.startswith((".", "_")):
-        return None
-    for ending in CODECS:
-        name = name.removesuffix(ending) if name.endswith(tuple(f"{kind}{ending}" for kind in PACKED)) else name
-    name = f"{name}l" if name.endswith(".htm") else name
-    return next((kind for kind in KINDS if name.endswith(kind)), None)
+@contextmanager
+def _opened(fs: Any, path: str, kind: str) -> Iterator[Any]:
+    """Open a file and yield its content: unpacked, and in UTF-8 if the kind is a text format."""
+    with fs.open(path, "rb") as file:
+        # Archives are packed record by record: `warc` unpacks each record, so that damage costs only that one.
+        if kind == ".parquet" or kind in warc.KINDS:
+            yield file
+            return
+        content = unpacked(file, without_query(path), BEGINS.get(kind, b""))
+        yield content if kind == ".html" else in_utf8(content)
 
 
 @contextmanager
-def _opened(fs: Any, path: str, on_damage: DamageHandler | None) -> Iterator[tuple[str, Any]]:
-    """Open a file and yield (kind, file), decompressed.
+def _clear_errors(path: str, kind: str, on_damage: DamageHandler | None) -> Iterator[None]:
+    """Turn errors of the content into damage of the whole file, or into an InputError without `on_damage`.
 
-    If the content does not match the ending, the block ends and `on_damage` is called; without `on_damage`, raise
-    InputError with the name of the file. An error of the store or the disk always raises InputError.
+    An error of the store or the disk always raises InputError.
     """
-    kind = kind_of(path)
-    assert kind is not None, path
-    codec = next((codec for ending, codec in CODECS.items() if path.lower().endswith(ending)), None)
-    # Archives are compressed record by record: `warc` unpacks each record, so that damage costs only that one.
-    if kind in warc.KINDS and codec == "gzip":
-        codec = None
     try:
-        with fs.open(path, "rb") as file:
-            yield kind, pa.CompressedInputStream(file, codec) if codec else file
+        yield
     except InputError:
         raise
-    except (pa.ArrowException, EOFError, UnicodeDecodeError, OSError) as error:
-        what = f"this {kind[1:]} file cannot be read: {(str(error) or type(error).__name__).splitlines()[0]}"
+    except BaseException as error:
+        known = (pa.ArrowException, EOFError, UnicodeDecodeError, OSError, WrongPackingError, lzma.LZMAError)
+        if not (isinstance(error, known) or is_panic(error)):
+            raise
+        what = f"this {kind[1:]} file cannot be read: {in_words(error)}"
         if getattr(error, "errno", None):
             # An error number comes from the store or the disk. The file may be intact: it is not recorded as damaged.
             raise InputError(what, where=path, fix="Check that it exists and can be read, and run again") from error
@@ -93,28 +72,24 @@ def _opened(fs: Any, path: str, on_damage: DamageHandler | None) -> Iterator[tup
         on_damage(Damage("", what))
 
 
-def read_schema(fs: Any, path: str, *, tolerant: bool = False) -> pa.Schema:
-    """Return the columns of one file, from its footer (Parquet), its first block (CSV) or all its rows (JSONL).
+def read_schema(fs: Any, path: str, *, on_damage: DamageHandler | None = None) -> pa.Schema:
+    """Return the columns of one file, from its footer (Parquet) or all its rows (JSON, CSV).
 
-    Raise InputError if something cannot be read. If `tolerant`, skip it instead, which may leave no column.
+    Raise InputError if something cannot be read. With `on_damage`, that is called instead, and there may be no column.
     """
-    ignored = _ignore if tolerant else None
-    fixed = {**warc.KINDS, ".html": HTML}
-    if schema := fixed.get(str(kind_of(path))):
+    kind = str(kind_of(path))
+    if schema := FIXED.get(kind):
         return schema
     found = pa.schema([])
-    with _opened(fs, path, ignored) as (kind, file):
-        if kind == ".parquet":
-            schema = pq.read_schema(file)
+    with _clear_errors(path, kind, on_damage):
+        if kind == ".csv":
+            schema = csv_files.read_schema(partial(_opened, fs, path, kind), on_damage)
         else:
-            schema = jsonl.read_schema(file, path, ignored) if kind == ".jsonl" else _csv(file, None, ignored).schema
+            with _opened(fs, path, kind) as file:
+                schema = pq.read_schema(file) if kind == ".parquet" else jsonl.read_schema(file, path, on_damage)
         if schema.names:  # Arrow decodes the names here: one that is not UTF-8 raises inside the block
-            found = schema
+            found = plain_schema(schema)
     return found
-
-
-def _ignore(_: Damage) -> None:
-    """Ignore damage, which is reported when the rows are read."""
 
 
 def read_batches(
@@ -124,26 +99,33 @@ def read_batches(
 
     `name` is the value of an HTML file's column `file`; by default, the last part of the path.
 
-    `on_damage` is called for what cannot be read, and reading continues at the next line (JSONL, CSV) or the next
+    `on_damage` is called for what cannot be read, and reading continues at the next line (JSON, CSV) or the next
     record (WARC, WET). It stops for Parquet, HTML, and files that are compressed as a whole. Without `on_damage`,
     raise InputError with the name of the file, and the line if the kind has lines.
     """
-    with _opened(fs, path, on_damage) as (kind, file):
-        if kind == ".jsonl":
-            yield from jsonl.read_batches(file, path, schema, rows=ROWS, size=BATCH_BYTES, on_damage=on_damage)
+    kind = str(kind_of(path))
+    with _clear_errors(path, kind, on_damage):
+        if kind == ".csv":
+            schema = names_as_text(schema)  # a number may be written in several ways, and an id is one of them
+            for batch in csv_files.read_batches(partial(_opened, fs, path, kind), schema, on_damage):
+                yield from _small(conformed(batch, schema, path))
             return
-        if kind == ".html":
-            page = [{"file": name or path.rsplit("/", 1)[-1], "html": file.read()}]
-            yield conformed(pa.RecordBatch.from_pylist(page, schema=HTML), schema, path)
-            return
-        for batch in _batches(kind, file, path, schema, on_damage):
-            yield conformed(batch, schema, path)
+        with _opened(fs, path, kind) as file:
+            if kind == ".jsonl":
+                yield from jsonl.read_batches(file, path, schema, rows=ROWS, size=BATCH_BYTES, on_damage=on_damage)
+                return
+            if kind == ".html":
+                page = [{"file": name or path.rsplit("/", 1)[-1], "html": file.read()}]
+                batches = iter([pa.RecordBatch.from_pylist(page, schema=HTML)])
+            elif kind == ".parquet":
+                batches = _parquet(file)
+            else:
+                batches = warc.read_batches(file, path, kind, rows=ROWS, size=BATCH_BYTES, on_damage=on_damage)
+            for batch in batches:
+                yield conformed(batch, schema, path)
 
 
-def _batches(
-    kind: str, file: Any, path: str, schema: pa.Schema, on_damage: DamageHandler | None
-) -> Iterator[pa.RecordBatch]:
-    if kind in warc.KINDS:
-        yield from warc.read_batches(file, path, kind, rows=ROWS, size=BATCH_BYTES, on_damage=on_damage)
-    else:
-        yield from _parquet(file) if kind == ".parquet" else _csv(file, schema, on_damage)
+def _small(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Yield a batch in parts of at most ROWS rows."""
+    for start in range(0, batch.num_rows, ROWS):
+        yield batch.slice(start, ROWS)

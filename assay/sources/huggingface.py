@@ -1,43 +1,50 @@
 """Stream a dataset of the Hugging Face hub at a pinned revision."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
 from assay.errors import InputError
-from assay.sources.damage import DamageHandler
+from assay.sources.damage import DamageHandler, Passed, shortened
 from assay.sources.schemas import conformed
 
 PREFIX = "hf://datasets/"
+MOST_WORDS = 2_000
+"""Most characters of a message of the library, which may list all configurations."""
 ROWS = 1_000
 """Largest number of rows in a batch."""
 
 
 @dataclass(frozen=True)
 class HubSource:
-    """One split of a dataset: `hf://datasets/OWNER/NAME@REVISION[/SPLIT]`."""
+    """One split of a dataset: `hf://datasets/OWNER/NAME@REVISION[[/CONFIG]/SPLIT]`."""
 
     uri: str
     name: str
     revision: str
     split: str
+    config: str = ""
+    """Name of the configuration; empty if the dataset has one only, or a default one."""
 
     @cached_property
     def _stream(self) -> Any:
         import datasets  # slow to import, and needed by this source only
 
-        return datasets.load_dataset(
+        found = datasets.load_dataset(
             self.name,
+            self.config or None,
             revision=self.revision,
             split=self.split,
             streaming=True,
             trust_remote_code=False,  # this release runs no scripts of datasets; no later one shall
         )
+        # Images, sounds and videos stay the bytes that they are: nothing here looks into them.
+        return found.decode(False) if found.features else found
 
     @contextmanager
     def _clear_errors(self) -> Iterator[None]:
@@ -46,13 +53,27 @@ class HubSource:
         try:
             yield
         except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+            # The names of the configurations are in the second line.
+            words = " ".join(line.strip() for line in str(error).splitlines()[:2])
+            several = "Config name is missing" in words
             raise InputError(
-                f"the dataset cannot be read: {str(error).splitlines()[0]}",
+                f"the dataset cannot be read: {shortened(words, MOST_WORDS)}",
                 where=self.uri,
-                fix="Check name, revision and split, and that the hub can be reached",
+                fix=f"Name one: {PREFIX}{self.name}@{self.revision}/CONFIG/{self.split}"
+                if several
+                else "Check name, revision, configuration and split, and that the hub can be reached",
             ) from error
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    passed: ClassVar[tuple[Passed, ...]] = ()
+
+    def checksums(self, _members: Iterable[str]) -> dict[str, str]:
+        """Return nothing: the revision pins all members."""
+        return {}
+
+    def revision_of(self, _checksums: Mapping[str, str]) -> str:
+        return self.revision
+
+    def batches(self, _text: str = "", _names: Iterable[str] = ()) -> Iterator[pa.RecordBatch]:
         with self._clear_errors():
             yield from _batches(self._stream, None)
 
@@ -93,12 +114,13 @@ def _batches(stream: Any, schema: pa.Schema | None) -> Iterator[pa.RecordBatch]:
 def parse(uri: str) -> HubSource:
     """Return the source of a URL. Raise InputError if no revision is pinned: a branch changes with time."""
     owner, _, rest = uri.removeprefix(PREFIX).partition("/")
-    name, _, split = rest.partition("/")
+    name, _, place = rest.partition("/")
     name, _, revision = name.partition("@")
-    if not owner or not name or not revision:
+    config, _, split = place.rpartition("/")
+    if not owner or not name or not revision or "/" in config:
         raise InputError(
             "a hub dataset needs owner, name and a pinned revision",
             where=uri,
-            fix=f"Write {PREFIX}OWNER/NAME@REVISION or {PREFIX}OWNER/NAME@REVISION/SPLIT",
+            fix=f"Write {PREFIX}OWNER/NAME@REVISION, and behind it /SPLIT or /CONFIG/SPLIT for others than train",
         )
-    return HubSource(uri, f"{owner}/{name}", revision, split or "train")
+    return HubSource(uri, f"{owner}/{name}", revision, split or "train", config)

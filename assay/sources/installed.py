@@ -14,15 +14,16 @@ import platform
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageMetadata, distributions
+from typing import ClassVar
 
 import pyarrow as pa
 
 from assay.errors import InputError
 from assay.progress import say
-from assay.sources.damage import DamageHandler
+from assay.sources.damage import DamageHandler, Passed
 from assay.sources.docstrings import docstrings
 from assay.sources.utf8 import without_surrogates
 from assay.storage import digest_json
@@ -148,7 +149,16 @@ class InstalledDocs:
         """Names of the distributions."""
         return tuple(package.name for package in self.packages)
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    passed: ClassVar[tuple[Passed, ...]] = ()
+
+    def checksums(self, _members: Iterable[str]) -> dict[str, str]:
+        """Return nothing: the revision pins all members."""
+        return {}
+
+    def revision_of(self, _checksums: Mapping[str, str]) -> str:
+        return self.revision
+
+    def batches(self, _text: str = "", _names: Iterable[str] = ()) -> Iterator[pa.RecordBatch]:
         yield from self._batches(self.packages)
 
     def read(self, member: str, _schema: pa.Schema, _on_damage: DamageHandler, /) -> Iterator[pa.RecordBatch]:

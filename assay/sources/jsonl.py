@@ -1,24 +1,28 @@
-"""Read JSON Lines as record batches, with every field of every row.
+"""Read JSON as record batches, with every field of every row: JSON Lines, or any other sequence of objects.
 
 A file is read twice. The first pass finds the columns and their types, since a field may be filled for the first
 time in the last row.
 """
 
-import io
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import pyarrow as pa
 
 from assay.errors import InputError
 from assay.progress import counter
-from assay.sources.damage import Damage, DamageHandler
+from assay.sources.damage import Damage, DamageHandler, in_words
+from assay.sources.members import CHUNK
+from assay.sources.schemas import MOST_FIELDS, text_column, too_many_fields
+from assay.sources.streams import peeked
 from assay.sources.utf8 import without_surrogates
+from assay.sources.values import BrokenValueError, in_lines, read_values
 
 INT64 = 2**63
+WORDS = {bool: "a truth value", int: "a number", float: "a number", list: "a list", dict: "an object", str: "text"}
 _LONG_NUMBER = re.compile(rb"\d{19}")
 
 
@@ -35,7 +39,18 @@ def _object(line: bytes) -> dict[str, Any]:
     try:
         value = _value(line)
     except (ValueError, RecursionError) as error:
-        raise _BadLineError(f"not valid JSON: {error}", "Correct or remove the line") from error
+        raise _BadLineError(f"not valid JSON: {_mistake(line, error)}", "Correct or remove the line") from error
+    return _named(value)
+
+
+def _mistake(line: bytes, error: Exception) -> str:
+    if line.lstrip().startswith(b"{'"):
+        return "it is a Python dict; write it with json.dumps"
+    return in_words(error)
+
+
+def _named(value: Any) -> dict[str, Any]:
+    """Return a value with valid names. Raise _BadLineError if it is no object."""
     if not isinstance(value, dict):
         raise _BadLineError("not a JSON object", 'Write {"text": …} on every line')
     if all(name.isascii() for name in value):
@@ -69,33 +84,54 @@ def _value(line: bytes) -> Any:
         return json.loads(line.decode("utf-8-sig", "replace"))
 
 
-def _rows(file: Any, path: str, on_damage: DamageHandler | None) -> Iterator[tuple[int, int, dict[str, Any]]]:
-    """Yield (line number, size in bytes, object) of every line that is not blank."""
-    # Iterating over an fsspec file copies a whole block of a remote file for each line.
-    lines = iter(io.BufferedReader(file, 2**20))
+class _Row(NamedTuple):
+    """One object of a file."""
+
+    unit: str
+    """`line`, or `value` if the file has no object a line."""
+    number: int
+    size: int
+    """Size in bytes."""
+    cells: dict[str, Any]
+
+    @property
+    def place(self) -> str:
+        return f"{self.unit} {self.number}"
+
+
+def _rows(file: Any, path: str, on_damage: DamageHandler | None) -> Iterator[_Row]:
+    """Yield every object. Call `on_damage` for what is none; without it, raise InputError with the place."""
+    head, whole = peeked(file, CHUNK)
+    lines = in_lines(head, whole=len(head) < CHUNK)
+    unit = "line" if lines else "value"
     number = 0
+    parts = enumerate(whole if lines else read_values(whole), 1)
     while True:
-        number += 1
         try:
-            line = next(lines)
-        except StopIteration:
+            # One loop for all good rows: it is the inner loop of reading, and leaves only at a fault.
+            for number, part in parts:
+                if not lines:
+                    yield _Row(unit, number, part[0], _named(part[1]))
+                elif part.strip():
+                    yield _Row(unit, number, len(part), _object(part))
             return
+        except _BadLineError as error:
+            place = f"{unit} {number}"
+            if on_damage is None:
+                raise InputError(str(error), where=f"{path}, {place}", fix=error.fix) from error
+            on_damage(Damage(place, str(error)))
+        except BrokenValueError as error:
+            place = f"value {number + 1}"
+            if on_damage is None:
+                raise InputError(
+                    f"not valid JSON: {error}", where=f"{path}, {place}", fix="Correct it there"
+                ) from error
+            return on_damage(Damage("", f"cannot be read from {place} on: not valid JSON: {error}"))
         except (pa.ArrowException, EOFError, OSError) as error:
             # An error number comes from the store or the disk, not from the content of the file.
             if on_damage is None or getattr(error, "errno", None):
                 raise
-            on_damage(Damage("", f"cannot be read from line {number} on: {str(error).splitlines()[0]}"))
-            return
-        if not line.strip():
-            continue
-        try:
-            row = _object(line)
-        except _BadLineError as error:
-            if on_damage is None:
-                raise InputError(str(error), where=f"{path}, line {number}", fix=error.fix) from error
-            on_damage(Damage(f"line {number}", str(error)))
-            continue
-        yield number, len(line), row
+            return on_damage(Damage("", f"cannot be read from {unit} {number + 1} on: {in_words(error)}"))
 
 
 def _kind(value: Any) -> type:
@@ -120,11 +156,13 @@ def read_schema(file: Any, path: str, on_damage: DamageHandler | None = None) ->
     """Return all fields in the order in which they first occur. A field that is never filled has the type null."""
     kinds: dict[str, set[type]] = {}
     with counter(unit=" rows", what="columns") as progress:
-        for _, _, row in _rows(file, path, on_damage):
-            for name, value in row.items():
+        for row in _rows(file, path, on_damage):
+            for name, value in row.cells.items():
                 known = kinds.setdefault(name, set())
                 if value is not None:
                     known.add(_kind(value))
+            if len(kinds) > MOST_FIELDS:
+                raise too_many_fields(next(reversed(kinds)), f"{path}, {row.place}")
             progress.update()
     return pa.schema({name: _column_type(known) for name, known in kinds.items()})
 
@@ -137,16 +175,16 @@ def _cell(value: Any, kind: pa.DataType) -> Any:
     return float(value) if pa.types.is_floating(kind) else value
 
 
-def _batch(chunk: list[dict[str, Any]], schema: pa.Schema, where: str) -> pa.RecordBatch:
+def _batch(chunk: list[_Row], schema: pa.Schema, path: str) -> pa.RecordBatch:
     columns = []
     for column in schema:
         try:
-            cells = [_cell(row.get(column.name), column.type) for row in chunk]
+            cells = [_cell(row.cells.get(column.name), column.type) for row in chunk]
             columns.append(pa.array(cells, column.type))
         except (pa.ArrowException, OverflowError, RecursionError, TypeError, ValueError) as error:
             raise InputError(
                 f"column {column.name!r} has a value that is not {column.type}: {error}",
-                where=where,
+                where=f"{path}, {chunk[0].place} to {chunk[-1].place}",
                 fix="Give every row the same type, and do not change the file while it is read",
             ) from error
     return pa.record_batch(columns, schema=schema)
@@ -156,13 +194,24 @@ def read_batches(
     file: Any, path: str, schema: pa.Schema, *, rows: int, size: int, on_damage: DamageHandler | None = None
 ) -> Iterator[pa.RecordBatch]:
     """Yield batches of at most `rows` rows and about `size` bytes of lines. A field that a row lacks is null."""
-    chunk: list[dict[str, Any]] = []
-    first, held = 1, 0
-    for number, length, row in _rows(file, path, on_damage):
-        if len(chunk) == rows or (chunk and held + length > size):
-            yield _batch(chunk, schema, f"{path}, lines {first} to {number - 1}")
-            chunk, first, held = [], number, 0
+    text = text_column(schema)
+    chunk: list[_Row] = []
+    held = 0
+    for row in _rows(file, path, on_damage):
+        if text and type(cell := row.cells.get(text)) is not str and cell is not None:
+            _report_kind(row, text, path, on_damage)
+            continue
+        if len(chunk) == rows or (chunk and held + row.size > size):
+            yield _batch(chunk, schema, path)
+            chunk, held = [], 0
         chunk.append(row)
-        held += length
+        held += row.size
     if chunk:
-        yield _batch(chunk, schema, f"{path}, from line {first}")
+        yield _batch(chunk, schema, path)
+
+
+def _report_kind(row: _Row, text: str, path: str, on_damage: DamageHandler | None) -> None:
+    what = f"its {text!r} is {WORDS.get(type(row.cells[text]), 'no text')}, not text"
+    if on_damage is None:
+        raise InputError(what, where=f"{path}, {row.place}", fix="Name the column of the documents, or correct the row")
+    on_damage(Damage(row.place, f"cannot be used: {what}"))

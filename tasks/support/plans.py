@@ -33,7 +33,7 @@ def read_plan(name: str, inputs: dict[str, tuple[type, Any]], kickoff: str) -> P
     """
     file = Path(os.environ.get(PLANS) or ROOT / "workflows" / "plans.toml")
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+        tables = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise InputError(f"no launch plans can be read: {error}", where=str(file), fix=f"Set {PLANS}") from error
     if not isinstance(tables.get(name), dict) or not isinstance(tables[name].get("schedule"), str):

@@ -20,7 +20,9 @@ WINDOW = ["--since", "2026-01-31T12:00", "--until", "2026-01-31T18:00"]
 CANNOT_LOAD = "the model cannot be loaded"
 GET_AGAIN = "It may be cut off or of another kind; get it again"
 MODEL_AGAIN = "Get the model again"
-NOTHING_READABLE = {"build": ("nothing in this source can be read", "Its files may be cut off; get them again")}
+NOTHING_READABLE = {
+    "build": ("nothing in this source can be read: ", "Its files may be cut off, or of another kind than")
+}
 RIGHT = "Have its owner allow it, or name another"
 SHARD = "part-00000.parquet"
 VERSION = "Name one of: champion, "

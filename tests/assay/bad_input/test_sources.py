@@ -127,7 +127,6 @@ SOURCES = [
         "empty JSONL",
         ("there is no row in it", "/d.jsonl)", "Give at least one document"),
         one("d.jsonl", lambda good: b""),
-        says_for=NOTHING_READABLE,
     ),
     Bad(
         "empty CSV",
@@ -187,10 +186,10 @@ SOURCES = [
     ),
     Bad(
         "mixed types across files",
-        ("'n' is int64 in one file and string in the other", "/a.jsonl and ", "/b.jsonl)", ONE_SCHEMA),
+        ("'n' is int64 in one file and string in the other", "/a.parquet and ", "/b.parquet)", ONE_SCHEMA),
         {
-            "a.jsonl": lambda good: lines([row | {"n": 1} for row in good.rows]),
-            "b.jsonl": lambda good: lines([row | {"n": "x"} for row in good.rows]),
+            "a.parquet": lambda good: parquet([row | {"n": 1} for row in good.rows]),
+            "b.parquet": lambda good: parquet([row | {"n": "x"} for row in good.rows]),
         },
     ),
     Bad(

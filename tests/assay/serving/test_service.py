@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import gzip
 import http.client
 import json
 from collections.abc import Callable
@@ -173,6 +174,9 @@ def test_other_pages_methods_and_types_are_refused(server: ServerProcess, keys: 
         assert raw(server, "POST", "/score", b"{}", Content_Type=kind, **access)[0] == 415, kind
     good = json.dumps(documents("good")).encode()
     assert raw(server, "POST", "/score", good, Content_Type="Application/JSON; charset=utf-8", **access)[0] == 200
+    packed = gzip.compress(good)
+    assert raw(server, "POST", "/score", packed, Content_Encoding="gzip", **access)[0] == 200
+    assert raw(server, "POST", "/score", packed, Content_Encoding="br", **access)[0] == 415
 
 
 def test_everything_but_probes_requires_a_token(server: ServerProcess, keys: Any) -> None:

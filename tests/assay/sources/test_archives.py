@@ -2,19 +2,21 @@
 
 import gzip
 import io
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.errors import InputError
 from assay.sources import Columns, acquire, open_source, warc
-from assay.sources.damage import Damage
+from assay.sources.damage import Damage, Passed
 from assay.sources.members import members
-
-BEGINS = b"WARC/"
+from assay.sources.records import BEGINS, Record, records
 
 
 def record(kind: str, payload: bytes, *, number: int, mime: str = "application/http; msgtype=response") -> bytes:
@@ -38,15 +40,26 @@ def rows(data: bytes, kind: str = ".warc", **options: Any) -> list[dict]:
     return [row for batch in batches for row in batch.to_pylist()]
 
 
+def zstd(data: bytes) -> bytes:
+    return bytes(pa.compress(data, codec="zstd", asbytes=True))
+
+
+PACK: dict[str, Callable[[bytes], bytes]] = {"gzip": lambda data: gzip.compress(data, mtime=0), "zstd": zstd}
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     contents=st.lists(st.binary(max_size=400), min_size=1, max_size=8),
     at=st.floats(0, 1, exclude_max=True),
     length=st.integers(1, 200),
     how=st.sampled_from(["flip", "zero", "cut", "truncate", "insert"]),
+    packing=st.sampled_from(["gzip", "zstd"]),
 )
-def test_members_without_damage_are_read_whole(contents: list[bytes], at: float, length: int, how: str) -> None:
-    packed = [gzip.compress(BEGINS + content, mtime=0) for content in contents]
+def test_records_without_damage_are_read_whole(
+    contents: list[bytes], at: float, length: int, how: str, packing: str
+) -> None:
+    written = [record("conversion", content, number=n) for n, content in enumerate(contents)]
+    packed = [PACK[packing](each) for each in written]
     data = bytearray(b"".join(packed))
     start = int(at * len(data))
     stop = {"flip": start + 1, "truncate": len(data), "insert": start}.get(how, min(start + length, len(data)))
@@ -59,47 +72,56 @@ def test_members_without_damage_are_read_whole(contents: list[bytes], at: float,
     else:
         del data[start:stop]
 
-    found = list(members(io.BytesIO(bytes(data)), BEGINS))
+    found = list(records(members(io.BytesIO(bytes(data)), BEGINS, packing), frozenset(("conversion",)), packed=True))
 
     edges = [0]
     for each in packed:
         edges.append(edges[-1] + len(each))
     untouched = [
-        BEGINS + content
+        content
         for content, first, last in zip(contents, edges, edges[1:], strict=False)
         if last <= start or first >= stop
     ]
-    good = [member[1] for member in found if not isinstance(member, Damage)]
-    # All intact members are found in their order, and no content is invented.
+    good = [each.block for each in found if isinstance(each, Record)]
+    # All intact records are found in their order. gzip has checksums, so that no content is invented.
     remaining = iter(good)
     assert all(content in remaining for content in untouched)
-    assert all(content in [BEGINS + each for each in contents] for content in good)
+    assert packing == "zstd" or all(content in contents for content in good)
 
 
-def test_nothing_is_lost_or_invented_in_a_whole_file() -> None:
-    contents = [b"WARC/" + bytes([n]) * n * 1_000 for n in range(20)]
-    data = b"".join(gzip.compress(content) for content in contents)
+@pytest.mark.parametrize("packing", ["gzip", "zstd"])
+def test_nothing_is_lost_or_invented_in_a_whole_file(packing: str) -> None:
+    contents = [bytes([n]) * n * 1_000 for n in range(20)]
+    packed = [PACK[packing](record("conversion", content, number=n)) for n, content in enumerate(contents)]
 
-    found = list(members(io.BytesIO(data), BEGINS))
+    found = list(
+        records(members(io.BytesIO(b"".join(packed)), BEGINS, packing), frozenset(("conversion",)), packed=True)
+    )
 
-    assert [member[1] for member in found if not isinstance(member, Damage)] == contents
-    assert [data[member[0] :][:2] for member in found if not isinstance(member, Damage)] == [b"\x1f\x8b"] * 20
-
-
-def test_a_member_that_unpacks_to_gigabytes_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assay.sources.members.LARGEST", 1_000_000)
-    bomb = gzip.compress(b"WARC/" + bytes(50_000_000))
-    good = gzip.compress(b"WARC/ good")
-
-    found = list(members(io.BytesIO(good + bomb + good), BEGINS))
-
-    assert [type(member) is Damage for member in found] == [False, True, False]
-    assert found[1].what == "is larger than 1,000,000 bytes"
+    assert [each.block for each in found if isinstance(each, Record)] == contents
+    places = [f"byte {sum(map(len, packed[:n]))}" for n in range(20)]
+    assert [each.place for each in found if isinstance(each, Record)] == places
 
 
-@pytest.mark.parametrize("packing", ["by record", "as a whole", "not at all"])
+def test_a_member_that_unpacks_to_gigabytes_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assay.sources.records.LARGEST", 1_000_000)
+    bomb = gzip.compress(record("response", bytes(50_000_000), number=1))
+    good = gzip.compress(page(2, b"good"))
+    reported: list[Damage | Passed] = []
+
+    tracemalloc.start()
+    found = rows(good + bomb + good, on_damage=reported.append)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert [row["html"] for row in found] == [b"good", b"good"]
+    assert reported == [Damage(f"byte {len(good)}", "is larger than 1,000,000 bytes")]
+    assert peak < 20_000_000
+
+
+@pytest.mark.parametrize("packing", ["by record", "as a whole", "not at all", "by frame", "in one frame", "in blocks"])
 def test_pages_are_the_same_for_every_packing_of_the_archive(packing: str) -> None:
-    records = [
+    written = [
         record("warcinfo", b"software: by hand", number=0, mime="application/warc-fields"),
         record("request", b"GET / HTTP/1.1\r\n\r\n", number=1, mime="application/http; msgtype=request"),
         page(2, "<p>Grüße</p>".encode()),
@@ -109,9 +131,12 @@ def test_pages_are_the_same_for_every_packing_of_the_archive(packing: str) -> No
         record("conversion", b"Plain text.", number=6, mime="text/plain"),
     ]
     data = {
-        "by record": b"".join(map(gzip.compress, records)),
-        "as a whole": gzip.compress(b"".join(records)),
-        "not at all": b"".join(records),
+        "by record": b"".join(map(gzip.compress, written)),
+        "as a whole": gzip.compress(b"".join(written)),
+        "not at all": b"".join(written),
+        "by frame": b"".join(map(zstd, written)),
+        "in one frame": zstd(b"".join(written)),
+        "in blocks": b"".join(gzip.compress(b"".join(written)[at : at + 100]) for at in range(0, 3_000, 100)),
     }[packing]
 
     found = rows(data)
@@ -133,12 +158,12 @@ def test_pages_are_the_same_for_every_packing_of_the_archive(packing: str) -> No
 def test_a_damaged_record_is_reported_and_costs_one_page() -> None:
     packed = [gzip.compress(page(n, b"<p>page %d</p>" % n)) for n in range(5)]
     packed[2] = packed[2][:50] + b"\0\0\0\0" + packed[2][54:]
-    reported: list[Damage] = []
+    reported: list[Damage | Passed] = []
 
     found = rows(b"".join(packed), on_damage=reported.append)
 
     assert [row["id"][-1] for row in found] == ["0", "1", "3", "4"]
-    assert [damage.place for damage in reported] == [f"byte {len(packed[0]) + len(packed[1])}"]
+    assert [damage.place for damage in reported if isinstance(damage, Damage)] == [f"byte {sum(map(len, packed[:2]))}"]
     with pytest.raises(InputError, match=r"a record of this archive .* \(a.warc.gz, byte \d+\)"):
         rows(b"".join(packed))
 
@@ -175,3 +200,65 @@ def test_real_archives_lose_nothing(shared_data: Path) -> None:
         counts[file.name] = len(found)
         assert all(row["html"] and row["url"].startswith("http") for row in found)
     assert counts == {"sample-0000.warc.gz": 22, "sample-0001.warc.gz": 15}
+
+
+def test_an_archive_packed_as_a_whole_is_streamed_and_keeps_what_is_before_a_cut() -> None:
+    body = b"<p>" + bytes(range(32, 127)) * 11_000 + b"</p>"
+    written = [page(n, body) for n in range(70)]
+    packed = gzip.compress(b"".join(written), 1)
+    assert sum(map(len, written)) > 64 * 2**20
+    reported: list[Damage | Passed] = []
+
+    tracemalloc.start()
+    batches = warc.read_batches(io.BytesIO(packed), "a.warc.gz", ".warc", rows=3, size=10**9)
+    assert sum(batch.num_rows for batch in batches) == 70
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    cut = rows(packed[: int(len(packed) * 0.995)], on_damage=reported.append)
+
+    assert peak < 40 * 2**20
+    assert [row["id"][-2:] for row in cut] == [f"{n:02d}" for n in range(69)]
+    assert reported == [Damage("byte 0", "is truncated")]
+
+
+def test_a_dictionary_at_the_beginning_of_an_archive_is_used() -> None:
+    from fastwarc.stream_io import ZstdWriter, zstd_train_dictionary_from_samples
+
+    written = [page(n, b"<p>The river carries sand %d.</p>" % n) for n in range(200)]
+    dictionary = zstd_train_dictionary_from_samples(written, 2_000)
+    for packed_dictionary in (False, True):
+        packed = io.BytesIO()
+        writer = ZstdWriter(packed, dictionary=dictionary, compress_dictionary_frame=packed_dictionary)
+        for each in written:
+            writer.write(each)
+            writer.finish()
+        writer.close()
+
+        assert len(rows(packed.getvalue())) == 200
+
+
+def test_a_record_with_a_wrong_length_costs_only_itself_and_is_named_by_its_place() -> None:
+    written = [page(n, b"<p>page %d</p>" % n) for n in range(6)]
+    at = len(written[0]) + len(written[1])
+    for old, new in ((b"Content-Length: 9", b"Content-Length: 99"), (b"Content-Length: 9", b"Content-Length: 1")):
+        wrong = written[2].replace(old, new, 1)
+        data = b"".join([*written[:2], wrong, *written[3:]])
+        reported: list[Damage | Passed] = []
+
+        found = rows(data, on_damage=reported.append)
+
+        assert [row["id"][-1] for row in found] == ["0", "1", "3", "4", "5"], new
+        assert [damage.place for damage in reported if isinstance(damage, Damage)] == [f"byte {at}"]
+
+
+def test_garbage_between_records_is_one_damage_and_an_end_in_the_middle_another() -> None:
+    written = [page(n, b"<p>page %d</p>" % n) for n in range(4)]
+    reported: list[Damage | Passed] = []
+
+    found = rows(written[0] + b"no record\0" * 300 + b"\n" + b"".join(written[1:])[:-20], on_damage=reported.append)
+
+    assert [row["id"][-1] for row in found] == ["1", "2"]
+    assert [damage.what for damage in reported if isinstance(damage, Damage)] == [
+        "states a length that does not fit",
+        "is truncated",
+    ]

@@ -37,7 +37,7 @@ def test_lines_of_invalid_json_are_reported_and_the_others_are_read(tmp_path: Pa
 
     assert found == [0, 1, 2, 4, 5, 6, 8, 9]
     assert [damage.place for damage in reported] == ["line 4", "line 8"]
-    assert files.read_schema(FS, str(path), tolerant=True) == SCHEMA
+    assert files.read_schema(FS, str(path), on_damage=lambda _: None) == SCHEMA
     with pytest.raises(InputError, match="line 4"):
         files.read_schema(FS, str(path))
 
@@ -54,7 +54,7 @@ def test_a_truncated_file_gives_the_rows_before_the_end(tmp_path: Path) -> None:
     assert found == list(range(len(found)))
     assert len(reported) == 1
     assert "on: " in reported[0].what or "not valid JSON" in reported[0].what
-    assert files.read_schema(FS, str(path), tolerant=True) == SCHEMA
+    assert files.read_schema(FS, str(path), on_damage=lambda _: None) == SCHEMA
 
 
 def test_rows_of_another_width_are_reported(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_an_unreadable_file_is_one_damage(tmp_path: Path, content: bytes) -> Non
     assert found == []
     assert [damage.place for damage in reported] == [""]
     assert "parquet file cannot be read" in reported[0].what
-    assert not files.read_schema(FS, str(path), tolerant=True).names
+    assert not files.read_schema(FS, str(path), on_damage=lambda _: None).names
 
 
 def test_a_damaged_parquet_page_costs_the_rows_behind_it(tmp_path: Path) -> None:

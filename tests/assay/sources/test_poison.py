@@ -117,12 +117,21 @@ def test_a_field_that_a_file_or_its_first_rows_leave_empty_is_null_there(tmp_pat
 
 
 def test_files_with_conflicting_columns_are_both_named_before_anything_is_read(tmp_path: Path) -> None:
-    write_lines(tmp_path / "1.jsonl", [{"text": "a", "n": None}])
-    write_lines(tmp_path / "2.jsonl", [{"text": "a", "n": 1}])
-    write_lines(tmp_path / "3.jsonl", [{"text": "a", "n": "one"}])
+    for name, cells in (("1", pa.nulls(1)), ("2", [1]), ("3", ["one"])):
+        pq.write_table(pa.table({"text": ["a"], "n": cells}), tmp_path / f"{name}.parquet")
 
-    with pytest.raises(InputError, match=r"'n' is int64 .* string .*2\.jsonl and .*3\.jsonl"):
+    with pytest.raises(InputError, match=r"'n' is int64 .* string .*2\.parquet and .*3\.parquet"):
         next(open_source(str(tmp_path)).batches())
+
+
+def test_a_column_may_have_numbers_in_one_file_without_types_and_words_in_the_next(tmp_path: Path) -> None:
+    write_lines(tmp_path / "1.jsonl", [{"text": "a", "id": None}])
+    write_lines(tmp_path / "2.jsonl", [{"text": "b", "id": 1}])
+    write_lines(tmp_path / "3.jsonl", [{"text": "c", "id": "one"}])
+    (tmp_path / "4.csv").write_text("id,text\n007,d\n")
+    pq.write_table(pa.table({"id": [8], "text": ["e"]}), tmp_path / "5.parquet")
+
+    assert [row["id"] for row in rows_of(tmp_path)] == [None, "1", "one", "007", "8"]
 
 
 def test_a_number_that_the_wider_type_cannot_hold_is_refused(tmp_path: Path) -> None:

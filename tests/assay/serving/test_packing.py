@@ -1,0 +1,36 @@
+"""A body may be packed by gzip, within the limit of one that is not."""
+
+import gzip
+import json
+
+import pytest
+
+from assay.serving.documents import RefusedError
+from assay.serving.packing import unpacked
+
+BODY = json.dumps({"documents": [{"id": "a", "text": "Plants turn light into sugar."}]}).encode()
+
+
+@pytest.mark.parametrize("encoding", ["", "identity", "gzip", "GZIP", "x-gzip", "identity, gzip"])
+def test_a_body_is_unpacked(encoding: str) -> None:
+    assert unpacked(gzip.compress(BODY) if "gzip" in encoding.lower() else BODY, encoding, len(BODY)) == BODY
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "status"),
+    [
+        (BODY, "br", 415),
+        (gzip.compress(gzip.compress(BODY)), "gzip, gzip", 415),
+        (BODY, "utf-8", 415),
+        (BODY, "gzip", 400),
+        (gzip.compress(BODY)[:-9], "gzip", 400),
+        (gzip.compress(BODY) + b"more", "gzip", 400),
+        (gzip.compress(bytes(50_000_000)), "gzip", 413),
+    ],
+)
+def test_a_body_that_cannot_be_unpacked_is_refused(body: bytes, encoding: str, status: int) -> None:
+    with pytest.raises(RefusedError) as raised:
+        unpacked(body, encoding, 1_000_000)
+
+    assert raised.value.status == status
+    assert (raised.value.headers == {"Accept-Encoding": "gzip"}) == (status == 415)
