@@ -22,7 +22,7 @@ from assay.cleaning import Benchmarks, read_benchmarks
 from assay.curation.config import BuildConfig
 from assay.curation.pieces import piece_schema
 from assay.dedup import EXACT
-from assay.errors import InputError
+from assay.errors import InputError, without_secrets
 from assay.sources import Passed, Source, kind_of
 from assay.storage import PlannedFolder, digest_json, join, parse_json, read_bytes, write_bytes
 
@@ -81,6 +81,12 @@ class BuildPlan:
         if not schema.names:
             raise InputError("there is no row in it", where=source.uri, fix="Give at least one document")
         piece_schema(schema, config, source.uri)
+        if without_secrets(benchmarks) != benchmarks:
+            raise InputError(
+                "the place of the benchmarks holds a password or a signature, which would be stored",
+                where=benchmarks,
+                fix="Give it by the settings of its store, or copy the benchmarks to a disk",
+            )
         digest = read_benchmarks(benchmarks).digest if benchmarks else ""
         checksums = source.checksums(source.members)
         packed = base64.b64encode(schema.serialize()).decode()

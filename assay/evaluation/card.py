@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from assay.errors import without_secrets
 from assay.evaluation.cuts import cut_blocks
 from assay.evaluation.figures import figures, pair_table, rater_blocks, slice_blocks
 from assay.evaluation.record import Evaluation
@@ -194,7 +195,8 @@ def finish_model_folder(
             (folder / f"evaluation{suffix}.json").write_text(fields + "\n", encoding="utf-8")
             shutil.copyfile(page, folder / f"report{suffix}.html")
         if request is not None:
-            fields = json.dumps(dict(request), indent=2, ensure_ascii=False, allow_nan=False)
+            # A source may be a URL with a password or a signature.
+            fields = without_secrets(json.dumps(dict(request), indent=2, ensure_ascii=False, allow_nan=False))
             (folder / "request.json").write_text(fields + "\n", encoding="utf-8")
         card = model_card(ModelInfo.read(folder), evaluation, {name: figured for name, (figured, _) in others.items()})
         (folder / "README.md").write_text(card, encoding="utf-8")

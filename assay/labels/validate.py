@@ -19,6 +19,8 @@ from assay.storage import Snapshot
 LONGEST = 1_000_000
 """Most characters of a text. Scoring refuses longer texts too (`assay.inference.Limits`), so that no model is trained
 or measured on texts that never get a score."""
+MOST_QUARANTINED = 0.05
+"""Share of rows that may fail where a command has no option for it."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def _quarantine(
     rows: pd.DataFrame, numbers: Sequence[int], reasons: Sequence[str], columns: Sequence[str]
 ) -> pd.DataFrame:
     """Return a table Quarantined of rows by their numbers. `columns`: column with the fault, for each row."""
-    values = [str(rows[column].iloc[number])[:80] for number, column in zip(numbers, columns, strict=True)]
+    values = [_shown(rows, number, column) for number, column in zip(numbers, columns, strict=True)]
     return pd.DataFrame(
         {
             "row": list(numbers),
@@ -112,20 +114,30 @@ def _quarantine(
     )
 
 
-def validate(snapshot: Snapshot, rubric: Rubric, *, max_quarantined: float = 0.05) -> Validation:
+def _shown(rows: pd.DataFrame, number: int, column: str) -> str:
+    """Return a value as the source has it, at most 80 characters; empty if it is missing."""
+    value = rows[column].iloc[number]
+    if column == "label" and "label_text" in rows and isinstance(text := rows["label_text"].iloc[number], str):
+        value = text
+    return "" if value is None or value != value else str(value)[:80]
+
+
+def validate(snapshot: Snapshot, rubric: Rubric, *, max_quarantined: float | None = None) -> Validation:
     """Check every row, quarantine those that fail, and merge rows with the same text into one document.
 
     A row fails for a missing id or text, a NUL, a text longer than LONGEST, a label that is not finite or is outside
     the scale of the rubric, a weight that is not above 0, or an id that an earlier row with another text has. Raise
-    InputError if the label column is missing, if more than `max_quarantined` (a share, 0 to 1) of the rows fail, or if
-    all labels are equal.
+    InputError if the label column is missing, if more than `max_quarantined` (a share, 0 to 1; without it,
+    MOST_QUARANTINED) of the rows fail, or if all labels are equal.
     """
-    if not 0 <= max_quarantined <= 1:
+    if max_quarantined is not None and not 0 <= max_quarantined <= 1:
         raise InputError(f"max_quarantined is {max_quarantined:g}", fix="Give a share of the rows, 0 to 1")
     names = list(snapshot.manifest.schema)
     if "label" not in names:
         raise InputError("no label column", where=snapshot.url, fix="Name it with --label_column")
-    wanted: list[str] = [name for name in ("id", "text", "label", "label_weight", "group") if name in names]
+    wanted: list[str] = [
+        name for name in ("id", "text", "label", "label_text", "label_weight", "group") if name in names
+    ]
     rows = pd.concat([batch.to_pandas() for batch in snapshot.batches(wanted)], ignore_index=True)
     rows = rows.astype({"id": "str", "text": "str", "label": float})
     if "label_weight" in rows:
@@ -195,14 +207,19 @@ def _joined_groups(digests: pd.Series, groups: pd.Series) -> pd.Series:
     return joined
 
 
-def _refuse_if_too_many(quarantine: pd.DataFrame, rows: int, limit: float, snapshot: Snapshot) -> None:
-    """Raise InputError if more than the share `limit` of the rows is quarantined."""
+def _refuse_if_too_many(quarantine: pd.DataFrame, rows: int, given: float | None, snapshot: Snapshot) -> None:
+    """Raise InputError if more than a share of the rows is quarantined; MOST_QUARANTINED if none is given."""
+    limit = MOST_QUARANTINED if given is None else given
     if len(quarantine) <= limit * rows:
         return
     counts = ", ".join(f"{count} × {reason}" for reason, count in quarantine["reason"].value_counts().items())
     first = quarantine.iloc[0]
+    value = repr(first["value"]) if first["value"] else "a missing value"
     raise InputError(
         f"{len(quarantine)} of {rows} rows cannot be used ({counts}), more than the {limit:.0%} allowed",
-        where=f"{snapshot.sources}, first at row {first['row']}: {first['reason']}, {first['value']!r}",
-        fix="Correct them, choose another label column or rubric, or raise max_quarantined",
+        where=f"{snapshot.sources}, first at row {first['row']}: {first['reason']}, {value}",
+        # Only training has the option.
+        fix="Correct them, or choose another label column or rubric"
+        if given is None
+        else "Correct them, choose another label column or rubric, or raise max_quarantined",
     )

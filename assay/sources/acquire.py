@@ -95,6 +95,8 @@ def text_of(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.Array:
 def canonical(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.RecordBatch:
     """Return a batch with its columns renamed to `id`, `text`, and `label`, `label_weight`, `group` if given.
 
+    `label_text` holds the labels that are no numbers, if their column is text.
+
     All other columns keep their names. Invalid UTF-8 becomes U+FFFD. Raise InputError if a column is missing, occurs
     twice, or holds the wrong type.
     """
@@ -131,6 +133,10 @@ def canonical(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.RecordBat
                 where=uri,
                 fix="Name the column of the labels" if role == "label" else "Name the column of their weights",
             ) from error
+    if columns.label and is_text(given[columns.label].type):
+        # Kept for messages: a label such as `4/5` is no number, and null says nothing about it.
+        words = pc.cast(given[columns.label], pa.string())
+        fields["label_text"] = pc.if_else(pc.is_valid(fields["label"]), pa.scalar(None, pa.string()), words)
     if columns.group:
         fields["group"] = _strings(given[columns.group], columns.group, uri)
     used = {id_column, columns.text, columns.label, columns.weight, columns.group}

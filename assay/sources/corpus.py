@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 from assay.progress import say, stage
 from assay.sources.acquire import Columns, acquire
+from assay.sources.kinds import without_query
 from assay.sources.period import Period
 from assay.sources.source import open_source
 from assay.storage import MANIFEST, Snapshot, digest_json, exists, join
@@ -12,7 +13,8 @@ from assay.storage import MANIFEST, Snapshot, digest_json, exists, join
 def existing_snapshot(source: str) -> Snapshot | None:
     """Return the snapshot at a path or URL, or None if the source is not a snapshot."""
     # `exists` goes through fsspec, but only the datasets library reads names of a hub.
-    if source.startswith("hf://") or not exists(join(source, MANIFEST)):
+    # A URL with a query is one file.
+    if source.startswith("hf://") or without_query(source) != source or not exists(join(source, MANIFEST)):
         return None
     return Snapshot.open(source)
 

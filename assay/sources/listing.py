@@ -36,8 +36,13 @@ class _Passing:
 
     def __init__(self) -> None:
         self._names: dict[str, list[str]] = {}
+        self.own: set[str] = set()
+        """Folders with hidden files that only results of Assay have."""
 
     def add(self, reason: str, name: str) -> None:
+        folder, _, last = name.rpartition("/")
+        if folder and last in MARKERS:
+            self.own.add(folder)
         self._names.setdefault(reason, []).append(name)
 
     def all(self) -> tuple[Passed, ...]:
@@ -54,7 +59,7 @@ def list_files(fs: Any, root: str, uri: str, also: tuple[str, ...] = ()) -> List
     passing = _Passing()
     local = isinstance(fs, LocalFileSystem)
     paths = sorted(_local(root, passing) if local else _remote(fs, root, passing))
-    own = _results(fs, root, uri, paths)
+    own = _results(fs, root, uri, paths) | passing.own
     found, own_seen = [], set[str]()
     for path in paths:
         folder = next((parent for parent in _parents(path) if parent in own), None)

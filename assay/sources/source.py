@@ -103,7 +103,10 @@ class FileSource:
     def _checksum(self, member: str) -> str:
         if isinstance(self.fs, LocalFileSystem):
             return digest_file(Path(self.root + member))
-        return str(self.fs.checksum(self.root + member + self.query))
+        if self.query:  # a signature, which says nothing about the content
+            about = self.fs.info(self.root + member + self.query)
+            return digest_json({name: str(about[name]) for name in sorted(about) if name not in ("name", "url")})
+        return str(self.fs.checksum(self.root + member))
 
     def revision_of(self, checksums: Mapping[str, str]) -> str:
         return digest_json({self.root + member: checksum for member, checksum in checksums.items()})

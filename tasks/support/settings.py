@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from assay.errors import InputError
+from assay.errors import InputError, without_secrets
 from assay.storage import local_path, place_or_default, work_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,7 +68,16 @@ def require_lasting_tracker(tracking: str) -> None:
 
 
 def source_location(source: str) -> str:
-    """Return a source, or the path of a shipped file that is named relative to the project."""
+    """Return a source, or the path of a shipped file that is named relative to the project.
+
+    Raise InputError if it holds a password or a signature: Flyte stores what tasks pass to each other.
+    """
+    if without_secrets(source) != source:
+        raise InputError(
+            "this source holds a password or a signature, which Flyte would store",
+            where=source,
+            fix="Give it to the pods by the settings of its store, or copy the source to a store that they can read",
+        )
     shipped = ROOT / source
     return str(shipped) if not Path(source).exists() and shipped.exists() else source
 

@@ -143,3 +143,15 @@ def test_validation_and_scoring_have_the_same_longest_text() -> None:
     from assay.labels.validate import LONGEST
 
     assert Limits().characters == LONGEST
+
+
+def test_a_label_that_is_no_number_is_quoted_as_it_is_written(inputs: Path, tmp_path: Path) -> None:
+    source = open_source(str(inputs / "messages-that-mislead" / "of5.jsonl"))
+    snapshot = acquire(source, Columns(label="label"), tmp_path / "snapshot")
+
+    with pytest.raises(InputError, match=r"no label that is a number, '\d/5'\)\. Correct them, or choose") as raised:
+        validate(snapshot, load_rubric("education"))
+
+    assert "max_quarantined" not in str(raised.value)
+    with pytest.raises(InputError, match="or raise max_quarantined"):
+        validate(snapshot, load_rubric("education"), max_quarantined=0.1)
