@@ -42,6 +42,8 @@ def first(checkout: Checkout, source: Path) -> str:
     return out
 
 
+# A build in pods, in test_pods.py, is the short one.
+@pytest.mark.full
 def test_the_snapshot_is_that_of_the_command_line(checkout: Checkout, source: Path, first: str, tmp_path: Path) -> None:
     out = first
     assert "0 of 3 pieces existed" in out

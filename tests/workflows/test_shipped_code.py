@@ -7,6 +7,7 @@ import sys
 import tarfile
 from pathlib import Path
 
+import pytest
 from compiled import ROOT
 from flytekit.constants import CopyFileDetection
 from flytekit.tools.fast_registration import FastPackageOptions, fast_package
@@ -32,6 +33,8 @@ print(json.dumps({"modules": len(modules), "rubrics": [load_rubric(name).name fo
 """
 
 
+# A build in pods, in test_pods.py, runs from the same archive.
+@pytest.mark.full
 def test_the_archive_that_is_shipped_imports_from_an_empty_folder(tmp_path: Path) -> None:
     archive = fast_package(ROOT, str(tmp_path), False, FastPackageOptions([], copy_style=CopyFileDetection.ALL))
     pod = tmp_path / "pod"
