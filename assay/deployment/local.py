@@ -25,7 +25,7 @@ from assay.deployment.start import start_front, start_server
 from assay.deployment.target import Deployed, FailedDeploymentError, History, Log, Status
 from assay.errors import InputError
 from assay.registry import Registry
-from assay.serving import PREFIX, Bento, ServeSettings, ask, build_bento, check_running
+from assay.serving import PREFIX, Bento, ServeSettings, ask, build_bento, check_running, warn_open
 from assay.storage import clear_disk_errors
 
 
@@ -187,12 +187,13 @@ class LocalTarget:
     def _environment(self, old: Server | None) -> dict[str, str]:
         """Return the environment of a new server. Raise InputError if it would be open and the old one is not."""
         settings = ServeSettings.read({name: value for name, value in os.environ.items() if name.startswith(PREFIX)})
-        if old and old.guarded and not (settings.tokens or settings.tokens_file):
+        if old and old.guarded and not settings.guarded:
             raise InputError(
                 "the serving version requires a token, and the new one would not",
                 where=f"{PREFIX}TOKENS, {PREFIX}TOKENS_FILE",
                 fix="Set one of them. To open the service to all, run `assay deployment stop` first",
             )
+        warn_open(self._settings.host, settings)
         # The server runs in another folder, where it finds this package only by its path.
         code = str(Path(assay.__file__).parents[1])
         # A random token for each server: the check calls it before clients can.

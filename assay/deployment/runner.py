@@ -27,7 +27,7 @@ def main(folder: Path, bento: Path) -> int:
     server = None
     try:
         settings = ServeSettings.read(environment)
-        guarded = bool(settings.tokens or settings.tokens_file)
+        guarded = settings.guarded
         # A server without tokens is open: the token of the check would close it.
         if guarded:
             tokens = (*settings.tokens, os.environ[CHECK_TOKEN])

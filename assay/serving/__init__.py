@@ -3,7 +3,7 @@
 from assay.serving.bento import Bento, build_bento, packed_digest
 from assay.serving.check import ServedReport, check_answers, check_running, check_served
 from assay.serving.client import ask
-from assay.serving.process import ServerProcess, serve_forever
+from assay.serving.process import ServerProcess, serve_forever, warn_open
 from assay.serving.settings import PREFIX, ServeSettings
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "check_served",
     "packed_digest",
     "serve_forever",
+    "warn_open",
 ]

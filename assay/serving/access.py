@@ -27,7 +27,9 @@ class Tokens:
         self._read_state: object = None
         if file is not None:
             self._read_state = _state(file)
-            self._of_file = _read(file)
+            self._of_file, wrong = _read(file)
+            if wrong:
+                raise wrong[0]
             if not self._of_file:
                 raise InputError("the token file holds no token", where=str(file), fix="Write one token a line")
 
@@ -53,14 +55,18 @@ class Tokens:
             state = _state(self._file)
             if state == self._read_state:
                 return
-            self._of_file, self._read_state = _read(self._file), state
-            LOG.info("tokens read again: %d", len(self._of_file))
+            self._of_file, wrong = _read(self._file)
+            self._read_state = state
         except InputError as error:
-            # The known tokens stay valid: a file that is being replaced must not lock everybody out.
+            # Closed: a token that was revoked by removing the file, or by a mistake in it, must admit nobody. The
+            # state is unknown now, so that the next request reads the file again. The error is logged once.
             if self._read_state is not None:
-                LOG.error("the known tokens stay in use: %s", error)
-            # With None the error is logged once, and the file is read again with the next request.
-            self._read_state = None
+                LOG.error("no token of the file is valid: %s", error)
+            self._of_file, self._read_state = [], None
+            return
+        for mistake in wrong:
+            LOG.error("this line admits nobody: %s", mistake)
+        LOG.info("tokens read again: %d", len(self._of_file))
 
 
 def _digest(token: str) -> bytes:
@@ -76,17 +82,23 @@ def _state(file: Path) -> object:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _read(file: Path) -> list[bytes]:
+def _read(file: Path) -> tuple[list[bytes], list[InputError]]:
+    """Return the digests of the tokens in the file, and the errors of the lines that hold none. Raise InputError if the
+    file cannot be read."""
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         # Only the type: the message of a UnicodeDecodeError may repeat a byte of a token.
         raise InputError(f"the token file cannot be read: {type(error).__name__}", where=str(file)) from None
-    tokens = [(number, line.split("#")[0].strip()) for number, line in enumerate(lines, 1)]
-    tokens = [(number, token) for number, token in tokens if token]
-    for number, token in tokens:
-        check_token(token, where=f"{file}, line {number}")
-    return [_digest(token) for _, token in tokens]
+    found, wrong = [], []
+    for number, line in enumerate(lines, 1):
+        if token := line.split("#")[0].strip():
+            try:
+                check_token(token, where=f"{file}, line {number}")
+                found.append(_digest(token))
+            except InputError as error:
+                wrong.append(error)
+    return found, wrong
 
 
 def _offered(authorization: str) -> str:

@@ -1,5 +1,6 @@
 """Admission: limits on the requests, and on the bytes of their bodies, that are in work at one time."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -9,32 +10,52 @@ from assay.serving.documents import RefusedError
 from assay.serving.packing import unpacked
 from assay.serving.settings import ServeSettings
 
+EXPLAIN_SHARE = 8
+"""One in so many places may be held by /explain, so that slow explanations leave places for scores."""
+
 
 class Admission:
-    """Count the admitted requests and bytes that are not done yet; for one event loop."""
+    """Count the admitted requests and bytes that are not done yet; for one event loop.
+
+    A request counts once its body is complete: a client that sends slowly, or nothing at all, holds no place.
+    """
 
     def __init__(self, settings: ServeSettings, on_change: Callable[[int], None]) -> None:
         """`on_change` is called with the number of requests in work whenever it changes."""
         self._settings = settings
         self._on_change = on_change
         self._requests = 0
+        self._explains = 0
         self._bytes = 0
 
-    @contextmanager
-    def enter(self) -> Iterator["Body"]:
-        """Admit one request for the duration of the block. Raise RefusedError (429) if the limit is reached."""
-        if self._requests >= self._settings.requests:
+    def check(self, *, explain: bool) -> None:
+        """Raise RefusedError (429) if no place is free, before any of the body is read."""
+        full = self._requests >= self._settings.requests
+        if full or (explain and self._explains >= max(1, self._settings.requests // EXPLAIN_SHARE)):
             raise _overload()
+
+    @contextmanager
+    def enter(self, *, explain: bool) -> Iterator[None]:
+        """Admit one request for the duration of the block. Raise RefusedError (429) if the limit is reached."""
+        self.check(explain=explain)
+        self._change(1, explain)
+        try:
+            yield
+        finally:
+            self._change(-1, explain)
+
+    @contextmanager
+    def body(self) -> Iterator["Body"]:
+        """Return a body to be read. Its bytes count for the duration of the block."""
         body = Body(self)
-        self._change(1)
         try:
             yield body
         finally:
-            self._change(-1)
             self._bytes -= body.bytes
 
-    def _change(self, count: int) -> None:
+    def _change(self, count: int, explain: bool) -> None:
         self._requests += count
+        self._explains += count * explain
         self._on_change(self._requests)
 
     def hold(self, count: int) -> None:
@@ -44,9 +65,9 @@ class Admission:
         self._bytes += count
 
     @property
-    def largest(self) -> int:
-        """Size of the largest accepted body, in bytes."""
-        return self._settings.body_bytes
+    def settings(self) -> ServeSettings:
+        """Limits of one body."""
+        return self._settings
 
 
 class Body:
@@ -61,12 +82,20 @@ class Body:
         """Return the whole body.
 
         Raise RefusedError: 413 if it is too large, before reading it if Content-Length is too large; 429 if the server
-        holds too many bytes; 400 if the client hangs up before the end.
+        holds too many bytes; 408 if it takes too long; 400 if the client hangs up before the end.
         """
-        largest = self._admission.largest
+        settings = self._admission.settings
         # Python refuses to parse very long digits; the first 20 are enough to exceed any limit.
-        if content_length.isdecimal() and int(content_length[:20]) > largest:
-            raise _too_large(largest)
+        if content_length.isdecimal() and int(content_length[:20]) > settings.body_bytes:
+            raise _too_large(settings.body_bytes)
+        try:
+            async with asyncio.timeout(settings.body_seconds):
+                return await self._read(receive, settings.body_bytes)
+        except TimeoutError:
+            message = f"the body is not complete after {settings.body_seconds:g} seconds"
+            raise RefusedError(408, message, headers={"Connection": "close"}) from None
+
+    async def _read(self, receive: Receive, largest: int) -> bytes:
         chunks = []
         more = True
         while more:
@@ -86,7 +115,7 @@ class Body:
 
     def unpack(self, data: bytes, encoding: str) -> bytes:
         """Return the body without its content encoding. Raise RefusedError as `unpacked` does, and 429 as `read`."""
-        content = unpacked(data, encoding, self._admission.largest)
+        content = unpacked(data, encoding, self._admission.settings.body_bytes)
         if content is not data:
             self._admission.hold(len(content))
             self.bytes += len(content)

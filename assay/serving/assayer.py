@@ -1,5 +1,6 @@
 """One served model: load it in the background, check its golden documents, then score documents."""
 
+import gc
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -55,6 +56,9 @@ class Assayer:
             self.state = "failed"
             return
         self._scorer = scorer
+        # What was loaded stays: the collector need not walk through its hundreds of thousands of objects again.
+        gc.collect()
+        gc.freeze()
         self.state = "ready"
         self.metrics.model(self.version, ready=True)
         LOG.info(
@@ -86,7 +90,11 @@ class Assayer:
             self.on_answers(found)
         return answers
 
-    def explain(self, document: Document) -> dict[str, Any] | None:
+    def explain(self, documents: Sequence[Document]) -> list[dict[str, Any] | None]:
+        """Return one explanation a document, in order, as `_explain`."""
+        return [self._explain(document) for document in documents]
+
+    def _explain(self, document: Document) -> dict[str, Any] | None:
         """Return the answer for one text with the windows that made its score: `start`, `end` (characters), `score`."""
         assert self._scorer is not None
         if document.until <= time.monotonic():

@@ -33,10 +33,19 @@ class Batcher(Generic[Item, Answer]):
     """Run `work` on batches of items, on the one thread of `pool`; for one event loop."""
 
     def __init__(
-        self, work: Callable[[Sequence[Item]], Sequence[Answer]], pool: ThreadPoolExecutor, *, most: int = MOST
+        self,
+        work: Callable[[Sequence[Item]], Sequence[Answer]],
+        pool: ThreadPoolExecutor,
+        *,
+        most: int = MOST,
+        turns: asyncio.Lock | None = None,
     ) -> None:
-        """`work` returns one answer an item, in order. A batch has at most `most` items."""
+        """`work` returns one answer an item, in order. A batch has at most `most` items.
+
+        `turns`: a lock shared with other batchers of the pool. It is fair, so that their batches alternate.
+        """
         self._work, self._pool, self._most = work, pool, most
+        self._turns = turns or asyncio.Lock()
         self._waiting: deque[_Request[Item, Answer]] = deque()
         self._running: asyncio.Task[None] | None = None
 
@@ -52,13 +61,16 @@ class Batcher(Generic[Item, Answer]):
     async def _run(self) -> None:
         try:
             while self._waiting:
-                await self._one_batch()
+                async with self._turns:
+                    await self._one_batch()
         finally:
             self._running = None
 
     async def _one_batch(self) -> None:
         pieces = self._take()
         items = [item for request, start, end in pieces for item in request.items[start:end]]
+        if not items:
+            return
         try:
             answers = await asyncio.get_running_loop().run_in_executor(self._pool, self._work, items)
         except Exception as error:
@@ -81,6 +93,9 @@ class Batcher(Generic[Item, Answer]):
         room = self._most
         while room and self._waiting:
             request = self._waiting.popleft()
+            # Its client hung up: nobody waits for the answer.
+            if request.done.done():
+                continue
             end = min(request.taken + TURN, request.taken + room, len(request.items))
             pieces.append((request, request.taken, end))
             room -= end - request.taken

@@ -16,9 +16,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assay.serving.access import CHALLENGES, Tokens
 from assay.serving.admission import Admission
-from assay.serving.documents import RefusedError, parse_documents, parse_text
+from assay.serving.connection import Incoming, lingering
+from assay.serving.documents import RefusedError
 from assay.serving.log import LOG, log_error
 from assay.serving.openapi import describe
+from assay.serving.parsing import Parser
 from assay.serving.settings import ServeSettings
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PROBES = ("/livez", "/healthz", "/readyz")
 # Loading takes seconds; a model that failed stays failed until the server is started again.
 NOT_READY = {"loading": {"Retry-After": "2"}, "failed": {"Retry-After": "60"}}
+GONE = 499
+"""Status in log and metrics of a request whose client hung up before its answer, as in nginx. Nobody receives it."""
 PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -64,6 +68,7 @@ class Gate:
         self._metrics_tokens = Tokens(settings.metrics_tokens) if settings.metrics_tokens else self._tokens
         self._admission = Admission(settings, lambda count: assayer().metrics.in_work.set(count))
         self._page = resources.files("assay.serving").joinpath("page.html").read_bytes()
+        self._parser = Parser(settings)
         self._working: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,7 +81,7 @@ class Gate:
             await send({"type": "websocket.close", "code": 1000})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = time.monotonic()
+        started, receive = time.monotonic(), Incoming(scope, receive)
         route = scope["path"] if scope["path"] in ROUTES else "other"
         out = _Out(send)
         try:
@@ -86,7 +91,9 @@ class Gate:
             else:
                 await self._show(route)(scope, receive, out.send)
         except RefusedError as refusal:
-            await refused(refusal)(scope, receive, out.send)
+            # A slow body was refused because it does not end: no use to wait for its rest.
+            send = out.send if refusal.status == 408 else lingering(out.send, receive)
+            await refused(refusal)(scope, receive, send)
         except Exception as error:
             log_error(f"error on {route}", error)
             # An answer that has begun cannot be replaced by another one.
@@ -126,36 +133,54 @@ class Gate:
             return reply(503, {"state": assayer.state, "version": assayer.version}, NOT_READY[assayer.state])
         return reply(200, {"state": assayer.state, "version": assayer.version})
 
-    async def _answer(self, scope: Scope, receive: Receive, out: "_Out", route: str, until: float) -> None:
-        """Work on one request. Answer 504 when its time is over.
+    async def _answer(self, scope: Scope, receive: Incoming, out: "_Out", route: str, until: float) -> None:
+        """Work on one request. Answer 504 when its time is over, and stop when its client hangs up.
 
-        The work is not cancelled then, because a batch cannot be: it counts as being in work until it ends, and its
-        answer is dropped.
+        The work is not cancelled after a 504, because a batch cannot be: it counts as being in work until it ends, and
+        its answer is dropped. A client that hangs up gives its place back at once: a batch leaves out what still waits.
         """
-        task = asyncio.create_task(self._work(scope, receive, out.send, route, until))
+        whole = asyncio.Event()
+        task = asyncio.create_task(self._work(scope, receive, out.send, route, until, whole))
+        gone = asyncio.create_task(_hung_up(receive, whole))
         # asyncio itself keeps only weak references: a task that nothing else holds may disappear before it ends.
         self._working.add(task)
         task.add_done_callback(self._working.discard)
-        await asyncio.wait({task}, timeout=max(0.0, until - time.monotonic()))
+        left = max(0.0, until - time.monotonic())
+        try:
+            await asyncio.wait({task, gone}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            hung_up = gone.done()
+        finally:
+            gone.cancel()
+        if not task.done() and not out.status and hung_up:
+            out.status = GONE
+            task.add_done_callback(_forget)
+            task.cancel()
+            return
         if not task.done() and not out.status:
             task.add_done_callback(_forget)
             await out.close(refused(RefusedError(504, f"not done within {self._settings.seconds:g} seconds")), scope)
             return
         await task
 
-    async def _work(self, scope: Scope, receive: Receive, send: Send, route: str, until: float) -> None:
+    async def _work(
+        self, scope: Scope, receive: Incoming, send: Send, route: str, until: float, whole: asyncio.Event
+    ) -> None:
+        """Read, parse and answer a request. `whole` is set when its body is complete."""
         if (state := self._assayer().state) != "ready":
             raise RefusedError(503, f"the model is not ready but {state}", headers=NOT_READY[state])
         kind = _header(scope, b"content-type").split(";")[0].strip().lower()
         if kind not in ("application/json", ""):
             raise RefusedError(415, "the body must be application/json")
-        with self._admission.enter() as body:
+        explain = route == "/explain"
+        self._admission.check(explain=explain)
+        with self._admission.body() as body:
             data = await body.read(receive, _header(scope, b"content-length"))
+            whole.set()
             data = body.unpack(data, _header(scope, b"content-encoding"))
-            parse = parse_documents if route == "/score" else parse_text
-            scope[PARSED] = parse(data, self._settings, until)
-            del data  # the documents hold the text: the body would double the memory while they wait
-            await self._app(scope, receive, send)
+            with self._admission.enter(explain=explain):
+                scope[PARSED] = await self._parser.parse(data, until, explain=explain)
+                del data  # the documents hold the text: the body would double the memory while they wait
+                await self._app(scope, receive, send)
 
 
 class _Out:
@@ -182,6 +207,12 @@ class _Out:
 
 async def _nothing() -> Message:
     return {"type": "http.disconnect"}
+
+
+async def _hung_up(receive: Incoming, whole: asyncio.Event) -> None:
+    """Return when the client hangs up after its body. Before that, whoever reads the body notices it."""
+    await whole.wait()
+    await receive.gone()
 
 
 def _forget(task: "asyncio.Task[None]") -> None:

@@ -59,6 +59,7 @@ def _refusals(settings: ServeSettings) -> dict[str, JSON]:
     meaning = {
         "400": "Not JSON, or not of the form that is asked for",
         "401": "No valid token",
+        "408": f"The body did not arrive within {settings.body_seconds:g} seconds",
         "413": f"More than {settings.body_bytes} bytes, too many documents, or too long a text",
         "415": "Not application/json, or of a content encoding besides gzip",
         "429": "Too much is being worked on",

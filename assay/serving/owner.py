@@ -1,6 +1,7 @@
 """End a server with the process that started it, even if that process was killed and could not end the server."""
 
 import os
+import resource
 import signal
 import threading
 import time
@@ -13,6 +14,17 @@ OWNER = "ASSAY_SERVED_FOR"
 """Environment variable with the process id of the owner. Without it a server runs until SIGTERM."""
 CHECK_EVERY = 1.0
 """Seconds between two checks."""
+
+
+def owned() -> bool:
+    """Return True if this server was started by `assay serve`, `assay deploy` or a check."""
+    return bool(os.environ.get(OWNER))
+
+
+def raise_open_files() -> None:
+    """Raise the limit of open files to the most that the system allows: each connection is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def end_with_owner() -> None:

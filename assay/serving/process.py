@@ -26,6 +26,8 @@ from assay.serving.settings import PREFIX, PROCESS, ServeSettings
 
 PORTS = range(20_000, 30_000)
 """Below the range for outgoing connections, which could take a port between its choice and its use."""
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+"""Addresses that no other machine reaches."""
 TAIL = 12
 """Lines of the log that an error quotes."""
 
@@ -199,6 +201,7 @@ def serve_forever(bento: Path, *, port: int = 3000, host: str = "127.0.0.1") -> 
     """
     environment = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
     settings = ServeSettings.read(environment)
+    warn_open(host, settings)
     # An exit instead of the default action: the block below then ends the server.
     previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
@@ -211,6 +214,14 @@ def serve_forever(bento: Path, *, port: int = 3000, host: str = "127.0.0.1") -> 
         say("stopped")
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def warn_open(host: str, settings: ServeSettings) -> None:
+    """Warn if other machines reach the service, and no token is needed."""
+    if host not in LOOPBACK and not settings.guarded:
+        say(
+            f"WARNING: {host} is open to other machines, and no token is needed. Set {PREFIX}TOKENS or listen on 127.0.0.1"
+        )
 
 
 def curl_line(url: str, settings: ServeSettings) -> str:

@@ -16,8 +16,9 @@ from starlette.responses import Response
 
 from assay.serving.batcher import Batcher
 from assay.serving.documents import Document, RefusedError
+from assay.serving.log import LOG, throttle_logs
 from assay.serving.middleware import PARSED, Gate, refused, reply
-from assay.serving.owner import end_with_owner
+from assay.serving.owner import end_with_owner, owned, raise_open_files
 from assay.serving.score_log import LOG_SECONDS, open_log
 from assay.serving.settings import PROCESS, ServeSettings
 
@@ -61,9 +62,16 @@ def make_service(model: str, version: str) -> Any:
             # One thread runs the model: two forward passes at once would only share the cores.
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="model")
             self.assayer = Assayer(Path(self.stored.path), version)
-            self._batcher = Batcher(self.assayer.score, self._pool)
+            # A batch of scores waits for one explanation at most, however many there are.
+            turns = asyncio.Lock()
+            self._scores = Batcher(self.assayer.score, self._pool, turns=turns)
+            self._explanations = Batcher(self.assayer.explain, self._pool, most=1, turns=turns)
             self._log = open_log(settings, self.assayer)
             end_with_owner()
+            raise_open_files()
+            throttle_logs()
+            if not settings.guarded and not owned():
+                LOG.warning("no token is set: whoever reaches this service may use it")
             # In the background, so that probes are answered while the model loads.
             self._pool.submit(self.assayer.prepare)
 
@@ -74,11 +82,11 @@ def make_service(model: str, version: str) -> Any:
 
         @bentoml.api(input_spec=_Input, output_spec=_Output)
         async def score(self, documents: list[Document]) -> list[dict[str, Any] | None]:
-            return await self._batcher.submit(documents)
+            return await self._scores.submit(documents)
 
         @bentoml.api(input_spec=_Input, output_spec=_Output)
         async def explain(self, document: Document) -> dict[str, Any] | None:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, self.assayer.explain, document)
+            return (await self._explanations.submit([document]))[0]
 
     service = bentoml.service(
         name=model.split(":")[0],

@@ -43,10 +43,16 @@ class ServeSettings:
     """Bytes of bodies held at one time; a request beyond that is answered 429."""
     seconds: float = 60.0
     """Seconds for one request, from its first byte to its answer; after them the answer is 504."""
+    body_seconds: float = 15.0
+    """Seconds for the body of a request to arrive; after them the answer is 408. A body holds no place while it
+    arrives, so that slow clients block nobody."""
     tokens: tuple[str, ...] = field(default=(), repr=False)
     """Tokens of clients, separated by commas; probes need none. Without tokens and file, the service is open to all."""
     tokens_file: Path | None = None
-    """File with further tokens, one a line; `#` begins a comment. It is read again whenever it changes."""
+    """File with further tokens, one a line; `#` begins a comment. It is read again whenever it changes. While it is
+    gone or cannot be read, none of its tokens is valid; a line that is no token admits nobody, and the others do."""
+    require_tokens: bool = False
+    """True refuses to start without `tokens` or `tokens_file`. The overlay for production sets it."""
     metrics: str = "token"
     """Access to /metrics: `token`, `open` or `closed` (404). With `token` it needs one if the service does: volumes and
     scores are private, and a scraper is configured with a token in one line."""
@@ -63,7 +69,7 @@ class ServeSettings:
     """Most seconds an answer waits to be written. Waiting answers are lost if the process is killed."""
 
     def __post_init__(self) -> None:
-        for name in ("documents", "characters", "body_bytes", "requests", "waiting_bytes", "seconds"):
+        for name in ("documents", "characters", "body_bytes", "requests", "waiting_bytes", "seconds", "body_seconds"):
             # A comparison with NaN is false, so NaN is refused, too.
             if not 0 < getattr(self, name) < 2**40:
                 raise InputError(f"{variable(name)} is {getattr(self, name)}", fix="Give a number above 0")
@@ -80,11 +86,21 @@ class ServeSettings:
                 raise InputError(
                     f"{variable(name)} is {getattr(self, name)}", fix=f"Give a number above 0, and at most {most:g}"
                 )
+        if self.require_tokens and not self.guarded:
+            raise InputError(
+                f"{variable('require_tokens')} is set, and there is no token",
+                fix=f"Set {variable('tokens')} or {variable('tokens_file')}",
+            )
         if self.metrics not in ("token", "open", "closed"):
             raise InputError(f"{variable('metrics')} is {self.metrics!r}", fix="Give token, open or closed")
         for name in ("tokens", "metrics_tokens"):
             for number, token in enumerate(getattr(self, name), 1):
                 check_token(token, where=f"{variable(name)}, number {number}")
+
+    @property
+    def guarded(self) -> bool:
+        """Return True if clients need a token."""
+        return bool(self.tokens or self.tokens_file)
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "ServeSettings":

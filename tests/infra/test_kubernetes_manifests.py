@@ -14,6 +14,7 @@ from dockerfile import stages
 
 from assay.deployment.cluster import Cluster, KubernetesSettings
 from assay.deployment.rollout import VERSION
+from assay.errors import InputError
 from assay.serving import ServeSettings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -144,3 +145,12 @@ def test_the_image_holds_the_code_that_the_containers_run() -> None:
     assert serve.all("ENV") == ["PYTHONPATH=/opt/assay"]
     security = pod("prod")["securityContext"]
     assert serve.all("USER") == [f"{security['runAsUser']}:{security['runAsGroup']}"]
+
+
+def test_the_overlay_for_production_does_not_start_without_tokens() -> None:
+    """The Secret must exist there, and what it holds must include tokens."""
+    (server,) = pod("prod")["containers"]
+    given = {each["name"]: each["value"] for each in server["env"] if "value" in each}
+    with pytest.raises(InputError, match="ASSAY_SERVE_REQUIRE_TOKENS is set, and there is no token"):
+        ServeSettings.read(given)
+    assert ServeSettings.read({**given, "ASSAY_SERVE_TOKENS": "a-token-of-the-clients"}).guarded

@@ -102,6 +102,7 @@ def start(rigged_bento: Path, keys: Keys, tmp_path_factory: pytest.TempPathFacto
         "ASSAY_SERVE_METRICS_TOKENS": keys.metrics,
         "ASSAY_SERVE_REQUESTS": "32",
         "ASSAY_SERVE_SECONDS": "8",
+        "ASSAY_SERVE_BODY_SECONDS": "5",
     }
     log = tmp_path_factory.mktemp("logs") / "server.log"
     running: list[ServerProcess] = []

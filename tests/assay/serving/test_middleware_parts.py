@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import logging
 import random
 import string
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from assay.serving.access import Tokens
 from assay.serving.assayer import Assayer
 from assay.serving.batcher import Batcher
 from assay.serving.documents import RefusedError, parse_documents
+from assay.serving.log import Throttle
 from assay.serving.middleware import Gate
 
 VALUES = st.recursive(
@@ -62,6 +65,8 @@ def test_settings_come_from_the_environment() -> None:
         ("DOCUMENTS", "0", "ASSAY_SERVE_DOCUMENTS is 0"),
         ("SECONDS", "nan", "ASSAY_SERVE_SECONDS is nan"),
         ("BODY_BYTES", "999999999", "less than one body"),
+        ("BODY_SECONDS", "0", "ASSAY_SERVE_BODY_SECONDS is 0"),
+        ("REQUIRE_TOKENS", "true", "ASSAY_SERVE_REQUIRE_TOKENS is set, and there is no token"),
         ("METRICS", "yes", "Give token, open or closed"),
         ("TOKENS", "secret", "ASSAY_SERVE_TOKENS, number 1"),
         ("METRICS_TOKENS", "a-good-token-of-ours,with a space in it", "ASSAY_SERVE_METRICS_TOKENS, number 2"),
@@ -72,7 +77,7 @@ def test_settings_that_cannot_be_used_are_named(name: str, value: str, complaint
         ServeSettings.read({f"ASSAY_SERVE_{name}": value})
 
     assert complaint in str(raised.value)
-    assert "TOKENS" not in name or value not in str(raised.value)
+    assert not name.endswith("TOKENS") or name == "REQUIRE_TOKENS" or value not in str(raised.value)
 
 
 def test_a_file_of_tokens_must_hold_good_ones(tmp_path: Path) -> None:
@@ -250,3 +255,50 @@ def test_an_error_reaches_the_requests_of_its_batch_and_no_other() -> None:
 
     with ThreadPoolExecutor(1) as pool:
         asyncio.run(scenario())
+
+
+def test_the_batches_of_two_queues_alternate_and_work_that_nobody_waits_for_is_left_out() -> None:
+    done: list[str] = []
+
+    def work(items: list[str]) -> list[str]:
+        done.extend(items)
+        return items
+
+    async def scenario() -> None:
+        turns = asyncio.Lock()
+        scores = Batcher(work, pool, most=2, turns=turns)
+        explanations = Batcher(work, pool, most=1, turns=turns)
+        slow = [asyncio.create_task(explanations.submit(["explain"])) for _ in range(6)]
+        quick = [asyncio.create_task(scores.submit(["score"])) for _ in range(4)]
+        gone = asyncio.create_task(scores.submit(["gone"]))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.gather(*slow, *quick)
+
+    with ThreadPoolExecutor(1) as pool:
+        asyncio.run(scenario())
+
+    assert done[:6] == ["explain", "score", "score", "explain", "score", "score"]
+    assert done[6:] == ["explain"] * 4
+
+
+def test_a_flood_of_log_lines_is_cut_and_counted() -> None:
+    written: list[str] = []
+
+    class Kept(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            written.append(record.getMessage())
+
+    log = logging.Logger("flooded")
+    log.addHandler(Kept())
+    log.addFilter(Throttle(5))
+    start = int(time.monotonic())
+    while int(time.monotonic()) == start:
+        pass  # a whole second begins
+    for number in range(100):
+        log.info("line %d", number)
+    log.error("this is no line of the flood")
+    assert written == [*(f"line {number}" for number in range(5)), "this is no line of the flood"]
+    time.sleep(1.05)
+    log.info("one more")
+    assert written[-1] == "one more (95 lines left out before)"

@@ -13,7 +13,7 @@ import pytest
 
 from assay.errors import InputError
 from assay.serving import Bento, ServedReport, ServerProcess, ServeSettings, check_served
-from assay.serving.process import curl_line
+from assay.serving.process import curl_line, warn_open
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -112,3 +112,11 @@ def test_the_curl_command_reads_its_token_from_the_settings(tmp_path: Path) -> N
     assert "Authorization" not in plain
     assert "$ASSAY_SERVE_TOKENS" in from_settings and "a-token" not in from_settings
     assert str(tmp_path / "tokens") in from_file
+
+
+def test_a_service_that_others_reach_without_a_token_is_warned_of(capfd: pytest.CaptureFixture[str]) -> None:
+    warn_open("127.0.0.1", ServeSettings())
+    warn_open("0.0.0.0", ServeSettings(tokens=("a-token-of-the-settings",)))
+    assert "WARNING" not in "".join(capfd.readouterr())
+    warn_open("0.0.0.0", ServeSettings())
+    assert "WARNING: 0.0.0.0 is open to other machines, and no token is needed" in "".join(capfd.readouterr())

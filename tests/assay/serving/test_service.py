@@ -207,10 +207,14 @@ def test_tokens_of_the_file_change_while_it_serves(server: ServerProcess, keys: 
         assert server.ask("/docs.json", token=keys.in_file)[0] == 401
         assert server.ask("/docs.json", token=keys.given)[0] == 200
 
-        keys.file.write_text("short\n")
-        assert server.ask("/docs.json", token=replaced)[0] == 200, (
-            "after a mistake in the file the known tokens stay valid"
-        )
+        keys.file.write_text(f"short\n{keys.in_file}\n")
+        assert server.ask("/docs.json", token=replaced)[0] == 401, "it was revoked, whatever else the file holds"
+        assert server.ask("/docs.json", token=keys.in_file)[0] == 200, "a mistake in a line concerns that line"
+        assert server.ask("/docs.json", token="short")[0] == 401
+
+        keys.file.unlink()
+        assert server.ask("/docs.json", token=keys.in_file)[0] == 401, "without the file none of its tokens is valid"
+        assert server.ask("/docs.json", token=keys.given)[0] == 200
 
         keys.file.write_text("# nobody\n")
         assert server.ask("/docs.json", token=replaced)[0] == 401

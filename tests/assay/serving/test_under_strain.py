@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -59,21 +60,27 @@ def test_waiting_requests_are_merged_and_each_gets_its_own_answer(
     assert metric("assay_batch_documents_count") - batches < 21, "waiting documents are scored together"
 
 
+def unfinished(server: ServerProcess, keys: Any, path: str = "/score") -> http.client.HTTPConnection:
+    """Send the head of a request, and the beginning of its body."""
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=PATIENCE)
+    connection.putrequest("POST", path)
+    connection.putheader("Authorization", f"Bearer {keys.given}")
+    connection.putheader("Content-Length", "1000")
+    connection.endheaders(b'{"documents": [')
+    return connection
+
+
 def test_requests_beyond_the_limit_get_429_and_those_beyond_their_time_get_504(
     server: ServerProcess, ask: Callable, metric: Callable, keys: Any, tmp_path: Path
 ) -> None:
-    gate, half = tmp_path / "go", []
-    with ThreadPoolExecutor(2) as pool:
+    gate = tmp_path / "go"
+    with ThreadPoolExecutor(40) as pool:
         first = held(ask, pool, gate, metric)
         documents = metric("assay_documents_total")
-        behind = pool.submit(ask, "/explain", {"text": "never scored"})
-        for _ in range(30):
-            connection = http.client.HTTPConnection(server.host, server.port, timeout=PATIENCE)
-            connection.putrequest("POST", "/score")
-            connection.putheader("Authorization", f"Bearer {keys.given}")
-            connection.putheader("Content-Length", "1000")
-            connection.endheaders(b'{"documents": [')
-            half.append(connection)
+        explained = [pool.submit(ask, "/explain", {"text": "never scored"}) for _ in range(6)]
+        until(lambda: sum(each.done() for each in explained) == 2)
+        assert [each.result()[0] for each in explained if each.done()] == [429, 429], "one place in eight is theirs"
+        behind = [pool.submit(ask, "/score", document("never scored")) for _ in range(27)]
         until(lambda: metric("assay_requests_in_work") == 32)
 
         connection = http.client.HTTPConnection(server.host, server.port, timeout=PATIENCE)
@@ -83,17 +90,88 @@ def test_requests_beyond_the_limit_get_429_and_those_beyond_their_time_get_504(
         assert json.loads(refused.read())["detail"] == []
         assert server.ask("/readyz")[0] == 200, "probes are always answered"
 
-        late = half.pop().getresponse()
-        assert late.status == 504
-        assert "8 seconds" in json.loads(late.read())["error"]
-        for other in half:
-            other.close()
-        assert (first.result()[0], behind.result()[0]) == (504, 504)
+        status, answer = behind[0].result()
+        assert (status, "8 seconds" in answer["error"]) == (504, True)
+        assert {each.result()[0] for each in (first, *behind)} == {504}
+        assert sorted(each.result()[0] for each in explained) == [429, 429, 504, 504, 504, 504]
         gate.touch()
 
     until(lambda: metric("assay_requests_in_work") == 0)
     assert ask("/score", document("good"))[0] == 200
     assert metric("assay_documents_total") - documents <= 2, "documents whose clients were answered are not scored"
+
+
+def test_bodies_that_never_come_hold_no_place_and_are_ended(server: ServerProcess, ask: Callable, keys: Any) -> None:
+    slow = [unfinished(server, keys) for _ in range(100)]
+
+    started = time.monotonic()
+    assert ask("/score", document("good"))[0] == 200, "as many as there are places, three times over"
+    assert time.monotonic() - started < 4, "nobody waits for them"
+    answers = [connection.getresponse() for connection in slow]
+
+    assert {(answer.status, answer.headers["Connection"]) for answer in answers} == {(408, "close")}
+    for connection in slow:
+        connection.close()
+
+
+def test_clients_that_hang_up_give_their_places_back(
+    server: ServerProcess, ask: Callable, metric: Callable, keys: Any, tmp_path: Path
+) -> None:
+    gate = tmp_path / "go"
+    with ThreadPoolExecutor(1) as pool:
+        first = held(ask, pool, gate, metric)
+        documents = metric("assay_documents_total")
+        waiting = []
+        for path, content in (("/score", document("nobody waits")), ("/explain", {"text": "nobody waits"})) * 3:
+            connection = http.client.HTTPConnection(server.host, server.port, timeout=PATIENCE)
+            connection.request("POST", path, json.dumps(content), {"Authorization": f"Bearer {keys.given}"})
+            waiting.append(connection)
+        until(lambda: metric("assay_requests_in_work") == 7)
+        for connection in waiting:
+            connection.close()
+        until(lambda: metric("assay_requests_in_work") == 1)
+        gate.touch()
+        assert first.result()[0] == 200
+
+    assert ask("/score", document("good"))[0] == 200
+    assert metric("assay_documents_total") - documents == 2, "what nobody waits for is not scored"
+    assert metric('assay_requests_total{route="/score",status="499"}') >= 3
+
+
+def test_a_refusal_reaches_a_client_that_still_sends(server: ServerProcess, keys: Any) -> None:
+    for _ in range(5):
+        with socket.create_connection((server.host, server.port), timeout=PATIENCE) as client:
+            size = 3 * 8 * 2**20
+            client.sendall(
+                b"POST /score HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+                b"Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n" % (keys.given.encode(), size)
+            )
+            for _ in range(24):
+                client.sendall(b" " * 2**20)  # as http.client does: all of the body, and only then the answer
+            received = b""
+            while data := client.recv(65536):
+                received += data
+        assert received.startswith(b"HTTP/1.1 413 ")
+
+
+def test_probes_are_answered_while_the_largest_body_is_parsed(server: ServerProcess, keys: Any) -> None:
+    body = b"[" + b",".join([b"[]"] * (8 * 2**20 // 3 - 1)) + b"]"
+
+    def send(_: int) -> int:
+        connection = http.client.HTTPConnection(server.host, server.port, timeout=PATIENCE)
+        connection.request("POST", "/score", body, {"Authorization": f"Bearer {keys.given}"})
+        return connection.getresponse().status
+
+    slowest = 0.0
+    with ThreadPoolExecutor(3) as pool:
+        sent = [pool.submit(send, number) for number in range(3)]
+        while not all(each.done() for each in sent):
+            started = time.monotonic()
+            assert server.ask("/livez")[0] == 200
+            slowest = max(slowest, time.monotonic() - started)
+    assert {each.result() for each in sent} <= {400, 504}
+    # A probe of Kubernetes waits for 5 s, and six of them in a row end a pod. It took 6 s each before.
+    assert slowest < 5
 
 
 def test_an_error_of_the_model_gives_500_and_no_text_is_logged(server: ServerProcess, ask: Callable) -> None:
