@@ -5,19 +5,27 @@
 It imports nothing of `assay`, and so takes a fiftieth of the memory of a server.
 The file is replaced by a rename, and read for each request: a request goes to the old server or to the new one, and
 none is lost. Two servers that share a port by SO_REUSEPORT would need no such process. But the kernel gives connections
-to each of them as soon as it listens, checked or not, and resets those that wait at a server that ends.
+to each of them as soon as it listens, checked or not, and resets those that wait at a server that ends. Two that accept
+on one inherited socket lose requests, too: uvicorn closes idle connections when it ends, also those whose request is on
+its way (measured, with nginx beside them: benchmarks/RESULTS.md).
 
 A connection carries one request. A connection kept open between two requests would break when its server ends, and a
 client cannot tell whether a POST that broke off has been worked on. So `Connection: close` is written into the head of
 the request, the only part that is read; everything else passes unchanged, both ways.
+
+Clients are not trusted: a head must come in time, connections are counted, and a client that hangs up, which includes
+one that closes its sending half, as for uvicorn, ends its connection to the server.
 """
 
 import asyncio
 import contextlib
 import json
+import logging
 import re
+import resource
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,8 +37,14 @@ ROUTE = "serving.json"
 """File with the current server, written by deployments."""
 HEAD_BYTES = 64 * 1024
 """Largest head of a request."""
-HEAD_SECONDS = 30.0
+HEAD_SECONDS = 10.0
 """Seconds in which a client must send the head."""
+MOST_CONNECTIONS = 4_096
+"""Most connections of clients at one time. When there are more, the one that has waited longest for its head ends."""
+SPARE_FILES = 64
+"""Open files that are no connections."""
+LINGER_SECONDS = 1.0
+"""Seconds in which a refused client may send what it is sending, so that it gets the refusal and not a reset."""
 CONNECT_SECONDS = 5.0
 """Seconds for connecting to a server. A dead server refuses at once, so this rarely matters."""
 CHUNK = 64 * 1024
@@ -50,36 +64,64 @@ def port_of(folder: Path) -> int | None:
 class Front:
     """Pass requests on; for one event loop."""
 
-    def __init__(self, upstream: Callable[[], int | None]) -> None:
-        """`upstream` is called for each request and returns the port of the server."""
-        self._upstream = upstream
+    def __init__(self, upstream: Callable[[], int | None], most: int = MOST_CONNECTIONS) -> None:
+        """`upstream` is called for each request and returns the port of the server. `most`: connections at one time."""
+        self._upstream, self._most = upstream, most
+        self._open = 0
+        # In the order of their arrival.
+        self._without_head: dict[asyncio.StreamWriter, None] = {}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection."""
+        self._open += 1
+        try:
+            if self._open > self._most:
+                if not self._without_head:
+                    await _refuse(reader, writer, b"503 Service Unavailable", b"too many connections")
+                    return
+                oldest = next(iter(self._without_head))
+                del self._without_head[oldest]
+                oldest.transport.abort()
+            await self._serve(reader, writer)
+        finally:
+            self._open -= 1
+            self._without_head.pop(writer, None)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._without_head[writer] = None
         try:
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HEAD_SECONDS)
         except asyncio.LimitOverrunError:
-            await _refuse(writer, b"431 Request Header Fields Too Large", b"the head of the request is too large")
+            await _refuse(
+                reader, writer, b"431 Request Header Fields Too Large", b"the head of the request is too large"
+            )
             return
         except (asyncio.IncompleteReadError, TimeoutError, OSError):
             await _close(writer)
             return
+        self._without_head.pop(writer, None)
         server = await self._connect()
         if server is None:
-            await _refuse(writer, b"503 Service Unavailable", b"nothing is served here at the moment")
+            await _refuse(reader, writer, b"503 Service Unavailable", b"nothing is served here at the moment")
             return
         upstream_reader, upstream_writer = server
         line, _, fields = head.partition(b"\r\n")
         upstream_writer.write(line + b"\r\nConnection: close\r\n" + CONNECTION.sub(b"", fields))
         sending = asyncio.create_task(_pass(reader, upstream_writer))
+        # The answer may be complete before the request is: a server does not read the whole of a too large body.
+        answering = asyncio.create_task(_pass(upstream_reader, writer))
         try:
-            # The answer may be complete before the request is: a server does not read the whole of a too large body.
-            await _pass(upstream_reader, writer)
+            await asyncio.wait({sending, answering}, return_when=asyncio.FIRST_COMPLETED)
+            # A server that takes no more of the body has an answer. A client that sends no more waits for none.
+            if not answering.done() and not sending.result():
+                await answering
         finally:
-            sending.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await sending
-            await _close(upstream_writer)
+            for task in (sending, answering):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+            # Aborted, so that the server learns at once that nobody waits for it. It has sent all by now, or too much.
+            upstream_writer.transport.abort()
             await _close(writer)
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
@@ -97,20 +139,33 @@ class Front:
         return None
 
 
-async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Copy bytes as they arrive, at the speed of the receiver."""
-    with contextlib.suppress(OSError):
-        while data := await reader.read(CHUNK):
+async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """Copy bytes as they arrive, at the speed of the receiver. Return True if the sender ended, False if the receiver
+    did."""
+    while True:
+        try:
+            data = await reader.read(CHUNK)
+        except OSError:
+            return True
+        if not data:
+            return True
+        try:
             writer.write(data)
             await writer.drain()
+        except OSError:
+            return False
 
 
-async def _refuse(writer: asyncio.StreamWriter, status: bytes, what: bytes) -> None:
+async def _refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, status: bytes, what: bytes) -> None:
     body = b'{"error": "' + what + b'", "detail": []}'
     head = b"HTTP/1.1 " + status + b"\r\nContent-Type: application/json\r\nRetry-After: 2\r\nConnection: close\r\n"
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, TimeoutError):
         writer.write(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
         await writer.drain()
+        writer.write_eof()
+        async with asyncio.timeout(LINGER_SECONDS):
+            while await reader.read(CHUNK):
+                pass
     await _close(writer)
 
 
@@ -120,9 +175,30 @@ async def _close(writer: asyncio.StreamWriter) -> None:
         await writer.wait_closed()
 
 
+class Once(logging.Filter):
+    """Pass one record in ten seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next = 0.0
+
+    def filter(self, _: logging.LogRecord) -> bool:
+        """Return True if the record is written."""
+        now = time.monotonic()
+        passes = now >= self._next
+        self._next = now + 10 if passes else self._next
+        return passes
+
+
 async def run_front(folder: Path, host: str, port: int) -> None:
     """Serve until SIGTERM, then complete the requests under way. Raise OSError if the port is taken."""
-    front, stop = Front(lambda: port_of(folder)), asyncio.Event()
+    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    # A connection of a client has two files: its own, and that of the connection to the server.
+    front = Front(lambda: port_of(folder), min(MOST_CONNECTIONS, max(1, (files - SPARE_FILES) // 2)))
+    stop = asyncio.Event()
+    # asyncio would log each connection that it cannot accept, thousands of times a second.
+    logging.getLogger("asyncio").addFilter(Once())
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     working: set[asyncio.Task[None]] = set()
 

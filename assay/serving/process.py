@@ -219,9 +219,7 @@ def serve_forever(bento: Path, *, port: int = 3000, host: str = "127.0.0.1") -> 
 def warn_open(host: str, settings: ServeSettings) -> None:
     """Warn if other machines reach the service, and no token is needed."""
     if host not in LOOPBACK and not settings.guarded:
-        say(
-            f"WARNING: {host} is open to other machines, and no token is needed. Set {PREFIX}TOKENS or listen on 127.0.0.1"
-        )
+        say(f"WARNING: {host} is open to other machines, and no token is needed. Set {PREFIX}TOKENS")
 
 
 def curl_line(url: str, settings: ServeSettings) -> str:

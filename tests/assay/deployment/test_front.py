@@ -231,3 +231,85 @@ def test_a_process_is_identified_by_its_start_too() -> None:
         time.sleep(0.01)
     assert not known.alive, "a process that nobody has waited for is dead, too"
     child.wait()
+
+
+def scene(act: Any, *, most: int = 10) -> Any:
+    """Run `act(port, ends)` against a front whose server answers nothing. `ends` gets an item when a connection to that
+    server ends."""
+
+    async def run() -> Any:
+        ends: asyncio.Queue[str] = asyncio.Queue()
+
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(OSError):
+                while await reader.read(65536):
+                    pass
+            ends.put_nowait("ended")
+            writer.close()
+
+        server = await asyncio.start_server(silent, "127.0.0.1", 0)
+        passing = front.Front(lambda: server.sockets[0].getsockname()[1], most)
+        public = await asyncio.start_server(passing.serve, "127.0.0.1", 0, limit=front.HEAD_BYTES)
+        try:
+            return await asyncio.wait_for(act(public.sockets[0].getsockname()[1], ends), 30)
+        finally:
+            public.close()
+            server.close()
+
+    return asyncio.run(run())
+
+
+def test_a_client_that_hangs_up_ends_its_connection_to_the_server() -> None:
+    async def act(port: int, ends: "asyncio.Queue[str]") -> None:
+        for sent in (b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nhal", b"GET / HTTP/1.1\r\n\r\n"):
+            for way in ("close", "abort"):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(sent)
+                await writer.drain()
+                await asyncio.sleep(0.1)
+                assert ends.empty()
+                writer.close() if way == "close" else writer.transport.abort()
+                assert await ends.get() == "ended"
+
+    scene(act)
+
+
+def test_too_many_connections_end_the_one_that_has_waited_longest_for_its_head(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(front, "HEAD_SECONDS", 2.0)
+
+    async def act(port: int, _: object) -> None:
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(9)]
+        await asyncio.sleep(0.1)
+        working = await asyncio.open_connection("127.0.0.1", port)
+        working[1].write(b"GET / HTTP/1.1\r\n\r\n")
+        await asyncio.sleep(0.1)
+        another = await asyncio.open_connection("127.0.0.1", port)
+        another[1].write(b"GET / HTTP/1.1\r\n\r\n")
+        assert await silent[0][0].read() == b""
+        assert not silent[1][0].at_eof(), "it is the first that ends"
+        for reader, _ in silent[1:]:
+            assert await reader.read() == b"", "their time for a head is over"
+        many = [await asyncio.open_connection("127.0.0.1", port) for _ in range(8)]
+        for _, writer in many:
+            writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        await asyncio.sleep(0.1)
+        refused = await asyncio.open_connection("127.0.0.1", port)
+        assert (await refused[0].read()).startswith(b"HTTP/1.1 503 "), "all others have a request under way"
+        for _, writer in (working, another, *many, refused):
+            writer.transport.abort()
+
+    scene(act)
+
+
+def test_a_refusal_of_the_front_reaches_a_client_that_still_sends(running: FrontRecord) -> None:
+    for _ in range(5):
+        assert post(running.port, body=bytes(3 * 2**20))[0] == 503
+
+
+def test_the_front_may_open_as_many_files_as_the_system_allows(running: FrontRecord) -> None:
+    import psutil
+
+    soft, hard = psutil.Process(running.process.pid).rlimit(psutil.RLIMIT_NOFILE)
+    assert soft == hard
