@@ -267,3 +267,20 @@ def test_a_selection_is_a_snapshot_with_all_columns_its_card_and_report(tmp_path
     for name in names:
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "out" / name).read_bytes(), name
     assert json.loads((tmp_path / "again" / "manifest.json").read_text())["version"] == again.manifest.version
+
+
+def test_columns_of_a_corpus_that_was_selected_before_are_all_kept(tmp_path: Path) -> None:
+    rows = [document(n, n / 10) for n in range(10)]
+    theirs = {"score": list(range(10)), "source_score": [f"s{n}" for n in range(10)], "grade": ["A"] * 10}
+    scores, corpus = scored(tmp_path, rows, **theirs)
+    request = SelectionRequest(share=0.5)
+
+    choice = choose(scores, corpus, calibration(), request)
+    selection = write_selection(scores, corpus, request, choice, str(tmp_path / "out"))
+
+    table = pa.Table.from_batches(list(selection.batches())).to_pandas()
+    assert len(set(table.columns)) == len(table.columns)
+    assert table["source_score"].tolist() == [f"s{n}" for n in range(5, 10)]
+    assert table["source_score_2"].tolist() == list(range(5, 10))
+    assert table["source_grade"].tolist() == ["A"] * 5
+    np.testing.assert_allclose(table["score"], [n / 10 for n in range(5, 10)])
