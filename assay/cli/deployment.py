@@ -1,4 +1,4 @@
-"""`assay deployment status | rollback | stop`: what was deployed, here or in a cluster."""
+"""`assay deployment status | rollback | stop | restore | keep`: what was deployed, here or in a cluster."""
 
 import argparse
 import json
@@ -20,7 +20,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     status.add_argument("--json", action="store_true", help="print it as JSON")
     back = actions.add_parser("rollback", help="serve again what served before the last deployment")
     stop = actions.add_parser("stop", help="stop serving on this machine")
-    for action in (status, back, stop):
+    again = actions.add_parser(
+        "restore", help="serve again what was deployed last on this machine, if it does not serve"
+    )
+    keep = actions.add_parser("keep", help="restore, then stay and start again whatever ends; for systemd")
+    for action in (status, back, stop, again, keep):
         action.add_argument("--registry", default="", help=argparse.SUPPRESS)
         add_target(action)
 
@@ -55,14 +59,24 @@ def run(arguments: argparse.Namespace) -> int:
             done = open_target_of(arguments, registry).rollback()
         print_deployed(done, "serves again" if done.changed else "was restored already")
     else:
-        _stop(arguments, registry)
+        _here(arguments, registry)
     return 0
 
 
-def _stop(arguments: argparse.Namespace, registry: str) -> None:
+def _here(arguments: argparse.Namespace, registry: str) -> None:
+    """Run an action that only this machine has."""
     if target_settings({"target": arguments.target})["target"] == "kubernetes":
-        raise InputError("a cluster is not stopped from here", fix="`kubectl delete -k` the overlay")
+        if arguments.action == "stop":
+            raise InputError("a cluster is not stopped from here", fix="`kubectl delete -k` the overlay")
+        raise InputError("a cluster itself starts again what ends", where=f"assay deployment {arguments.action}")
     target = open_target_of(arguments, registry)
     assert isinstance(target, LocalTarget)
-    target.stop()
-    print("nothing is served any more")
+    if arguments.action == "stop":
+        target.stop()
+        print("nothing is served any more")
+    elif arguments.action == "keep":
+        target.keep()
+    else:
+        with stage("Restore"):
+            done = target.restore()
+        print_deployed(done, "serves again" if done.changed else "serves already")

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 from assay.deployment.cluster import KubernetesSettings
 from assay.deployment.kubernetes import KubernetesTarget
-from assay.deployment.local import LocalSettings, LocalTarget
+from assay.deployment.local import LocalTarget
+from assay.deployment.local_settings import LocalSettings
 from assay.deployment.settings import target_settings
 from assay.deployment.target import Target
 from assay.errors import InputError

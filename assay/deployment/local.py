@@ -4,21 +4,23 @@ FOLDER/serving.json   the serving version and the history (`route`)
 FOLDER/front.json     the process at the public port (`front`)
 FOLDER/servers/       a file and a log for each server process (`runner`)
 FOLDER/bentos/        the Bento of each version
+FOLDER/keeper.json    the process that starts both again when they end (`keeper`)
 FOLDER/lock           held by the running deployment
 """
 
-import fcntl
-import math
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import assay
 from assay.deployment.identity import Server
+from assay.deployment.keeping import KeeperRecord, end_keeper, keeper_command, start_keeper, take_lock
+from assay.deployment.local_settings import LocalSettings
 from assay.deployment.route import FrontRecord, Route
 from assay.deployment.runner import CHECK_TOKEN
 from assay.deployment.start import start_front, start_server
@@ -27,30 +29,6 @@ from assay.errors import InputError
 from assay.registry import Registry
 from assay.serving import PREFIX, Bento, ServeSettings, ask, build_bento, check_running, warn_open
 from assay.storage import clear_disk_errors
-
-
-@dataclass(frozen=True)
-class LocalSettings:
-    """Settings of this machine. Limits and tokens of the service come from the environment, as for `assay serve`."""
-
-    folder: Path
-    """Folder of the state."""
-    registry: str
-    """Folder or URL of the registry."""
-    host: str = "127.0.0.1"
-    """Address of the public port."""
-    port: int = 3000
-    """Public port, which clients use."""
-    within: float = 180.0
-    """Seconds in which a new server must be ready."""
-    drain: float = 65.0
-    """Seconds for the old server to complete its requests; a little above the default limit of a request."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.port < 65536:
-            raise InputError(f"there is no port {self.port}", fix="Give a number from 1 to 65535")
-        if not (0 < self.within < math.inf and 0 < self.drain < math.inf):
-            raise InputError(f"limits of {self.within} s and {self.drain} s", fix="Give seconds above 0")
 
 
 class LocalTarget:
@@ -89,14 +67,36 @@ class LocalTarget:
                 )
             return self._serve(route, route.history.back(), log, fresh=False)
 
+    def restore(self) -> Deployed:
+        """Serve what was deployed last, if it does not serve. Do nothing if it does. Raise InputError as `deploy`."""
+        with self._alone() as route:
+            if not route.history.wanted:
+                raise InputError("nothing was deployed", where=str(self._folder), fix="Deploy a version by its name")
+            if FrontRecord.read(self._folder) is None and route.server:
+                start_front(self._folder, self._settings.host, self._settings.port)
+            try:
+                return self._keep(route, Log(), keeper=False)
+            except FailedDeploymentError:
+                # The next attempt may go well: the version stays the one that is served.
+                route.write(self._folder)
+                raise
+
+    def keep(self) -> NoReturn:
+        """Become the process that keeps the deployment alive, for systemd. See `assay.deployment.keeper`."""
+        self._servers.mkdir(parents=True, exist_ok=True)
+        environment = self._environment(None)
+        command = keeper_command(self._folder, self._settings.restore, foreground=True)
+        os.execve(command[0], command, environment)
+
     def status(self) -> Status:
         """See `Target`. It checks the processes and calls the public port; files alone may be out of date."""
         route, front = Route.read(self._folder), FrontRecord.read(self._folder)
         wanted, previous = route.history.wanted, route.history.previous
+        kept = KeeperRecord.read(self._folder)
         if not wanted or route.server is None:
             last = f"; {wanted} served last" if wanted else ""
             return Status("nothing", "", previous, "", f"nothing is served{last}")
-        again = f"`deploy {wanted}` starts it again"
+        again = "it is being started again" if kept else f"`deploy {wanted}` starts it again"
         if not route.server.process.alive:
             return Status("down", "", previous, "", f"the server of {wanted} has ended; {again}")
         if front is None:
@@ -105,12 +105,14 @@ class LocalTarget:
         found = _ready(url)
         if found != wanted:
             return Status("degraded", "", previous, url, f"{wanted} should serve at {url}, which answers: {found}")
-        return Status("serving", wanted, previous, url, f"{wanted} serves at {url}")
+        alone = "" if kept else f"; nothing would start it again, `deploy {wanted}` mends that"
+        return Status("serving", wanted, previous, url, f"{wanted} serves at {url}{alone}")
 
     def stop(self) -> None:
         """End the front and all servers. The history is kept. Do nothing if nothing is served."""
         with self._alone() as route:
             Route(route.history, None).write(self._folder)
+            end_keeper(self._folder)
             front = FrontRecord.read(self._folder)
             if front:
                 front.process.end(self._settings.drain)
@@ -122,25 +124,21 @@ class LocalTarget:
         with clear_disk_errors(self._servers):
             self._servers.mkdir(parents=True, exist_ok=True)
         with (self._folder / "lock").open("ab") as lock:
-            try:
-                # The kernel releases this lock when the process ends, also when it is killed.
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise InputError(
-                    "another deployment is running", where=str(self._folder), fix="Wait until it ends, and try again"
-                ) from error
+            take_lock(lock, self._folder)
             route = Route.read(self._folder)
             self._end_others(route.server)
             yield route
 
-    def _keep(self, route: Route, log: Log) -> Deployed:
+    def _keep(self, route: Route, log: Log, *, keeper: bool = True) -> Deployed:
         """Handle a version that is wanted already: do nothing if it answers, else start it again."""
         if self.status().state == "serving":
             log.add(f"{route.history.wanted} serves already")
+            if keeper and KeeperRecord.read(self._folder) is None:
+                start_keeper(self._folder, self._settings.restore, self._environment(route.server))
             return Deployed(route.history.wanted, route.history.previous, False, self.url, log.events)
-        return self._serve(route, route.history, log, fresh=False)
+        return self._serve(route, route.history, log, fresh=False, keeper=keeper)
 
-    def _serve(self, route: Route, history: History, log: Log, *, fresh: bool) -> Deployed:
+    def _serve(self, route: Route, history: History, log: Log, *, fresh: bool, keeper: bool = True) -> Deployed:
         """Start a server, check it, move requests to it, end the old one. After a failure the old one still serves."""
         version, old = history.wanted, route.server if route.server and route.server.process.alive else None
         environment = self._environment(route.server)
@@ -150,7 +148,8 @@ class LocalTarget:
             front = start_front(self._folder, self._settings.host, self._settings.port)
             bento = self._bento(version, fresh=fresh)
             log.add(f"version {version} is packed")
-            server = start_server(self._servers, bento, environment, self._settings.within)
+            started = start_server(self._servers, bento, environment, self._settings.within)
+            server = started.server
             log.add(f"the server is ready on port {server.port}")
             report = check_running(bento, f"http://127.0.0.1:{server.port}", token=environment[CHECK_TOKEN])
             report.require()
@@ -159,14 +158,15 @@ class LocalTarget:
             if (found := _ready(self.url)) != version:
                 raise InputError(f"the public port does not reach the new server; it answers: {found}", where=self.url)
             log.add(f"requests to {self.url} go to the new server")
+            started.hand_over()
         except BaseException as error:
             # BaseException, because Ctrl-C must also restore the old route. Then the new server ends.
             left = version if version != route.history.wanted and fresh else route.history.left
             Route(replace(route.history, left=left), old).write(self._folder)
             self._end_others(old)
             # A front that this command started, and that has nothing to serve, would only hold the port.
-            if first and not old and (started := FrontRecord.read(self._folder)):
-                started.process.end(self._settings.drain)
+            if first and not old and (opened := FrontRecord.read(self._folder)):
+                opened.process.end(self._settings.drain)
             if not isinstance(error, InputError):
                 raise
             serving = route.history.wanted if old else ""
@@ -175,6 +175,8 @@ class LocalTarget:
             raise FailedDeploymentError(
                 f"version {version} was not deployed, {rest}: {error}", version=version, serving=serving
             ) from error
+        if keeper:
+            start_keeper(self._folder, self._settings.restore, environment)
         if old:
             # Its last requests are completed before it ends.
             if not front.wait_left(old.port, self._settings.drain):
@@ -218,7 +220,8 @@ class LocalTarget:
             if server:
                 server.process.end(self._settings.drain)
             file.unlink(missing_ok=True)
-            file.with_suffix(".log").unlink(missing_ok=True)
+            for log in (file.with_suffix(".log"), file.with_suffix(".log.1")):
+                log.unlink(missing_ok=True)
 
     def _tidy(self, history: History) -> None:
         """Remove the Bentos of all versions except the serving one and the one that `rollback` would restore."""

@@ -3,16 +3,19 @@
     python -m assay.deployment.runner FOLDER BENTO
 
 It writes its identity and its state to a file in FOLDER. It ends on SIGTERM, after the requests in work. Its server
-ends with it, even if it is killed.
+ends with it, even if it is killed. Until the command hands the server over, by a byte on the standard input, it ends
+with that command, too.
 """
 
 import os
 import signal
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 from assay.deployment.identity import Identity, Server
+from assay.deployment.route import Route
 from assay.errors import InputError
 from assay.serving import PREFIX, ServerProcess, ServeSettings
 
@@ -20,9 +23,28 @@ CHECK_TOKEN = "ASSAY_CHECK_TOKEN"
 """Environment variable with a further token, for the command that checks the server before clients reach it."""
 
 
+HANDED_OVER = b"1"
+"""The byte after which the server outlives the command that started it."""
+
+
+def end_unless_handed_over(folder: Path) -> None:
+    """Wait on a thread for the byte. End this process if the command ends first, unless requests go here already."""
+
+    def wait() -> None:
+        if os.read(0, 1) == HANDED_OVER:
+            return
+        # Killed after the requests were moved, and before the byte.
+        route = Route.read(folder.parent)
+        if route.server is None or route.server.process.pid != os.getpid():
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="owner", daemon=True).start()
+
+
 def main(folder: Path, bento: Path) -> int:
     """Run the server. Return 1 when it ends by itself or cannot start; SIGTERM exits with status 0."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    end_unless_handed_over(folder)
     environment = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
     server = None
     try:

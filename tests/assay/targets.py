@@ -11,7 +11,7 @@ from cluster_stand_in import StandIn
 from tiny_versions import Versions
 
 from assay.deployment import LocalTarget
-from assay.deployment.local import LocalSettings
+from assay.deployment.local_settings import LocalSettings
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from checkout import STAGES, Checkout, finish
 
 from assay.deployment import LocalTarget
-from assay.deployment.local import LocalSettings
+from assay.deployment.local_settings import LocalSettings
 from assay.registry import Registry
 from assay.serving import ask
 

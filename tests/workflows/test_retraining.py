@@ -12,7 +12,7 @@ from checkout import ROOT, Checkout
 from tiny_versions import Versions, free_port, registry_of
 
 from assay.deployment import LocalTarget
-from assay.deployment.local import LocalSettings
+from assay.deployment.local_settings import LocalSettings
 from assay.registry import CHAMPION, Decision, DecisionLog, Registry
 from assay.serving import ask
 

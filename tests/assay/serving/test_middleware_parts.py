@@ -1,8 +1,11 @@
 """Settings, tokens, bodies and batches, each tested separately."""
 
 import asyncio
+import base64
+import itertools
 import json
 import logging
+import pickle
 import random
 import string
 import threading
@@ -302,3 +305,99 @@ def test_a_flood_of_log_lines_is_cut_and_counted() -> None:
     time.sleep(1.05)
     log.info("one more")
     assert written[-1] == "one more (95 lines left out before)"
+
+
+def test_no_request_without_a_valid_token_passes_whatever_its_method_path_and_header(assayer: Assayer) -> None:
+    token, metrics = "a-token-of-the-service", "a-token-of-the-scraper"
+    settings = ServeSettings(tokens=(token,), metrics_tokens=(metrics,))
+    near = [
+        token[:-1],
+        f"{token}x",
+        token.upper(),
+        f"{token}\x00",
+        f"x {token}",
+        f"{token},{token}",
+        metrics,
+        "",
+        "null",
+    ]
+    offers = [f"{scheme} {each}" for scheme in ("Bearer", "Basic", "Token", "bearer bearer") for each in near]
+    offers += [base64_basic(each) for each in (*near, f"{token}:x", f":{token}x")] + [token, f"Basic {token}", "Bearer"]
+    paths = [
+        "/",
+        "/score",
+        "/explain",
+        "/docs.json",
+        "/nothing",
+        "/score/",
+        "//score",
+        "/SCORE",
+        "/livez/../score",
+        "/%73core",
+    ]
+    methods = ["GET", "HEAD", "POST", "PUT", "DELETE"]
+
+    async def ask() -> int:
+        async def nothing(*_: object) -> None:
+            raise AssertionError("no request may reach an endpoint")
+
+        client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(Gate(nothing, settings=settings, assayer=lambda: assayer)),
+            base_url="http://test",
+        )
+        sent = 0
+        async with client:
+            for method, path, offer in itertools.product(methods, paths, offers):
+                headers = {"Authorization": offer, "X-Forwarded-For": "127.0.0.1", "X-Original-URL": "/livez"}
+                assert (await client.request(method, path, headers=headers)).status_code == 401, (method, path, offer)
+                sent += 1
+            assert (await client.get("/", headers={"Authorization": f"Bearer {token}"})).status_code == 200
+        return sent
+
+    assert asyncio.run(ask()) > 1_746
+
+
+def base64_basic(password: str) -> str:
+    return "Basic " + base64.b64encode(f"anybody:{password}".encode()).decode()
+
+
+class Planted:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self._file,)
+
+
+def test_pickle_and_other_forms_are_never_decoded(assayer: Assayer, tmp_path: Path) -> None:
+    file = tmp_path / "unpickled"
+    planted = pickle.dumps(Planted(file))
+    form = b'--x\r\nContent-Disposition: form-data; name="documents"\r\nContent-Type: application/x-pickle\r\n\r\n'
+    bodies = [planted, form + planted + b"\r\n--x--\r\n", b"documents=" + planted]
+    kinds = [
+        *("application/vnd.bentoml+pickle", "application/octet-stream", "application/x-pickle", "text/plain"),
+        *("multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "application/vnd.apache.arrow.file"),
+        *("application/json", "application/json; charset=pickle", ""),
+    ]
+    ready = Assayer(assayer._folder, assayer.version)
+    ready.state = "ready"
+
+    async def ask() -> set[tuple[str, int]]:
+        async def nothing(*_: object) -> None:
+            raise AssertionError("no request may reach an endpoint")
+
+        gate = Gate(nothing, settings=ServeSettings(), assayer=lambda: ready)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(gate), base_url="http://test") as client:
+            return {
+                (kind, (await client.post(path, content=body, headers={"Content-Type": kind})).status_code)
+                for path, kind, body in itertools.product(("/score", "/explain"), kinds, bodies)
+            }
+
+    answers = asyncio.run(ask())
+    assert {status for kind, status in answers if "json" not in kind and kind} == {415}
+    assert {status for kind, status in answers if "json" in kind or not kind} == {400}
+    assert not file.exists()
+    pickle.loads(planted)
+    assert file.exists(), "the planted body would have been noticed"
