@@ -19,13 +19,13 @@ def test_a_body_is_unpacked(encoding: str) -> None:
 @pytest.mark.parametrize(
     ("body", "encoding", "status"),
     [
-        (BODY, "br", 415),
-        (gzip.compress(gzip.compress(BODY)), "gzip, gzip", 415),
-        (BODY, "utf-8", 415),
-        (BODY, "gzip", 400),
-        (gzip.compress(BODY)[:-9], "gzip", 400),
-        (gzip.compress(BODY) + b"more", "gzip", 400),
-        (gzip.compress(bytes(50_000_000)), "gzip", 413),
+        pytest.param(BODY, "br", 415, id="another packing"),
+        pytest.param(gzip.compress(gzip.compress(BODY)), "gzip, gzip", 415, id="packed twice"),
+        pytest.param(BODY, "utf-8", 415, id="no packing"),
+        pytest.param(BODY, "gzip", 400, id="not packed"),
+        pytest.param(gzip.compress(BODY)[:-9], "gzip", 400, id="cut off"),
+        pytest.param(gzip.compress(BODY) + b"more", "gzip", 400, id="more behind it"),
+        pytest.param(gzip.compress(bytes(50_000_000)), "gzip", 413, id="too large"),
     ],
 )
 def test_a_body_that_cannot_be_unpacked_is_refused(body: bytes, encoding: str, status: int) -> None:
