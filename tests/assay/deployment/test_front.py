@@ -22,6 +22,9 @@ from assay.deployment.identity import Identity, Server
 from assay.deployment.route import FrontRecord, Route
 from assay.deployment.target import History
 
+SOAK_SECONDS = float(os.environ.get("ASSAY_SOAK_SECONDS", "60"))
+"""Duration of the soak."""
+
 
 class Upstream:
     """A server that answers with its name, keeps connections open if it may, and records the heads of requests."""
@@ -313,3 +316,34 @@ def test_the_front_may_open_as_many_files_as_the_system_allows(running: FrontRec
 
     soft, hard = psutil.Process(running.process.pid).rlimit(psutil.RLIMIT_NOFILE)
     assert soft == hard
+
+
+@pytest.mark.full
+def test_the_memory_of_the_front_is_flat_under_many_short_connections(
+    running: FrontRecord, upstreams: tuple[Upstream, Upstream], tmp_path: Path
+) -> None:
+    """Complete requests, and clients that hang up after nothing, after half a head and after half a body."""
+    import psutil
+
+    old, _ = upstreams
+    old.route(tmp_path)
+    process, sizes, sent = psutil.Process(running.process.pid), [], 0
+    deadline = time.monotonic() + SOAK_SECONDS
+    while time.monotonic() < deadline:
+        assert post(running.port)[0] == 200
+        for start in (b"", b"POST /score HT", b"POST /score HTTP/1.1\r\nContent-Length: 9\r\n\r\nhal"):
+            with socket.create_connection(("127.0.0.1", running.port), timeout=60) as client:
+                client.sendall(start)
+        sent += 4
+        if sent % 400 == 0:
+            sizes.append(process.memory_info().rss / 2**20)
+            old.heads.clear()
+    settled = sizes[len(sizes) // 3]
+    print(
+        f"{sent} connections: {sizes[0]:.1f} MiB after the first 400, {settled:.1f} after a third, {sizes[-1]:.1f} last"
+    )
+    assert max(sizes[len(sizes) // 3 :]) < settled + 2
+    deadline = time.monotonic() + 10
+    while process.num_fds() > 30 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert process.num_fds() <= 30, "all are closed"

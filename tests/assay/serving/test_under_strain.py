@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import socket
 import threading
 import time
@@ -18,6 +19,9 @@ from assay.serving import ServerProcess
 MARKER = "Xyzzy-4711-Plugh"
 PATIENCE = 60
 """Seconds until a test fails. No test asserts a duration."""
+
+SOAK_SECONDS = float(os.environ.get("ASSAY_SOAK_SECONDS", "120"))
+"""Duration of the soak."""
 
 
 def document(text: str, id: str = "a") -> dict:
@@ -172,6 +176,28 @@ def test_probes_are_answered_while_the_largest_body_is_parsed(server: ServerProc
     assert {each.result() for each in sent} <= {400, 504}
     # A probe of Kubernetes waits for 5 s, and six of them in a row end a pod. It took 6 s each before.
     assert slowest < 5
+
+
+@pytest.mark.full
+def test_memory_is_flat_under_many_short_connections(server: ServerProcess, ask: Callable, keys: Any) -> None:
+    """Scores, refusals, and clients that hang up half way, each on a connection of its own."""
+    (process,) = [each for each in psutil.Process().children(recursive=True) if runs(each, "worker.service")]
+    sizes: list[float] = []
+    sent, deadline = 0, time.monotonic() + SOAK_SECONDS
+    while time.monotonic() < deadline:
+        assert ask("/score", document("These are some words about plants and light."))[0] == 200
+        assert server.ask("/score", document("no token"))[0] == 401
+        assert ask("/score", {"documents": "no list"})[0] == 400
+        unfinished(server, keys).close()
+        sent += 4
+        if sent % 400 == 0:
+            sizes.append(process.memory_info().rss / 2**20)
+    settled = sizes[len(sizes) // 2]
+    print(
+        f"{sent} connections: {sizes[0]:.0f} MiB after the first 400, {settled:.0f} at half time, {sizes[-1]:.0f} last"
+    )
+    # Caches of the allocator grow in the first minute; a leak of 1 KiB a connection would show as megabytes.
+    assert max(sizes[len(sizes) // 2 :]) < settled * 1.02 + 4
 
 
 def test_an_error_of_the_model_gives_500_and_no_text_is_logged(server: ServerProcess, ask: Callable) -> None:
