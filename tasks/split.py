@@ -5,7 +5,16 @@ from typing import NamedTuple
 
 from flytekit import current_context, task
 
-from assay.labels import LabelledSet, Leakage, Ledger, SplitConfig, StoredSet, learned_before, split_together
+from assay.labels import (
+    LabelledSet,
+    Leakage,
+    Ledger,
+    SplitConfig,
+    StoredSet,
+    known_before,
+    learned_before,
+    split_together,
+)
 from assay.model import require_distinct
 from assay.progress import say
 from assay.rubric import Rubric
@@ -50,6 +59,7 @@ def split_labels(
             ledger=Ledger(ledger),
             config=SplitConfig(seed=seed),
             learned=learned_before(encoder),
+            marks=known_before(encoder),
             progress=True,
         )
         written = Path(current_context().working_directory) / "further"

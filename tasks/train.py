@@ -53,7 +53,7 @@ def train(
         opened = Snapshot.open(Path(snapshot.download()))
         checkpoints = work_folder() / "checkpoints"
         others = [StoredSet.read(Path(folder.download())).divided for folder in further]
-        run = run_name(opened, assignment, config, others)
+        run = run_name(opened, assignment, rubric, config, others)
         restore_checkpoint(checkpoint_path(checkpoints, run))
         output = Path(current_context().working_directory) / "model"
         tracker.params({"training": asdict(config), "rubric": asdict(rubric)})

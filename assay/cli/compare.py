@@ -6,8 +6,10 @@ from assay.cli.options import add_registry, add_request, local, registry_of, req
 from assay.evaluation import compare_models, comparison_table
 from assay.options import options_of, subset
 from assay.pipeline import TrainingRequest
+from assay.promotion import record_report
 from assay.registry import open_model
 from assay.report import print_table
+from assay.storage import digest_folder
 
 SPELLED = {"source": "--data"}
 OPTIONS = subset(options_of(TrainingRequest), "source", "columns", "slice_by", but=["weight_column"])
@@ -33,6 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
             output=arguments.output,
             names=(arguments.a, arguments.b),
             slice_by=request.slice_by,
+            on_report=lambda ids, texts: record_report(
+                registry, "compare", (digest_folder(one), digest_folder(other)), ids, texts
+            ),
         )
     print_table(f"On {comparison.documents} documents that neither has seen", comparison_table(comparison))
     print(comparison.sentence())

@@ -2,11 +2,13 @@
 
 import argparse
 
-from assay.cli.options import add_request, local, request_of
+from assay.cli.options import add_registry, add_request, local, registry_of, request_of
 from assay.evaluation import evaluate_elsewhere, summary_table
 from assay.options import options_of, subset
 from assay.pipeline import TrainingRequest
+from assay.promotion import record_report
 from assay.report import print_table
+from assay.storage import digest_folder
 
 SPELLED = {"source": "--data"}
 OPTIONS = subset(
@@ -22,6 +24,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--rubric", default="", help="of a model with several rubrics, the one of the labels (default: its main one)"
     )
     add_request(parser, OPTIONS, SPELLED)
+    add_registry(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -36,6 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
         slice_by=request.slice_by,
         rater_columns=request.rater_columns,
         gates=request.gates,
+        on_report=lambda ids, texts: record_report(
+            registry_of(arguments), "evaluate", (digest_folder(arguments.model), ""), ids, texts
+        ),
     )
     print_table(f"On {evaluation.documents} documents the model never saw", summary_table(evaluation))
     for warning in evaluation.warnings:

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from assay.errors import InputError
@@ -26,10 +26,12 @@ def compare_models(
     output: Path,
     names: tuple[str, str],
     slice_by: Sequence[str] = (),
+    on_report: Callable[[Sequence[str], Sequence[str]], None] | None = None,
 ) -> ModelComparison:
     """Compare two model folders on a labelled source. Write the comparison as JSON, and an HTML page next to it.
 
-    Documents that fitted either model are left out and counted. `names`: the names of the two for people. Raise
+    What either model has seen, as `find_unseen` finds it, is left out and counted. `names`: the names of the two for
+    people. `on_report` is called at the end with the ids of the documents and the digests of their texts. Raise
     InputError if their scales or thresholds differ, one was never calibrated, or no document is left.
     """
     if output.suffix != ".json" or output.is_dir():
@@ -57,11 +59,13 @@ def compare_models(
                 "snapshot": snapshot.manifest.version,
             },
         )
-        report = comparison_report(comparison, a.predictions, b.predictions, snapshot, names)
+        report = comparison_report(comparison, a.predictions, b.predictions, snapshot, names, notes=unseen.sentences())
     fields = {
         "models": {"a": names[0], "b": names[1]},
         **comparison.to_json(),
         "left_out_as_seen": unseen.left_out,
+        "left_out": unseen.reasons,
+        "known_by_bytes_alone": {"a": unseen.unmarked[0], "b": unseen.unmarked[1]},
         "seen_by": {"a": unseen.seen[0], "b": unseen.seen[1]},
         "source": source,
         "quarantined": checked.quarantine["reason"].value_counts().to_dict(),
@@ -70,6 +74,8 @@ def compare_models(
         partial.write_text(json.dumps(fields, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         # Inside the block: if the page cannot be written, there is no JSON either.
         write_html(report, output.with_suffix(".html"))
+    if on_report:
+        on_report(checked.documents["id"].tolist(), unseen.digests)
     return comparison
 
 

@@ -1,5 +1,7 @@
 """The table and the report of a comparison of two models."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from assay.evaluation.compare import ModelComparison
@@ -31,9 +33,18 @@ def comparison_table(comparison: ModelComparison) -> pd.DataFrame:
 
 
 def comparison_report(
-    comparison: ModelComparison, a: pd.DataFrame, b: pd.DataFrame, snapshot: Snapshot, names: tuple[str, str]
+    comparison: ModelComparison,
+    a: pd.DataFrame,
+    b: pd.DataFrame,
+    snapshot: Snapshot,
+    names: tuple[str, str],
+    *,
+    notes: Sequence[str] = (),
 ) -> Report:
-    """Return the report. `a`, `b`: the compared Predictions, with `row`. `names`: the models as the user wrote them."""
+    """Return the report. `a`, `b`: the compared Predictions, with `row`. `names`: the models as the user wrote them.
+
+    `notes`: sentences on the documents that were left out.
+    """
     primary = comparison.rubric.primary_metric
     facts = {
         "documents that neither has seen": f"{comparison.documents:,}",
@@ -50,6 +61,7 @@ def comparison_report(
         Table(pd.DataFrame({"": ["A", "B"], "model": names})),
         Facts(facts),
         Callout(comparison.sentence(), "good" if apart else "note"),
+        *(Callout(note, "note") for note in notes),
         Table(
             table,
             "In brackets: 95 % intervals by bootstrap over clusters, paired on the same documents for differences. "

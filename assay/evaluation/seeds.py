@@ -49,7 +49,7 @@ def measure_seed(
     scorer = Scorer.load(calibrated, rubric=main.rubric.name)
     scored = scorer.score(main.snapshot.take(part["row"]), progress=f"scoring the test part, seed {config.seed}")
     # The model is measured and never used again: without this its state would stay on the disk.
-    forget_checkpoint(checkpoints, run_name(main.snapshot, main.assignment, config, others))
+    forget_checkpoint(checkpoints, run_name(main.snapshot, main.assignment, main.rubric, config, others))
     return measure(Outcomes.of(part[["label"]].join(scored), main.rubric))
 
 

@@ -1,6 +1,7 @@
 """The gates, which refuse a model: shortcuts, counterfactuals (changed texts), leaks."""
 
 from assay.gates.counterfactuals import Reader, keywords, measure_counterfactuals
+from assay.gates.leak import leak_elsewhere
 from assay.gates.limits import GATE_LIMIT, GateLimits
 from assay.gates.report import gate_sections
 from assay.gates.run import refusals, run_gates, run_gates_elsewhere
@@ -18,6 +19,7 @@ __all__ = [
     "find_straddling",
     "gate_sections",
     "keywords",
+    "leak_elsewhere",
     "measure_counterfactuals",
     "measure_shortcuts",
     "refusals",

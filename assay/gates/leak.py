@@ -10,6 +10,7 @@ from assay.errors import InputError
 from assay.gates.split_comparison import COMPARED, SplitComparison
 from assay.gates.straddling import Straddling
 from assay.gates.verdict import Verdict, decide
+from assay.labels import REASONS, Unseen
 from assay.metrics import METRICS, Difference, paired_bootstrap
 from assay.rubric import Rubric
 from assay.storage import only_known_fields
@@ -79,6 +80,22 @@ def leak_verdict(
         figures["splits"] = [_row(comparison, gains, name) for name in COMPARED]
         refusals += [sentence for name in COMPARED if (sentence := _suspicion(comparison, gains, name, limits))]
     return decide(NAME, refusals, figures)
+
+
+def leak_elsewhere(unseen: Unseen, model: int = 0) -> Verdict:
+    """Return the verdict on a finished model and documents of another source, from which what it has seen is left out.
+
+    `model`: its place among the models of `unseen`. No verdict if an earlier release trained it: then near-duplicates
+    and groups of what it learned from may be among the documents.
+    """
+    figures: dict[str, Any] = {"documents given": len(unseen.part) + unseen.left_out, "measured on": len(unseen.part)}
+    figures |= {f"left out: {REASONS[key]}": count for key, count in unseen.reasons.items() if count}
+    unmarked = unseen.unmarked[model]
+    too_little = (
+        f"It was trained by an earlier release: of {unmarked:,} documents that it was fitted to, only the same bytes "
+        "are recognised in these, and no near-duplicate or group. Train it again for a verdict."
+    )
+    return decide(NAME, [], figures, too_little=too_little if unmarked else "")
 
 
 def _suspicion(comparison: SplitComparison, gains: dict[str, Difference], name: str, limits: LeakLimits) -> str:

@@ -75,8 +75,8 @@ def run_gates_elsewhere(
 ) -> list[Verdict]:
     """Return the verdicts on shortcuts and counterfactuals of a finished model, on documents that did not fit it.
 
-    `predictions`: its Predictions of these documents, with `row`. There is no leak gate: the caller has left out the
-    documents that fitted the model. Raise InputError as `run_gates` does.
+    `predictions`: its Predictions of these documents, with `row`. For the leak gate see `leak_elsewhere`. Raise
+    InputError as `run_gates` does.
     """
     reader, limits = _reader(model, rubric), limits or GateLimits()
     texts = snapshot.take(predictions["row"])

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from assay.errors import InputError
+from assay.labels.known import COLUMNS, DocumentMarks, KnownDocuments
 from assay.storage import NumberedFiles, list_names, open_parquet, parquet_bytes, read_bytes, read_columns
 
 PARTS = ("train", "calibration", "test")
@@ -18,6 +20,8 @@ SET_ASIDE = "set_aside"
 METADATA = b"assay"
 """Key of an entry's note in the metadata of its Parquet file."""
 SCHEMA = pa.schema([("id", pa.string()), ("part", pa.string())])
+MARKED = pa.schema([*SCHEMA, *COLUMNS])
+"""Schema of the entries since documents are recognised by their marks, too."""
 SUFFIX = "parquet"
 
 
@@ -25,7 +29,8 @@ SUFFIX = "parquet"
 class Ledger:
     """The assignments made so far, in a folder or below any fsspec URL.
 
-    Entry n is `<url>/0000000n.parquet`. It holds `id` and `part` of the documents that run n was the first to assign.
+    Entry n is `<url>/0000000n.parquet`. It holds `id` and `part` of the documents that run n was the first to assign,
+    and their marks, by which their near-duplicates and groups are recognised in later runs.
     The key `assay` of the file's metadata holds a note, as JSON: the number of documents, the time, and the provenance.
     An entry is never changed.
     """
@@ -52,30 +57,46 @@ class Ledger:
 
     def read(self) -> dict[str, str]:
         """Return the part of every document ever assigned, by id. Raise InputError if an entry is damaged."""
+        return self.read_marked()[0]
+
+    def read_marked(self) -> tuple[dict[str, str], KnownDocuments]:
+        """Return `read`, and the documents whose marks were recorded. Raise InputError if an entry is damaged."""
         known: dict[str, str] = {}
+        marked = []
         for number in range(1, self.number() + 1):
             url = self.files.place(number, SUFFIX)
             try:
-                table = read_columns(open_parquet(io.BytesIO(read_bytes(url))), SCHEMA.names).cast(SCHEMA)
+                file = open_parquet(io.BytesIO(read_bytes(url)))
+                schema = MARKED if "signature" in file.schema_arrow.names else SCHEMA
+                table = read_columns(file, schema.names).cast(schema)
             except (OSError, pa.ArrowException) as error:
                 raise InputError(f"the entry cannot be read: {error}", where=url) from error
             ids, parts = table["id"].to_pylist(), table["part"].to_pylist()
             if not set(parts) <= set(PARTS) or not known.keys().isdisjoint(ids):
                 raise InputError("the entry has an unknown part, or a document of an earlier entry", where=url)
             known.update(zip(ids, parts, strict=True))
-        return known
+            marked.append(KnownDocuments.read(table, "id", where=url))
+        return known, KnownDocuments.together(marked)
 
     def append(
-        self, assignment: pd.DataFrame, known: Mapping[str, str], *, provenance: Mapping[str, Any] | None = None
+        self,
+        assignment: pd.DataFrame,
+        known: Mapping[str, str],
+        *,
+        marks: DocumentMarks | None = None,
+        provenance: Mapping[str, Any] | None = None,
     ) -> None:
         """Record the documents (columns `id`, `part`) that are not in `known`, which `read` returned before the split.
 
+        `marks`: those of the documents, in the order of the assignment.
         Documents that were set aside are not recorded: the next run considers them again. If no document is new,
         nothing is written. Raise InputError if another run has recorded something since `known` was read: of several
         writers exactly one succeeds.
         """
         fresh = assignment["part"].isin(PARTS) & ~assignment["id"].isin(known.keys())
-        new = assignment.loc[fresh, ["id", "part"]].sort_values("id")
+        rows = np.flatnonzero(fresh.to_numpy())
+        rows = rows[np.argsort(assignment["id"].to_numpy(object)[rows], kind="stable")]
+        new = assignment.iloc[rows][["id", "part"]]
         if new.empty:
             return
         number = self.number()  # before reading: an entry written in between makes `write` fail
@@ -87,6 +108,9 @@ class Ledger:
             **(provenance or {}),
         }
         table = pa.Table.from_pandas(new, schema=SCHEMA, preserve_index=False)
+        if marks is not None:
+            for name, column in marks.columns().items():
+                table = table.append_column(name, column.take(pa.array(rows)))
         table = table.replace_schema_metadata({METADATA: json.dumps(note).encode()})
         try:
             self.files.write(number + 1, parquet_bytes(table), SUFFIX)

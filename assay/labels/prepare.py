@@ -7,8 +7,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from assay.dedup import near_duplicate_clusters
+from assay.labels.known import DocumentMarks, KnownDocuments
 from assay.labels.leakage import Leakage, measure_leakage
-from assay.labels.ledger import Ledger
+from assay.labels.ledger import PARTS, Ledger
 from assay.labels.split import SplitConfig, split
 from assay.rubric import Rubric
 from assay.storage import Snapshot
@@ -26,6 +27,8 @@ class PreparedSplit:
     """Leakage of a random split of the same rows."""
     kept: int
     """Documents whose part is that of an earlier run."""
+    unmarked: int = 0
+    """Documents of the ledger that an earlier release recorded, without marks."""
 
     def sentences(self) -> list[str]:
         """Return texts for reports: sizes of the parts, documents kept from the ledger or set aside, and leakage."""
@@ -34,6 +37,11 @@ class PreparedSplit:
         lines = [f"{parts}; {self.kept} kept from the ledger"]
         for reason, documents in self.set_aside.groupby("reason")["id"]:
             lines.append(f"set aside {len(documents)}: {reason}; first {documents.iloc[0]}")
+        if self.unmarked:
+            lines.append(
+                f"an earlier release recorded {self.unmarked:,} documents of the ledger: of those that are not among "
+                "these, near-duplicates and groups are not recognised"
+            )
         return [*lines, self.leakage.sentence()]
 
 
@@ -61,15 +69,22 @@ def split_documents(
 ) -> PreparedSplit:
     """Split a table LabelledDocument, and add new assignments to the ledger, if one is given.
 
+    Documents of the ledger that are not in this set count as members of their units: their near-duplicates and the
+    documents of their groups follow them.
     `clusters`: near-duplicate cluster of each document, computed if not given. `elsewhere`: as for `split`. Raise
     InputError if a part would be empty or would have one class only.
     """
+    texts = snapshot.take(documents["row"]) if clusters is None or ledger else []
     if clusters is None:
-        clusters = near_duplicate_clusters(snapshot.take(documents["row"]), progress=progress)
+        clusters = near_duplicate_clusters(texts, progress=progress)
     copies = documents["copies"].to_numpy()
     groups = documents["group"].to_numpy() if documents["group"].notna().any() else None
     labels = documents["label"].to_numpy()
-    known = ledger.read() if ledger else {}  # before the split: `append` refuses if another run has written since
+    # Before the split: `append` refuses if another run has written since.
+    known, recorded = ledger.read_marked() if ledger else ({}, KnownDocuments())
+    marks = DocumentMarks.of(texts, documents["group"], progress=progress) if ledger else None
+    if marks:
+        elsewhere = _parts_of_absent(recorded, documents, marks) | (False if elsewhere is None else elsewhere)
     result = split(
         documents["id"].tolist(),
         labels,
@@ -82,7 +97,7 @@ def split_documents(
         config=config,
     )
     if ledger:
-        ledger.append(result.assignment, known)
+        ledger.append(result.assignment, known, marks=marks)
     # All documents count, also those set aside: it is the leakage of a split that knows neither ledger nor units.
     leakage = measure_leakage(
         clusters,
@@ -91,4 +106,18 @@ def split_documents(
         train_share=1 - config.test - config.calibration,
         seed=config.seed,
     )
-    return PreparedSplit(result.assignment, result.set_aside, leakage, result.kept)
+    return PreparedSplit(result.assignment, result.set_aside, leakage, result.kept, recorded.unmarked)
+
+
+def _parts_of_absent(recorded: KnownDocuments, documents: pd.DataFrame, marks: DocumentMarks) -> NDArray[np.bool_]:
+    """Return the parts that the ledger gave to near-duplicates and group members of documents, shape (n, parts).
+
+    These are members that are not in this set, such as labels of an earlier period. Those that are in it are found with
+    the other documents, by their texts.
+    """
+    absent = recorded.where(~recorded.table["id"].isin(documents["id"]))
+    found = np.zeros((len(documents), len(PARTS)), bool)
+    for code, part in enumerate(PARTS):
+        of_part = absent.in_parts([part])
+        found[:, code] = of_part.near(marks) | of_part.share_group(marks)
+    return found

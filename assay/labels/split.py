@@ -110,9 +110,10 @@ def split(
 
     `known`, as Ledger.read returns it: these documents keep their part, and new members of their unit follow them.
     If the known documents of a unit have more than one part, all new members are set aside: the unit is known as a
-    component only, so no member can be shown to belong to one part. `cluster` then has a separate number for each
-    part of the unit. `elsewhere`, of shape (n, parts): True for parts that known documents of other sets in the same
-    unit have; they count as known documents of the unit.
+    component only, so no member can be shown to belong to one part. Among known documents that are one unit without the
+    new ones, such as after groups were added, only those of the last part stay: test before calibration before train.
+    The others are set aside. `elsewhere`, of shape (n, parts): True for parts that known documents outside this set in
+    the same unit have; they count as known documents of the unit.
 
     The other units are assigned largest first, with ties in an order drawn by the seed. Each goes to the part with the
     least sum of squared deviations from the target numbers of documents, relative to these targets, over all documents
@@ -136,25 +137,53 @@ def split(
         np.logical_or.at(sides, unit, elsewhere[by_id["position"]])
     is_known, side_count = code >= 0, sides.sum(axis=1)[unit]
     divided = ~is_known & (side_count > 1)
+    last = _last_part(by_id, code, elsewhere)
+    contradicted = is_known & (code < last)
     code = np.where(~is_known & (side_count == 1), sides.argmax(axis=1)[unit], code)
 
     stratum = pd.factorize(by_id["level"] * 2 + by_id["keep"])[0]
     names = by_id["id"].to_numpy()
-    placed = ~divided
+    placed = ~(divided | contradicted)
+    code[~placed] = -1
     code[placed] = _assign(code[placed], unit[placed], stratum[placed], names[placed], config)
 
     by_id["part"] = np.array([*PARTS, SET_ASIDE])[code]  # code -1 selects the last, which is set aside
     by_id["cluster"] = pd.factorize(unit * (len(PARTS) + 1) + code)[0]  # one number for each pair of unit and code
-    _refuse_one_sided(by_id, with_keep=keep is not None)
-    reasons = [" and ".join(np.array(PARTS)[sides[number]]) for number in unit[divided]]
+    _refuse_one_sided(by_id, with_keep=keep is not None, contradicted=int(contradicted.sum()))
+    aside = pd.DataFrame({"id": names, "reason": ""})
+    joined = [" and ".join(np.array(PARTS)[sides[number]]) for number in unit[divided]]
+    aside.loc[divided, "reason"] = [f"it links documents of {parts}" for parts in joined]
+    pairs = zip(np.array(PARTS)[old.fillna(0).to_numpy(np.int64)[contradicted]], last[contradicted], strict=True)
+    aside.loc[contradicted, "reason"] = [
+        f"the ledger has it in {mine}, and a near-duplicate or a document of its group in {PARTS[other]}"
+        for mine, other in pairs
+    ]
     assignment = by_id.set_index("id").loc[table["id"], ["part", "cluster"]].reset_index()
     return SplitResult(
         assignment=SplitAssignment.validate(assignment),
         new=int((placed & ~is_known).sum()),
-        kept=int(is_known.sum()),
-        set_aside=pd.DataFrame({"id": names[divided], "reason": [f"it links documents of {r}" for r in reasons]}),
+        kept=int((is_known & ~contradicted).sum()),
+        set_aside=aside[~placed].reset_index(drop=True),
         balance=_balance(by_id),
     )
+
+
+def _last_part(table: pd.DataFrame, code: IntArray, elsewhere: NDArray[np.bool_] | None) -> IntArray:
+    """Return the last part of the unit that each known document has without the new ones, shape (n,); -1 for new ones.
+
+    A new document that links two parts is set aside, so it must not cost the whole group of which it is a member.
+    """
+    last, known = np.full(len(table), -1), np.flatnonzero(code >= 0)
+    if not len(known):
+        return last
+    rows = table.iloc[known]
+    unit = join_units(rows["cluster"].to_numpy(), rows["group"].tolist())
+    sides = np.zeros((unit.max() + 1, len(PARTS)), bool)
+    sides[unit, code[known]] = True
+    if elsewhere is not None:
+        np.logical_or.at(sides, unit, elsewhere[rows["position"]])
+    last[known] = len(PARTS) - 1 - sides[:, ::-1].argmax(axis=1)[unit]
+    return last
 
 
 def _table(
@@ -220,11 +249,16 @@ def _assign(code: IntArray, unit: IntArray, stratum: IntArray, names: NDArray[An
     return np.where(code < 0, part_of[unit], code)
 
 
-def _refuse_one_sided(table: pd.DataFrame, *, with_keep: bool) -> None:
-    """Raise InputError if a part is empty or has documents of one class only."""
+def _refuse_one_sided(table: pd.DataFrame, *, with_keep: bool, contradicted: int = 0) -> None:
+    """Raise InputError if a part is empty or has documents of one class only. `contradicted`: known ones set aside."""
     placed = table[table["part"] != SET_ASIDE]
     counts = placed["part"].value_counts()
     fix = "Label more documents, or loosen the grouping if most are in one unit"
+    if contradicted:
+        fix = (
+            f"Set aside were {contradicted:,} documents that the ledger has in train or calibration, and their group "
+            "or near-duplicate in a later part. Start a new ledger with these groups, or leave the groups out"
+        )
     for part in PARTS:
         rows = placed[placed["part"] == part]
         if rows.empty:

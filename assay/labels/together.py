@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from assay.dedup import near_duplicate_clusters, text_digest
+from assay.labels.known import NONE_KNOWN, DocumentMarks, KnownDocuments
 from assay.labels.ledger import PARTS, SET_ASIDE, Ledger
 from assay.labels.prepare import PreparedSplit, split_documents
 from assay.labels.split import SplitConfig, join_units
@@ -41,6 +42,7 @@ def split_together(
     ledger: Ledger | None,
     config: SplitConfig,
     learned: Collection[str] = (),
+    marks: KnownDocuments = NONE_KNOWN,
     progress: bool = False,
 ) -> list[PreparedSplit]:
     """Return a split for each set, in their order.
@@ -50,9 +52,10 @@ def split_together(
     each set is as balanced as the earlier sets permit. If entries of the ledger contradict each other, documents that
     would train one rubric and measure another are set aside; the ledger keeps them. A single set is split as by
     `split_documents`. `learned`: digests of labelled texts that the encoder was trained on. They go to train with all
-    of their unit; if the ledger has them in another part, they are set aside. Raise InputError as `split_documents`.
+    of their unit; if the ledger has them in another part, they are set aside. `marks`: those of the same texts, by
+    which their near-duplicates and groups do so, too. Raise InputError as `split_documents`.
     """
-    if len(sets) == 1 and not learned:
+    if len(sets) == 1 and not learned and not len(marks):
         (only,) = sets
         return [
             split_documents(only.snapshot, only.documents, only.rubric, ledger=ledger, config=config, progress=progress)
@@ -75,6 +78,9 @@ def split_together(
     if learned:
         digests = frozenset(learned)
         fitted[np.concatenate(units_of)[[text_digest(text) in digests for text in texts]], TRAIN] = True
+    if len(marks):
+        found = DocumentMarks.of(texts, groups, progress=progress)
+        fitted[np.concatenate(units_of)[marks.near(found) | marks.share_group(found)], TRAIN] = True
     divided = []
     # One set after the other: each sees the parts that the earlier ones have assigned to shared units.
     for number, (each, units) in enumerate(zip(sets, units_of, strict=True)):

@@ -26,6 +26,7 @@ from assay.labels import (
     SplitSet,
     Validation,
     fitting_part,
+    known_before,
     learned_before,
     part_of,
     split_together,
@@ -84,7 +85,12 @@ def train_and_evaluate(request: TrainingRequest, output: Path, *, processes: int
             ledger = Ledger(request.ledger) if request.ledger else None
             config = SplitConfig(seed=request.config.seed)
             divided = split_together(
-                sets, ledger=ledger, config=config, learned=learned_before(request.config.encoder), progress=True
+                sets,
+                ledger=ledger,
+                config=config,
+                learned=learned_before(request.config.encoder),
+                marks=known_before(request.config.encoder),
+                progress=True,
             )
             for split in divided:
                 for sentence in split.sentences():
@@ -145,7 +151,7 @@ def train_and_evaluate(request: TrainingRequest, output: Path, *, processes: int
         further_pages = {of.rubric.name: measured[of.rubric.name] for of in others}
         finish_model_folder(work / "model", evaluation, report, output, further_pages, request=plain_options(request))
     # Only now: a run that is killed after its training resumes at the end of it.
-    forget_checkpoint(checkpoints, run_name(main.snapshot, main.assignment, request.config, others))
+    forget_checkpoint(checkpoints, run_name(main.snapshot, main.assignment, main.rubric, request.config, others))
     return {name: evaluation for name, (evaluation, _) in measured.items()}
 
 

@@ -5,7 +5,7 @@ from assay.promotion.limits import LIMIT, PromotionLimits
 from assay.promotion.report import promotion_report, rules_table
 from assay.promotion.request import ChallengeRequest
 from assay.promotion.run import challenge_champion, model_to_beat
-from assay.promotion.test_set import Use, decisions
+from assay.promotion.test_set import Use, decisions, record_report
 
 __all__ = [
     "LIMIT",
@@ -17,5 +17,6 @@ __all__ = [
     "decisions",
     "model_to_beat",
     "promotion_report",
+    "record_report",
     "rules_table",
 ]

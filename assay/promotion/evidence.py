@@ -7,6 +7,7 @@ import pandas as pd
 
 from assay.gates import Verdict
 from assay.inference import GoldenReport
+from assay.promotion.champions import Earlier
 from assay.promotion.judgement import Candidate
 from assay.promotion.latency import Latency
 from assay.promotion.test_set import Wear
@@ -29,6 +30,8 @@ class Evidence:
     champion: Candidate | None = None
     champion_predictions: pd.DataFrame | None = None
     """Table Predictions of the champion on the same documents."""
+    best: Earlier | None = None
+    """The best of the earlier champions on these documents, if one is known; `not_worse` is measured against it too."""
     slice_columns: Mapping[str, str] = field(default_factory=dict)
     """Column of the tables -> its name for people. Missing values belong to no slice."""
     gates: Sequence[Verdict] = ()
@@ -41,5 +44,5 @@ class Evidence:
     data_days: float | None = None
     """Age of the newest data that the challenger learned from, in days."""
     wear: Wear | None = None
-    """Number of decisions of the test set, and its age."""
+    """Number of uses of the test set, and its age."""
     lineage: Mapping[str, str] = field(default_factory=dict)

@@ -2,14 +2,18 @@
 
 from dataclasses import replace
 
+import pandas as pd
+
 from assay.errors import InputError
 from assay.evaluation import SliceDifference
 from assay.metrics import Difference, Interval, Outcomes, Resampled, cautious_difference, correct
 from assay.promotion import rules
+from assay.promotion.champions import Earlier
 from assay.promotion.evidence import Evidence
 from assay.promotion.judgement import Judgement, Rule
 from assay.promotion.limits import PromotionLimits
 from assay.promotion.slices import compare_slices, slice_rule
+from assay.promotion.spending import detectable
 
 
 def apply_rules(evidence: Evidence, limits: PromotionLimits, *, seed: int = 0) -> Judgement:
@@ -28,6 +32,7 @@ def apply_rules(evidence: Evidence, limits: PromotionLimits, *, seed: int = 0) -
     champion_metrics: dict[str, Interval] = {}
     differences: dict[str, Difference] = {}
     slices: list[SliceDifference] = []
+    clusters, gain = int(table["cluster"].nunique()), None
     against = [
         Rule("comparison", "note", "There is no champion yet: only the absolute limits apply."),
         rules.ranking(metrics),
@@ -46,7 +51,11 @@ def apply_rules(evidence: Evidence, limits: PromotionLimits, *, seed: int = 0) -
             least=limits.slice_documents,
             seed=seed,
         )
-        against[0] = rules.comparison(differences[primary], primary, limits)
+        decisions = evidence.wear.decisions if evidence.wear else 1
+        against[0] = rules.comparison(differences[primary], primary, limits, clusters, decisions=decisions)
+        gain = detectable(differences[primary], clusters, limits.decisions_a_year)
+        if limits.mode == "not_worse" and evidence.best and against[0].outcome == "kept":
+            against[0] = _than_the_best(evidence, evidence.best, limits, against[0], seed)
         against.append(slice_rule(slices, primary, limits))
     return Judgement(
         challenger=evidence.challenger,
@@ -64,7 +73,7 @@ def apply_rules(evidence: Evidence, limits: PromotionLimits, *, seed: int = 0) -
         limits=limits,
         primary=primary,
         documents=len(table),
-        clusters=int(table["cluster"].nunique()),
+        clusters=clusters,
         positive=int((table["label"] >= rubric.threshold).sum()),
         metrics=metrics,
         champion_metrics=champion_metrics,
@@ -75,5 +84,28 @@ def apply_rules(evidence: Evidence, limits: PromotionLimits, *, seed: int = 0) -
         champion_latency=evidence.champion_latency,
         megabytes=evidence.megabytes,
         wear=evidence.wear,
+        detectable=gain,
         lineage=dict(evidence.lineage),
     )
+
+
+def _than_the_best(evidence: Evidence, best: Earlier, limits: PromotionLimits, kept: Rule, seed: int) -> Rule:
+    """Return the rule `comparison` against the best earlier champion, or `kept` if that is no better than today's.
+
+    Without it, each champion could be a margin worse than the last one.
+    """
+    primary, shared = evidence.rubric.primary_metric, best.predictions["id"]
+    assert evidence.champion_predictions is not None
+
+    def measured(table: pd.DataFrame) -> Resampled:
+        there = table[table["id"].isin(shared)]
+        return Resampled.of(there, evidence.rubric, seed=seed, metrics=[primary])
+
+    earlier, mine = measured(best.predictions), measured(evidence.predictions)
+    ahead = earlier.minus(measured(evidence.champion_predictions))[primary].value
+    if ahead is None or ahead <= 0:
+        return kept
+    clusters = int(best.predictions["cluster"].nunique())
+    than = f"the earlier champion {best.digest[:12]}"
+    rule = rules.comparison(cautious_difference(mine, earlier, primary), primary, limits, clusters, than=than)
+    return rule if rule.outcome != "kept" else replace(kept, sentence=f"{kept.sentence} {rule.sentence}")

@@ -46,9 +46,8 @@ class Rule:
 class Judgement:
     """The judgement of the promotion rules on one challenger.
 
-    All rules must be kept. A challenger that is no better than the champion keeps the rule `better` only if the
-    interval of the primary metric is above 0 by chance, in at most 2.5 % of the cases. Every further rule can only
-    refuse more.
+    All rules must be kept. Of the challengers of a year that are no better than the champion, any keeps the rule
+    `better` in at most 2.5 % of the years (`assay.promotion.spending`). Every further rule can only refuse more.
     """
 
     challenger: Candidate
@@ -76,6 +75,8 @@ class Judgement:
     megabytes: float | None = None
     """Size of the challenger's folder, in 10^6 bytes."""
     wear: Wear | None = None
+    detectable: float | None = None
+    """Gain in the primary metric that these documents would show four times in five. None without an interval."""
     lineage: dict[str, str] = field(default_factory=dict)
 
     @property

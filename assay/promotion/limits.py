@@ -42,10 +42,14 @@ class PromotionLimits:
     """Largest size of the model folder, in 10^6 bytes."""
     data_days: float | None = None
     """Largest age of the newest data that the challenger learned from, in days."""
+    decisions_a_year: int = 52
+    """Decisions planned in 365 days. Each one has this share of the 2.5 % with which a challenger that is no better may
+    pass in a year. Fewer see smaller gains. A decision beyond them promotes nothing by itself."""
     test_uses: int = 20
-    """Decisions that one test set may serve. A convention, not a bound: see `assay.promotion.test_set`."""
+    """Uses that the documents of a test set may serve on average. A convention, not a bound: see
+    `assay.promotion.test_set`."""
     test_days: float = 365
-    """Days from the first decision of a test set after which a new test set is needed."""
+    """Days that half of the documents of a test set may serve before a new one is needed."""
     worn_out: WornOut = "warn"
     """Effect of a test set beyond `test_uses` or `test_days`. `warn`: the verdict reports it. `refuse`: every
     challenger is refused."""
@@ -61,6 +65,7 @@ class PromotionLimits:
             >= LEAST_SLICE,
             f"calibration_error {self.calibration_error:g} must be between 0 and 1": 0 <= self.calibration_error <= 1,
             f"brier {self.brier} must be between 0 and 1": self.brier is None or 0 <= self.brier <= 1,
+            f"decisions_a_year {self.decisions_a_year} must be at least 1": self.decisions_a_year >= 1,
             f"test_uses {self.test_uses} must be at least 1": self.test_uses >= 1,
             f"test_days {self.test_days:g} must be above 0": 0 < self.test_days < math.inf,
         }

@@ -118,17 +118,22 @@ def _slices(judgement: Judgement) -> list[Block]:
 def _wear(judgement: Judgement) -> list[Block]:
     wear = judgement.wear
     if wear is None:
-        return [Prose("The number of decisions that it has served is unknown.")]
+        return [Prose("The number of times that it has served is unknown.")]
     complaint = wear.complaint(judgement.limits)
     facts = {
         "documents": f"{wear.documents:,}",
-        "decisions served": f"{wear.uses:,} of {judgement.limits.test_uses:,}",
+        "uses of its documents, on average": f"{wear.uses:,} of {judgement.limits.test_uses:,}",
         "since": wear.since[:10],
+        "decisions of the last 365 days": f"{wear.decisions:,} of {judgement.limits.decisions_a_year:,}",
         "digest of the ids": wear.digest[:12],
     }
+    if judgement.detectable is not None:
+        title = METRICS[judgement.primary].title
+        facts["gain that it would show four times in five"] = f"{judgement.detectable:.2g} in {title}"
     reason = (
-        "Each decision reveals a little of the test set. Models that are chosen by it come to fit it without ever "
+        "Each use reveals a little of the test set. Models that are chosen by it come to fit it without ever "
         "training on it (Dwork et al. 2015, Science 349). The speed depends on how far each choice follows the last "
-        "one; the allowed number is a convention."
+        "one; the allowed number of uses is a convention. The number of decisions a year is a bound: together, the "
+        "challengers of a year that are no better pass in at most 2.5 % of the years."
     )
     return [*([Callout(complaint, "warn")] if complaint else []), Facts(facts), Prose(reason)]

@@ -32,8 +32,8 @@ class ChallengeRequest:
         metadata=LIMIT,
     )
     """Limit of the promotion rules: mode=better or not_worse, margin, slice_margin, slice_documents,
-    calibration_error, brier, latency_ms, megabytes, data_days, test_uses, test_days, worn_out=warn or refuse; may be
-    given several times."""
+    calibration_error, brier, latency_ms, megabytes, data_days, decisions_a_year, test_uses, test_days, worn_out=warn or
+    refuse; may be given several times."""
     gates: GateLimits = field(
         default_factory=GateLimits,
         metadata=GATE_LIMIT,

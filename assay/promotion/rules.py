@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 
 import numpy as np
+from scipy.stats import norm
 
 from assay.metrics import BINS, LEAST_CLUSTERS, METRICS, Difference, Interval, Outcomes
 from assay.promotion.evidence import GATES, Evidence
 from assay.promotion.judgement import Outcome, Rule
 from assay.promotion.limits import PromotionLimits
+from assay.promotion.spending import ALPHA, YEAR, at_level, detectable, reach, standard_error
 
 DRAWS = 400
 """Draws of labels that agree with p_keep, for the calibration error that chance alone makes."""
@@ -38,33 +40,57 @@ def unseen_documents(evidence: Evidence) -> Rule:
     return Rule("unseen", "kept", "It was fitted to none of the documents that it is measured on.")
 
 
-def comparison(found: Difference, primary: str, limits: PromotionLimits) -> Rule:
+def comparison(
+    found: Difference, primary: str, limits: PromotionLimits, clusters: int, *, decisions: int = 1, than: str = ""
+) -> Rule:
     """Refuse the challenger if it is not better than the champion, or may be worse, as `limits.mode` says.
 
-    `found` is a `cautious_difference`. The rule compares the lower end of its two-sided 95 % interval, so that a
-    challenger that is no better passes in at most 2.5 % of the cases. `not_worse`: the interval is above -margin
-    (non-inferiority, ICH E9, 3.3.2).
+    `found` is a `cautious_difference`. The rule reads its lower end at the level of one of `limits.decisions_a_year`
+    decisions: see `assay.promotion.spending`. `not_worse`: it is above -margin (non-inferiority, ICH E9, 3.3.2).
+    `decisions`: challenges of the last 365 days, this one included. `than`: the model that it is compared with.
     """
-    title = METRICS[primary].title
-    if found.value is None or found.low is None or found.high is None:
-        figure = "is undefined" if found.value is None else f"differs by {found.value:+.3f}"
+    title, whose, planned = METRICS[primary].title, f"{than or 'the champion'}'s", limits.decisions_a_year
+    level = at_level(found, clusters, planned)
+    if level.value is None or level.low is None or level.high is None:
+        figure = "is undefined" if level.value is None else f"differs by {level.value:+.3f}"
         return Rule(
             "comparison", "open", f"{title} {figure}, and these documents are too few for an interval: no decision."
         )
-    figures = f"{title} differs from the champion's by {found.value:+.3f}, 95 % interval {found.low:+.3f} to "
-    figures += f"{found.high:+.3f}"
-    if limits.mode == "better":
-        if found.low > 0:
-            return Rule("comparison", "kept", f"It is better: {figures}.")
-        worse = "worse than the champion" if found.high < 0 else "not significantly better"
-        return Rule("comparison", "broken", f"It is {worse}: {figures}; its lower end must be above 0.")
-    if found.low > -limits.margin:
-        return Rule("comparison", "kept", f"It is not worse by more than {limits.margin:g}: {figures}.")
-    return Rule(
-        "comparison",
-        "broken",
-        f"It may be worse by more than {limits.margin:g}: {figures}; its lower end must be above {-limits.margin:g}.",
+    figures = (
+        f"{title} differs from {whose} by {level.value:+.3f}, {100 * (1 - 2 * ALPHA / planned):.4g} % interval "
+        f"{level.low:+.3f} to {level.high:+.3f}"
     )
+    least = 0.0 if limits.mode == "better" else -limits.margin
+    power = power_in_words(found, clusters, limits)
+    if level.low <= least:
+        must = f"{figures}; its lower end must be above {least:g}. {power}"
+        if limits.mode == "not_worse":
+            return Rule("comparison", "broken", f"It may be worse by more than {limits.margin:g}: {must}")
+        worse = "worse than the champion" if level.high < 0 else "not significantly better"
+        return Rule("comparison", "broken", f"It is {worse}: {must}")
+    better = "better" if limits.mode == "better" else f"not worse by more than {limits.margin:g}"
+    if decisions > planned:
+        return Rule(
+            "comparison",
+            "open",
+            f"It looks {better}: {figures}. But this is decision {decisions} of the last {YEAR} days, and {planned} "
+            "were planned (decisions_a_year): the chance of a wrong promotion is spent.",
+        )
+    return Rule("comparison", "kept", f"It is {better}: {figures}. {power}")
+
+
+def power_in_words(found: Difference, clusters: int, limits: PromotionLimits) -> str:
+    """Return the gain that these documents would show, or how often they would pass an equal challenger."""
+    gain, error = detectable(found, clusters, limits.decisions_a_year), standard_error(found, clusters)
+    if gain is None or error is None:
+        return ""
+    if limits.mode == "better":
+        return (
+            f"These documents would show a gain of {gain:.2g} four times in five, at one of {limits.decisions_a_year} "
+            "decisions a year."
+        )
+    passes = norm.cdf(limits.margin / error - reach(clusters, limits.decisions_a_year)) if error else 1.0
+    return f"These documents would pass an equal challenger {100 * passes:.0f} times in 100."
 
 
 def ranking(metrics: Mapping[str, Interval]) -> Rule:
@@ -161,9 +187,9 @@ def gates(evidence: Evidence) -> list[Rule]:
 
 
 def wear(evidence: Evidence, limits: PromotionLimits) -> Rule:
-    """Note or refuse, as `limits.worn_out` says, if the test set has served too many decisions or too long."""
+    """Note or refuse, as `limits.worn_out` says, if the test set has served too often or too long."""
     if evidence.wear is None:
-        return Rule("test set", "note", "The number of decisions that its test set has served is unknown.")
+        return Rule("test set", "note", "The number of times that its test set has served is unknown.")
     if complaint := evidence.wear.complaint(limits):
         return Rule("test set", "broken" if limits.worn_out == "refuse" else "note", complaint)
     return Rule(

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from assay.errors import InputError
 from assay.evaluation import common_rubric, predict, require_metric, require_slices
-from assay.gates import Verdict, run_gates_elsewhere
+from assay.gates import Verdict, leak_elsewhere, run_gates_elsewhere
 from assay.inference import Scorer, check_golden
 from assay.labels import open_unseen
 from assay.model import ModelInfo
 from assay.progress import say, stage
+from assay.promotion.champions import ChampionScores
 from assay.promotion.evidence import Evidence
 from assay.promotion.gate import apply_rules
 from assay.promotion.judgement import Candidate, Judgement
@@ -59,13 +60,12 @@ def challenge_champion(
     output: Path,
     registry: str,
 ) -> Judgement:
-    """Compare a challenger with the champion on documents that neither was fitted to. Write the verdict and its page.
+    """Compare a challenger with the champion on documents that neither has seen. Write the verdict and its page.
 
-    `names` are the two models' names for people, `output` is the verdict, .json. The gates of shortcuts and
-    counterfactuals are run here; the verdict of the leak gate is read from the model folder, because that gate needs
-    the train part. The use of the test set is counted, also for a bad verdict, which reveals as much. Raise InputError
-    if a model was never calibrated, if both are the same model, if their scales differ, or if no document is left;
-    then nothing is counted and nothing is written.
+    `names` are the two models' names for people, `output` is the verdict, .json. The gates are run on these documents;
+    a refusal of the leak gate at training counts, too. The use of the test set is counted, also for a bad verdict,
+    which reveals as much. Raise InputError if a model was never calibrated, if both are the same model, if their scales
+    differ, or if no document is left; then nothing is counted and nothing is written.
     """
     models = [challenger, *([champion] if champion else [])]
     if output.suffix != ".json" or output.is_dir():
@@ -123,13 +123,20 @@ def _measure(
             run = run_gates_elsewhere(
                 models[0], snapshot, table, rubric, columns=request.slice_by, limits=request.gates
             )
-            gates = [*run, *_leak(models[0])]
+            # A leak that its training has found is a reason to refuse it, whatever it is measured on now.
+            gates = [*run, *(_trained_leak(models[0]) or [leak_elsewhere(unseen)])]
             for verdict in gates:
                 say(verdict.sentence())
     # Counted only now: if a measurement fails, it has revealed nothing. Documents that a model has seen are part of the
     # set, see `UseLog.ids`.
-    log = UseLog(registry, checked.documents["id"].tolist())
-    wear = log.record(challenger.digest, champion.digest if champion else "")
+    ids = checked.documents["id"].tolist()
+    text_of = dict(zip(ids, unseen.digests, strict=True))
+    log = UseLog(registry, ids, unseen.digests)
+    scores, best = ChampionScores(registry), None
+    if champion:
+        best = scores.best(table, text_of, rubric, but=(challenger.digest, champion.digest))
+        scores.keep(log.digest, champion.digest, predicted[1].predictions, text_of)
+    wear = log.record(challenger.digest, champion.digest if champion else "", rubric=rubric.name)
     return Evidence(
         rubric=rubric,
         challenger=challenger,
@@ -137,6 +144,7 @@ def _measure(
         seen=0,  # `open_unseen` has left them out
         champion=champion,
         champion_predictions=predicted[1].predictions if champion else None,
+        best=best,
         slice_columns=predicted[0].slice_columns,
         gates=gates,
         golden=golden,
@@ -150,19 +158,19 @@ def _measure(
             "champion": champion.digest if champion else "none",
             "snapshot": snapshot.manifest.version,
             "source": request.source,
-            "left out as seen": str(unseen.left_out),
+            "left out as seen": "; ".join([str(unseen.left_out), *unseen.sentences()]),
         },
     )
 
 
-def _leak(model: Path) -> list[Verdict]:
-    """Return the verdict of the leak gate from the training. Empty if the model folder has none."""
+def _trained_leak(model: Path) -> list[Verdict]:
+    """Return the verdict of the leak gate from the training if it refused the model. Otherwise empty."""
     try:
         data = (model / EVALUATION).read_bytes()
     except FileNotFoundError:
         return []
     found = parse_json(TrainedGates, data, what=EVALUATION, where=str(model), fix="Get it again")
-    return [verdict for verdict in found.gates if verdict.name == "leak"]
+    return [verdict for verdict in found.gates if verdict.name == "leak" and verdict.refused]
 
 
 def _days_since(date: datetime.date | None) -> float | None:

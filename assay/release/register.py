@@ -9,7 +9,9 @@ from assay.errors import InputError
 from assay.evaluation import Evaluation
 from assay.gates import refusals
 from assay.inference import Scorer, check_golden
+from assay.labels import read_test_digests
 from assay.model import calibrated_info
+from assay.promotion import record_report
 from assay.registry import Registry, promote_first
 from assay.storage import digest_json, parse_json
 
@@ -36,8 +38,8 @@ def register_model(registry: str, folder: Path, *, who: str, promote_refused: st
     """Copy a measured model folder into a registry; the first version becomes the champion.
 
     A version that a gate refuses, by any of its rubrics, becomes champion only if `promote_refused` gives a reason.
-    Registering the same folder again changes nothing. Raise InputError if the folder holds no calibrated and evaluated
-    model.
+    The documents of its test part are counted as used by its report. Registering the same folder again changes
+    nothing. Raise InputError if the folder holds no calibrated and evaluated model.
     """
     calibrated_info(folder)
     evaluations = read_evaluations(folder)
@@ -52,6 +54,8 @@ def register_model(registry: str, folder: Path, *, who: str, promote_refused: st
     refused = refusals(main.gates)
     for name, evaluation in evaluations.items():
         refused += [f"{name}, {sentence}" for sentence in refusals(evaluation.gates)]
+    measured = read_test_digests(folder)
+    record_report(registry, "train", (version.digest, ""), measured, measured)
     promotion = promote_first(shelf, version.name, refused, who=who, in_spite=promote_refused)
     return Registered(version.name, promotion.champion, promotion.sentence)
 

@@ -61,14 +61,32 @@ class JointLoss(nn.ModuleList):
         return torch.tensor(slopes, dtype=torch.float32), torch.tensor(shifts, dtype=torch.float32)
 
 
-def shares(weight_DR: torch.Tensor, mine: np.ndarray, batch: np.ndarray) -> torch.Tensor:
-    """Return the shares of the documents `mine` in the loss of the whole `batch`, shape (mine, rubrics).
+def relative_weights(weight_DR: torch.Tensor) -> torch.Tensor:
+    """Return the weights relative to the mean weight of all labels by the same rubric. The weight 0 is no label."""
+    known_R = (weight_DR > 0).sum(0)
+    return (weight_DR / (weight_DR.double().sum(0) / known_R)).float()
 
-    The loss is the mean over the rubrics of the weighted mean over documents with a label by the rubric. A rubric
-    without labels in the batch adds 0. The shares of a batch with labels by all rubrics sum to 1.
+
+def shares(weight_DR: torch.Tensor, mine: np.ndarray, batch: np.ndarray, full: int) -> torch.Tensor:
+    """Return the shares of the documents `mine` in the loss of the `batch`, shape (mine, rubrics).
+
+    `weight_DR`: `relative_weights` of all documents. A share is such a weight, divided by the number of labels by the
+    rubric in the batch and by the number of rubrics. It does not depend on the other weights in the batch: a document
+    of weight 50 moves the network 50 times as far as one of weight 1. A batch of fewer documents than `full`, such as
+    the last one of an epoch, counts less in proportion. A rubric without labels in the batch adds 0.
     """
-    columns = []
-    for weight_D in weight_DR.unbind(1):
-        total = weight_D[batch].sum()
-        columns.append(weight_D[mine] / total if total > 0 else torch.zeros(len(mine)))
-    return torch.stack(columns, 1) / weight_DR.shape[1]
+    total_R = _label_count(weight_DR, batch, full)
+    share_DR = torch.where(total_R > 0, weight_DR[mine] / total_R.clamp(min=1e-9), 0.0)
+    return share_DR / weight_DR.shape[1]
+
+
+def batch_weight(weight_DR: torch.Tensor, batch: np.ndarray, full: int) -> float:
+    """Return the weight of a batch, relative to a full one with mean weights: its loss is reported per weight."""
+    total_R = _label_count(weight_DR, batch, full)
+    there = total_R > 0
+    return float((weight_DR[batch].sum(0)[there] / total_R[there]).mean())
+
+
+def _label_count(weight_DR: torch.Tensor, batch: np.ndarray, full: int) -> torch.Tensor:
+    """Return the labels by each rubric in a batch, as if it had `full` documents; shape (rubrics,)."""
+    return ((weight_DR[batch] > 0).sum(0).double() * (full / len(batch))).float()

@@ -23,7 +23,7 @@ from assay.progress import counter, say
 from assay.training.checkpoint import Checkpoint
 from assay.training.config import TrainConfig
 from assay.training.energy import EnergyMeter
-from assay.training.joint import JointLoss, label_matrix, shares
+from assay.training.joint import JointLoss, batch_weight, label_matrix, relative_weights, shares
 from assay.training.plan import batch_of, joint_weights, learning_rate, share_of, steps_per_epoch, updates_of
 from assay.training.processes import Processes
 
@@ -56,7 +56,8 @@ def fit(
     """Fit a new model to labels of shape (n,), or (n, rubrics) with NaN for a missing label.
 
     `weights`, above 0, have the shape of the labels; without them all labels have the same weight. Under torchrun, each
-    process calls this with the same arguments and gets the same model. The loss is that of `config.loss`, weighted.
+    process calls this with the same arguments and gets the same model. The loss is that of `config.loss`. A document
+    counts in it by its weight relative to the mean of all weights, whatever else is in its batch.
     The scale of the labels is folded into the last layer at the end, so that the outputs of the saved network are on
     the scale of the labels. All rubrics have the same weight, whatever the number of their labels (`shares`).
     `on_update` is called on rank 0 only. Raise InputError for unusable labels, and for a loss that is not finite.
@@ -101,7 +102,7 @@ def _fit(
     if config.trained_layers is not None:
         train_last_layers(network, config.trained_layers)
     criterion = JointLoss(config.loss, label_DR, info).to(processes.device)
-    weight_DR = torch.tensor(given_DR, dtype=torch.float32)
+    weight_DR = relative_weights(torch.tensor(given_DR, dtype=torch.float32))
     if model.trained_head:
         # The outputs are on the scale of the labels. Undo that, because the loss has a scale of its own: otherwise the
         # first updates would have to learn it again.
@@ -112,6 +113,7 @@ def _fit(
     groups = _parameter_groups([*network.parameters(), *criterion.parameters()], config)
     optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
     total = updates_of(len(texts), config.batch_documents, config.epochs, config.least_updates)
+    full = min(config.batch_documents, len(texts))
     history: list[Record] = []
 
     # Every process reads the same file before the first update, and only rank 0 writes, after one.
@@ -143,7 +145,7 @@ def _fit(
             mine = batch[:1] if silent else mine
             _encode_new(encoded, mine, texts, model)
             documents = [encoded[i] for i in mine.tolist()]
-            share_DR = shares(weight_DR, mine, batch) * (0.0 if silent else 1.0)
+            share_DR = shares(weight_DR, mine, batch, full) * (0.0 if silent else 1.0)
 
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(config, step, total)
@@ -164,7 +166,7 @@ def _fit(
 
             tokens = processes.sum(0 if silent else sum(len(w) for document in documents for w in document.windows))
             padded = int(processes.sum(0 if silent else padded))
-            loss = processes.sum(loss)
+            loss = processes.sum(loss) / batch_weight(weight_DR, batch, full)
             if not np.isfinite(loss):
                 raise InputError(f"the loss is {loss} at update {step}", fix="Lower the learning rate, or use fp32")
             record: Record = {

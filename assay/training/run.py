@@ -16,11 +16,11 @@ from pandera.typing import Series
 from assay.dedup import text_digest
 from assay.errors import InputError
 from assay.inference import Scorer
-from assay.labels import SplitSet, assign_folds, fitting_part, learned_before, write_held_out, write_seen
+from assay.labels import SplitSet, assign_folds, fitting_part, write_held_out, write_seen
 from assay.model import Aspect, ModelInfo, save_model
 from assay.progress import say
 from assay.rubric import Rubric
-from assay.storage import Snapshot, digest_json, staged_folder
+from assay.storage import Snapshot, digest_folder, digest_json, staged_folder
 from assay.training.checkpoint import Checkpoint
 from assay.training.config import TrainConfig
 from assay.training.loop import Fitted, Record, fit
@@ -52,15 +52,26 @@ class Curve(pa.DataFrameModel):
         coerce = True
 
 
-def run_name(snapshot: Snapshot, assignment: pd.DataFrame, config: TrainConfig, others: Sequence[SplitSet] = ()) -> str:
+def run_name(
+    snapshot: Snapshot, assignment: pd.DataFrame, rubric: Rubric, config: TrainConfig, others: Sequence[SplitSet] = ()
+) -> str:
     """Return the digest of the data and settings of a training run, which names its checkpoint.
 
-    `others`: sets by further rubrics.
+    `others`: sets by further rubrics. The threshold is part of it where the training depends on it: with the loss
+    `binary`, and with folds, which are balanced by it. An encoder that is a folder counts by its content.
     """
     further = [{"rubric": asdict(each.rubric), **_learned(each.snapshot, each.assignment)} for each in others]
-    return digest_json(
-        {**_learned(snapshot, assignment), "config": asdict(config), **({"others": further} if further else {})}
-    )
+    content: dict[str, object] = {**_learned(snapshot, assignment), "config": asdict(config)}
+    if further:
+        content["others"] = further
+    if config.loss == "binary" or config.folds:
+        content["threshold"] = rubric.threshold
+    if config.folds:  # the calibration part is learned from, too; near-duplicates stay in one fold
+        parts = assignment[assignment["part"].isin(["train", "calibration"])].sort_values("id")
+        content["folded"] = parts[["id", "part", "cluster"]].astype(str).to_numpy().tolist()
+    if Path(config.encoder).is_dir():
+        content["encoder"] = digest_folder(Path(config.encoder))
+    return digest_json(content)
 
 
 def _learned(snapshot: Snapshot, assignment: pd.DataFrame) -> dict[str, object]:
@@ -109,7 +120,7 @@ def train_model(
     sets = [SplitSet(rubric, snapshot, documents, assignment), *others]
     if config.folds and others:
         raise InputError("cross-fitting supports one rubric only", where="training settings", fix="Leave folds out")
-    run = run_name(snapshot, assignment, config, others)
+    run = run_name(snapshot, assignment, rubric, config, others)
     info = ModelInfo(
         encoder=config.encoder,
         rubric=rubric,
@@ -158,7 +169,7 @@ def train_model(
     if os.environ.get("RANK", "0") == "0":
         with staged_folder(output) as folder:  # by rank 0 alone: all processes have the same model
             save_model(fitted.model, folder)
-            write_seen(folder, *sets, before=learned_before(config.encoder))
+            write_seen(folder, *sets, encoder=config.encoder)
             if config.folds:
                 write_held_out(folder, part["id"], held_out)
     curve.attrs["seconds"] = time.monotonic() - started

@@ -27,6 +27,8 @@ Tree = Callable[[Path], dict[str, bytes]]
 REGISTRY = ["--registry", "registry"]
 CHAMPION = ["--model", "champion", *REGISTRY]
 MODELS = ("model", "model-2", "two-rubrics")
+LATER = {"left_out", "known_by_bytes_alone", "detectable", "decisions_a_year"}
+"""Fields that today's release adds."""
 
 
 @pytest.fixture(params=RELEASES, autouse=True)
@@ -222,7 +224,7 @@ def assert_same_shape(new: Any, before: Any, where: str) -> None:
     """Assert the same fields and, up to a tolerance, the same numbers; sentences may differ."""
     assert type(new) is type(before) or {type(new), type(before)} == {int, float}, where
     if isinstance(before, dict):
-        assert new.keys() == before.keys(), where
+        assert new.keys() - LATER == before.keys(), where
         for name in before:
             assert_same_shape(new[name], before[name], f"{where}.{name}")
     elif isinstance(before, float):

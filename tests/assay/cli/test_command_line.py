@@ -138,7 +138,9 @@ def test_documents_that_fitted_the_model_are_left_out_of_an_evaluation(
     fields = json.loads(report.read_text())
     assert fields["left_out_as_seen"] == 192
     assert fields["documents"] == 48 + 100
-    assert [verdict["name"] for verdict in fields["gates"]] == ["shortcuts", "counterfactuals"]
+    assert fields["left_out"]["text"] == 192
+    assert [verdict["name"] for verdict in fields["gates"]] == ["shortcuts", "counterfactuals", "leak"]
+    assert fields["gates"][2]["figures"]["measured on"] == 148
     assert report.with_suffix(".html").is_file()
     assert "192 of 340" in capsys.readouterr().err
 

@@ -84,13 +84,17 @@ def test_more_data_never_move_a_document(seed: int, n: int, more: list[int]) -> 
     for size in np.cumsum([n, *more]):
         result = divide(everything.iloc[:size], known=known, config=SplitConfig(seed=size))
         now = parts(result)
-        assert {name: now[name] for name in known} == known
-        assert result.kept == len(known)
+        aside = set(result.set_aside["id"]) & set(known)
+        assert {name: now[name] for name in known if name not in aside} == {
+            name: part for name, part in known.items() if name not in aside
+        }
+        assert result.kept == len(known) - len(aside)
         assert result.kept + result.new + len(result.set_aside) == size
-        assert result.set_aside["id"].isin(known).sum() == 0
-        # No unit of the documents in use is in two parts.
-        used = result.assignment[result.assignment["part"] != "set_aside"]
-        assert (used.groupby("cluster")["part"].nunique() == 1).all()
+        assert "test" not in {known[name] for name in aside}
+        # No unit of the documents in use is in two parts, and no cluster or group of them is.
+        used = everything.merge(result.assignment[result.assignment["part"] != "set_aside"], on="id")
+        for column in ("cluster_y", "cluster_x", "group"):
+            assert (used.groupby(column)["part"].nunique() == 1).all()
         known |= {name: part for name, part in now.items() if part != "set_aside"}
 
 
@@ -180,14 +184,50 @@ def test_a_document_that_links_two_parts_is_set_aside_and_named(grown: Any, tmp_
 
     result = divide(rows, known=known)
 
-    assert parts(result) == known | {"bridge": "set_aside"}
-    assert result.set_aside.to_dict("records") == [{"id": "bridge", "reason": "it links documents of train and test"}]
+    assert parts(result) == known | {"bridge": "set_aside", trained: "set_aside"}
+    assert dict(result.set_aside[["id", "reason"]].itertuples(index=False)) == {
+        "bridge": "it links documents of train and test",
+        trained: "the ledger has it in train, and a near-duplicate or a document of its group in test",
+    }
     units = result.assignment.set_index("id")["cluster"]
-    assert units[[trained, tested, "bridge"]].nunique() == 3
+    assert units[tested] not in set(units[[trained, "bridge"]])
 
     ledger = Ledger(str(tmp_path))
     ledger.append(result.assignment, known)
     assert "bridge" not in ledger.read()
+
+
+def test_groups_that_are_added_later_leave_no_group_on_both_sides() -> None:
+    rows = documents(400, groups=False).assign(cluster=range(400))
+    known = parts(divide(rows))
+    rows["group"] = [f"site{number % 150}" for number in range(400)]
+
+    result = divide(rows, known=known)
+
+    table = rows.merge(result.assignment, on="id")
+    assert rows.assign(part=rows["id"].map(known)).groupby("group")["part"].nunique().gt(1).mean() > 0.5
+    assert (table[table["part"] != "set_aside"].groupby("group")["part"].nunique() == 1).all()
+    tested = {name for name, part in known.items() if part == "test"}
+    assert {name for name, part in parts(result).items() if part == "test"} == tested, "the test part stays whole"
+    assert result.kept + len(result.set_aside) == 400
+    reasons = set(result.set_aside["reason"])
+    assert reasons == {
+        f"the ledger has it in {one}, and a near-duplicate or a document of its group in {other}"
+        for one, other in (("train", "calibration"), ("train", "test"), ("calibration", "test"))
+    }
+    rows["group"] = [f"site{number % 5}" for number in range(400)]
+    with pytest.raises(InputError, match="Start a new ledger with these groups"):
+        divide(rows, known=known)
+
+
+def test_a_new_document_that_links_two_parts_costs_no_other_of_its_group(grown: Any) -> None:
+    rows, known, _, tested = grown
+    site = [name for name, part in known.items() if part == "train"][:10]
+    rows.loc[rows["id"].isin(site), "group"] = "one site"
+    rows = extended(rows, {"bridge": [tested]})
+    rows.loc[rows["id"] == "bridge", "group"] = "one site"
+
+    assert parts(divide(rows, known=known)) == known | {"bridge": "set_aside"}
 
 
 def test_a_document_that_was_set_aside_is_used_once_it_links_nothing(grown: Any) -> None:

@@ -133,8 +133,9 @@ def test_if_ledger_entries_contradict_each_other_no_text_trains_and_measures(tmp
     texts = [text_of(n) for n in range(120)]
     first, second = labelled(tmp_path, RUBRICS[0], texts), labelled(tmp_path, RUBRICS[1], texts)
     ledger = Ledger(str(tmp_path / "ledger"))
-    for each, seed in ((first, 1), (second, 2)):  # each without the other
-        split_documents(each.snapshot, each.documents, each.rubric, ledger=ledger, config=SplitConfig(seed=seed))
+    for each, seed in ((first, 1), (second, 2)):  # each without the other, and recorded without marks
+        alone = split_documents(each.snapshot, each.documents, each.rubric, ledger=None, config=SplitConfig(seed=seed))
+        ledger.append(alone.assignment, ledger.read())
     before = ledger.read()
 
     made = split_together([first, second], ledger=ledger, config=SplitConfig())
@@ -143,10 +144,29 @@ def test_if_ledger_entries_contradict_each_other_no_text_trains_and_measures(tmp
     assert not straddling(table, table["text"])
     aside = table[table["part"] == "set_aside"]
     assert len(aside) > 10
-    assert {before[id] for id in aside["id"]} == {"train"}
-    assert all((table.set_index("id")["part"][id] == part) for id, part in before.items() if part != "train")
-    assert any("of another rubric" in sentence for one in made for sentence in one.sentences())
+    used = table[table["part"] != "set_aside"]
+    assert (used.groupby("text")["part"].nunique() == 1).all(), "nor calibrates one rubric and measures another"
+    assert {before[id] for id in aside["id"]} == {"train", "calibration"}
+    kept = table.set_index("id")["part"]
+    assert all(kept[id] == part for id, part in before.items() if part == "test" or id not in set(aside["id"]))
+    assert any("the ledger has it in train, and" in sentence for one in made for sentence in one.sentences())
     assert ledger.read() == before
+
+
+def test_a_set_that_is_split_later_follows_the_parts_that_the_ledger_gave_to_its_texts(tmp_path: Path) -> None:
+    texts = [text_of(n) for n in range(120)]
+    first, second = (
+        labelled(tmp_path, RUBRICS[0], texts),
+        labelled(tmp_path, RUBRICS[1], [nearly(one) for one in texts]),
+    )
+    ledger = Ledger(str(tmp_path / "ledger"))
+
+    one, other = (
+        split_documents(each.snapshot, each.documents, each.rubric, ledger=ledger, config=SplitConfig(seed=seed))
+        for each, seed in ((first, 1), (second, 2))
+    )
+
+    assert one.assignment["part"].tolist() == other.assignment["part"].tolist()
 
 
 def test_training_is_on_the_union_and_texts_that_fitted_any_rubric_are_recorded(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,8 @@ from assay.inference import GoldenReport
 from assay.metrics import Interval, Outcomes, measure
 from assay.metrics.bootstrap import Difference, Resampled
 from assay.metrics.cautious import cautious_difference
-from assay.promotion import Judgement, PromotionLimits, promotion_report, rules_table
+from assay.promotion import Judgement, PromotionLimits, promotion_report, rules_table, spending
+from assay.promotion.champions import ChampionScores, Earlier
 from assay.promotion.evidence import Evidence
 from assay.promotion.gate import apply_rules
 from assay.promotion.judgement import Candidate
@@ -22,6 +24,7 @@ from assay.promotion.latency import Latency
 from assay.promotion.limits import read_promotion_limits
 from assay.promotion.rules import calibration, comparison
 from assay.promotion.slices import slice_rule
+from assay.promotion.spending import detectable
 from assay.promotion.test_set import Wear
 from assay.report import render_html
 from assay.rubric import load_rubric
@@ -256,9 +259,9 @@ def test_a_worn_out_test_set_warns_or_refuses_as_configured() -> None:
     assert (warned.verdict, outcome(warned, "test set")) == ("promoted", "note")
     assert "Label a new one" in render_html(promotion_report(warned))
     assert refused.verdict == "refused"
-    assert "it has served 21 decisions, and 20 are allowed" in refused.sentence()
+    assert "its documents have served 21 times, and 20 are allowed" in refused.sentence()
     old = apply_rules(replace(BETTER, wear=replace(WEAR, days=400.0)), replace(BUDGETS, worn_out="refuse"))
-    assert "it has served for 400 days, and 365 are allowed" in old.sentence()
+    assert "they have served for 400 days, and 365 are allowed" in old.sentence()
 
 
 def test_a_calibrated_model_is_not_refused_for_having_few_documents() -> None:
@@ -303,6 +306,127 @@ def test_limits_are_read_as_people_write_them() -> None:
             read_promotion_limits([given])
 
 
+def test_each_decision_has_its_share_of_the_chance_of_a_year() -> None:
+    found = Difference(0.05, 0.02, 0.08, 0.99)
+    once, weekly = PromotionLimits(decisions_a_year=1), PromotionLimits()
+
+    def word(limits: PromotionLimits, decisions: int = 1) -> str:
+        return comparison(found, "f1", limits, 400, decisions=decisions).outcome
+
+    assert word(once) == "kept"
+    assert comparison(found, "f1", once, 400).sentence.startswith(
+        "It is better: F1 differs from the champion's by +0.050, 95 % interval +0.020 to +0.080. These documents would "
+        "show a gain of 0.043 four times in five"
+    )
+    assert word(weekly) == "broken", "one of 52 needs 3.3 standard errors, not 2"
+    assert "99.9 % interval -0.001 to +0.101" in comparison(found, "f1", weekly, 400).sentence
+    assert "would show a gain of 0.064 four times in five" in comparison(found, "f1", weekly, 400).sentence
+    assert word(once, 2) == "open", "the chance is spent"
+    assert (
+        "decision 2 of the last 365 days, and 1 were planned"
+        in comparison(found, "f1", once, 400, decisions=2).sentence
+    )
+    assert word(weekly, 53) == "broken"
+    equal = PromotionLimits(mode="not_worse", margin=0.06, decisions_a_year=1)
+    assert "would pass an equal challenger 98 times in 100" in comparison(found, "f1", equal, 400).sentence
+
+
+def test_the_stated_gain_is_seen_four_times_in_five() -> None:
+    generator, error, clusters = np.random.default_rng(0), 0.02, 300
+    limits, half = PromotionLimits(), 1.968 * error
+    gain = detectable(Difference(0.0, -half, half, 0.5), clusters, limits.decisions_a_year)
+    assert gain is not None
+
+    seen = [
+        comparison(Difference(v, v - half, v + half, 0.9), "f1", limits, clusters).outcome == "kept"
+        for v in generator.normal(gain, error, 2000)
+    ]
+
+    assert 0.78 < np.mean(seen) < 0.82
+
+
+def simulated_years(years: int, weeks: int, n: int, limits: PromotionLimits, *, nominal: int = 0) -> float:
+    """Share of years in which any of the weekly challengers, all as good as the champion, is promoted.
+
+    `nominal`: planned decisions, if not those of `limits`. Figures are means over clusters, with one test set a year.
+    """
+    generator, promoted = np.random.default_rng(0), 0
+    for _ in range(years):
+        # All challengers of the year meet the same champion on the same documents.
+        champion = generator.normal(size=n)
+        for _ in range(weeks):
+            gains = 0.3 * (generator.normal(size=n) - champion)
+            value, spread = gains.mean(), gains.std(ddof=1) / np.sqrt(n)
+            half = spending.reach(n, 1) * spread
+            found = Difference(value, value - half, value + half, 0.5)
+            if comparison(found, "f1", replace(limits, decisions_a_year=nominal or weeks), n).outcome == "kept":
+                promoted += 1
+                break
+    return promoted / years
+
+
+def test_of_a_years_equal_challengers_one_is_promoted_in_no_more_years_than_stated() -> None:
+    limits = PromotionLimits()
+
+    assert simulated_years(200, 52, 200, limits, nominal=1) > 0.15, "at 2.5 % each, in every fifth year and more"
+    assert simulated_years(200, 52, 200, limits) <= 0.025
+
+
+def test_not_worse_is_measured_against_the_best_earlier_champion() -> None:
+    limits = replace(BUDGETS, mode="not_worse", margin=0.03, decisions_a_year=1)
+    today = documents(1200)
+    best = Earlier("b" * 32, documents(1200, better=0.5).predictions)
+    worse = Earlier("b" * 32, documents(1200, better=-0.3).predictions)
+
+    assert apply_rules(today, limits).verdict == "promoted"
+    refused = apply_rules(replace(today, best=best), limits)
+
+    assert refused.verdict == "refused"
+    assert "It may be worse by more than 0.03" in refused.sentence()
+    assert "differs from the earlier champion bbbbbbbbbbbb's by -0." in refused.sentence()
+    assert apply_rules(replace(today, best=worse), limits).verdict == "promoted"
+
+
+def test_twenty_challengers_that_are_not_worse_do_not_lead_downwards(tmp_path: Path) -> None:
+    """Each a little worse than the last champion: without the memory of the test set, many would be promoted."""
+    generator, n, url = np.random.default_rng(5), 1000, str(tmp_path)
+    label = generator.integers(0, 6, n).astype(float)
+    names = {f"d{i:05d}": f"{i:032x}" for i in range(n)}
+    shared = generator.normal(size=n)
+    limits = PromotionLimits(mode="not_worse", margin=0.03, decisions_a_year=1)
+
+    def model(noise: float) -> pd.DataFrame:
+        own = generator.normal(size=n) * 0.2
+        return table_of(label, noise * (shared + own))
+
+    def run(*, memory: bool) -> list[float]:
+        scores, champion, values, noise = ChampionScores(f"{url}/{memory}"), (model(0.8), "0" * 64), [], 0.8
+        for number in range(1, 21):
+            noise *= 1.02
+            challenger = (model(noise), f"{number:032x}" * 2)
+            best = scores.best(champion[0], names, RUBRIC, but=(challenger[1], champion[1])) if memory else None
+            scores.keep("s" * 64, champion[1], champion[0], names)
+            one, other = (
+                Resampled.of(t, RUBRIC, resamples=100, metrics=["average_precision"])
+                for t in (challenger[0], champion[0])
+            )
+            rule = comparison(cautious_difference(one, other, "average_precision"), "average_precision", limits, n)
+            if rule.outcome == "kept" and best is not None:
+                first = Resampled.of(best.predictions, RUBRIC, resamples=100, metrics=["average_precision"])
+                if first.values["average_precision"] > other.values["average_precision"]:
+                    found = cautious_difference(one, first, "average_precision")
+                    rule = comparison(found, "average_precision", limits, n)
+            if rule.outcome == "kept":
+                champion = challenger
+            values.append(measure(Outcomes.of(champion[0], RUBRIC))["average_precision"])
+        return values
+
+    without, with_memory = run(memory=False), run(memory=True)
+
+    assert without[0] - without[-1] > limits.margin, "this is the fault"
+    assert with_memory[0] - min(with_memory) <= limits.margin
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("n", [60, 150])
 def test_one_that_is_no_better_passes_as_better_no_more_often_than_stated(n: int) -> None:
@@ -316,6 +440,7 @@ def test_one_that_is_no_better_passes_as_better_no_more_often_than_stated(n: int
             cautious_difference(one, other, "average_precision"),
             cautious_difference(other, one, "average_precision"),
         ):
-            passed += comparison(difference, "average_precision", PromotionLimits()).outcome == "kept"
+            limits = PromotionLimits(decisions_a_year=1)
+            passed += comparison(difference, "average_precision", limits, n).outcome == "kept"
 
     assert passed / 800 <= 0.025

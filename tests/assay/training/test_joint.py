@@ -14,9 +14,9 @@ from assay.inference import Scorer
 from assay.model import Aspect, ModelInfo, Windows
 from assay.rubric import Rubric, load_rubric
 from assay.training import Checkpoint, TrainConfig, fit, launch
-from assay.training.joint import JointLoss, shares
+from assay.training.joint import JointLoss, batch_weight, relative_weights, shares
 from assay.training.losses import LossName
-from assay.training.plan import joint_weights
+from assay.training.plan import batch_of, joint_weights, steps_per_epoch
 
 LENGTH = Rubric("length", 0, 40, 20)
 NONE = float("nan")
@@ -108,7 +108,7 @@ def test_a_missing_label_has_no_gradient_whatever_replaces_it(
 
     def gradients() -> list[torch.Tensor]:
         output = start.clone().requires_grad_()
-        value = (criterion.errors(output, rows) * shares(weights, rows, rows)).sum()
+        value = (criterion.errors(output, rows) * shares(weights, rows, rows, len(rows))).sum()
         return list(torch.autograd.grad(value, [output, *criterion.parameters()]))
 
     before = gradients()
@@ -134,13 +134,58 @@ def test_the_shares_of_the_processes_sum_to_the_loss_of_the_batch(seed: int, rub
     weights = torch.tensor(joint_weights(labels, each), dtype=torch.float32)
     batch = draw.permutation(30)[:8]
 
-    parts = [shares(weights, batch[rank::processes], batch) for rank in range(processes)]
+    relative = relative_weights(weights)
+    parts = [shares(relative, batch[rank::processes], batch, 8) for rank in range(processes)]
 
     assert all(torch.isfinite(part).all() for part in parts)
-    total = torch.cat(parts).sum(0)
-    present = ~np.isnan(labels[batch]).all(axis=0)
-    np.testing.assert_allclose(total, present / rubrics, atol=1e-6)
-    np.testing.assert_allclose(weights, np.where(np.isnan(labels), 0, each), rtol=1e-6)
+    together = torch.zeros(8, rubrics)
+    for rank, part in enumerate(parts):
+        together[rank::processes] = part
+    torch.testing.assert_close(together, shares(relative, batch, batch, 8))
+    known = np.where(np.isnan(labels), 0, each)
+    np.testing.assert_allclose(weights, known, rtol=1e-6)
+    mean = known.sum(0) / (known > 0).sum(0)
+    labelled = (known[batch] > 0).sum(0)
+    np.testing.assert_allclose(
+        together.sum(0), known[batch].sum(0) / mean / np.maximum(labelled, 1) / rubrics, rtol=1e-4, atol=1e-6
+    )
+    even = torch.tensor(joint_weights(labels, None), dtype=torch.float32)
+    assert torch.equal(relative_weights(even), even)
+    np.testing.assert_allclose(shares(even, batch, batch, 8).sum(0), (labelled > 0) / rubrics, atol=1e-6)
+    assert not labelled.any() or batch_weight(even, batch, 8) == 1.0
+
+
+def epoch_gradients(weights: np.ndarray, documents: int, full: int) -> np.ndarray:
+    """Sum of the gradients of one epoch with respect to the outputs of the documents, all of which have error 1."""
+    relative = relative_weights(torch.tensor(weights[:, None], dtype=torch.float32))
+    output = torch.zeros(documents, 1, requires_grad=True)
+    for step in range(steps_per_epoch(documents, full)):
+        batch = batch_of(step, documents, full, seed=3)
+        (output[batch] * shares(relative, batch, batch, full)).sum().backward()
+    assert output.grad is not None
+    return output.grad.numpy()[:, 0]
+
+
+def test_a_weight_counts_as_it_is_given_whatever_else_is_in_the_batch() -> None:
+    # Given one document in ten of weight 50, and a last batch of one document.
+    weights = np.where(np.arange(65) % 10 == 0, 50.0, 1.0)
+
+    moved = epoch_gradients(weights, 65, 16)
+
+    np.testing.assert_allclose(moved / moved[1], weights, rtol=1e-4)
+
+
+def test_the_last_document_of_an_epoch_counts_as_much_as_the_others() -> None:
+    moved = epoch_gradients(np.ones(65), 65, 16)  # by its own weights, the last batch would count 16-fold
+
+    np.testing.assert_allclose(moved, 1 / 16, rtol=1e-6)
+
+
+def test_the_loss_is_reported_per_weight() -> None:
+    relative = relative_weights(torch.tensor(np.array([[1.0], [1.0], [50.0]]), dtype=torch.float32))
+    batch = np.array([2])
+
+    assert float(shares(relative, batch, batch, 2).sum()) / batch_weight(relative, batch, 2) == pytest.approx(1)
 
 
 def test_a_resumed_run_ends_with_the_same_weights(
