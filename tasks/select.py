@@ -10,7 +10,15 @@ from assay.progress import say
 from assay.registry import Registry
 from assay.report import render_fragment
 from assay.scoring import PartFolder, Scores
-from assay.selection import SelectionRequest, choose, ranked, selection_report, write_selection
+from assay.selection import (
+    SelectionRequest,
+    choose,
+    compare_mix,
+    ranked,
+    require_mix,
+    selection_report,
+    write_selection,
+)
 from assay.storage import Snapshot
 from tasks.support.caching import by_content
 from tasks.support.resources import heavy
@@ -37,10 +45,13 @@ def select_documents(
     with recorded("Select") as stage:
         snapshot, scores = Snapshot.open(place_of(corpus)), Scores.complete(PartFolder.open(folder))
         with Registry(registry).open(version) as model:
-            scores, calibration = ranked(scores, calibrated_info(model), request)
+            info = calibrated_info(model)
+            scores, calibration = ranked(scores, info, request)
+            mix = compare_mix(model, info, scores, calibration)
+        require_mix(mix, request, calibration)
         choice = choose(scores, snapshot, calibration, request)
         path = Path(current_context().working_directory) / "selection"
-        selection = write_selection(scores, snapshot, request, choice, str(path))
+        selection = write_selection(scores, snapshot, request, choice, str(path), mix=mix, calibration=calibration)
         Deck("Selection", render_fragment(selection_report(selection, scores, snapshot, request)))
         stage.documents = selection.manifest.rows
         stage.remark = f"{choice.realised:,} tokens, version {selection.manifest.version[:12]}"

@@ -76,6 +76,7 @@ def look_at_service(
     registry: str,
     ledger: str,
     looks: str,
+    reference: str,
     tracking: str,
     target: str,
 ) -> Watched:
@@ -95,6 +96,7 @@ def look_at_service(
         days=days,
         rubric=rubric,
         recipe=recipe,
+        reference=reference,
     )
     require_lasting_tracker(tracking)
     target_of(target)
@@ -110,6 +112,7 @@ def look_at_service(
         since=until - datetime.timedelta(hours=hours),
         until=until,
         looks=kept,
+        reference=given.reference,
         config=given.watch,
     )
     with stage("Watch"):

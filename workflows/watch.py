@@ -30,6 +30,7 @@ def watch_service(
     registry: str = "",
     ledger: str = "",
     looks: str = "",
+    reference: str = "",
     tracking: str = "mlflow",
     target: str = "",
 ) -> Decision:
@@ -55,6 +56,7 @@ def watch_service(
         registry: folder or URL of the registry; empty: in the work folder
         ledger: folder or URL that remembers each document's side of the split; empty: in the work folder
         looks: folder or URL that counts drift looks and cools alarms down; empty: in the work folder
+        reference: folder or URL of scores of a corpus to compare with; empty: the calibration documents
         tracking: mlflow, mlflow:URI of a server, neptune or none; on a cluster mlflow needs a server
         target: local or kubernetes, and settings of it; empty: this machine, or on a cluster the cluster
     """
@@ -76,6 +78,7 @@ def watch_service(
         registry=registry,
         ledger=ledger,
         looks=looks,
+        reference=reference,
         tracking=tracking,
         target=target,
     )

@@ -17,6 +17,7 @@ COMMANDS = {
     "registry": "manage versions of models: add, list, show, promote, roll back",
     "score": "score a corpus into sidecars; the same command resumes after a stop",
     "select": "select the best documents of a scored corpus as a snapshot",
+    "audit": "measure precision and recall of a selection by a labelled sample; status 1 if a promise is broken",
     "serve": "serve a registered model over HTTP until Ctrl-C; settings: ASSAY_SERVE_…",
     "deploy": "put a registered version where clients reach it, and check it",
     "deployment": "manage what was deployed: status, rollback, stop, restore, keep",
@@ -31,8 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status.
 
     0: done. 1: `snapshot diff` found differences, `challenge` did not pass, `deployment status` found nothing that
-    serves, `watch` raised an alarm. 2: an input cannot be used; one line on stderr states what. 130: stopped by the
-    user.
+    serves, `watch` raised an alarm, `audit` found a promise broken. 2: an input cannot be used; one line on stderr
+    states what. 130: stopped by the user.
     """
     options = _parser().parse_args(arguments)
     try:

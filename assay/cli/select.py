@@ -6,7 +6,7 @@ from assay.cli.options import add_registry, add_request, registry_of, request_of
 from assay.options import options_of, subset
 from assay.registry import open_model
 from assay.report import print_table
-from assay.selection import FilteringRequest, funnel_table, promise, select_corpus
+from assay.selection import FilteringRequest, funnel_table, mix_sentences, promise, select_corpus
 from assay.storage import place_or_default
 
 SPELLED = {"source": "input"}
@@ -41,5 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     print_table(f"Selected: {request.selection.in_words()}", funnel_table(selection))
     print(promise(selection))
+    for sentence in mix_sentences(selection):
+        print(sentence)
     print(f"selection, data card and report: {arguments.output}")
     return 0

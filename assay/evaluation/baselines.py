@@ -102,15 +102,15 @@ def evaluate_baselines(
             fitting, others = ([texts[row] for row in rows] for rows in (outside, inside))
             for name, score in baseline_scores(fitting, labels[outside], others, embed).items():
                 held_out[name][inside] = score
-        scores, known = baseline_scores(texts, labels, tested, embed), labels
+        scores, known = baseline_scores(texts, labels, tested, embed), train
     else:
         # Both parts in one call: the baselines are fitted once.
         both = baseline_scores(texts, labels, [*snapshot.take(calibration["row"]), *tested], embed)
         held_out = {name: score[: len(calibration)] for name, score in both.items()}
-        scores, known = {n: s[len(calibration) :] for n, s in both.items()}, calibration["label"].to_numpy()
+        scores, known = {n: s[len(calibration) :] for n, s in both.items()}, calibration
     tables = []
     for name, score in scores.items():
-        fitted = _calibration(held_out[name], known, rubric, keep)
+        fitted = _calibration(held_out[name], known, rubric, keep, cross_fitted=config.folds > 0)
         meaning = fitted.apply(score)
         tables.append(
             test[["id", "cluster", "label"]].assign(
@@ -127,11 +127,18 @@ def evaluate_baselines(
 
 
 def _calibration(
-    scores: NDArray[np.float64], labels: NDArray[np.float64], rubric: Rubric, keep: KeepTarget
+    scores: NDArray[np.float64], known: pd.DataFrame, rubric: Rubric, keep: KeepTarget, *, cross_fitted: bool
 ) -> Calibration:
     def fit(target: KeepTarget) -> Calibration:
         return Calibration.fit(
-            scores, labels, low=rubric.low, high=rubric.high, threshold=rubric.threshold, keep=target
+            scores,
+            known["label"].to_numpy(),
+            low=rubric.low,
+            high=rubric.high,
+            threshold=rubric.threshold,
+            keep=target,
+            clusters=known["cluster"].to_numpy(),
+            cross_fitted=cross_fitted,
         )
 
     plain = fit(AS_LABELLED)

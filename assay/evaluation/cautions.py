@@ -1,8 +1,11 @@
 """The warnings of an evaluation: what a careful reader of the figures must know."""
 
+import pandas as pd
+
 from assay.evaluation.baselines import BASELINE_NAMES
 from assay.evaluation.record import Evaluation
-from assay.metrics import LEAST_CLUSTERS, LEAST_POSITIVE, METRICS, significance
+from assay.metrics import FEW_POSITIVE, METRICS, refusals, significance
+from assay.proportions import effective_clusters
 
 WIDE = 0.1
 """Width of the interval of F1 above which there is a warning."""
@@ -10,9 +13,9 @@ MOST_READ = 0.95
 """Share of the tokens below which there is a warning that the model did not read the documents whole."""
 
 
-def cautions(evaluation: Evaluation) -> list[str]:
-    """Return the warnings as sentences, the most important first."""
-    found = [*_precision(evaluation), *_baselines(evaluation)]
+def cautions(evaluation: Evaluation, predictions: pd.DataFrame) -> list[str]:
+    """Return the warnings as sentences, the most important first. `predictions`: the table that was measured."""
+    found = [*_precision(evaluation, predictions), *_baselines(evaluation)]
     if evaluation.read < MOST_READ:
         found.append(
             f"The model read {evaluation.read:.0%} of the test documents' tokens; the raters may have read more. A "
@@ -24,19 +27,37 @@ def cautions(evaluation: Evaluation) -> list[str]:
     return found
 
 
-def _precision(evaluation: Evaluation) -> list[str]:
-    """Return at most one sentence on how precise the figures are."""
+def _precision(evaluation: Evaluation, predictions: pd.DataFrame) -> list[str]:
+    """Return sentences on how precise the figures are."""
+    refused = refusals(predictions, evaluation.rubric)
+    without = [
+        f"No interval for {', '.join(METRICS[name].title for name in names)}: {reason}."
+        for reason in dict.fromkeys(refused.values())
+        if len(names := [name for name in METRICS if refused.get(name) == reason])
+    ]
+    if len(refused) == len(METRICS):
+        return [
+            f"{evaluation.documents} test documents are too few for intervals: {next(iter(refused.values()))} "
+            f"({evaluation.clusters} clusters; those of one size count whole)."
+        ]
+    return [*without, *_few_positive(evaluation, predictions, refused), *_width(evaluation)]
+
+
+def _few_positive(evaluation: Evaluation, predictions: pd.DataFrame, refused: dict[str, str]) -> list[str]:
+    """Return a sentence if the interval of average precision covers less than it states."""
+    positive = predictions["label"] >= evaluation.rubric.threshold
+    count = effective_clusters(predictions.loc[positive, "cluster"].to_numpy())
+    if "average_precision" in refused or count >= FEW_POSITIVE:
+        return []
+    return [
+        f"The interval of average precision covers about 90 % instead of 95 %: it rests on {evaluation.positive} "
+        f"documents that reach the threshold, in {count:.0f} effective clusters; from {FEW_POSITIVE} on about 93 %."
+    ]
+
+
+def _width(evaluation: Evaluation) -> list[str]:
+    """Return at most one sentence on the interval of F1."""
     shown = evaluation.metrics["f1"]
-    if evaluation.clusters < LEAST_CLUSTERS:
-        return [
-            f"{evaluation.documents} test documents in {evaluation.clusters} clusters are too few for intervals: "
-            f"at least {LEAST_CLUSTERS} clusters are needed."
-        ]
-    if evaluation.positive < LEAST_POSITIVE:
-        return [
-            f"Only {evaluation.positive} of {evaluation.documents} test documents reach the threshold: "
-            "the figures of the kept class have no interval."
-        ]
     if shown.value is None or shown.low is None or shown.high is None:
         return []
     if shown.high - shown.low > WIDE:

@@ -97,10 +97,11 @@ def cut_blocks(rows: list[CutRow], rubric: Rubric) -> list[Block]:
         ]
     )
     note = (
-        f"Cuts of the kept class, {rubric.keep_name}, chosen on the calibration documents. A target with = holds with "
-        "95 % confidence, one with ~ on these documents only; labels keeps as many documents as have a label that "
-        "reaches the threshold. In brackets: 95 % intervals for independent documents. `assay select --keep` accepts "
-        "any of these targets."
+        f"Cuts of the kept class, {rubric.keep_name}, chosen on the calibration documents. Everything here is about "
+        "documents like these, with as many good ones among them: a corpus of another mix has another precision, and "
+        "`assay audit` measures it. A target with = holds with 95 % confidence, one with ~ on these documents only; "
+        "labels keeps as many documents as have a label that reaches the threshold. In brackets: exact 95 % intervals "
+        "over clusters. `assay select --keep` accepts any of these targets."
     )
     return [Table(table, note)]
 

@@ -9,7 +9,16 @@ from assay.errors import InputError
 from assay.evaluation.cautions import cautions
 from assay.evaluation.record import Errors, Evaluation
 from assay.gates import Verdict, refusals
-from assay.metrics import Curves, Outcomes, Resampled, correct, measure_raters, pair_accuracy, slices
+from assay.metrics import (
+    Curves,
+    Outcomes,
+    Probabilities,
+    Resampled,
+    correct,
+    measure_raters,
+    pair_accuracy,
+    slices,
+)
 from assay.rubric import Rubric
 
 
@@ -49,10 +58,11 @@ def evaluate(
         ],
         read=read,
         lineage=dict(lineage or {}),
-        curves=Curves.of(Outcomes.of(predictions, rubric)),
+        curves=Curves.of(Outcomes.of(predictions, rubric), predictions["cluster"].to_numpy()),
+        probabilities=Probabilities.of(Outcomes.of(predictions, rubric), predictions["cluster"].to_numpy()),
         errors=Errors.of(predictions, rubric),
     )
-    evaluation.warnings.extend(cautions(evaluation))
+    evaluation.warnings.extend(cautions(evaluation, predictions))
     return evaluation
 
 

@@ -72,7 +72,8 @@ def figures(evaluation: Evaluation) -> list[Block]:
         Table(
             table,
             f"The first four rows are about the kept class, {evaluation.rubric.keep_name}. In brackets: 95 % intervals "
-            "by bootstrap over clusters of near-duplicates and groups."
+            "for documents like these, with as many good ones among them: exact ones of precision and recall, by "
+            "bootstrap of the others, both over clusters of near-duplicates and groups."
             + (f" Seeds: standard deviation over {seeds} trainings that differ only in the seed." if seeds > 1 else ""),
         )
     ]
@@ -202,7 +203,7 @@ def slice_blocks(evaluation: Evaluation) -> list[Block]:
         for part in ordered
         if id(part) not in left_out
     ]
-    caption = f"No figures below {LEAST_SLICE} documents, no intervals below {LEAST_CLUSTERS} clusters."
+    caption = f"No figures below {LEAST_SLICE} documents, no intervals below {LEAST_CLUSTERS} effective clusters."
     if left_out:
         caption += f" {len(left_out):,} smaller slices are not shown."
     return [Table(pd.DataFrame(rows), caption)]

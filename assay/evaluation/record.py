@@ -8,7 +8,7 @@ import pandas as pd
 
 from assay.evaluation.cuts import CutRow
 from assay.gates import Verdict
-from assay.metrics import Curves, Difference, Interval, PairAccuracy, Raters, Slice
+from assay.metrics import Curves, Difference, Interval, PairAccuracy, Probabilities, Raters, Slice
 from assay.rubric import Rubric
 from assay.storage import only_known_fields
 
@@ -88,6 +88,8 @@ class Evaluation:
     """Cuts for other targets; empty if the model has no curve."""
     curves: Curves | None = None
     """Data of the charts; None in evaluations written before they were kept."""
+    probabilities: Probabilities | None = None
+    """How far p_keep is a probability on documents like these; None in evaluations written before it was measured."""
     errors: Errors | None = None
     """Worst errors; None in evaluations written before they were kept."""
     gates: list[Verdict] = field(default_factory=list)

@@ -56,9 +56,18 @@ def _charts(evaluation: Evaluation, predictions: pd.DataFrame) -> list[Block]:
         Figure(
             chart_calibration(curves.predicted, curves.observed, curves.observed_low, curves.observed_high),
             "Calibration: share of documents with about the same p_keep whose label reaches the threshold. Bars are "
-            "95 % Wilson intervals.",
+            "exact 95 % intervals.",
         ),
     ]
+    if evaluation.probabilities is not None:
+        share = evaluation.positive / evaluation.documents
+        blocks.append(
+            Prose(
+                f"p_keep on documents like these, {share:.1%} of which reach the threshold: "
+                f"{evaluation.probabilities.in_words()}. Right are slope 1, intercept 0 and observed over expected 1. "
+                "Among documents of which another share reaches the threshold, p_keep is no probability."
+            )
+        )
     if curves.confusion:
         names = [str(grade) for grade in evaluation.rubric.grades]
         blocks.append(Figure(chart_confusion(np.array(curves.confusion), names), "Documents by label and grade."))

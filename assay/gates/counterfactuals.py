@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ from assay.errors import InputError
 from assay.gates.perturbations import PERTURBATIONS, generator_of, stuff_keywords
 from assay.gates.verdict import Verdict, decide
 from assay.metrics import LEAST_CLUSTERS, Interval, bootstrap_figures
+from assay.proportions import Clustered
 from assay.storage import only_known_fields
 
 NAME = "counterfactuals"
@@ -82,7 +83,10 @@ class CounterfactualLimits:
 
 @dataclass(frozen=True)
 class Effect:
-    """The effect of one change. Estimands: means over documents like these. Method: bootstrap over clusters."""
+    """The effect of one change. Estimands: means over documents like these.
+
+    Method: bootstrap over clusters; for the share of decisions the exact interval on what the clusters are worth.
+    """
 
     perturbation: str
     """Name of the change."""
@@ -129,9 +133,9 @@ class Counterfactuals:
         few = [
             f"{effect.perturbation} ({effect.documents} documents in {effect.clusters} clusters)"
             for effect in self.effects.values()
-            if effect.clusters < LEAST_CLUSTERS
+            if effect.shift.low is None
         ]
-        too_little = f"At least {LEAST_CLUSTERS} clusters are needed: {', '.join(few)}." if few else ""
+        too_little = f"At least {LEAST_CLUSTERS} effective clusters are needed: {', '.join(few)}." if few else ""
         if not self.keywords:
             too_little = " ".join([too_little, f"No word of {self.source} indicates the kept class."]).strip()
         return decide(NAME, self._refusals(limits), figures, too_little=too_little)
@@ -235,7 +239,12 @@ def _effect(
         return {"shift": float(weight @ shift / weight.sum()), "flips": float(weight @ turned / weight.sum())}
 
     found = bootstrap_figures(figures, clusters, resamples=resamples, seed=seed)
-    return Effect(name, len(clusters), len(np.unique(clusters)), found["shift"], found["flips"])
+    flips = found["flips"]
+    if flips.low is not None:
+        # Exact: where every or no decision changes, the bootstrap's interval has no width.
+        low, high = Clustered.of(turned, clusters).interval()
+        flips = replace(flips, low=float(low), high=float(high))
+    return Effect(name, len(clusters), len(np.unique(clusters)), found["shift"], flips)
 
 
 def _above(interval: Interval, limit: float) -> bool:

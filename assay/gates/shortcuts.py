@@ -22,6 +22,7 @@ from assay.gates.ranks import (
 from assay.gates.surface import surface_features
 from assay.gates.verdict import Verdict, decide
 from assay.metrics import LEAST_CLUSTERS, Interval, bootstrap_figures
+from assay.proportions import effective_clusters
 from assay.storage import only_known_fields
 
 NAME = "shortcuts"
@@ -82,7 +83,7 @@ class Shortcuts:
     documents: int
     """Number of documents."""
     clusters: int
-    """Number of their clusters."""
+    """Number of their effective clusters, rounded down."""
     associations: list[Association]
     """Correlations of every feature, overall and in each slice of 50 clusters or more."""
     explained: dict[str, Interval]
@@ -103,8 +104,8 @@ class Shortcuts:
             ],
         }
         if self.clusters < LEAST_CLUSTERS:
-            few = f"{self.documents} documents in {self.clusters} clusters; at least {LEAST_CLUSTERS} are needed."
-            return decide(NAME, [], figures, too_little=few)
+            counted = f"{self.documents} documents in {self.clusters} effective clusters"
+            return decide(NAME, [], figures, too_little=f"{counted}; at least {LEAST_CLUSTERS} are needed.")
         return decide(NAME, self._refusals(limits), figures)
 
     def _refusals(self, limits: ShortcutLimits) -> list[str]:
@@ -161,12 +162,12 @@ def measure_shortcuts(
     associations = _associations(table, features, clusters, "all", resamples, seed)
     for name, values in kinds.items():
         for value, rows in values.groupby(values, sort=True).groups.items():
-            if len(np.unique(clusters[rows])) >= LEAST_CLUSTERS:
+            if effective_clusters(clusters[rows]) >= LEAST_CLUSTERS - 1e-6:
                 part, some = table.loc[rows].reset_index(drop=True), features.loc[rows].reset_index(drop=True)
                 associations += _associations(part, some, clusters[rows], f"{name}: {value}", resamples, seed)
     return Shortcuts(
         documents=len(table),
-        clusters=len(np.unique(clusters)),
+        clusters=int(effective_clusters(clusters) + 1e-6),
         associations=associations,
         explained=_explained(table, features, kinds, clusters, resamples, seed),
     )

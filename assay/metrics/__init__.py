@@ -1,8 +1,6 @@
 """Metrics, their bootstrap intervals over clusters, and Holm's correction for many metrics."""
 
 from assay.metrics.bootstrap import (
-    LEAST_CLUSTERS,
-    LEAST_POSITIVE,
     Difference,
     Interval,
     Resampled,
@@ -11,17 +9,19 @@ from assay.metrics.bootstrap import (
 )
 from assay.metrics.cautious import cautious_difference
 from assay.metrics.curves import Curves
+from assay.metrics.enough import FEW_POSITIVE, LEAST_CLUSTERS, refusals
 from assay.metrics.holm import correct, significance
 from assay.metrics.metrics import BINS, METRICS, Outcomes, measure
 from assay.metrics.pairs import PairAccuracy, pair_accuracy
+from assay.metrics.probabilities import Probabilities
 from assay.metrics.raters import Raters, measure_raters, read_ratings
 from assay.metrics.slices import LEAST_SLICE, Slice, slices
 from assay.metrics.tables import BaselinePredictions, Predictions
 
 __all__ = [
     "BINS",
+    "FEW_POSITIVE",
     "LEAST_CLUSTERS",
-    "LEAST_POSITIVE",
     "LEAST_SLICE",
     "METRICS",
     "BaselinePredictions",
@@ -31,6 +31,7 @@ __all__ = [
     "Outcomes",
     "PairAccuracy",
     "Predictions",
+    "Probabilities",
     "Raters",
     "Resampled",
     "Slice",
@@ -42,6 +43,7 @@ __all__ = [
     "pair_accuracy",
     "paired_bootstrap",
     "read_ratings",
+    "refusals",
     "significance",
     "slices",
 ]

@@ -1,4 +1,4 @@
-"""Bootstrap intervals and paired comparisons. A resample draws whole clusters of near-duplicates and groups."""
+"""Intervals of metrics and paired comparisons. A resample draws whole clusters of near-duplicates and groups."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,18 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from assay.errors import InputError
+from assay.metrics.enough import LEAST_CLUSTERS, refusals
 from assay.metrics.metrics import METRICS, Outcomes, measure, measure_resamples
+from assay.proportions import CONFIDENCE, Clustered, effective_clusters
 from assay.rubric import Rubric
 from assay.storage import only_known_fields
-
-LEAST_CLUSTERS = 50
-"""Smallest number of clusters for an interval."""
-# Simulated coverage of a nominal 95 %: at 30 clusters 83-86 % for precision, recall and average precision, 91-98 % for
-# the others; at 60 clusters 90-92 % and 93-97 %; at 200 clusters 93-96 % for all. The calibration error is not among
-# them: its interval is biased upwards, as the figure itself is.
-LEAST_POSITIVE = 5
-"""Smallest number of kept-class documents for an interval of a metric of that class."""
-OF_THE_KEPT_CLASS = ("f1", "precision", "recall", "average_precision")
 
 
 @only_known_fields
@@ -28,9 +21,12 @@ class Interval:
     """A figure with its 95 % interval.
 
     Estimand: the metric of this one model on all documents of the kind of the test part. Population: clusters
-    like those sampled. Method: percentile bootstrap over clusters (Field and Welsh 2007). `low` and `high` are
-    None below 50 clusters, and for the kept class below 5 of its documents. The interval does not cover the variance
-    over training seeds.
+    like those sampled, with as many positive documents among them. Method: percentile bootstrap over clusters (Field
+    and Welsh 2007); for precision and recall the exact interval on the independent documents that those of the clusters
+    are worth (Korn and Graubard 1998). The bootstrap would give 1.00 to 1.00 to five kept documents that are all right.
+    `low` and `high` are None below 50 effective clusters, for the kept class below 8 effective clusters of positive
+    documents, and for precision and F1 below 5 of kept ones. The interval does not cover the variance over training
+    seeds.
     """
 
     value: float | None
@@ -108,9 +104,11 @@ class Resampled:
     values: dict[str, float]
     """Metric -> its value on all documents."""
     drawn: dict[str, NDArray[np.float64]]
-    """Metric -> its value on each resample, shape (resamples,); empty below 50 clusters."""
-    few_kept: bool
-    """True if fewer than 5 documents reach the threshold: the kept class gets no intervals."""
+    """Metric -> its value on each resample, shape (resamples,); empty if no metric gets an interval."""
+    refused: dict[str, str]
+    """Metric -> reason why it gets no interval. A metric with an interval is not in it."""
+    exact: dict[str, tuple[float, float]]
+    """Metric that is a share of documents -> its exact 95 % interval."""
 
     @classmethod
     def of(
@@ -127,19 +125,22 @@ class Resampled:
         table = predictions.sort_values("id", ignore_index=True)
         outcomes = Outcomes.of(table, rubric)
         drawn: dict[str, NDArray[np.float64]] = {}
-        if table["cluster"].nunique() >= LEAST_CLUSTERS:
+        refused = refusals(table, rubric)
+        if not set(metrics) <= set(refused):
             weights = draws(table["cluster"].to_numpy(), resamples, seed)
             drawn = measure_resamples(outcomes, weights, metrics)
-        return cls(table, measure(outcomes, names=metrics), drawn, bool(outcomes.positive.sum() < LEAST_POSITIVE))
+        return cls(table, measure(outcomes, names=metrics), drawn, refused, _exact(table, outcomes))
 
     def _known(self, name: str, value: float) -> bool:
-        return bool(self.drawn) and bool(np.isfinite(value)) and not (self.few_kept and name in OF_THE_KEPT_CLASS)
+        return bool(self.drawn) and bool(np.isfinite(value)) and name not in self.refused
 
     def intervals(self, level: float = 0.95) -> dict[str, Interval]:
         """Return every metric with its interval."""
         found = {}
         for name, value in self.values.items():
             low, high = _quantiles(self.drawn[name], level) if self._known(name, value) else (None, None)
+            if low is not None and name in self.exact and level == CONFIDENCE:
+                low, high = self.exact[name]
             undefined = float((~np.isfinite(self.drawn[name])).mean()) if self.drawn else 0.0
             count = len(self.predictions)
             found[name] = Interval(float(value) if np.isfinite(value) else None, low, high, count, undefined)
@@ -169,6 +170,17 @@ class Resampled:
         return found
 
 
+def _exact(table: pd.DataFrame, outcomes: Outcomes) -> dict[str, tuple[float, float]]:
+    """Return the exact intervals of precision and recall, as far as they are defined."""
+    clusters, found = table["cluster"].to_numpy(), {}
+    keep = outcomes.keep.astype(bool)
+    for name, trials, success in (("precision", keep, outcomes.positive), ("recall", outcomes.positive, keep)):
+        if trials.any():
+            low, high = Clustered.of(success[trials], clusters[trials]).interval()
+            found[name] = (float(low), float(high))
+    return found
+
+
 def bootstrap(
     predictions: pd.DataFrame, rubric: Rubric, *, resamples: int = 1000, level: float = 0.95, seed: int = 0
 ) -> dict[str, Interval]:
@@ -195,7 +207,7 @@ def bootstrap_figures(
     level: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """Return any named figures of n documents with their intervals. Below 50 clusters there are no intervals.
+    """Return any named figures of n documents with their intervals. Below 50 effective clusters there are no intervals.
 
     `figures` gets how often each document counts, shape (n,). Whatever it computed beforehand, such as folds or bins,
     is not resampled.
@@ -203,7 +215,7 @@ def bootstrap_figures(
     count = len(clusters)
     values = figures(np.ones(count))
     drawn: list[Mapping[str, float]] = []
-    if len(np.unique(np.asarray(clusters))) >= LEAST_CLUSTERS:
+    if effective_clusters(clusters) >= LEAST_CLUSTERS - 1e-6:
         drawn = [figures(weight.astype(float)) for weight in draws(clusters, resamples, seed)]
     found = {}
     for name, value in values.items():

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binomtest
+from numpy.typing import NDArray
 
 from assay.metrics.metrics import Outcomes
+from assay.proportions import Clustered
 from assay.storage import only_known_fields
 
 MOST_POINTS = 200
@@ -28,15 +29,16 @@ class Curves:
     observed: list[float]
     """Share of the bin's labels that reach the threshold."""
     observed_low: list[float]
-    """Lower end of the 95 % interval of Wilson (1927), which assumes independent documents; clusters make it wider."""
+    """Lower end of the 95 % interval, exact on the independent documents that the bin's are worth."""
     observed_high: list[float]
     """Upper end of the same interval."""
     confusion: list[list[int]]
     """Documents by whole label (rows) and grade (columns), lowest first; empty for more than 12 grades."""
 
     @classmethod
-    def of(cls, outcomes: Outcomes) -> "Curves":
-        """Compute the curves of the outcomes."""
+    def of(cls, outcomes: Outcomes, clusters: NDArray[np.int64] | None = None) -> "Curves":
+        """Compute the curves of n outcomes. `clusters`, of shape (n,): by default each document is its own."""
+        cluster = np.arange(len(outcomes.label)) if clusters is None else clusters
         # Equal scores are one point of the curve: the order within them is arbitrary.
         order, tie = outcomes.ranking
         found, reached = np.cumsum(outcomes.positive[order]), np.arange(1, len(order) + 1)
@@ -46,12 +48,11 @@ class Curves:
         predicted, observed, low, high = [], [], [], []
         for number in np.unique(outcomes.bins):
             inside = outcomes.bins == number
-            share = binomtest(int(outcomes.positive[inside].sum()), int(inside.sum()))
-            interval = share.proportion_ci(0.95, method="wilson")
+            interval = Clustered.of(outcomes.positive[inside], cluster[inside]).interval()
             predicted.append(float(outcomes.p_keep[inside].mean()))
-            observed.append(float(share.statistic))
-            low.append(float(interval.low))
-            high.append(float(interval.high))
+            observed.append(float(outcomes.positive[inside].mean()))
+            low.append(float(interval[0]))
+            high.append(float(interval[1]))
         return cls(
             recall=(found[ends] / max(int(found[-1]), 1)).tolist(),
             precision=(found[ends] / reached[ends]).tolist(),

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from assay.errors import InputError
-from assay.metrics.bootstrap import LEAST_CLUSTERS, Interval, bootstrap_figures
+from assay.metrics.bootstrap import Interval, bootstrap_figures
+from assay.metrics.enough import LEAST_CLUSTERS
 from assay.metrics.metrics import rank_correlation, weighted_kappa
 from assay.rubric import Rubric
 from assay.storage import Snapshot, only_known_fields

@@ -1,12 +1,14 @@
 """A model folder: encoder and head, `assay.json`, the calibration of its scores, and the profile of its answers."""
 
 from assay.model.calibration import CalibratedScores, Calibration
+from assay.model.cut import Cut
 from assay.model.encoder import PACKAGED, locate_encoder, quiet_transformers, refuse_own_code
 from assay.model.info import MEANING, Aspect, ModelInfo, Windows, calibrated_info, require_distinct
+from assay.model.keep_target import AS_LABELLED, KeepTarget, require_own_scores
 from assay.model.layers import train_last_layers
 from assay.model.profile import PROFILED, Profile
 from assay.model.quality_model import QualityModel, load_model, new_model, output_layer, save_model
-from assay.model.thresholds import AS_LABELLED, Cut, KeepTarget, require_promise
+from assay.model.thresholds import ThresholdCurve, require_promise
 
 __all__ = [
     "AS_LABELLED",
@@ -21,6 +23,7 @@ __all__ = [
     "ModelInfo",
     "Profile",
     "QualityModel",
+    "ThresholdCurve",
     "Windows",
     "calibrated_info",
     "load_model",
@@ -30,6 +33,7 @@ __all__ = [
     "quiet_transformers",
     "refuse_own_code",
     "require_distinct",
+    "require_own_scores",
     "require_promise",
     "save_model",
     "train_last_layers",

@@ -11,7 +11,9 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from assay.errors import InputError
-from assay.model.thresholds import AS_LABELLED, KeepTarget, ThresholdCurve, cut_for
+from assay.model.cut import cut_for
+from assay.model.keep_target import AS_LABELLED, KeepTarget
+from assay.model.thresholds import ThresholdCurve
 from assay.storage import only_known_fields
 
 FloatArray = NDArray[np.float64]
@@ -87,8 +89,13 @@ class Calibration:
         high: int,
         threshold: float,
         keep: KeepTarget = AS_LABELLED,
+        clusters: Sequence[int] | NDArray[np.int64] | None = None,
+        cross_fitted: bool = False,
     ) -> "Calibration":
         """Fit to scores and labels of shape (n,) of documents that the model was not trained on.
+
+        `clusters`, of shape (n,): cluster of each document, which decides what they can promise; by default each is its
+        own. `cross_fitted`: True if fold models gave the scores, which promise nothing about the model itself.
 
         If all scores are equal, either all documents are kept or none: all, if at least half of the labels reach the
         threshold. Raise InputError for fewer than 20 documents, for scores that are not finite, for labels that are
@@ -114,7 +121,7 @@ class Calibration:
             levels = np.bincount(bin_of, label) / np.bincount(bin_of)
         above = np.stack([bin_of >= level for level in range(1, len(levels))] + [reaches]).astype(float)
         slope, offsets = _fit_ordinal(score, above)
-        curve = ThresholdCurve.of(score, reaches)
+        curve = ThresholdCurve.of(score, reaches, clusters, cross_fitted=cross_fitted)
         return cls(
             low=low,
             high=high,

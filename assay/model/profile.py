@@ -63,6 +63,14 @@ class Profile:
     """Documents of which the model read a part."""
     kept: int = 0
     """Documents whose score reaches the cut."""
+    worth: float | None = None
+    """Independent documents that these are worth, which come in clusters or in runs. None: each is independent; 0: they
+    come in so few runs that it cannot be told."""
+
+    @property
+    def independent(self) -> float:
+        """Independent documents that these are worth."""
+        return float(self.documents) if self.worth is None else min(self.worth, float(self.documents))
 
     @classmethod
     def of(cls, rubric: Rubric, table: pd.DataFrame) -> "Profile":
@@ -108,7 +116,9 @@ class Profile:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, equal for equal profiles."""
-        return {"format": FORMAT, "cells": [CELLS_A_SCALE, CELLS_AN_OCTAVE], **asdict(self)}
+        # Without `worth` if there is none: earlier releases refuse unknown fields.
+        fields = {name: value for name, value in asdict(self).items() if value is not None}
+        return {"format": FORMAT, "cells": [CELLS_A_SCALE, CELLS_AN_OCTAVE], **fields}
 
     def write(self, folder: Path) -> None:
         """Write `reference.json` into a model folder being staged."""

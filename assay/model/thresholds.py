@@ -1,95 +1,37 @@
-"""Choose the cut between kept and dropped: precision and recall at every score, and the cut for a target."""
+"""Precision and recall at every cut between kept and dropped, and the cut for a target."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from fractions import Fraction
+from functools import lru_cache
+from itertools import count
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, binom
 
 from assay.errors import InputError
+from assay.model.curve_worth import clustered_worth
+from assay.model.cut import EVERYTHING, Cut
+from assay.model.keep_target import KeepTarget, require_own_scores
+from assay.proportions import (
+    CONFIDENCE,
+    chance_of,
+    clopper_pearson,
+    least_trials,
+    price_of,
+    rounded_up,
+    trials_needed,
+)
 from assay.storage import only_known_fields
 
 FloatArray: TypeAlias = NDArray[np.float64]
-Aim: TypeAlias = Literal["labels", "f1", "share", "precision", "recall"]
 
 MOST_POINTS = 400
 """Most points of a curve. Half are evenly spaced in documents, half in their logarithm: the kept class may be rare."""
-CONFIDENCE = 0.95
-"""Confidence with which a promised precision or recall holds."""
 TRIALS = 40
 """Most cuts at which a promised precision is tried, evenly spaced in the logarithm of the documents kept."""
-EVERYTHING = -float(np.finfo(float).max)
-"""Cut that every score reaches. It is finite because JSON has no infinity."""
-
-
-@dataclass(frozen=True)
-class KeepTarget:
-    """Target for which the cut between kept and dropped documents is chosen.
-
-    `labels`: keep as many documents as have labels that reach the threshold. `f1`: maximise F1. `share`: keep a share
-    of the documents. `precision`: keep as many documents as have at least this precision. `recall`: keep as few
-    documents as have at least this recall.
-    """
-
-    aim: Aim = "labels"
-    """Quantity that the target is about."""
-    value: float | None = None
-    """Value of a share, precision or recall: above 0, at most 1. None for `labels` and `f1`."""
-    promised: bool = True
-    """True if a precision or recall must hold with 95 % confidence, False if it is only measured."""
-
-    def __post_init__(self) -> None:
-        if self.aim not in get_args(Aim):
-            raise InputError(f"keep is {self.aim!r}", fix=f"Give {SPELLINGS}")
-        if (self.aim in ("labels", "f1")) != (self.value is None):
-            fault = "needs no number" if self.value is not None else "needs a number"
-            raise InputError(f"keep {self.aim} {fault}", fix=f"Give {SPELLINGS}")
-        if self.value is not None and not 0 < self.value <= 1:
-            raise InputError(f"keep {self.aim} is {self.value:g}", fix="Give more than 0 and at most 1")
-        if self.promised and self.aim in ("precision", "recall") and self.value == 1:
-            raise InputError(f"no number of documents can promise a {self.aim} of 1", fix="Give less than 1")
-
-    @classmethod
-    def parse(cls, text: str) -> "KeepTarget":
-        """Parse `labels`, `f1`, `share=0.1`, `precision=0.8` or `recall=0.9`. With `~` for `=` nothing is promised.
-
-        Raise InputError for any other text.
-        """
-        mark = "~" if "~" in text else "="
-        aim, given, value = text.partition(mark)
-        try:
-            number = float(value) if given else None
-        except ValueError:
-            raise InputError(f"keep is {text!r}", fix=f"Give {SPELLINGS}") from None
-        return cls(aim, number, mark == "=")  # type: ignore[arg-type]
-
-    def __str__(self) -> str:
-        return self.aim if self.value is None else f"{self.aim}{'=' if self.promised else '~'}{self.value:g}"
-
-
-AS_LABELLED = KeepTarget()
-SPELLINGS = "labels, f1, share=0.1, precision=0.8 or recall=0.9 (with 95 % confidence; ~ for = as measured)"
-
-
-@dataclass(frozen=True)
-class Cut:
-    """One point of a curve: the lowest kept score, with its precision and recall.
-
-    Intervals are those of Clopper and Pearson (1934) at 95 %. They hold for a cut that was not chosen by them.
-    """
-
-    score: float | None
-    """Lowest score that is kept. None if nothing is kept."""
-    share: float
-    """Share of the documents that is kept."""
-    precision: float | None
-    """Share of the kept documents whose label reaches the threshold. None if nothing is kept."""
-    precision_interval: tuple[float, float]
-    recall: float
-    """Share of the documents whose label reaches the threshold that is kept."""
-    recall_interval: tuple[float, float]
 
 
 @only_known_fields
@@ -97,7 +39,8 @@ class Cut:
 class ThresholdCurve:
     """Counts of kept and correctly kept documents at falling cuts; at most 400 points.
 
-    Assumptions: the n documents are an independent sample of the population, and the model was not trained on them.
+    Assumptions: the clusters of the n documents are an independent sample of the population, and the model was not
+    trained on them. Without the counts of clusters, as in models of earlier releases, each document is a cluster.
     """
 
     documents: int
@@ -110,12 +53,29 @@ class ThresholdCurve:
     """Documents kept at each cut."""
     right: tuple[int, ...]
     """Kept documents whose label reaches the threshold, at each cut."""
+    kept_worth: tuple[float, ...] = ()
+    """Independent documents that the kept ones are worth for the precision, at each cut. Empty without clusters."""
+    kept_clusters: tuple[float, ...] = ()
+    """Effective clusters of the kept documents, at each cut. Empty without clusters."""
+    positive_worth: tuple[float, ...] = ()
+    """Independent documents that the positive ones are worth for the recall, at each cut. Empty without clusters."""
+    positive_clusters: float | None = None
+    """Effective clusters of the positive documents. None without clusters."""
+    cross_fitted: bool = False
+    """True if models that left the documents out scored them, not the model itself: then no target is promised."""
 
     @classmethod
-    def of(cls, scores: FloatArray, reaches: NDArray[np.bool_]) -> "ThresholdCurve":
+    def of(
+        cls,
+        scores: FloatArray,
+        reaches: NDArray[np.bool_],
+        clusters: Sequence[int] | NDArray[np.int64] | None = None,
+        *,
+        cross_fitted: bool = False,
+    ) -> "ThresholdCurve":
         """Return the curve of `scores`; `reaches`: True for labels at or above the threshold; both of shape (n,).
 
-        Equal scores are one point.
+        Equal scores are one point. `clusters`, of shape (n,): cluster of each document; by default each is its own.
         """
         order = np.argsort(-scores, kind="stable")
         ordered, found = scores[order], np.cumsum(reaches[order])
@@ -126,25 +86,27 @@ class ThresholdCurve:
             ends = ends[np.unique(np.concatenate([even, rare]).round().astype(int))]
         below = np.append(ordered, -np.inf)[ends + 1]
         cuts = np.where(np.isfinite(below), (ordered[ends] + below) / 2, EVERYTHING)
+        worth = {} if clusters is None else clustered_worth(np.asarray(clusters)[order], reaches[order], ends)
         return cls(
             documents=len(scores),
             positive=int(reaches.sum()),
             cuts=tuple(cuts.tolist()),
             kept=tuple((ends + 1).tolist()),
             right=tuple(found[ends].tolist()),
+            cross_fitted=cross_fitted,
+            **worth,
         )
 
     def choose(self, target: KeepTarget) -> Cut:
         """Return the cut for a target.
 
-        A promised recall r allows k missed positive documents, where k is the largest number that a cut with a recall
-        below r reaches in at most 5 % of all samples; this is exact for order statistics. For a promised precision p,
-        cuts are tested from the strictest to the most lenient, in steps chosen without labels, each by a binomial test
-        at 5 % against p; the last cut before the first failure is returned (fixed-sequence testing: Angelopoulos et
-        al., "Learn then Test", 2021). Raise InputError if the documents cannot promise the target.
+        A promised precision or recall is tested at a sequence of cuts that is fixed without the labels, each by a
+        binomial test at 5 % on the independent trials that the documents are worth; the last cut before the first
+        failure is returned (fixed-sequence testing: Angelopoulos et al., "Learn then Test", 2021). For a precision the
+        sequence goes from the strictest cut to the most lenient, for a recall the other way; without clusters the
+        latter is exact for order statistics. Raise InputError if the documents cannot promise the target.
         """
         kept, right = np.array(self.kept), np.array(self.right)
-        precision = right / kept
         value = target.value or 0.0
         if target.aim == "labels":
             return self.at(self._nearest(self.positive))
@@ -152,121 +114,169 @@ class ThresholdCurve:
             return self.at(self._nearest(round(value * self.documents)))
         if target.aim == "f1":
             return self.at(int(np.argmax(2 * right / (kept + self.positive))))
+        require_own_scores(target, cross_fitted=self.cross_fitted)
         if target.aim == "recall":
-            needed = self.positive - self._allowed_misses(value) if target.promised else _recall_count(value, self)
-            return self.at(int(np.argmax(right >= needed)))
-        passing = self._proven(value) if target.promised else np.flatnonzero(precision >= value)
+            if target.promised:
+                return self.at(self._recalling(value))
+            return self.at(int(np.argmax(right >= rounded_up(value, self.positive))))
+        precision = right / kept
+        passing = self._precise(value) if target.promised else np.flatnonzero(precision >= value)
         if len(passing) == 0:
-            best = f"the best measured is {precision.max():.2f}"
-            raise InputError(
-                f"no cut has a precision of {value:g}{' with 95 % confidence' if target.promised else ''}: {best}",
-                where=self._where(),
-                fix="Require less, or label more documents" + ("" if not target.promised else "; ~ promises nothing"),
-            )
+            raise self._imprecise(target, float(precision.max()))
         return self.at(int(passing[-1]))
 
     def at(self, number: int | None) -> Cut:
         """Return a point of the curve by its number, strictest first. None: the cut that keeps nothing."""
         if number is None:
-            return Cut(None, 0.0, None, (0.0, 1.0), 0.0, _interval(0, self.positive))
-        kept, right = self.kept[number], self.right[number]
+            none = clopper_pearson(0, self.positive_clusters or self.positive)
+            return Cut(None, 0.0, None, (0.0, 1.0), 0.0, (float(none[0]), float(none[1])))
+        precision, recall = self.right[number] / self.kept[number], self.right[number] / self.positive
+        kept, positive = (float(worth[number]) for worth in (self._kept_worth, self._positive_worth))
+        ends = [clopper_pearson(share * worth, worth) for share, worth in ((precision, kept), (recall, positive))]
         return Cut(
             score=self.cuts[number],
-            share=kept / self.documents,
-            precision=right / kept,
-            precision_interval=_interval(right, kept),
-            recall=right / self.positive,
-            recall_interval=_interval(right, self.positive),
+            share=self.kept[number] / self.documents,
+            precision=precision,
+            precision_interval=(float(ends[0][0]), float(ends[0][1])),
+            recall=recall,
+            recall_interval=(float(ends[1][0]), float(ends[1][1])),
         )
+
+    @property
+    def _kept_worth(self) -> FloatArray:
+        return np.array(self.kept_worth or self.kept, float)
+
+    @property
+    def _positive_worth(self) -> FloatArray:
+        return np.array(self.positive_worth or [self.positive] * len(self.kept), float)
 
     def _nearest(self, count: int) -> int | None:
         """Return the point that keeps `count` documents, as nearly as ties allow. None if it should keep nothing."""
         distance = np.abs(np.array(self.kept) - count)
         return None if count < distance.min() else int(np.argmin(distance))
 
-    def _allowed_misses(self, recall: float) -> int:
-        """Return the largest k with P(at most k of n positives missed | recall) <= 5 %. Raise InputError if k < 0."""
-        misses = int(binom.ppf(1 - CONFIDENCE, self.positive, 1 - recall))
-        # ppf returns the first k at or above 5 %, which is one too many unless it is exactly 5 %.
-        while misses >= 0 and binom.cdf(misses, self.positive, 1 - recall) > 1 - CONFIDENCE:
-            misses -= 1
-        if misses < 0:
-            least = math.ceil(math.log(1 - CONFIDENCE) / math.log(recall))
-            raise InputError(
-                f"{self.positive} documents that reach the threshold cannot promise a recall of {recall:g}",
-                where=self._where(),
-                fix=f"Label until {least} reach it, require less, or give recall~{recall:g}, which promises nothing",
-            )
-        return misses
+    def _recalling(self, recall: float) -> int:
+        """Return the strictest point proven to have at least this recall. Raise InputError if there is none."""
+        self._require_positives(recall)
+        worth, right = self._positive_worth, np.array(self.right)
+        passed = chance_of(right / self.positive * worth, worth, recall) <= 1 - CONFIDENCE
+        # A cut that loses none of them loses at most what the number of clusters allows, which was just checked.
+        passed |= right == self.positive
+        # From the most lenient cut on: the sequence ends at its first failure.
+        held = np.logical_and.accumulate(passed[::-1])
+        return len(held) - int(held.sum())
 
-    def _proven(self, precision: float) -> NDArray[np.int64]:
+    def _require_positives(self, recall: float) -> None:
+        """Raise InputError if the positive documents are too few to promise a recall, whatever the scores."""
+        clusters = self.positive if self.positive_clusters is None else self.positive_clusters
+        least = least_trials(recall)
+        if clusters >= least:
+            return
+        alone = self.positive_clusters is None or clusters > self.positive - 0.5
+        worth = "" if alone else f", worth {clusters:.0f} independent ones,"
+        raise InputError(
+            f"{self.positive} documents that reach the threshold{worth} cannot promise a recall of {recall:g}",
+            where=self._where(),
+            fix=f"Label until {least} {'' if alone else 'independent ones '}reach it, "
+            f"{_about(self.documents * least / max(clusters, 1e-9))} labels like these; require less; or give "
+            f"recall~{recall:g}, which promises nothing",
+        )
+
+    def _precise(self, precision: float) -> NDArray[np.int64]:
         """Return the points proven to have more than `precision`, strictest first, at 5 % for all of them together."""
-        kept, right = np.array(self.kept), np.array(self.right)
-        wanted = np.geomspace(min(_first_trial(precision), self.documents), self.documents, TRIALS)
-        # The cuts to try depend on the number of documents alone. Choosing them by labels would void the test.
-        tried = np.unique(np.abs(np.log(kept)[None, :] - np.log(wanted)[:, None]).argmin(axis=1))
-        passed = binom.sf(right[tried] - 1, kept[tried], precision) <= 1 - CONFIDENCE
+        tried, worth = self._tried(precision), self._kept_worth
+        share = np.array(self.right) / np.array(self.kept)
+        passed = chance_of((share * worth)[tried], worth[tried], precision) <= 1 - CONFIDENCE
         # A fixed sequence of tests ends at its first failure: cuts that pass after it prove nothing.
         return tried[np.logical_and.accumulate(passed)]
+
+    def _tried(self, precision: float) -> NDArray[np.int64]:
+        """Return the points at which a promised precision is tested, strictest first."""
+        # They depend on the numbers of documents and clusters alone. Choosing them by labels would void the test.
+        kept = np.array(self.kept_clusters or self.kept, float)
+        if self.kept_clusters:
+            # A strict cut keeps few clusters, from which the design effect has to be estimated.
+            kept = np.maximum.accumulate(kept * price_of(kept))
+        most = float(kept[-1])
+        first = min(_first_trial(precision), most / 2 if self.kept_clusters else most)
+        wanted = np.geomspace(max(first, float(kept[0])), most, TRIALS)
+        return np.unique(np.abs(np.log(kept)[None, :] - np.log(wanted)[:, None]).argmin(axis=1))
+
+    def _imprecise(self, target: KeepTarget, best: float) -> InputError:
+        """Return the refusal of a precision, with the number of labels that would do."""
+        value = target.value or 0.0
+        message = f"no cut has a precision of {value:g}"
+        if not target.promised:
+            return InputError(f"{message}: the best measured is {best:.2f}", where=self._where(), fix="Require less")
+        return InputError(
+            f"{message} with 95 % confidence: the best measured is {best:.2f}",
+            where=self._where(),
+            fix=f"{self._labels_for(value)}; require less; or give precision~{value:g}, which promises nothing",
+        )
+
+    def _labels_for(self, precision: float) -> str:
+        """Return how many labels like these would promise a precision in four of five such samples, in words."""
+        tried, needed = self._tried(precision), []
+        for number in tried.tolist():
+            # Above all measured precisions there is one that is only lucky: a little less is expected of more labels.
+            expected = (self.right[number] + 0.5) / (self.kept[number] + 1)
+            trials = trials_needed(precision, expected)
+            if trials is not None:
+                needed.append(self.documents * trials / float(self._kept_worth[number]))
+        if not needed:
+            return f"No number of labels helps: no cut that can be tested has a precision above {precision:g}"
+        labels = max(min(needed), self.documents + 1)
+        return f"Label {_about(labels)} documents like these, if their precision is as measured here"
 
     def _where(self) -> str:
         return f"calibration part of {self.documents} documents, {self.positive} of which reach the threshold"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values. `parse_record(ThresholdCurve, …)` is the inverse."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        # Without what is empty: earlier releases refuse unknown fields, and must still read a model without clusters.
+        return {key: value for key, value in plain.items() if value not in ([], None, False)}
 
 
-def cut_for(score: FloatArray, count: int) -> float | None:
-    """Return a score that `count` documents reach, as nearly as ties allow. None if no document should reach it.
-
-    It is halfway between neighbouring scores, so that rounding on another machine changes no decision.
-    """
-    if count == 0:
-        return None
-    ordered = np.sort(score)[::-1]
-    if count == len(ordered):
-        return EVERYTHING
-    if ordered[count - 1] > ordered[count]:
-        return float((ordered[count - 1] + ordered[count]) / 2)
-    # Keep or drop the tie at the cut as a whole, whichever is nearer to the count.
-    tied = ordered[count]
-    reached, fewer = int((ordered >= tied).sum()), int((ordered > tied).sum())
-    if reached - count <= count - fewer:
-        below = ordered[ordered < tied]
-        return float((tied + below[0]) / 2) if len(below) else EVERYTHING
-    above = ordered[ordered > tied]
-    return float((tied + above[-1]) / 2) if len(above) else None
+def _about(count: float) -> str:
+    """Return a number of two digits, rounded up: `about 1,300`."""
+    step = 10 ** max(math.floor(math.log10(max(count, 1))) - 1, 0)
+    return f"about {math.ceil(count / step - 1e-9) * step:,}"
 
 
-def require_promise(target: KeepTarget, reaches: NDArray[np.bool_]) -> None:
+def require_promise(
+    target: KeepTarget,
+    reaches: NDArray[np.bool_],
+    clusters: Sequence[int] | NDArray[np.int64] | None = None,
+) -> None:
     """Raise InputError if no scores at all could promise the target.
 
-    `reaches`, of shape (n,): True for documents whose label reaches the threshold. Call it before training.
+    `reaches`, of shape (n,): True for documents whose label reaches the threshold; `clusters`, of shape (n,): their
+    clusters. Call it before training.
     """
-    if target.aim == "recall" and target.promised:
-        ThresholdCurve(len(reaches), int(reaches.sum()), (), (), ())._allowed_misses(target.value or 0.0)
+    if not target.promised or target.aim not in ("recall", "precision"):
+        return
+    # Scores that separate the documents perfectly: whatever is refused with them is refused with any.
+    curve = ThresholdCurve.of(reaches.astype(float), reaches, clusters)
+    if target.aim == "recall":
+        curve._require_positives(target.value or 0.0)
+    elif reaches.any():
+        least = least_trials(target.value or 0.0)
+        worth = float((curve.kept_clusters or curve.kept)[-1])
+        if worth < least:
+            raise InputError(
+                f"documents worth {worth:.0f} independent ones cannot promise a precision of {target.value:g}",
+                where=curve._where(),
+                fix=f"Label {_about(len(reaches) * least / worth)} documents like these, require less, or give "
+                f"precision~{target.value:g}, which promises nothing",
+            )
 
 
+@lru_cache
 def _first_trial(precision: float) -> int:
     """Return the documents kept by the strictest cut tried.
 
     It is the smallest number for which a cut with half of the allowed errors passes the test.
     """
-    count = 1
-    while binom.sf(math.ceil(count * (1 + precision) / 2) - 1, count, precision) > 1 - CONFIDENCE:
-        count += 1
-    return count
-
-
-def _recall_count(recall: float, curve: ThresholdCurve) -> int:
-    """Return the positive documents that must be kept for a measured recall."""
-    return math.ceil(recall * curve.positive - 1e-9)  # 0.55 * 100 is 55.00000000000001
-
-
-def _interval(successes: int, trials: int) -> tuple[float, float]:
-    """Return the interval of Clopper and Pearson (1934) for a share."""
-    tail = (1 - CONFIDENCE) / 2
-    low = beta.ppf(tail, successes, trials - successes + 1) if successes else 0.0
-    high = beta.ppf(1 - tail, successes + 1, trials - successes) if successes < trials else 1.0
-    return float(low), float(high)
+    half = (1 + Fraction(repr(float(precision)))) / 2
+    return next(n for n in count(1) if chance_of(rounded_up(half, n), n, precision) <= 1 - CONFIDENCE)

@@ -2,6 +2,7 @@
 
 from assay.monitoring.compare import TooFewError, compare
 from assay.monitoring.config import STATISTICS, WatchConfig
+from assay.monitoring.dependence import Arrivals
 from assay.monitoring.looks import DriftLook, DriftLookLog
 from assay.monitoring.run import WatchRequest, take_drift_look
 from assay.monitoring.statistics import ks_seen_from
@@ -11,6 +12,7 @@ from assay.monitoring.webhook import WebhookConfig, notify
 __all__ = [
     "STATISTICS",
     "TITLES",
+    "Arrivals",
     "DriftLook",
     "DriftLookLog",
     "TooFewError",

@@ -2,8 +2,9 @@
 
 Estimand: the difference between the population of the window and that of the reference, in the distributions of score
 and length and in the shares of languages, of truncated and of kept documents. Population: the documents that get a
-score. Sample: the documents of the window (for a service, a random sample of its answers), treated as independent
-draws. Documents that come in bursts of one kind, site by site, are not independent and raise more alarms.
+score. Sample: the documents of the window (for a service, a random sample of its answers). Documents that come in runs
+of one kind, such as site by site, are not independent: every test counts them as the independent documents that they
+are worth (`dependence.py`), and a window of too few runs is refused.
 """
 
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from assay.monitoring.config import WatchConfig
 from assay.monitoring.statistics import (
     PSI_CELLS,
     IntArray,
+    deflated,
     g_statistic,
     ks_distance,
     ks_p,
@@ -73,6 +75,9 @@ class WindowComparison:
     documents: int
     """Documents of the window with a score."""
     reference_documents: int
+    worth: float
+    """Independent documents that those of the window are worth."""
+    reference_worth: float
     statistics: tuple[Statistic, ...]
     ks_seen_from: float
     """Smallest distance of the distribution functions that is beyond chance at these sizes."""
@@ -94,6 +99,8 @@ class WindowComparison:
         return {
             "documents": self.documents,
             "reference_documents": self.reference_documents,
+            "worth": self.worth,
+            "reference_worth": self.reference_worth,
             "statistics": {statistic.name: statistic.to_json() for statistic in self.statistics},
             "ks_seen_from": self.ks_seen_from,
             "shares": {name: {"reference": a, "window": b} for name, (a, b) in self.shares.items()},
@@ -122,19 +129,33 @@ def compare(reference: Profile, window: Profile, config: WatchConfig) -> WindowC
                 if name == "window"
                 else "Name scores of a corpus to compare with",
             )
+        needed = min(config.least_worth, least / 4)
+        if profile.independent < needed:
+            kind = TooFewError if name == "window" else InputError
+            runs = (
+                "in runs of one kind that are too long to tell chance from change"
+                if profile.independent == 0
+                else f"in runs or clusters, worth {profile.independent:,.0f} independent ones"
+            )
+            raise kind(
+                f"the {profile.documents:,} documents of the {name} come {runs}; {needed:,.0f} are needed for "
+                "a promise on false alarms",
+                fix="Take a longer window" if name == "window" else "Name scores of a larger corpus to compare with",
+            )
     if (reference.low, reference.high) != (window.low, window.high):
         raise InputError("reference and window are of different scales", fix="Compare scores by one rubric")
     level = config.level
+    a, b = (profile.independent / profile.documents for profile in (reference, window))
     (language_a, language_b), common = _languages(reference, window)
     statistics = [
-        *_distribution("score", _cells(reference.scores, window.scores), config),
-        *_distribution("length", _cells(reference.lengths, window.lengths), config),
+        *_distribution("score", _cells(reference.scores, window.scores), (a, b), config),
+        *_distribution("length", _cells(reference.lengths, window.lengths), (a, b), config),
         Statistic(
             "language",
             total_variation(language_a, language_b),
             0.0,
             config.share,
-            shuffled_p(language_a, language_b, g_statistic, level=level),
+            shuffled_p(deflated(language_a, a), deflated(language_b, b), g_statistic, level=level),
             level,
         ),
     ]
@@ -144,16 +165,31 @@ def compare(reference: Profile, window: Profile, config: WatchConfig) -> WindowC
         "kept": (reference.kept / m, window.kept / n),
     }
     for name, (before, now) in shares.items():
-        p = share_p(getattr(reference, name), m, getattr(window, name), n)
+        before_after = [
+            deflated(np.array([count, of - count]), worth)
+            for count, of, worth in ((getattr(reference, name), m, a), (getattr(window, name), n, b))
+        ]
+        p = share_p(*(int(value) for counts in before_after for value in (counts[0], counts.sum())))
         statistics.append(Statistic(f"share_{name}", now - before, 0.0, config.share, p, level))
-    return WindowComparison(n, m, tuple(statistics), ks_seen_from(m, n, level), {**shares, **common})
+    return WindowComparison(
+        n,
+        m,
+        window.independent,
+        reference.independent,
+        tuple(statistics),
+        ks_seen_from(reference.independent, window.independent, level),
+        {**shares, **common},
+    )
 
 
-def _distribution(name: str, counts: tuple[IntArray, IntArray], config: WatchConfig) -> list[Statistic]:
+def _distribution(
+    name: str, counts: tuple[IntArray, IntArray], worth: tuple[float, float], config: WatchConfig
+) -> list[Statistic]:
+    """Return the statistics of a distribution. `worth`: independent documents that one of each sample is worth."""
     a, b = counts
     # By chance the index grows with the number of cells; the bound of the distance holds on any grid.
     few_a, few_b = merge_cells(a, b, PSI_CELLS)
-    m, n = int(a.sum()), int(b.sum())
+    m, n = float(a.sum()) * worth[0], float(b.sum()) * worth[1]
     used = int(((few_a + few_b) > 0).sum())
     distance = ks_distance(a, b)
     level = config.level
@@ -163,7 +199,7 @@ def _distribution(name: str, counts: tuple[IntArray, IntArray], config: WatchCon
             float(psi(few_a, few_b)),
             psi_of_chance(m, n, used),
             config.psi,
-            shuffled_p(few_a, few_b, psi, level=level),
+            shuffled_p(deflated(few_a, worth[0]), deflated(few_b, worth[1]), psi, level=level),
             level,
         ),
         Statistic(f"{name}_ks", distance, 0.0, config.ks, ks_p(distance, m, n), level),

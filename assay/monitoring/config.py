@@ -30,6 +30,10 @@ class WatchConfig:
     change is rarely found."""
     least_reference: int = 50
     """Smallest number of documents in the reference, for the same reason."""
+    least_worth: int = 50
+    """Smallest number of independent documents that those of the window, or of the reference, must be worth. Documents
+    that come in long runs of one kind, such as site by site, are worth fewer than they are. A plan that accepts fewer
+    than four times as many documents needs a quarter of them."""
     psi: float = 0.1
     """Smallest population stability index, less its average by chance, that matters. 0.1 and 0.25 are the customary
     values for a moderate and a large change."""
@@ -41,7 +45,7 @@ class WatchConfig:
     """Hours after an alarm that was acted upon, in which further alarms are reported but not acted upon."""
 
     def __post_init__(self) -> None:
-        for name in ("every_hours", "false_alarms_a_year", "least_documents", "least_reference"):
+        for name in ("every_hours", "false_alarms_a_year", "least_documents", "least_reference", "least_worth"):
             if not 0 < getattr(self, name) < 1e9:  # true for NaN, too
                 raise InputError(f"{name} is {getattr(self, name)}", where="watch", fix="Give a number above 0")
         for name in ("psi", "ks", "share", "cool_down_hours"):

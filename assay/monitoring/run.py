@@ -58,14 +58,14 @@ def take_drift_look(request: WatchRequest) -> WatchResult:
     with open_model(request.model, request.registry) as model:
         info, digest = calibrated_info(model), digest_folder(model)
         if request.reference:
-            other = window_of_scores(request.reference, digest, info)
+            other = window_of_scores(request.reference, digest, info, request.config.level)
             reference, called = other.profile, other.words
         else:
             reference, called = Profile.read(model), "the calibration part"
     if request.scores:
-        window = window_of_scores(request.scores, digest, info)
+        window = window_of_scores(request.scores, digest, info, request.config.level)
     elif request.since and request.until:
-        window = window_of_log(request.log, digest[:12], info, request.since, request.until)
+        window = window_of_log(request.log, digest[:12], info, request.since, request.until, request.config.level)
     else:
         raise InputError("the window of a score log needs a start and an end", fix="Give both")
     looks = DriftLookLog(request.looks) if request.looks else None

@@ -1,6 +1,7 @@
 """Distances of two samples of counts, and their p-values under the hypothesis of one population.
 
-All p-values hold in samples of any size, for documents drawn independently. They treat the reference as a sample too,
+All p-values hold in samples of any size, for documents drawn independently; of others `deflated` counts the independent
+documents that they are worth. They treat the reference as a sample too,
 which is often the smaller one.
 """
 
@@ -41,6 +42,21 @@ def merge_cells(a: IntArray, b: IntArray, cells: int) -> tuple[IntArray, IntArra
     return np.bincount(cell, a).astype(np.int64), np.bincount(cell, b).astype(np.int64)
 
 
+def deflated(counts: IntArray, worth: float) -> IntArray:
+    """Return counts of as many documents as these are worth, in the same shares as nearly as whole numbers allow.
+
+    `worth`: independent documents that one of these is worth, at most 1.
+    """
+    if worth >= 1:
+        return counts
+    wanted = counts * worth
+    whole = np.floor(wanted).astype(np.int64)
+    # Largest remainders: the rounded counts add up to the rounded total.
+    missing = int(wanted.sum()) - int(whole.sum())
+    whole[np.argsort(-(wanted - whole), kind="stable")[:missing]] += 1
+    return whole
+
+
 def psi(a: IntArray, b: IntArray) -> FloatArray:
     """Return the population stability index of counts of shape (..., cells).
 
@@ -51,7 +67,7 @@ def psi(a: IntArray, b: IntArray) -> FloatArray:
     return ((p - q) * np.log(p / q)).sum(axis=-1)
 
 
-def psi_of_chance(a: int, b: int, cells: int) -> float:
+def psi_of_chance(a: float, b: float, cells: int) -> float:
     """Return the average index of samples of a and b documents from one population.
 
     (cells - 1) (1/a + 1/b): divided by (1/a + 1/b), the index follows a chi-square distribution with cells - 1 degrees
@@ -114,7 +130,7 @@ def ks_distance(a: IntArray, b: IntArray) -> float:
     return float(np.abs(np.cumsum(a) / a.sum() - np.cumsum(b) / b.sum()).max())
 
 
-def ks_p(distance: float, a: int, b: int) -> float:
+def ks_p(distance: float, a: float, b: float) -> float:
     """Return a bound of the probability of at least this distance between samples of a and b documents.
 
     e exp(-2 d² ab / (a + b)): Wei and Dudley, "Two-sample Dvoretzky-Kiefer-Wolfowitz inequalities", Statistics and
@@ -124,7 +140,7 @@ def ks_p(distance: float, a: int, b: int) -> float:
     return min(1.0, math.exp(1 - 2 * distance**2 * a * b / (a + b)))
 
 
-def ks_seen_from(a: int, b: int, level: float) -> float:
+def ks_seen_from(a: float, b: float, level: float) -> float:
     """Return the smallest distance with `ks_p` at most `level`."""
     return min(1.0, math.sqrt((1 - math.log(level)) * (a + b) / (2 * a * b)))
 

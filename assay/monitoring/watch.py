@@ -72,12 +72,13 @@ class WatchResult:
         if small:
             lines.append(f"Beyond chance, but too small to matter: {', '.join(TITLES[name] for name in small)}.")
         lines.append(
-            f"{found.documents:,} documents compared with {found.reference_documents:,} of the reference. At these "
-            f"sizes a distance of the distribution functions of {found.ks_seen_from:.2f} or more is beyond chance."
+            f"{found.documents:,} documents compared with {found.reference_documents:,} of the reference"
+            f"{_worth(found)}. At these sizes a distance of the distribution functions of {found.ks_seen_from:.2f} or "
+            "more is beyond chance."
         )
         lines.append(
             f"False alarms: {config.false_alarms_a_year:g} expected in a year of {config.looks_a_year:,.0f} drift "
-            "looks, if nothing changes and documents are independent (Bonferroni over looks and "
+            "looks, if nothing changes and documents of one kind come one after the other (Bonferroni over looks and "
             f"{len(found.statistics)} statistics: p at most {config.level:.2g}). Looks in the past year: "
             f"{self.looks:,}."
         )
@@ -151,6 +152,16 @@ def watch(
         count += looks.count_of_a_year(now)
     when = now.isoformat(timespec="seconds")
     return WatchResult(version, when, window.words, called, comparison, config, count, last.when if last else "", about)
+
+
+def _worth(found: WindowComparison) -> str:
+    """Return what documents in runs or clusters are worth, as an addition to their numbers."""
+    if found.worth == found.documents and found.reference_worth == found.reference_documents:
+        return ""
+    return (
+        f", which come in runs or clusters and are worth {found.worth:,.0f} and {found.reference_worth:,.0f} "
+        "independent ones"
+    )
 
 
 def _sentence(found: Statistic) -> str:

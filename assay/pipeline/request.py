@@ -8,7 +8,7 @@ from assay.errors import InputError
 from assay.evaluation import of_other_seeds, require_metric
 from assay.gates import GATE_LIMIT, GateLimits
 from assay.labels import read_labels
-from assay.model import AS_LABELLED, KeepTarget
+from assay.model import AS_LABELLED, KeepTarget, require_own_scores
 from assay.options import Base, group, written
 from assay.rubric import Rubric, builtin_rubrics, load_rubric, rubric_from_labels
 from assay.sources import Columns, Period
@@ -104,7 +104,8 @@ class TrainingRequest:
     )
     keep: KeepTarget = field(default=AS_LABELLED, metadata=written(KeepTarget.parse, metavar="TARGET"))
     """Target of the cut between kept and dropped documents: labels (as many as reach the threshold), f1, share=0.1,
-    precision=0.8 or recall=0.9 (with 95 % confidence; with ~ for =, as measured)."""
+    precision=0.8 or recall=0.9 (with 95 % confidence on documents like the labelled ones, with as many good ones among
+    them; with ~ for =, as measured, the only form with folds)."""
     seeds: int = 1
     """Number of models that differ in the seed alone, to report how much it matters; the first one is the result."""
     slice_by: tuple[str, ...] = ()
@@ -126,6 +127,7 @@ class TrainingRequest:
             raise InputError(f"max_quarantined is {self.max_quarantined:g}", fix="Give 0 to 1")
         if self.also and self.config.folds:
             raise InputError("cross-fitting supports one rubric only", where="folds, also", fix="Leave one of them out")
+        require_own_scores(self.keep, cross_fitted=self.config.folds > 0)
         of_other_seeds(self.config, self.seeds)  # refuses a count below 1
 
     @property

@@ -103,7 +103,11 @@ def train_and_evaluate(request: TrainingRequest, output: Path, *, processes: int
         if not request.config.folds:
             calibrating = part_of(main.documents, main.assignment, "calibration")
         # A target that the calibration documents are too few for is refused before the training, not after it.
-        require_promise(request.keep, calibrating["label"].to_numpy() >= main.rubric.threshold)
+        require_promise(
+            request.keep,
+            calibrating["label"].to_numpy() >= main.rubric.threshold,
+            calibrating["cluster"].to_numpy(),
+        )
         with stage("Train"):
             curve = launch(
                 processes,

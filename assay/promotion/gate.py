@@ -64,7 +64,7 @@ def apply_rules(evidence: Evidence, limits: PromotionLimits, *, seed: int = 0) -
             rules.enough_documents(evidence),
             rules.unseen_documents(evidence),
             *against,
-            rules.calibration(Outcomes.of(table, rubric), metrics, limits, seed),
+            rules.calibration(Outcomes.of(table, rubric), table["cluster"].to_numpy(), metrics, limits, seed),
             *rules.budgets(evidence, limits),
             rules.golden_documents(evidence),
             *rules.gates(evidence),

@@ -34,6 +34,13 @@ class PromotionLimits:
     calibration_error: float = 0.1
     """Largest expected calibration error of p_keep. A larger one is accepted if a perfectly calibrated model shows as
     much by chance on as few documents."""
+    calibration_ratio: float = 1.25
+    """Largest factor between positive documents observed and expected by p_keep, either way. Exceeded if the whole 95 %
+    interval is beyond it."""
+    calibration_odds: float = 1.5
+    """Largest factor between the odds of the labels and those of p_keep, either way; exceeded alike."""
+    calibration_slope: float = 1.5
+    """Largest factor between the slope of the labels' log odds on those of p_keep and 1, either way; exceeded alike."""
     brier: float | None = None
     """Largest mean squared error of p_keep."""
     latency_ms: float | None = None
@@ -64,6 +71,9 @@ class PromotionLimits:
             f"slice_documents {self.slice_documents} must be at least {LEAST_SLICE}": self.slice_documents
             >= LEAST_SLICE,
             f"calibration_error {self.calibration_error:g} must be between 0 and 1": 0 <= self.calibration_error <= 1,
+            f"calibration_ratio {self.calibration_ratio:g} must be above 1": 1 < self.calibration_ratio < math.inf,
+            f"calibration_odds {self.calibration_odds:g} must be above 1": 1 < self.calibration_odds < math.inf,
+            f"calibration_slope {self.calibration_slope:g} must be above 1": 1 < self.calibration_slope < math.inf,
             f"brier {self.brier} must be between 0 and 1": self.brier is None or 0 <= self.brier <= 1,
             f"decisions_a_year {self.decisions_a_year} must be at least 1": self.decisions_a_year >= 1,
             f"test_uses {self.test_uses} must be at least 1": self.test_uses >= 1,

@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import norm
 
-from assay.metrics import BINS, LEAST_CLUSTERS, METRICS, Difference, Interval, Outcomes
+from assay.metrics import BINS, LEAST_CLUSTERS, METRICS, Difference, Interval, Outcomes, Probabilities
 from assay.promotion.evidence import GATES, Evidence
 from assay.promotion.judgement import Outcome, Rule
 from assay.promotion.limits import PromotionLimits
 from assay.promotion.spending import ALPHA, YEAR, at_level, detectable, reach, standard_error
+from assay.proportions import effective_clusters
 
 DRAWS = 400
 """Draws of labels that agree with p_keep, for the calibration error that chance alone makes."""
@@ -21,9 +23,13 @@ def enough_documents(evidence: Evidence) -> Rule:
     clusters = int(table["cluster"].nunique())
     positive = int((table["label"] >= evidence.rubric.threshold).sum())
     counted = f"{len(table):,} documents in {clusters:,} clusters, {positive:,} with {evidence.rubric.keep_name}"
-    if clusters < LEAST_CLUSTERS:
+    worth = effective_clusters(table["cluster"].to_numpy())
+    if worth < LEAST_CLUSTERS - 1e-6:
+        as_many = "" if round(worth) == clusters else f", worth {worth:.0f} of equal size"
         return Rule(
-            "documents", "open", f"Too few to decide: {counted}; at least {LEAST_CLUSTERS} clusters are needed."
+            "documents",
+            "open",
+            f"Too few to decide: {counted}{as_many}; at least {LEAST_CLUSTERS} clusters are needed.",
         )
     return Rule("documents", "kept", f"Measured on {counted}.")
 
@@ -104,26 +110,52 @@ def ranking(metrics: Mapping[str, Interval]) -> Rule:
     return Rule("ranking", "broken", f"Its score does not follow the label: {figures}; its lower end must be above 0.")
 
 
-def calibration(outcomes: Outcomes, metrics: Mapping[str, Interval], limits: PromotionLimits, seed: int) -> Rule:
-    """Refuse the challenger if its p_keep is no probability: if the calibration error is above the limit.
+def calibration(
+    outcomes: Outcomes,
+    clusters: NDArray[np.int64],
+    metrics: Mapping[str, Interval],
+    limits: PromotionLimits,
+    seed: int,
+) -> Rule:
+    """Refuse the challenger if its p_keep is no probability on documents like these.
 
-    The limit is not below the error that chance makes on as few documents, which would refuse a good model.
+    Refused are: an average error above the limit, as many positive documents as p_keep does not expect, log odds that
+    are too flat or too steep, a p_keep that does not tell documents apart or is worse than the constant share of
+    positive documents. The limit of the error is not below what chance makes on as few documents; the other figures
+    refuse if their whole 95 % interval is beyond the limit. So a good model is not refused for few documents.
     """
     error, brier = metrics["calibration_error"].value or 0.0, metrics["brier"].value or 0.0
-    chance = chance_calibration_error(outcomes, seed)
-    allowed = max(limits.calibration_error, chance)
+    chance, found = chance_calibration_error(outcomes, seed), Probabilities.of(outcomes, clusters)
+    ratio, odds, slope = limits.calibration_ratio, limits.calibration_odds, limits.calibration_slope
+    faults = {
+        f"its average error is {error:.3f}": error > max(limits.calibration_error, chance),
+        # Brier has no allowance for chance: its limit is absolute, and no limit is the default.
+        f"its Brier score is {brier:.3f}": limits.brier is not None and brier > limits.brier,
+        f"the positive documents are {found.ratio.in_words()} times those expected": beyond(found.ratio, ratio),
+        f"the odds of the labels are exp({found.intercept.in_words()}) times its own": beyond(found.odds, odds),
+        f"the slope of its log odds is {found.slope.in_words()}": beyond(found.slope, slope),
+        f"its Brier skill is {found.skill.in_words()}: the constant share of positive documents is the better guess": (
+            found.skill.high is not None and found.skill.high < 0
+        ),
+        "it is the same for all documents": not found.varies,
+    }
+    bad = [fault for fault, holds in faults.items() if holds]
     figures = (
         f"calibration error {error:.3f}, and {limits.calibration_error:g} is allowed (a perfectly calibrated model "
-        f"shows up to {chance:.3f} by chance on these documents); Brier {brier:.3f}"
+        f"shows up to {chance:.3f} by chance on these documents); {found.in_words()}, and 1/{ratio:g} to {ratio:g} is "
+        f"allowed of observed over expected, 1/{odds:g} to {odds:g} of exp(intercept), 1/{slope:g} to {slope:g} of the "
+        f"slope; Brier {brier:.3f}"
     )
     figures += f", and {limits.brier:g} is allowed" if limits.brier is not None else ""
-    # Brier has no allowance for chance: its limit is absolute, and no limit is the default.
-    bad = error > allowed or (limits.brier is not None and brier > limits.brier)
-    return Rule(
-        "calibration",
-        "broken" if bad else "kept",
-        f"Its p_keep is {'not ' if bad else ''}calibrated: {figures}.",
-    )
+    share = f"where {outcomes.positive.mean():.1%} of the documents are positive, as here"
+    if bad:
+        return Rule("calibration", "broken", f"Its p_keep is not calibrated: {'; '.join(bad)}. Measured: {figures}.")
+    return Rule("calibration", "kept", f"Its p_keep is calibrated, {share}: {figures}.")
+
+
+def beyond(found: Interval, factor: float) -> bool:
+    """Return True if a whole interval is outside 1/factor to factor."""
+    return found.low is not None and found.high is not None and (found.high < 1 / factor or found.low > factor)
 
 
 def chance_calibration_error(outcomes: Outcomes, seed: int = 0) -> float:

@@ -9,6 +9,7 @@ from assay.evaluation import SliceDifference
 from assay.metrics import LEAST_CLUSTERS, METRICS, Resampled, cautious_difference
 from assay.promotion.judgement import Rule
 from assay.promotion.limits import PromotionLimits
+from assay.proportions import effective_clusters
 from assay.rubric import Rubric
 
 ALPHA = 0.05
@@ -16,6 +17,10 @@ ALPHA = 0.05
 LEAST_RESAMPLES, MOST_RESAMPLES = 1_000, 10_000
 IN_THE_TAIL = 10
 """Resamples that should be beyond either end of an interval: with fewer, the end itself is too uncertain."""
+
+
+def _is_large(part: pd.DataFrame) -> bool:
+    return effective_clusters(part["cluster"].to_numpy()) >= LEAST_CLUSTERS - 1e-6
 
 
 def compare_slices(
@@ -43,7 +48,7 @@ def compare_slices(
     ]
     large = [(found, part) for found, part in parts if len(part) >= least]
     # Keyed by identity: a SliceDifference holds a dict and has no hash.
-    measured = {id(found): part for found, part in large if part["cluster"].nunique() >= LEAST_CLUSTERS}
+    measured = {id(found): part for found, part in large if _is_large(part)}
     if not measured:
         return [found for found, _ in parts]
     level = 1 - ALPHA / len(measured)

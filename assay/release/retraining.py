@@ -54,3 +54,5 @@ class WatchingRequest:
 
     retraining: RetrainingRequest = field(metadata=group())
     watch: WatchConfig = field(default_factory=WatchConfig, metadata=group(title="watch"))
+    reference: str = ""
+    """Folder or URL of scores of a corpus to compare the answers with; empty: the model's calibration documents."""

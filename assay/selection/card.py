@@ -5,7 +5,7 @@ from collections import Counter
 import pandas as pd
 
 from assay.report import Prose, Report, Section, Table, TextItem, Texts, render_markdown
-from assay.selection.present import funnel_table, promise
+from assay.selection.present import funnel_table, mix_sentences, promise
 from assay.selection.request import SelectionRequest
 from assay.storage import Snapshot
 
@@ -84,6 +84,7 @@ def data_card(selection: Snapshot, corpus: Snapshot, request: SelectionRequest) 
                     "examples before you trust the classifier."
                 ),
                 Prose(promise(selection)),
+                *([Prose(" ".join(mix_sentences(selection)))] if mix_sentences(selection) else []),
                 Table(funnel_table(selection), "Documents left after each step."),
             ],
         ),

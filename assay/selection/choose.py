@@ -11,6 +11,7 @@ from assay.dedup import near_duplicate_clusters
 from assay.errors import InputError
 from assay.model import Calibration
 from assay.progress import say
+from assay.proportions import rounded_up
 from assay.scoring import Scores
 from assay.selection.request import SelectionRequest, score_at
 from assay.selection.texts import texts_on_disk
@@ -109,7 +110,7 @@ def ranking(scores: Scores, lowest_bin: int) -> pd.DataFrame:
 def _above(scores: Scores, calibration: Calibration, request: SelectionRequest) -> pd.DataFrame:
     """Return the ranking down to the cut of a share, a threshold or a target."""
     if request.share is not None:
-        count = math.ceil(request.share * scores.totals.in_scope)
+        count = rounded_up(request.share, scores.totals.in_scope)
         lowest = scores.histogram.bin_of_documents(count)
         assert lowest is not None  # a share of at most 1
         return ranking(scores, lowest).iloc[:count]

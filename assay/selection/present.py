@@ -22,6 +22,7 @@ from assay.report import (
 )
 from assay.scoring import Scores
 from assay.selection.columns import ADDED
+from assay.selection.mix import in_words
 from assay.selection.request import SelectionRequest
 from assay.sources import free_names
 from assay.storage import Snapshot, join, read_parquet
@@ -84,6 +85,22 @@ def promise(selection: Snapshot) -> str:
         f"{promised:,} tokens promised, {realised:,} realised ({realised / max(promised, 1):.1%}), "
         f"counted by: {selection.manifest.tokenizer}."
     )
+
+
+def mix_sentences(selection: Snapshot) -> list[str]:
+    """Return how far the corpus has the mix of the calibration documents, as sentences."""
+    given = selection.manifest.provenance
+    limit = float(given.get("request", {}).get("mix_distance", SelectionRequest.mix_distance))
+    return in_words(given.get("mix"), limit)
+
+
+def _mix(selection: Snapshot) -> list[Block]:
+    given = selection.manifest.provenance.get("mix")
+    lines = mix_sentences(selection)
+    if not lines:
+        return []
+    calm = isinstance(given, dict) and len(lines) == 1
+    return [Prose(lines[0]) if calm else Callout(" ".join(lines), "warn")]
 
 
 def _distribution(selection: Snapshot, scores: Scores) -> Block:
@@ -191,6 +208,7 @@ def selection_report(selection: Snapshot, scores: Scores, corpus: Snapshot, requ
                         }
                     ),
                     Prose(promise(selection)),
+                    *_mix(selection),
                     Table(funnel_table(selection), "Documents left after each step."),
                     _distribution(selection, scores),
                 ],

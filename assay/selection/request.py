@@ -21,7 +21,13 @@ class SelectionRequest:
     keep_duplicates: bool = False
     """Select near-duplicates of a selected document too."""
     keep: str | None = None
-    """Target of the cut: f1, or a precision or recall such as recall=0.9, read from the curve kept with the model."""
+    """Target of the cut: f1, or a precision or recall such as recall=0.9, read from the curve kept with the model.
+    It holds for documents like the calibration documents, with as many good ones among them."""
+    mix_distance: float = 0.1
+    """Distance of the corpus's scores from those of the calibration (Kolmogorov-Smirnov, beyond chance) above which it
+    is another mix: a precision or recall with = is refused, anything else gets a warning."""
+    correct_p_keep: bool = False
+    """Write p_keep for the share of good documents estimated for the corpus, if label shift explains its mix."""
     by: str = ""
     """Rubric that ranks the documents, if the model has several. Empty: its main rubric."""
 
@@ -35,13 +41,16 @@ class SelectionRequest:
             raise InputError(f"share is {self.share:g}", where="selection", fix="Give more than 0 and at most 1")
         if self.threshold is not None and not math.isfinite(self.threshold):
             raise InputError(f"threshold is {self.threshold}", where="selection", fix="Give a grade of the scale")
+        if not 0 <= self.mix_distance <= 1:
+            raise InputError(f"mix_distance is {self.mix_distance:g}", where="selection", fix="Give 0 to 1")
         if self.keep is not None and KeepTarget.parse(self.keep).aim == "share":
             raise InputError("keep is a share", where="selection", fix="Give it as share")
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        # Without `by` if it is empty: so the provenance of selections by the main rubric stays as it was before `by`.
-        return {name: value for name, value in asdict(self).items() if name != "by" or value}
+        # Without the later fields if they have their defaults: so the provenance of such selections stays as it was.
+        later = {"by": "", "mix_distance": 0.1, "correct_p_keep": False}
+        return {name: value for name, value in asdict(self).items() if name not in later or value != later[name]}
 
     def in_words(self) -> str:
         """Return the request as a phrase for reports."""

@@ -1,5 +1,6 @@
 """Select from the scores of a corpus, in one process and without Flyte."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from assay.errors import InputError
@@ -7,6 +8,7 @@ from assay.model import Calibration, ModelInfo, calibrated_info
 from assay.progress import say, stage
 from assay.scoring import Scores, find_scores
 from assay.selection.choose import choose
+from assay.selection.mix import compare_mix, require_mix
 from assay.selection.request import SelectionRequest
 from assay.selection.write import provenance_of, write_selection
 from assay.sources import Columns, Period, open_corpus
@@ -16,8 +18,12 @@ from assay.storage import Snapshot, digest_folder, exists, find_made
 def ranked(scores: Scores, info: ModelInfo, request: SelectionRequest) -> tuple[Scores, Calibration]:
     """Return the scores by the rubric of a request, and their calibration. Raise InputError for an unknown rubric."""
     aspect = info.aspects[info.output_of(request.by or info.rubric.name)]
-    assert aspect.calibration is not None  # all rubrics of a model are calibrated together
-    return (scores.by(aspect.rubric) if aspect in info.others else scores), aspect.calibration
+    calibration = aspect.calibration
+    assert calibration is not None  # all rubrics of a model are calibrated together
+    if calibration.curve is not None and info.lineage.get("training", {}).get("folds"):
+        # Curves of earlier releases do not tell that they come from fold models.
+        calibration = replace(calibration, curve=replace(calibration.curve, cross_fitted=True))
+    return (scores.by(aspect.rubric) if aspect in info.others else scores), calibration
 
 
 def select_corpus(
@@ -32,8 +38,8 @@ def select_corpus(
 ) -> Snapshot:
     """Select from the scores that `score_corpus` wrote below `root`, unless the same selection exists at `output`.
 
-    Raise InputError if the corpus is not scored completely, no document would be taken, or `output` holds something
-    else.
+    Raise InputError if the corpus is not scored completely, no document would be taken, a promised target is requested
+    for a corpus of another mix, or `output` holds something else.
     """
     info = calibrated_info(model)
     info.output_of(request.by or info.rubric.name)  # checked before a corpus is copied without effect
@@ -46,8 +52,10 @@ def select_corpus(
         return found
     with stage("Select"):
         scores, calibration = ranked(scores, info, request)
+        mix = compare_mix(model, info, scores, calibration)
+        require_mix(mix, request, calibration)
         choice = choose(scores, snapshot, calibration, request)
-        selection = write_selection(scores, snapshot, request, choice, output)
+        selection = write_selection(scores, snapshot, request, choice, output, mix=mix, calibration=calibration)
         manifest = selection.manifest
         say(f"{manifest.rows:,} documents, {choice.realised:,} tokens, version {manifest.version[:12]}")
     return selection

@@ -1,17 +1,21 @@
 """Write a selection as a snapshot: the documents with their scores, a data card, a report, and the near-duplicates."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
+from assay.model import Calibration
 from assay.progress import counter
 from assay.report import render_html
 from assay.scoring import Scores
 from assay.selection.card import data_card
 from assay.selection.choose import Choice
 from assay.selection.columns import ADDED
+from assay.selection.mix import Mix, at_cut, shifted
 from assay.selection.present import DUPLICATES, selection_report
 from assay.selection.request import SelectionRequest
 from assay.selection.texts import batches_with
@@ -34,11 +38,19 @@ def provenance_of(scores: Scores, snapshot: Snapshot, request: SelectionRequest)
 
 
 def write_selection(
-    scores: Scores, snapshot: Snapshot, request: SelectionRequest, choice: Choice, place: str
+    scores: Scores,
+    snapshot: Snapshot,
+    request: SelectionRequest,
+    choice: Choice,
+    place: str,
+    *,
+    mix: Mix | str | None = None,
+    calibration: Calibration | None = None,
 ) -> Snapshot:
     """Write the chosen documents, in the order of the corpus and with all its columns, as a new snapshot.
 
-    A column of the corpus with the name of a column in ADDED is kept as `source_…`. The same choice gives the same
+    `mix`: what `compare_mix` returned, with the calibration, for the provenance and the corrected p_keep. A column of
+    the corpus with the name of a column in ADDED is kept as `source_…`. The same choice gives the same
     bytes. If another process wrote the same selection meanwhile, it is returned. Raise InputError if the corpus is gone
     or the disk is full. Nothing is written to `place` then.
     """
@@ -50,6 +62,15 @@ def write_selection(
         "funnel": [[step.name, step.documents, step.tokens] for step in choice.funnel],
     }
 
+    correct: Callable[[pd.Series], pd.Series] | None = None
+    if isinstance(mix, Mix) and calibration is not None:
+        found = at_cut(mix, scores, calibration, choice.cut)
+        provenance["mix"] = found.to_json()
+        if request.correct_p_keep:
+            correct = partial(shifted, labelled=found.labelled, share=found.estimated)
+    elif isinstance(mix, str):
+        provenance["mix"] = mix
+
     def finish(selection: Snapshot) -> None:
         duplicates = pa.Table.from_pandas(choice.duplicates, preserve_index=False)
         write_bytes(join(selection.url, DUPLICATES), parquet_bytes(duplicates))
@@ -59,7 +80,7 @@ def write_selection(
 
     write_snapshot(
         place,
-        _documents(scores, snapshot, choice),
+        _documents(scores, snapshot, choice, correct),
         provenance=provenance,
         tokens=("tokens", scores.folder.plan.tokenizer),
         keep=True,
@@ -70,12 +91,16 @@ def write_selection(
     return written
 
 
-def _documents(scores: Scores, snapshot: Snapshot, choice: Choice) -> Iterator[pa.RecordBatch]:
+def _documents(
+    scores: Scores, snapshot: Snapshot, choice: Choice, correct: Callable[[pd.Series], pd.Series] | None
+) -> Iterator[pa.RecordBatch]:
     with counter(total=len(choice.rows), unit=" documents", what="writing") as shown:
         for part, table in scores.rows(["score", "calibrated", "p_keep", "grade", "budget_tokens"]):
             low, high = np.searchsorted(choice.rows, [part.start, part.stop])
             rows = choice.rows[low:high]
             added = table.rename(columns={"budget_tokens": "tokens"}).iloc[rows - part.start].assign(corpus_row=rows)
+            if correct is not None:
+                added["p_keep"] = correct(added["p_keep"])
             for first, batch in batches_with(snapshot, rows):
                 here = slice(*np.searchsorted(rows, [first, first + batch.num_rows]))
                 chosen = batch.take(pa.array(rows[here] - first))

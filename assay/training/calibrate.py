@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from assay.labels import SplitSet, fitting_part, part_of, read_held_out
 from assay.language import identify_language
 from assay.model import AS_LABELLED, Calibration, KeepTarget, ModelInfo, Profile
 from assay.progress import say
+from assay.proportions import effective_clusters
 from assay.storage import staged_folder
 
 
@@ -43,10 +45,18 @@ def calibrate(
     )
     fitted = []
     for number, rubric in enumerate(aspect.rubric for aspect in info.aspects):
-        scores, labels = _held_out(model, scorer, sets[rubric.name], progress, None if number else scored)
-        target = AS_LABELLED if number else keep
+        scores, known = _held_out(model, scorer, sets[rubric.name], progress, None if number else scored)
         fitted.append(
-            Calibration.fit(scores, labels, low=rubric.low, high=rubric.high, threshold=rubric.threshold, keep=target)
+            Calibration.fit(
+                scores,
+                known["label"].to_numpy(),
+                low=rubric.low,
+                high=rubric.high,
+                threshold=rubric.threshold,
+                keep=AS_LABELLED if number else keep,
+                clusters=known["cluster"].to_numpy(),
+                cross_fitted=bool(read_held_out(model)),
+            )
         )
     info = info.calibrated(fitted)
     reference = _reference(model, info, part, texts, scored)
@@ -69,8 +79,8 @@ def calibrate(
 
 def _held_out(
     model: Path, scorer: Scorer, of: SplitSet, progress: bool, scored: pd.DataFrame | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return (scores by one rubric, labels) of documents that the scoring models were not trained on.
+) -> tuple[NDArray[np.float64], pd.DataFrame]:
+    """Return (scores by one rubric, documents with label and cluster) that the scoring models were not trained on.
 
     `scored`: scores of the calibration part, if they exist already.
     """
@@ -78,12 +88,12 @@ def _held_out(
         known = fitting_part(of.documents, of.assignment, cross_fitted=True)
         if set(known["id"]) != set(held_out):
             raise InputError("the model was cross-fitted on other documents", where=str(model), fix="Train it again")
-        return known["id"].map(held_out).to_numpy(), known["label"].to_numpy()
+        return known["id"].map(held_out).to_numpy(), known
     part = part_of(of.documents, of.assignment, "calibration")
     if scored is None:
         one = Scorer(scorer.model, rubric=of.rubric.name)
         scored = one.score(of.snapshot.take(part["row"]), progress="scoring the calibration part" if progress else "")
-    return scored["score"].to_numpy(), part["label"].to_numpy()
+    return scored["score"].to_numpy(), part
 
 
 def _reference(model: Path, info: ModelInfo, part: pd.DataFrame, texts: Sequence[str], scored: pd.DataFrame) -> Profile:
@@ -99,4 +109,6 @@ def _reference(model: Path, info: ModelInfo, part: pd.DataFrame, texts: Sequence
         keep=info.calibration.apply(scores).keep,
         language=[identify_language(text).code for text in texts],
     )
-    return Profile.of(info.rubric, table)
+    profile, worth = Profile.of(info.rubric, table), effective_clusters(part["cluster"].to_numpy())
+    # As many clusters as documents: each document counts whole.
+    return profile if worth > len(part) - 0.5 else replace(profile, worth=worth)

@@ -27,7 +27,8 @@ Tree = Callable[[Path], dict[str, bytes]]
 REGISTRY = ["--registry", "registry"]
 CHAMPION = ["--model", "champion", *REGISTRY]
 MODELS = ("model", "model-2", "two-rubrics")
-LATER = {"left_out", "known_by_bytes_alone", "detectable", "decisions_a_year"}
+LATER = {"left_out", "known_by_bytes_alone", "detectable", "decisions_a_year", "probabilities", "worth"}
+LATER |= {"calibration_ratio", "calibration_odds", "calibration_slope", "reference_worth"}
 """Fields that today's release adds."""
 
 
@@ -186,15 +187,22 @@ def test_drift_looks_are_counted_on(old: Path) -> None:
     assert first == before
     assert (second.number, second.version, second.documents) == (2, before.version, before.documents)
     new, stored = (json.loads((old / name).read_text()) for name in ("new.json", "watch.json"))
-    assert new.keys() == stored.keys()
-    # The stored scores and the reference are read, and nothing is scored: the statistics are those of the release.
-    assert new["statistics"] == stored["statistics"]
+    assert new.keys() - LATER == stored.keys()
+    # The stored scores and the reference are read, and nothing is scored: the statistics are those of the release. Only
+    # their certainty is less, because documents in runs count as the independent ones that they are worth.
+    assert new["worth"] < new["documents"]
+    for name, before in stored["statistics"].items():
+        assert new["statistics"][name]["value"] == before["value"]
+        assert new["statistics"][name]["p"] >= min(before["p"], 0.5)  # far from certain, shuffles decide
 
 
 def test_the_old_score_log_is_watched(old: Path) -> None:
     window = ["--since", "2026-01-31T00:00", "--until", "2026-02-01T00:00"]
 
-    assert main(["watch", *CHAMPION, "--log", "score-log", *window, "--output", "new.json"]) in (0, 1)
+    # Its lengths rise from row to row: that is one long run, which is worth few independent documents.
+    watch = ["watch", *CHAMPION, "--log", "score-log", *window, "--output", "new.json"]
+    assert main(watch) == 2
+    assert main([*watch, "--least-worth", "20"]) in (0, 1)
 
     assert json.loads((old / "new.json").read_text())["documents"] == 300
 
@@ -222,13 +230,17 @@ def test_models_are_measured_as_before(command: str, old: Path) -> None:
 
 def assert_same_shape(new: Any, before: Any, where: str) -> None:
     """Assert the same fields and, up to a tolerance, the same numbers; sentences may differ."""
+    if new is None and where.rpartition(".")[2] in ("low", "high", "p", "p_better", "p_holm"):
+        return  # an interval that today's smallest numbers of documents refuse
     assert type(new) is type(before) or {type(new), type(before)} == {int, float}, where
     if isinstance(before, dict):
         assert new.keys() - LATER == before.keys(), where
         for name in before:
             assert_same_shape(new[name], before[name], f"{where}.{name}")
     elif isinstance(before, float):
-        np.testing.assert_allclose(new, before, atol=0.05, err_msg=where)
+        # Ends for precision and recall are exact now: those of the bootstrap were 0.00 to 0.00 where nothing was right.
+        exact = where.endswith(tuple(f"{name}.{end}" for name in ("precision", "recall") for end in ("low", "high")))
+        np.testing.assert_allclose(new, before, atol=0.1 if exact else 0.05, err_msg=where)
 
 
 def test_a_stored_evaluation_opens(old: Path) -> None:
@@ -236,7 +248,7 @@ def test_a_stored_evaluation_opens(old: Path) -> None:
         stored = (folder / "evaluation.json").read_bytes()
         evaluation = parse_json(Evaluation, stored, what="evaluation.json", where=name)
 
-        assert json.loads(json.dumps(evaluation.to_json())).keys() <= json.loads(stored).keys()
+        assert json.loads(json.dumps(evaluation.to_json())).keys() - LATER <= json.loads(stored).keys()
         assert evaluation.documents > 50
 
 

@@ -100,7 +100,7 @@ def test_a_watch_is_refused_for_what_its_retraining_lacks(given: dict[str, str],
     from tasks.watch import look_at_service
 
     places = dict.fromkeys(("registry", "ledger", "looks", "log"), STORE)
-    flat = dict.fromkeys(("group_by", "time_column", "rubric", "options"), "")
+    flat = dict.fromkeys(("group_by", "time_column", "rubric", "options", "reference"), "")
     rest = {"text_column": "text", "label_column": "label", "recipe": "default", "model": "champion"}
     with pytest.raises(InputError, match=message):
         look_at_service.task_function(

@@ -238,7 +238,7 @@ def test_too_few_documents_give_no_verdict(halves: tuple[pd.DataFrame, pd.DataFr
     verdict = measure_counterfactuals(model, few, few["text"].tolist(), listed, 3).verdict()
 
     assert verdict.passed is None
-    assert "At least 50 clusters" in verdict.reasons[0]
+    assert "At least 50 effective clusters" in verdict.reasons[0]
 
 
 def test_without_keywords_there_is_no_verdict(halves: tuple[pd.DataFrame, pd.DataFrame]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from assay.errors import InputError
 from assay.evaluation import Evaluation
 from assay.evaluation.evaluate import evaluate
-from assay.metrics import Difference, Interval, Outcomes, Predictions, measure, paired_bootstrap
+from assay.metrics import Difference, Interval, Outcomes, Predictions, Resampled, measure, paired_bootstrap, refusals
 from assay.metrics.bootstrap import bootstrap
 from assay.rubric import load_rubric
 
@@ -114,6 +114,58 @@ def test_too_few_clusters_or_positives_get_no_interval() -> None:
     intervals = bootstrap(rare, RUBRIC)
     assert intervals["recall"].low is None
     assert intervals["mae"].low is not None
+
+
+@pytest.mark.parametrize(("kept", "size"), [(5, 1), (20, 1), (20, 5), (120, 20)])
+def test_the_interval_of_a_precision_covers_it_however_few_documents_are_kept(kept: int, size: int) -> None:
+    def drawn(generator: np.random.Generator, clusters: int, each: int) -> pd.DataFrame:
+        quality, error = (
+            np.repeat(generator.normal(size=clusters), each) * 0.5 + generator.normal(size=clusters * each) * 0.87
+            for _ in range(2)
+        )
+        table = predictions_of(generator, clusters, size=each, score=quality + 1.5 * error)
+        return table.assign(label=np.where(quality > 0.5, 4.0, 1.0))
+
+    large = drawn(np.random.default_rng(99), 200_000, 1)
+    cut = np.sort(large["score"])[-int(200_000 * kept / 1_000)]
+    truth = (large.loc[large["score"] >= cut, "label"] >= 3).mean()
+    covered = given = 0
+    for seed in range(150):
+        table = drawn(np.random.default_rng(seed), 1_000 // size, size)
+        table["keep"] = table["score"] >= cut
+        found = Resampled.of(table, RUBRIC, resamples=3, seed=seed, metrics=["precision"]).intervals()["precision"]
+        if found.low is None or found.high is None:
+            continue
+        given += 1
+        covered += found.low <= truth <= found.high
+        assert found.high - found.low > 0.05
+    assert given >= 60
+    # 95 % of the draws, less three standard errors. The bootstrap alone covered 41 % with 5 kept documents.
+    assert covered / given >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / given)
+
+
+def test_every_missing_interval_has_its_reason() -> None:
+    table = predictions_of(np.random.default_rng(0), 200)
+    rare = table.assign(label=np.where(np.arange(200) < 7, 4.0, 1.0))
+    strict = table.assign(keep=np.arange(200) < 4)
+    lopsided = table.assign(cluster=np.r_[np.arange(60), np.full(140, 60)])
+
+    assert refusals(table, RUBRIC) == {}
+    assert (
+        "7 effective clusters of documents that reach the threshold; an interval needs 8"
+        in evaluate(rare, RUBRIC).warnings[0]
+    )
+    found = evaluate(strict, RUBRIC)
+    assert found.warnings[0] == (
+        "No interval for F1, precision: 4 effective clusters of kept documents; an interval needs 5."
+    )
+    assert (found.metrics["precision"].low, found.metrics["f1"].low) == (None, None)
+    assert found.metrics["recall"].low is not None
+    found = evaluate(lopsided, RUBRIC)
+    assert "too few for intervals: 2 effective clusters; an interval needs 50 (61 clusters" in found.warnings[0]
+    assert all(interval.low is None for interval in found.metrics.values())
+    some = table.assign(label=np.where(np.arange(200) < 12, 4.0, 1.0))
+    assert any("covers about 90 % instead of 95 %: it rests on 12" in text for text in evaluate(some, RUBRIC).warnings)
 
 
 def test_a_model_that_knows_only_length_gets_a_warning_that_it_does_not_beat_length() -> None:

@@ -1,12 +1,14 @@
 """Planted challengers: each bad one is refused for its reason, and a better one is not."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit
 
 from assay.errors import InputError
 from assay.evaluation.compare import SliceDifference
@@ -133,7 +135,7 @@ def raised(evidence: Evidence, power: int) -> Evidence:
             "95th percentile of its latency is 51.0 ms, and at most 50 are allowed",
         ),
         (replace(BETTER, megabytes=438.0), "size", "size of its folder is 438.0 MB, and at most 100 are allowed"),
-        (raised(BETTER, 2), "calibration", "Its p_keep is not calibrated: calibration error 0.1"),
+        (raised(BETTER, 2), "calibration", "Its p_keep is not calibrated: its average error is 0.1"),
         (replace(BETTER, golden=GoldenReport(12, 0.2, 5e-3)), "golden", "does not repeat its recorded scores"),
     ],
     ids=["shuffled", "shuffled ranks", "leaky", "seen", "stale", "slow", "too big", "miscalibrated", "golden"],
@@ -270,11 +272,38 @@ def test_a_calibrated_model_is_not_refused_for_having_few_documents() -> None:
     def word(evidence: Evidence, limits: PromotionLimits = strict) -> str:
         outcomes = Outcomes.of(evidence.predictions, RUBRIC)
         metrics = {name: Interval(value, None, None) for name, value in measure(outcomes).items()}
-        return calibration(outcomes, metrics, limits, seed=0).outcome
+        return calibration(outcomes, evidence.predictions["cluster"].to_numpy(), metrics, limits, seed=0).outcome
 
     assert sum(word(documents(100, seed=seed)) == "kept" for seed in range(200)) >= 180
     assert sum(word(raised(documents(100, seed=seed), 4)) == "broken" for seed in range(200)) >= 160
     assert word(documents(100), replace(strict, brier=0.01)) == "broken"
+
+
+@pytest.mark.parametrize(
+    ("p_keep", "reason"),
+    [
+        (lambda odds: expit(odds), ""),
+        (lambda odds: np.full(len(odds), 0.15), "times those expected"),
+        (lambda odds: np.full(len(odds), 0.05), "it is the same for all documents"),
+        (lambda odds: expit(odds + np.log(2)), "times those expected"),
+        (lambda odds: expit(2.2 * odds), "the slope of its log odds is"),
+        (lambda odds: expit(np.random.default_rng(1).permutation(odds)), "the slope of its log odds is"),
+    ],
+    ids=["right", "constant .15", "constant .05", "doubled odds", "too extreme", "shuffled"],
+)
+def test_where_few_documents_are_positive_a_wrong_p_keep_is_refused(p_keep: Callable, reason: str) -> None:
+    """An average error of .1 says nothing there: each of these is below it."""
+    generator = np.random.default_rng(0)
+    odds = generator.normal(-4, 1.5, 2_000)
+    label = np.where(generator.random(2_000) < expit(odds), 4.0, 1.0)
+    table = table_of(label, odds - label).assign(p_keep=p_keep(odds))
+    outcomes = Outcomes.of(table, RUBRIC)
+    metrics = {name: Interval(value, None, None) for name, value in measure(outcomes).items()}
+
+    rule = calibration(outcomes, table["cluster"].to_numpy(), metrics, PromotionLimits(calibration_error=0.12), seed=0)
+
+    assert 0.03 < outcomes.positive.mean() < 0.07
+    assert (rule.outcome, reason in rule.sentence) == ("broken" if reason else "kept", True)
 
 
 def test_a_verdict_that_was_edited_is_refused() -> None:
