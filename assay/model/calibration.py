@@ -33,7 +33,7 @@ class CalibratedScores:
     calibrated: FloatArray
     """Expected label."""
     p_keep: FloatArray
-    """Probability that the label reaches the threshold."""
+    """Probability that the label reaches the threshold, where as many do as among the calibration documents."""
     grade: NDArray[np.int64]
     """Whole number on the scale of the rubric."""
     keep: NDArray[np.bool_]
