@@ -15,7 +15,7 @@ from assay.curation.duplicates import Clusters, IntArray, PieceMarks, find_clust
 from assay.curation.funnel import EXACT_REASON, NEAR_REASON, Funnel
 from assay.curation.make import Counts, broken
 from assay.curation.pieces import ABOUT, EXTRACTION, UNREADABLE, mark_types, piece_schema
-from assay.curation.plan import FORMAT, BuildPlan, PieceFolder
+from assay.curation.plan import BuildPlan, PieceFolder
 from assay.curation.present import build_report
 from assay.curation.samples import ReportSamples
 from assay.errors import InputError
@@ -81,7 +81,7 @@ def provenance_of(plan: BuildPlan, shard_megabytes: int) -> dict[str, Any]:
     return {
         "sources": [{"uri": plan.source, "revision": plan.revision}],
         "config": {
-            "format": FORMAT,
+            "format": plan.format,
             **config,
             "benchmarks": plan.benchmarks_digest,
             "shard_megabytes": shard_megabytes,

@@ -28,6 +28,8 @@ from assay.storage import PlannedFolder, digest_json, join, parse_json, read_byt
 
 FORMAT = 1
 """Increased when a change of the code gives other pieces for the same plan, so that old pieces are not reused."""
+FORMATS = {".warc": 2, ".wet": 2, ".csv": 2}
+"""Kind of file -> format of its pieces, where it is not FORMAT. These kinds were read otherwise once, with losses."""
 PLAN, SOURCE = "_build.json", "_source.json"
 PAGES = 256
 """HTML files in a piece. One piece for each file would be too many objects."""
@@ -107,7 +109,14 @@ class BuildPlan:
         fields = asdict(self)
         # They are beside the plan: the revision covers the checksums, and no piece depends on what is not read.
         del fields["checksums"], fields["passed"]
-        return {"format": FORMAT, **fields}
+        return {"format": self.format, **fields}
+
+    @property
+    def format(self) -> int:
+        """Format of the pieces."""
+        return max(
+            (FORMATS.get(kind_of(name) or "", FORMAT) for group in self.members for name in group), default=FORMAT
+        )
 
     @cached_property
     def key(self) -> str:

@@ -115,7 +115,7 @@ def test_a_snapshot_is_whole_and_is_recognised(
     before = tree(old / "snapshot"), tree(old / "pieces")
     # The revision of a local file depends on its absolute path, which is another one here.
     revision = Snapshot.open("snapshot").manifest.provenance["sources"][0]["revision"]
-    monkeypatch.setattr(FileSource, "revision", revision)
+    monkeypatch.setattr(FileSource, "revision_of", lambda *_: revision)
     build = ["snapshot", "build", "corpus.jsonl", "--pieces", "pieces", "--preset", "none", "--processes", "1"]
 
     assert main(["snapshot", "verify", "snapshot"]) == 0
@@ -128,7 +128,10 @@ def test_a_snapshot_is_whole_and_is_recognised(
     assert "1 of 1 pieces exist already" in capsys.readouterr().err
     assert main(["snapshot", "diff", "snapshot", "again"]) == 0
 
-    assert (tree(old / "snapshot"), tree(old / "pieces")) == before
+    snapshot, pieces = tree(old / "snapshot"), tree(old / "pieces")
+    added = [name for name in pieces if name not in before[1]]
+    assert [Path(name).name for name in added] == ["_source.json"], "what is known of the source now"
+    assert (snapshot, {name: pieces[name] for name in before[1]}) == before
 
 
 def test_the_registry_is_listed_and_the_champion_moves(old: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -171,7 +171,7 @@ def test_the_service_answers_for_every_rubric_as_its_description_says(joint: Pat
     assert answers[0]["rubrics"]["length"]["score"] == pytest.approx(expected["score"][0], abs=1e-5)
     assert answers[1]["rubrics"] == {"length": dict.fromkeys(MEANING)}
     described = describe(ServeSettings(), "1", tokens=False)["components"]
-    explanation = assayer.explain(Document("", texts[0], float("inf")))
+    (explanation,) = assayer.explain([Document("", texts[0], float("inf"))])
     for name, answer in [("Answer", answers[0]), ("Answer", answers[1]), ("Explanation", explanation)]:
         jsonschema.validate(answer, {"$ref": f"#/components/schemas/{name}", "components": described})
     with pytest.raises(jsonschema.ValidationError):

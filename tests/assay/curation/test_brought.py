@@ -135,3 +135,10 @@ def test_a_list_of_ids_may_have_a_byte_order_mark_and_unknown_ids_are_named(
     assert [row["id"] for row in rows_of(Snapshot.open(tmp_path / "new0"))] == ["c"]
     assert [row["id"] for row in rows_of(Snapshot.open(tmp_path / "new1"))] == ["a", "c"]
     assert "1 of 2 ids are not in this snapshot: 'not there'" in said.out + said.err
+
+
+@pytest.mark.parametrize(("name", "format_"), [("a.warc.gz", 2), ("a.csv", 2), ("a.jsonl", 1)])
+def test_pieces_that_an_earlier_release_read_with_losses_are_made_again(name: str, format_: int) -> None:
+    plan = BuildPlan("in", "r", "", (("b.parquet",), (name,)), BuildConfig())
+
+    assert plan.to_json()["format"] == format_
