@@ -1,5 +1,6 @@
 """A Bento holds everything that serves a version, and has the same bytes wherever it is built."""
 
+import ast
 import http.server
 import os
 import shutil
@@ -11,6 +12,7 @@ import pytest
 from assay.errors import InputError
 from assay.registry import Registry
 from assay.serving import Bento, build_bento
+from assay.serving.bento import CODE
 from assay.storage import digest_file, digest_folder
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -82,3 +84,23 @@ def test_a_model_that_cannot_be_packed_is_refused_and_leaves_nothing(tiny_model:
     with pytest.raises(InputError, match="exists already"):
         build_bento(tiny_model, version, output, created=CREATED)
     assert list(output.parent.iterdir()) == [output]
+
+
+def test_the_packed_code_imports_nothing_of_assay_that_is_not_packed() -> None:
+    """Imports at the head of a module. Those inside functions are of what a server does not do, such as fetching."""
+    packed = {name.removesuffix(".py") for name in CODE} | {"assay"}
+    files = [
+        path
+        for name in CODE
+        for path in ([ROOT / "assay" / name], (ROOT / "assay" / name).rglob("*.py"))[name[-3:] != ".py"]
+    ]
+    missing = {
+        f"{file.relative_to(ROOT)}: {node.module}"
+        for file in files
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("assay.")
+        if str(node.module).split(".")[1] not in packed
+    }
+
+    assert len(files) > 50
+    assert missing == set()
