@@ -117,7 +117,15 @@ def cause_of(message: str) -> str:
     lines = [line.strip() for line in (cause if mark else message).splitlines() if line.strip()]
     if not lines:
         return "the cause is unknown"
-    return " ".join(lines)[:CAUSE] if mark else lines[-1][:CAUSE]
+    return _shortened(" ".join(lines) if mark else lines[-1])
+
+
+def _shortened(cause: str) -> str:
+    """Return a text without its middle: it begins with what failed, and ends with the end of a server's log."""
+    if len(cause) <= CAUSE:
+        return cause
+    begin = CAUSE // 2
+    return f"{cause[:begin]} … {cause[begin + 3 - CAUSE :]}"
 
 
 def _shown(decision: Decision, change: Change, details: str = "") -> Decision:

@@ -27,5 +27,7 @@ def test_the_cause_is_the_message_of_the_exception_and_no_traceback() -> None:
 def test_a_message_of_several_lines_is_whole_and_short() -> None:
     assert cause_of("Trace:\n\n    x\nMessage:\n\n    OSError: one\n    two\n") == "OSError: one two"
     assert len(cause_of("Message:\n\n" + "long " * 1_000)) == CAUSE
+    both = cause_of("Message:\n\nit failed: " + "long " * 1_000 + "off by 1")
+    assert both.startswith("it failed: long") and both.endswith("off by 1") and len(both) == CAUSE
     for empty in ("", " \n", "Message:\n\n"):
         assert cause_of(empty) == "the cause is unknown"
