@@ -22,7 +22,7 @@ from assay.report import write_html
 from assay.scoring import PartFolder, Scores
 from assay.selection import DUPLICATES
 from assay.sources import Columns, Period, open_corpus, open_source
-from assay.storage import Snapshot, digest_folder, join, open_binary, staged_file, staged_folder
+from assay.storage import Snapshot, digest_folder, join, read_parquet, staged_file, staged_folder
 
 TO_FILL, RESULT = "to-label.csv", "audit.json"
 LONGEST = 20_000
@@ -77,8 +77,7 @@ def draw_audit(request: AuditRequest, model: Path, scores_root: str, output: Pat
         scores = scores.by(aspect.rubric)
     with stage("Sample"):
         taken = np.concatenate([batch[0].to_numpy() for batch in selection.batches(["corpus_row"])])
-        with open_binary(join(selection.url, DUPLICATES)) as file:
-            fallen = set(pd.read_parquet(file, columns=["id"])["id"])
+        fallen = set(read_parquet(join(selection.url, DUPLICATES), ["id"])["id"].to_pylist())
         sides, excluded = _sides(scores, np.sort(taken), fallen)
         strata = [
             *strata_of(sides[True], selected=True, sample=request.documents // 2),
