@@ -53,6 +53,7 @@ def test_a_run_registers_a_model_and_prints_its_metrics(
     assert len(client.get_metric_history(run.info.run_id, "train/loss")) == 51
 
 
+@pytest.mark.full
 def test_without_a_change_every_stage_is_a_hit(checkout: Checkout, first: tuple[dict[str, bool], str, str]) -> None:
     cached, out, _ = checkout.run()
 
