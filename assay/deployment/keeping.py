@@ -18,7 +18,7 @@ from assay.deployment.start import new_log
 from assay.errors import InputError
 
 GIVE_WAY = 10.0
-"""Seconds in which an attempt of the keeper must give way to a deployment."""
+"""Seconds in which an attempt of the keeper must give way to a deployment, and a new keeper report itself."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,16 @@ def keeper_command(folder: Path, command: Sequence[str], *, foreground: bool) ->
 
 
 def start_keeper(folder: Path, command: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Replace the keeper in the background by one with this environment. Leave one that runs in the foreground."""
+    """Replace the keeper in the background by one with this environment. Leave one that runs in the foreground.
+
+    Return when the new one reports itself, or after 10 s: what is served is served without it, and `status` states so.
+    """
     keeper = KeeperRecord.read(folder)
     if keeper and keeper.foreground:
         return
     end_keeper(folder)
     with new_log(folder / "keeper.log") as output:
-        subprocess.Popen(
+        started = subprocess.Popen(
             keeper_command(folder, command, foreground=False),
             cwd=folder,
             env=environment,
@@ -64,6 +67,12 @@ def start_keeper(folder: Path, command: Sequence[str], environment: Mapping[str,
             stderr=output,
             start_new_session=True,
         )
+    deadline = time.monotonic() + GIVE_WAY
+    while started.poll() is None and time.monotonic() < deadline:
+        keeper = KeeperRecord.read(folder)
+        if keeper and keeper.process.pid == started.pid:
+            return
+        time.sleep(0.02)
 
 
 def end_keeper(folder: Path) -> None:
