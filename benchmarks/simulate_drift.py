@@ -105,7 +105,9 @@ def simulate(work: Path, *, port: int, encoder: str = "", short: bool = False) -
     options: dict[str, object] = {"encoder": encoder} if encoder else {}
     if short:
         options |= {"gate_limit": {"counterfactuals.boilerplate_flips": 0.6}, "window_tokens": 128}
-    watched = {"least_documents": 60, "least_reference": 30, "least_worth": 20, **options}
+    # A few dozen labels cannot show a gain at the level of one of 52 decisions a year.
+    few = {"limit": {"decisions_a_year": 4}}
+    watched = {"least_documents": 60, "least_reference": 30, "least_worth": 20, **few, **options}
     trained = {"rubric": "education", "recipe": "quickstart"}
     places = {"registry": registry, "ledger": str(work / "ledger"), "tracking": "none"}
 
