@@ -123,15 +123,9 @@ def finish_audit(folder: Path, labels: str = "") -> Audit:
 def read_labels(place: str) -> dict[str, float]:
     """Return id -> label from a filled file. Rows without a label are left out. Raise InputError for other texts."""
     where, fix = place, "Give columns id and label, and a number or nothing as label"
-    if place.endswith(".csv") and "://" not in place:
-        try:
-            # As text: an id such as 007 is none of the numbers.
-            table = pd.read_csv(place, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-        except (OSError, ValueError) as error:
-            raise InputError(f"the labels cannot be read: {error}", where=where, fix=fix) from error
-    else:
-        frames = [batch.to_pandas() for batch in open_source(place).batches()]
-        table = pd.concat(frames) if frames else pd.DataFrame()
+    # Ids as they are written: 007 is not 7.
+    frames = [batch.to_pandas() for batch in open_source(place).batches(names=["id"])]
+    table = pd.concat(frames) if frames else pd.DataFrame()
     if not {"id", "label"} <= set(table.columns):
         raise InputError(f"the columns are {', '.join(map(str, table.columns)) or 'missing'}", where=where, fix=fix)
     labels: dict[str, float] = {}
