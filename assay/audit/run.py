@@ -19,7 +19,7 @@ from assay.model import Aspect, calibrated_info
 from assay.options import group
 from assay.progress import say, stage
 from assay.report import write_html
-from assay.scoring import PartFolder, Scores
+from assay.scoring import BINS, PartFolder, Scores
 from assay.selection import DUPLICATES
 from assay.sources import Columns, Period, open_corpus, open_source
 from assay.storage import Snapshot, digest_folder, join, read_parquet, staged_file, staged_folder
@@ -160,7 +160,7 @@ def _documents(
 def _sides(scores: Scores, taken: np.ndarray, fallen: set[str]) -> tuple[dict[bool, Side], int]:
     """Return both sides by bins of their scores, and how many documents in scope are in none."""
     bins = scores.histogram.bins
-    counts = {side: (np.zeros(1 << 16, np.int64), np.zeros(1 << 16)) for side in (True, False)}
+    counts = {side: (np.zeros(BINS, np.int64), np.zeros(BINS)) for side in (True, False)}
     documents = 0
     for table, selected in _documents(scores, taken, fallen, ["p_keep"]):
         place = bins.of(table["score"].to_numpy(float))
@@ -169,10 +169,9 @@ def _sides(scores: Scores, taken: np.ndarray, fallen: set[str]) -> tuple[dict[bo
             np.add.at(counts[side][0], place[selected == side], 1)
             np.add.at(counts[side][1], place[selected == side], table["p_keep"].to_numpy(float)[selected == side])
     sides = {}
-    width = (bins.high - bins.low) / (1 << 16)
     for side, (number, likely) in counts.items():
         used = np.flatnonzero(number)
-        sides[side] = Side((bins.low + used * width).astype(np.float64), number[used], likely[used])
+        sides[side] = Side((bins.low + used * bins.width).astype(np.float64), number[used], likely[used])
     return sides, scores.totals.in_scope - documents
 
 
@@ -182,10 +181,9 @@ def _sample(
     """Return id -> (row, number of its stratum) of a simple random sample of each stratum."""
     kept: list[list[tuple[float, str, int]]] = [[] for _ in strata]
     bins = scores.histogram.bins
-    width = (bins.high - bins.low) / (1 << 16)
     for table, selected in _documents(scores, taken, fallen, []):
         # The lower edge of the bin, as in `_sides`: the strata end between bins.
-        edge = bins.low + bins.of(table["score"].to_numpy(float)) * width
+        edge = bins.low + bins.of(table["score"].to_numpy(float)) * bins.width
         for number, stratum in enumerate(strata):
             inside = (selected == stratum.selected) & (edge >= stratum.low) & (edge < stratum.high)
             heap = kept[number]

@@ -50,6 +50,11 @@ class Bins:
     high: int | float
     """Upper edge of the last bin."""
 
+    @property
+    def width(self) -> float:
+        """Width of a bin, in scores."""
+        return (self.high - self.low) / BINS
+
     def of(self, scores: NDArray[np.float64]) -> IntArray:
         """Return the bin of each score, in an array of the same shape. A higher score has no lower bin."""
         # Clipped before the division: a cut that every score reaches is the least float, which would overflow.

@@ -185,7 +185,7 @@ def in_words(mix: dict[str, Any] | str | None, limit: float) -> list[str]:
 def _corpus(scores: Scores) -> tuple[FloatArray, FloatArray]:
     """Return the middle of each bin that is not empty, and the documents in it."""
     total, bins = scores.histogram.total(), scores.histogram.bins
-    return bins.low + (total.bins + 0.5) * (bins.high - bins.low) / (1 << 16), total.documents.astype(float)
+    return bins.low + (total.bins + np.float64(0.5)) * bins.width, total.documents.astype(np.float64)
 
 
 def _class_weights(p: FloatArray, labelled: float, share: float) -> FloatArray:
@@ -206,6 +206,6 @@ def _distance(reference: Profile, of_reference: FloatArray, scores: Scores) -> f
     at_edge = below[np.searchsorted(cells, edges)]
     total, bins = scores.histogram.total(), scores.histogram.bins
     share = np.concatenate([[0.0], np.cumsum(total.documents) / total.documents.sum()])
-    place = (np.array([reference.score_at(edge) for edge in edges]) - bins.low) / (bins.high - bins.low) * (1 << 16)
+    place = (np.array([reference.score_at(edge) for edge in edges]) - bins.low) / bins.width
     least, most = (share[np.searchsorted(total.bins, end(place))] for end in (np.floor, np.ceil))
     return float(np.maximum(np.maximum(at_edge - most, least - at_edge), 0).max())

@@ -105,7 +105,7 @@ def _mix(selection: Snapshot) -> list[Block]:
 
 def _distribution(selection: Snapshot, scores: Scores) -> Block:
     total, bins = scores.histogram.total(), scores.histogram.bins
-    width = (bins.high - bins.low) / (1 << 16)
+    width = bins.width
     centres = bins.low + (total.bins + 0.5) * width
     edges = np.linspace(centres.min() - width, centres.max() + width, BARS + 1)
     everything = np.histogram(centres, edges, weights=total.tokens)[0]
