@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from assay.errors import without_secrets
+
 T = TypeVar("T")
 
 
@@ -18,9 +20,9 @@ def _silent() -> bool:
 
 
 def say(message: str) -> None:
-    """Print one line of progress. The line stays whole if a bar is shown or several processes write."""
+    """Print one line of progress, without secrets in URLs. It stays whole if bars or other processes write, too."""
     if not _silent():
-        tqdm.write(f"  {message}", file=sys.stderr)
+        tqdm.write(f"  {without_secrets(message)}", file=sys.stderr)
 
 
 @contextmanager

@@ -24,8 +24,9 @@ from assay.model import Calibration, KeepTarget, Profile, ThresholdCurve
 from assay.monitoring import Arrivals, TooFewError, WatchConfig, compare
 from assay.promotion.limits import PromotionLimits
 from assay.promotion.rules import calibration as calibration_rule
+from assay.promotion.spending import at_level
 from assay.selection import estimate_share, shifted
-from benchmarks.simulated import RUBRIC, FloatArray, Truth, draw, processor, resample, table
+from benchmarks.simulated import RUBRIC, Documents, FloatArray, Truth, draw, processor, resample, table
 
 Row = tuple[str, str, str, str]
 """Promise, setting, nominal, realised."""
@@ -146,6 +147,64 @@ def decisions(draws: int) -> Iterator[Row]:
             "≤ 2.5%",
             f"{better / draws:.1%}",
         )
+
+
+def wear(draws: int) -> Iterator[Row]:
+    """In how many years one of 52 equal challengers passes, all on one test set."""
+    n, challengers = 1_000, 52
+    rng, passed = np.random.default_rng(6), {1: 0, challengers: 0}
+    for turn in range(draws // 2):
+        sample = draw(n, 1, 0.3, rng)
+        champion, *others = (_model(sample, 0.3, rng, turn) for _ in range(1 + challengers))
+        found = [cautious_difference(other, champion, "average_precision") for other in others]
+        for planned in passed:
+            ends = [at_level(one, n, planned).low for one in found]
+            passed[planned] += any(end is not None and end > 0 for end in ends)
+    for planned, years in passed.items():
+        yield (
+            f"{challengers} equal challengers in a year, one test set",
+            f"{n:,} documents, decisions_a_year {planned}",
+            "a wrong promotion in ≤ 2.5% of the years" if planned > 1 else "≤ 2.5% of the decisions",
+            f"in {years / (draws // 2):.0%} of the years",
+        )
+
+
+def ratchet(draws: int) -> Iterator[Row]:
+    """How far promotions of challengers that are "not worse" lead down, each of which is a little worse."""
+    n, steps, limits = 1_000, 20, PromotionLimits(mode="not_worse", margin=0.05)
+    for against in ("the champion alone", "the best earlier champion, too"):
+        rng, promoted, fallen = np.random.default_rng(7), 0, []
+        for turn in range(draws // 10):
+            sample, astray = draw(n, 1, 0.3, rng), rng.normal(size=n)
+            best = champion = _model(sample, 0.1, rng, turn)
+            for step in range(1, steps + 1):
+                # Nearly the same model again, a step further in one wrong direction.
+                worse = replace(sample, score=sample.score + 0.05 * step * astray)
+                challenger = _model(worse, 0.1, rng, turn)
+                rivals = [champion, *([best] if "best" in against and best is not champion else [])]
+                found = [cautious_difference(challenger, rival, "average_precision") for rival in rivals]
+                ends = [at_level(one, n, limits.decisions_a_year).low for one in found]
+                if all(end is not None and end > -limits.margin for end in ends):
+                    champion, promoted = challenger, promoted + 1
+                    best = max(best, champion, key=_average_precision)
+            fallen.append(_average_precision(best) - _average_precision(champion))
+        yield (
+            f"{steps} challengers, each a little worse, `not_worse`",
+            f"{n:,} documents, compared with {against}; margin {limits.margin:g}",
+            f"at most {limits.margin:g} below the best",
+            f"{promoted / (draws // 10):.1f} promoted, {np.mean(fallen):.3f} below the best at the end",
+        )
+
+
+def _model(sample: Documents, noise: float, rng: np.random.Generator, seed: int) -> Resampled:
+    """Return the resampled test of a model that adds noise to the score."""
+    score = sample.score + noise * rng.normal(size=len(sample.score))
+    predictions = table(sample, score, expit(score), score > 0.5)
+    return Resampled.of(predictions, RUBRIC, resamples=300, seed=seed, metrics=["average_precision"])
+
+
+def _average_precision(model: Resampled) -> float:
+    return model.intervals()["average_precision"].value or 0.0
 
 
 def calibration(draws: int) -> Iterator[Row]:
@@ -288,6 +347,8 @@ SECTIONS: dict[str, Callable[[int], Iterator[Row]]] = {
     "folds": folds,
     "intervals": intervals,
     "decisions": decisions,
+    "wear": wear,
+    "ratchet": ratchet,
     "calibration": calibration,
     "drift": drift,
     "mix": mix,

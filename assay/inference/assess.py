@@ -35,7 +35,12 @@ class Assessment(pa.DataFrameModel):
 
     score: Series[float] = pa.Field(nullable=True, description="raw output of the model")
     calibrated: Series[float] = pa.Field(nullable=True, description="expected label")
-    p_keep: Series[float] = pa.Field(nullable=True, ge=0, le=1, description="probability of reaching the threshold")
+    p_keep: Series[float] = pa.Field(
+        nullable=True,
+        ge=0,
+        le=1,
+        description="probability of reaching the threshold, where as many do as among the calibration documents",
+    )
     grade: Series[pd.Int64Dtype] = pa.Field(nullable=True)
     keep: Series[pd.BooleanDtype] = pa.Field(nullable=True)
     tokens: Series[int] = pa.Field(

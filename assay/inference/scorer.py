@@ -35,7 +35,11 @@ class ScoredDocument(pa.DataFrameModel):
     tokens: Series[int] = pa.Field(ge=0, description="tokens of the whole document, by the model's tokenizer")
     read: Series[float] = pa.Field(ge=0, le=1, description="share of these tokens that the model read")
     calibrated: Series[float] | None = pa.Field(description="expected label")
-    p_keep: Series[float] | None = pa.Field(ge=0, le=1, description="probability that the label reaches the threshold")
+    p_keep: Series[float] | None = pa.Field(
+        ge=0,
+        le=1,
+        description="probability that the label reaches the threshold, where as many do as among those calibrated on",
+    )
     grade: Series[int] | None = pa.Field(description="whole number shown to people")
     keep: Series[bool] | None = pa.Field(description="true if the score reaches the cut")
 

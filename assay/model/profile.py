@@ -1,7 +1,7 @@
 """Profile of a model's answers: counts of scores, lengths, languages and decisions, on fixed grids.
 
-The profile of the calibration part is stored in the model folder as `reference.json`. The watch compares later answers
-with it.
+The profile of the calibration part is stored in the model folder as `reference.json`, and that of a further rubric as
+`reference-RUBRIC.json`. The watch compares later answers with it, and a selection its corpus.
 """
 
 import json
@@ -120,35 +120,35 @@ class Profile:
         fields = {name: value for name, value in asdict(self).items() if value is not None}
         return {"format": FORMAT, "cells": [CELLS_A_SCALE, CELLS_AN_OCTAVE], **fields}
 
-    def write(self, folder: Path) -> None:
-        """Write `reference.json` into a model folder being staged."""
-        (folder / REFERENCE).write_text(json.dumps(self.to_json(), allow_nan=False) + "\n", encoding="utf-8")
+    def write(self, folder: Path, further: str = "") -> None:
+        """Write the profile into a model folder being staged. `further`: name of a further rubric."""
+        (folder / _file(further)).write_text(json.dumps(self.to_json(), allow_nan=False) + "\n", encoding="utf-8")
 
     @classmethod
-    def read(cls, folder: Path) -> "Profile":
-        """Return the profile of a model folder.
+    def read(cls, folder: Path, further: str = "") -> "Profile":
+        """Return the profile of a model folder. `further`: name of a further rubric.
 
         Raise InputError if the file is missing, as in models of earlier releases, or damaged.
         """
-        where = str(folder)
+        where, name = str(folder), _file(further)
         try:
-            content = (folder / REFERENCE).read_bytes()
+            content = (folder / name).read_bytes()
         except FileNotFoundError as error:
             raise InputError(
-                f"no reference is kept with this model: {REFERENCE} is missing",
+                f"no reference is kept with this model: {name} is missing",
                 where=where,
                 fix="Name scores of a corpus to compare with, or calibrate it with this release",
             ) from error
         except OSError as error:
-            raise InputError(f"{REFERENCE} cannot be read: {error}", where=where, fix=GET_AGAIN) from error
-        fields = parse_json(dict[str, Any], content, what=REFERENCE, where=where, fix=GET_AGAIN)
-        header = parse_record(_Header, fields, what=REFERENCE, where=where, fix=GET_AGAIN)
+            raise InputError(f"{name} cannot be read: {error}", where=where, fix=GET_AGAIN) from error
+        fields = parse_json(dict[str, Any], content, what=name, where=where, fix=GET_AGAIN)
+        header = parse_record(_Header, fields, what=name, where=where, fix=GET_AGAIN)
         if header != _Header(FORMAT, (CELLS_A_SCALE, CELLS_AN_OCTAVE)):
-            raise InputError(f"{REFERENCE} cannot be read: it has another format", where=where, fix=GET_AGAIN)
+            raise InputError(f"{name} cannot be read: it has another format", where=where, fix=GET_AGAIN)
         del fields["format"], fields["cells"]
-        profile = parse_record(cls, fields, what=REFERENCE, where=where, fix=GET_AGAIN)
+        profile = parse_record(cls, fields, what=name, where=where, fix=GET_AGAIN)
         if fault := profile._fault():
-            raise InputError(f"{REFERENCE} cannot be read: {fault}", where=where, fix=GET_AGAIN)
+            raise InputError(f"{name} cannot be read: {fault}", where=where, fix=GET_AGAIN)
         return profile
 
     def _fault(self) -> str:
@@ -160,6 +160,11 @@ class Profile:
             if not 0 <= count <= self.documents:
                 return f"{name} is {count} of {self.documents} documents"
         return ""
+
+
+def _file(further: str) -> str:
+    """Return the name of the file with the profile by the main rubric, or by a further one."""
+    return f"{Path(REFERENCE).stem}-{further}.json" if further else REFERENCE
 
 
 def _score_cells(scores: NDArray[np.float64], low: float, high: float) -> NDArray[np.int64]:

@@ -89,17 +89,16 @@ class Mix:
 
 def compare_mix(model: Path, info: ModelInfo, scores: Scores, calibration: Calibration) -> Mix | str:
     """Return the mix of a scored corpus, or the reason why it cannot be compared."""
-    if scores.rubric:
-        return f"the model keeps no reference of its scores by {scores.rubric}"
     try:
-        reference = Profile.read(model)
+        reference = Profile.read(model, scores.rubric)
     except InputError as error:
         return str(error)
     if reference.independent < LEAST_REFERENCE:
         return f"the reference has {reference.documents} documents, worth {reference.independent:.0f} independent ones"
     if calibration.curve is None:
         return "this model keeps no curve of precision and recall"
-    if (reference.low, reference.high) != (info.rubric.low, info.rubric.high):
+    rubric = info.aspects[info.output_of(scores.rubric or info.rubric.name)].rubric
+    if (reference.low, reference.high) != (rubric.low, rubric.high):
         return "the reference is of another scale"
     return mix_of(reference, scores, calibration, calibration.curve.positive / calibration.curve.documents)
 

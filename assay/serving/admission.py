@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from starlette.types import Receive
 
 from assay.serving.documents import RefusedError
-from assay.serving.packing import unpacked
 from assay.serving.settings import ServeSettings
 
 EXPLAIN_SHARE = 8
@@ -107,19 +106,15 @@ class Body:
             # Content-Length may be missing or wrong, so each chunk is checked, too.
             if self.bytes + len(chunk) > largest:
                 raise _too_large(largest)
-            self._admission.hold(len(chunk))
-            self.bytes += len(chunk)
+            self.hold(len(chunk))
             chunks.append(chunk)
             more = message.get("more_body", False)
         return b"".join(chunks)
 
-    def unpack(self, data: bytes, encoding: str) -> bytes:
-        """Return the body without its content encoding. Raise RefusedError as `unpacked` does, and 429 as `read`."""
-        content = unpacked(data, encoding, self._admission.settings.body_bytes)
-        if content is not data:
-            self._admission.hold(len(content))
-            self.bytes += len(content)
-        return content
+    def hold(self, count: int) -> None:
+        """Count `count` more bytes of this body. Raise RefusedError (429) if all bodies together exceed the limit."""
+        self._admission.hold(count)
+        self.bytes += count
 
 
 def _overload() -> RefusedError:

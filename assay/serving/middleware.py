@@ -176,10 +176,13 @@ class Gate:
         with self._admission.body() as body:
             data = await body.read(receive, _header(scope, b"content-length"))
             whole.set()
-            data = body.unpack(data, _header(scope, b"content-encoding"))
+            received = data
+            data = await self._parser.unpack(received, _header(scope, b"content-encoding"))
+            if data is not received:
+                body.hold(len(data))
             with self._admission.enter(explain=explain):
                 scope[PARSED] = await self._parser.parse(data, until, explain=explain)
-                del data  # the documents hold the text: the body would double the memory while they wait
+                del data, received  # the documents hold the text: the body would double the memory while they wait
                 await self._app(scope, receive, send)
 
 

@@ -6,6 +6,8 @@ from assay.serving.documents import ID_CHARACTERS
 from assay.serving.settings import ServeSettings
 
 JSON = dict[str, Any]
+MIX = "where as many do as among the calibration documents"
+"""The population of p_keep."""
 
 
 def describe(settings: ServeSettings, version: str, *, tokens: bool) -> JSON:
@@ -135,7 +137,7 @@ def _schemas(settings: ServeSettings) -> JSON:
         "score": number | {"description": "What the model says, raw"},
         "calibrated": number | {"description": "Expected label"},
         "p_keep": number
-        | {"minimum": 0, "maximum": 1, "description": "Probability that the label reaches the threshold"},
+        | {"minimum": 0, "maximum": 1, "description": f"Probability that the label reaches the threshold, {MIX}"},
         "grade": {"type": ["integer", "null"], "description": "Whole number shown to people"},
         "keep": {"type": ["boolean", "null"], "description": "Whether the score reaches the cut at the threshold"},
     }

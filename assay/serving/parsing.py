@@ -1,4 +1,4 @@
-"""Parse bodies without keeping the event loop, and with it the probes, waiting."""
+"""Unpack and parse bodies without keeping the event loop, and with it the probes, waiting."""
 
 import asyncio
 import gc
@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from assay.serving.documents import parse_documents, parse_text
+from assay.serving.packing import unpacked
 from assay.serving.settings import ServeSettings
 
 AT_ONCE = 64 * 1024
@@ -24,6 +25,14 @@ class Parser:
     def __init__(self, settings: ServeSettings) -> None:
         self._settings = settings
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="parse")
+
+    async def unpack(self, body: bytes, encoding: str) -> bytes:
+        """Return a body without its content encoding. Raise RefusedError as `unpacked`."""
+        if not encoding:
+            return body
+        # On the same thread: a small body may unpack to the largest one that is allowed.
+        run = asyncio.get_running_loop().run_in_executor
+        return await run(self._pool, unpacked, body, encoding, self._settings.body_bytes)
 
     async def parse(self, body: bytes, until: float, *, explain: bool) -> Any:
         """Return the documents of a request to /score, or the document of one to /explain. Raise RefusedError."""

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ def calibrate(
     keep: KeepTarget = AS_LABELLED,
     progress: bool = True,
 ) -> ModelInfo:
-    """Copy the model folder to the new folder `output`, with calibration, golden documents and reference profile.
+    """Copy the model folder to the new folder `output`, with calibration, golden documents and reference profiles.
 
     `main`: the set that the model was trained with; `others`: the sets of its further rubrics; `keep`: target of the
     main rubric's cut. A cross-fitted model is calibrated on the held-out scores of all documents that it was trained
@@ -36,16 +36,13 @@ def calibrate(
     or cannot promise the target.
     """
     scorer = Scorer.load(model)
-    info = scorer.model.info
+    info, held_out = scorer.model.info, read_held_out(model)
     sets = {of.rubric.name: of for of in (main, *others)}
-    part = part_of(main.documents, main.assignment, "calibration")
-    texts = main.snapshot.take(part["row"])
-    scored = Scorer(scorer.model, rubric=info.rubric.name).score(
-        texts, progress="scoring the calibration part" if progress else ""
-    )
+    parts = [_score_part(scorer, sets[aspect.rubric.name], progress) for aspect in info.aspects]
     fitted = []
-    for number, rubric in enumerate(aspect.rubric for aspect in info.aspects):
-        scores, known = _held_out(model, scorer, sets[rubric.name], progress, None if number else scored)
+    for number, part in enumerate(parts):
+        scores, known = _held_out(model, part, held_out)
+        rubric = part.of.rubric
         fitted.append(
             Calibration.fit(
                 scores,
@@ -55,17 +52,18 @@ def calibrate(
                 threshold=rubric.threshold,
                 keep=AS_LABELLED if number else keep,
                 clusters=known["cluster"].to_numpy(),
-                cross_fitted=bool(read_held_out(model)),
+                cross_fitted=bool(held_out),
             )
         )
     info = info.calibrated(fitted)
-    reference = _reference(model, info, part, texts, scored)
+    references = [_reference(part, of, held_out) for part, of in zip(parts, fitted, strict=True)]
     with staged_folder(output) as folder:
         shutil.copytree(model, folder, dirs_exist_ok=True)
         info.write(folder)
-        reference.write(folder)
+        for number, reference in enumerate(references):
+            reference.write(folder, further=parts[number].of.rubric.name if number else "")
         # Golden documents come from the calibration part: a check of a model must not reveal the test part.
-        write_golden(scorer, part["id"].tolist(), texts, folder)
+        write_golden(scorer, parts[0].documents["id"].tolist(), parts[0].texts, folder)
         # Load the written folder, so that the files are checked and not the model in memory.
         report = check_golden(Scorer.load(folder), folder)
         if not report.passed:
@@ -77,38 +75,47 @@ def calibrate(
     return info
 
 
-def _held_out(
-    model: Path, scorer: Scorer, of: SplitSet, progress: bool, scored: pd.DataFrame | None
-) -> tuple[NDArray[np.float64], pd.DataFrame]:
-    """Return (scores by one rubric, documents with label and cluster) that the scoring models were not trained on.
+@dataclass(frozen=True)
+class _Part:
+    """The calibration part of one rubric's documents, scored by the model itself."""
 
-    `scored`: scores of the calibration part, if they exist already.
-    """
-    if held_out := read_held_out(model):
-        known = fitting_part(of.documents, of.assignment, cross_fitted=True)
-        if set(known["id"]) != set(held_out):
-            raise InputError("the model was cross-fitted on other documents", where=str(model), fix="Train it again")
-        return known["id"].map(held_out).to_numpy(), known
+    of: SplitSet
+    documents: pd.DataFrame
+    texts: Sequence[str]
+    scored: pd.DataFrame
+
+
+def _score_part(scorer: Scorer, of: SplitSet, progress: bool) -> _Part:
     part = part_of(of.documents, of.assignment, "calibration")
-    if scored is None:
-        one = Scorer(scorer.model, rubric=of.rubric.name)
-        scored = one.score(of.snapshot.take(part["row"]), progress="scoring the calibration part" if progress else "")
-    return scored["score"].to_numpy(), part
+    texts = of.snapshot.take(part["row"])
+    scored = Scorer(scorer.model, rubric=of.rubric.name).score(
+        texts, progress="scoring the calibration part" if progress else ""
+    )
+    return _Part(of, part, texts, scored)
 
 
-def _reference(model: Path, info: ModelInfo, part: pd.DataFrame, texts: Sequence[str], scored: pd.DataFrame) -> Profile:
-    """Return the profile of the calibration part by the main rubric.
+def _held_out(model: Path, part: _Part, held_out: dict[str, float]) -> tuple[NDArray[np.float64], pd.DataFrame]:
+    """Return (scores by one rubric, documents with label and cluster) that the scoring models were not trained on."""
+    if not held_out:
+        return part.scored["score"].to_numpy(), part.documents
+    known = fitting_part(part.of.documents, part.of.assignment, cross_fitted=True)
+    if set(known["id"]) != set(held_out):
+        raise InputError("the model was cross-fitted on other documents", where=str(model), fix="Train it again")
+    return known["id"].map(held_out).to_numpy(), known
+
+
+def _reference(part: _Part, calibration: Calibration, held_out: dict[str, float]) -> Profile:
+    """Return the profile of the calibration part by its rubric.
 
     Of a cross-fitted model the held-out scores count, because its own are of documents that it was trained on.
     """
-    assert info.calibration is not None
-    held_out = read_held_out(model)
-    scores = part["id"].map(held_out).to_numpy(float) if held_out else scored["score"].to_numpy()
-    table = scored[["tokens", "read"]].assign(
+    known = part.documents
+    scores = known["id"].map(held_out).to_numpy(float) if held_out else part.scored["score"].to_numpy()
+    table = part.scored[["tokens", "read"]].assign(
         score=scores,
-        keep=info.calibration.apply(scores).keep,
-        language=[identify_language(text).code for text in texts],
+        keep=calibration.apply(scores).keep,
+        language=[identify_language(text).code for text in part.texts],
     )
-    profile, worth = Profile.of(info.rubric, table), effective_clusters(part["cluster"].to_numpy())
+    profile, worth = Profile.of(part.of.rubric, table), effective_clusters(known["cluster"].to_numpy())
     # As many clusters as documents: each document counts whole.
-    return profile if worth > len(part) - 0.5 else replace(profile, worth=worth)
+    return profile if worth > len(known) - 0.5 else replace(profile, worth=worth)

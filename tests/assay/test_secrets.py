@@ -11,6 +11,7 @@ import pytest
 
 from assay.cli.main import main
 from assay.errors import InputError, without_secrets
+from assay.progress import say
 from assay.sources import Columns, open_corpus, open_source
 from tasks.support.settings import source_location
 
@@ -71,6 +72,12 @@ def test_a_signed_url_is_a_source_and_its_signature_is_in_no_file(
     said = capfd.readouterr()
     assert "pa55w0rd" not in said.out + said.err
     assert open_source(url).revision == open_source(f"{served}?Signature=another").revision
+
+
+def test_a_line_of_progress_shows_no_secret(capsys: pytest.CaptureFixture) -> None:
+    say("https://anna:pa55@example.org/a.jsonl, revision 1")
+
+    assert capsys.readouterr().err == "  https://…@example.org/a.jsonl, revision 1\n"
 
 
 def test_workflows_refuse_a_source_with_a_secret() -> None:

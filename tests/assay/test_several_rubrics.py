@@ -11,8 +11,9 @@ from assay.cli.main import main
 from assay.errors import InputError
 from assay.inference import Scorer, check_golden
 from assay.labels.parts import read_seen
-from assay.model import ModelInfo
+from assay.model import ModelInfo, Profile
 from assay.pipeline.request import Labels
+from assay.selection import mix
 
 MEANING = ["score", "calibrated", "p_keep", "grade", "keep"]
 
@@ -114,6 +115,33 @@ def test_a_corpus_is_scored_in_one_pass_and_selected_by_either_rubric(joint: Pat
     manifest = json.loads((joint / "by-length" / "manifest.json").read_text())
     assert manifest["provenance"]["request"]["by"] == "length"
     assert "(by length)" in (joint / "by-length" / "README.md").read_text()
+
+
+def test_the_mix_of_a_corpus_is_compared_by_the_rubric_that_selects(
+    joint: Path, sample: list[dict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, scores = joint / "model", joint / "scores-of-long"
+    reference = Profile.read(model, "length")
+    assert (reference.low, reference.high) == (0, 3)
+    assert reference.documents == ModelInfo.read(model).lineage["others"]["length"]["documents"]["calibration"]
+    long = sorted((row["text"] for row in sample), key=len)[-100:]
+    corpus = write(joint / "long.parquet", [{"id": str(n), "text": text} for n, text in enumerate(long)])
+    assert main(["score", corpus, "--model", str(model), "--output", str(scores)]) == 0
+    select = ["select", corpus, "--model", str(model), "--scores", str(scores), "--share", "0.5", "--keep-duplicates"]
+    mixes = {}
+    for least, name in ((10, "compared"), (1_000, "too-few")):
+        monkeypatch.setattr(mix, "LEAST_REFERENCE", least)
+        for by in ("education", "length"):
+            output = joint / f"{name}-by-{by}"
+            assert main([*select, "--by", by, "--output", str(output)]) == 0
+            mixes[name, by] = json.loads((output / "manifest.json").read_text())["provenance"]["mix"]
+
+    for aspect in ModelInfo.read(model).aspects:
+        assert aspect.calibration is not None and aspect.calibration.curve is not None
+        compared, curve = mixes["compared", aspect.rubric.name], aspect.calibration.curve
+        assert compared["labelled"] == curve.positive / curve.documents
+        assert 0 <= compared["distance"] <= 1
+    assert f"the reference has {reference.documents} documents" in mixes["too-few", "length"]
 
 
 def test_a_rubric_of_several_is_evaluated_elsewhere(

@@ -105,6 +105,7 @@ class Cloud(NamedTuple):
 
 
 # A few at a time: if moto answers late, the provider sends the request again and finds what the first one created.
+GITHUB = "token.actions.githubusercontent.com"
 OPTIONS = ("-no-color", "-parallelism=6", "-var-file=environments/dev.tfvars", "-var=github_repository=owner/assay")
 
 
@@ -272,14 +273,20 @@ def test_a_role_is_for_its_service_account_alone(cloud: Cloud) -> None:
 def test_workflows_of_the_repository_push_images_and_read_no_data(cloud: Cloud) -> None:
     push = cloud.one("aws_iam_role_policy.github_push[0]")["policy"]
     plan = cloud.one("aws_iam_role_policy.github_plan[0]")["policy"]
-    (trust,) = statements(cloud.one('aws_iam_role.github["push"]')["assume_role_policy"])
+    subjects = {}
+    for name in ("push", "plan"):
+        (trust,) = statements(cloud.one(f'aws_iam_role.github["{name}"]')["assume_role_policy"])
+        assert trust["Condition"]["StringEquals"] == {f"{GITHUB}:aud": "sts.amazonaws.com"}
+        given = trust["Condition"]["StringLike"][f"{GITHUB}:sub"]
+        subjects[name] = given if isinstance(given, list) else [given]
 
     assert allows(push, "ecr:PutImage", cloud.one('aws_ecr_repository.this["task"]')["arn"])
     assert not allows(push, "ecr:PutImage", "arn:aws:ecr:eu-central-1:123456789012:repository/other")
     assert not allows(push, "ecr:BatchDeleteImage", cloud.one('aws_ecr_repository.this["task"]')["arn"])
     assert not allows(plan, "s3:GetObject", f"arn:aws:s3:::{cloud.outputs['data_bucket']}/assay/x")
-    subjects = trust["Condition"]["StringLike"]["token.actions.githubusercontent.com:sub"]
-    assert subjects == ["repo:owner/assay:ref:refs/heads/main", "repo:owner/assay:ref:refs/tags/v*"]
+    assert subjects["push"] == ["repo:owner/assay:ref:refs/heads/main", "repo:owner/assay:ref:refs/tags/v*"]
+    # A plan can read the database's password: no pull request gets the role, but an environment that reviewers approve.
+    assert subjects["plan"] == ["repo:owner/assay:environment:plan-dev"]
 
 
 def test_the_values_of_flyte_match_the_resources(cloud: Cloud) -> None:

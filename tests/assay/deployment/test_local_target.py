@@ -212,20 +212,27 @@ LocalTarget(LocalSettings(Path(sys.argv[1]), sys.argv[2], port=int(sys.argv[3]))
 
 @pytest.mark.full
 @pytest.mark.parametrize("moment", ["checked", "moved"])
-def test_a_deployment_that_was_killed_is_completed_by_the_same_command(versions, local, moment: str) -> None:
+def test_a_killed_deployment_loses_no_request_and_is_completed_by_the_same_command(
+    versions, local, moment: str
+) -> None:
     target = local()
     target.deploy(versions.first)
     settings = target._settings
     arguments = [str(settings.folder), settings.registry, str(settings.port), versions.second, moment]
-    run = subprocess.run([sys.executable, "-c", KILLED, *arguments], env={**os.environ, "PYTHONPATH": str(ROOT)})
+    with Load(target) as load:
+        load.wait_for(20)
+        run = subprocess.run([sys.executable, "-c", KILLED, *arguments], env={**os.environ, "PYTHONPATH": str(ROOT)})
 
-    assert run.returncode == 9
-    # Before it moved the requests its server ends with it; after that the keeper ends the old one.
-    wait_until(lambda: servers(target) == 1)
-    serving = versions.first if moment == "checked" else versions.second
-    assert target.status().version == serving, "a version serves whenever a deployment dies"
+        assert run.returncode == 9
+        # Before it moved the requests its server ends with it; after that the keeper ends the old one.
+        wait_until(lambda: servers(target) == 1)
+        serving = versions.first if moment == "checked" else versions.second
+        assert target.status().version == serving, "a version serves whenever a deployment dies"
 
-    done = target.deploy(versions.second)
+        done = target.deploy(versions.second)
+        load.wait_for(20)
+    assert load.failures == []
+    assert set(load.answers[-20:]) == {versions.second}
     assert done.changed is (moment == "checked")
     assert (done.version, done.previous) == (versions.second, versions.first)
     assert target.status().version == versions.second

@@ -1,12 +1,17 @@
 """A body may be packed by gzip, within the limit of one that is not."""
 
+import asyncio
 import gzip
 import json
+import threading
+from typing import Any
 
 import pytest
 
+from assay.serving import parsing
 from assay.serving.documents import RefusedError
 from assay.serving.packing import unpacked
+from assay.serving.settings import ServeSettings
 
 BODY = json.dumps({"documents": [{"id": "a", "text": "Plants turn light into sugar."}]}).encode()
 
@@ -34,3 +39,24 @@ def test_a_body_that_cannot_be_unpacked_is_refused(body: bytes, encoding: str, s
 
     assert raised.value.status == status
     assert (raised.value.headers == {"Accept-Encoding": "gzip"}) == (status == 415)
+
+
+def test_bodies_are_unpacked_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small body may unpack to the largest one, and probes are answered meanwhile."""
+    settings, threads = ServeSettings(), []
+
+    def watched(*given: Any) -> bytes:
+        threads.append(threading.current_thread())
+        return unpacked(*given)
+
+    monkeypatch.setattr(parsing, "unpacked", watched)
+
+    async def run() -> list[bytes]:
+        parser = parsing.Parser(settings)
+        return [await parser.unpack(BODY, ""), await parser.unpack(gzip.compress(BODY), "gzip")]
+
+    assert asyncio.run(run()) == [BODY, BODY]
+    assert len(threads) == 1 and threads[0] is not threading.main_thread()
+    bomb = gzip.compress(bytes(settings.body_bytes + 1))
+    with pytest.raises(RefusedError, match="unpacks to more than"):
+        asyncio.run(parsing.Parser(settings).unpack(bomb, "gzip"))
