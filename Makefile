@@ -82,17 +82,19 @@ fmt: setup ## put formatting and imports in order
 	$(BIN)/ruff check --fix .
 
 # One resolution, three files: requirements.lock has the tools of development, too; the other two are what images install,
-# with the same versions. +cpu is cut off, so that a lock fits every build of torch. A CPU build comes from PIP_FIND_LINKS,
-# where that is set; CUDA's packages come from PyPI, and nothing of them is downloaded here but their metadata.
+# with the same versions. +cpu and the hash of torch are cut off, so that a lock fits every build of torch: uv compares the
+# hashes that there are, and pip takes all or none. A CPU build comes from PIP_FIND_LINKS, where that is set; CUDA's packages
+# come from PyPI, and nothing of them is downloaded here but their metadata.
 RESOLVE := uv pip compile pyproject.toml --python-version 3.11 --python-platform x86_64-manylinux_2_28 --quiet --no-header \
-	--no-emit-find-links --no-emit-index-url --no-annotate
+	--no-emit-find-links --no-emit-index-url --no-annotate --generate-hashes
+ANY_TORCH = awk '/^torch==/ {sub(/[+ ].*/, ""); cut = 1; print; next} /^ / && cut {next} {cut = 0; print}' $(1) > $(1).any && mv $(1).any $(1)
 CPU_TORCH := $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--torch-backend cpu)
 
 lock: ## requirements.lock, requirements-cpu.lock and requirements-gpu.lock, from pyproject.toml
 	$(RESOLVE) $(CPU_TORCH) --extra dev --upgrade-package torch -o requirements.lock
-	sed -i 's/^torch==\([0-9.]*\)+cpu/torch==\1/' requirements.lock
+	$(call ANY_TORCH,requirements.lock)
 	$(RESOLVE) $(CPU_TORCH) --upgrade-package torch --constraint requirements.lock -o requirements-cpu.lock
-	sed -i 's/^torch==\([0-9.]*\)+cpu/torch==\1/' requirements-cpu.lock
+	$(call ANY_TORCH,requirements-cpu.lock)
 	env -u UV_FIND_LINKS $(RESOLVE) --constraint requirements.lock -o requirements-gpu.lock
 
 ui: setup ## MLflow over the runs of the work folder, on port 5000

@@ -16,7 +16,8 @@ if .venv/bin/pip install --quiet --disable-pip-version-check "uv>=0.9,<1" 2>/dev
   UV_FIND_LINKS="${UV_FIND_LINKS:-${PIP_FIND_LINKS:-}}" .venv/bin/uv pip install --python .venv/bin/python -r requirements.lock
 else
   echo "uv cannot be installed here; pip takes some minutes" >&2
-  .venv/bin/pip install --disable-pip-version-check -r requirements.lock
+  # Without the hashes: pip wants one for every package or for none, and torch has none (see `make lock`).
+  .venv/bin/pip install --disable-pip-version-check -r <(sed '/^ /d; s/ \\$//' requirements.lock)
 fi
 
 # The command `assay`, for people: it runs the code of this folder, which is never installed.

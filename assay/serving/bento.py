@@ -28,6 +28,8 @@ CODE = (
 )
 """Parts of `assay` that a server needs. A test serves a Bento without the checkout."""
 NAME = re.compile(r"[^a-z0-9]+")
+HASHES = re.compile(r"( \\\n +--hash=\S+)+")
+"""The hashes of one line of a lock."""
 CREATED = re.compile(r"^( *(?:- )?creation_time:).*$", re.MULTILINE)
 ENTRY = '''"""Written when this Bento was built. It names the model that the Bento serves."""
 
@@ -155,7 +157,9 @@ def _write_context(context: Path, tag: str, version: str, requirements: Path) ->
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
     (context / "entry.py").write_text(ENTRY.format(tag=tag, version=version), encoding="utf-8")
-    shutil.copyfile(requirements, context / "requirements.txt")
+    # Without the hashes: pip wants one for every package or for none, and torch, which comes from two indexes, has none.
+    lock = HASHES.sub("", requirements.read_text(encoding="utf-8"))
+    (context / "requirements.txt").write_text(lock, encoding="utf-8")
 
 
 def _run_bentoml(home: Path, context: Path, model: Path, tag: str) -> None:

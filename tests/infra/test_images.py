@@ -36,9 +36,23 @@ runpy.run_path({script!r}, run_name="__main__")
 """
 
 
+LINE = re.compile(r"^([\w.-]+)==(\S+)((?: \\\n    --hash=sha256:[0-9a-f]{64})*)$", re.MULTILINE)
+
+
 def locked(name: str) -> dict[str, str]:
-    pairs = [line.split("==") for line in (ROOT / name).read_text().split()]
-    return {canonicalize_name(package): version for package, version in pairs}
+    return {canonicalize_name(package): version for package, version, _ in LINE.findall((ROOT / name).read_text())}
+
+
+@pytest.mark.parametrize(
+    ("lock", "without"),
+    [("requirements.lock", {"torch"}), ("requirements-cpu.lock", {"torch"}), ("requirements-gpu.lock", set())],
+)
+def test_every_package_has_its_hashes_but_one_that_comes_from_two_indexes(lock: str, without: set[str]) -> None:
+    text = (ROOT / lock).read_text()
+    lines = LINE.findall(text)
+
+    assert LINE.sub("", text).strip() == "", "nothing else is in a lock"
+    assert {name for name, _, hashes in lines if not hashes} == without
 
 
 def test_every_target_exists_and_every_base_is_pinned() -> None:

@@ -27,7 +27,9 @@ def test_a_registered_version_becomes_a_folder_that_holds_everything(
     assert bento.tag == f"assay-education:{version.name}"
     assert Bento.open(bento.path) == bento
     assert {file: digest_file(bento.model / file) for file in version.files} == version.files
-    assert (bento.path / "env/python/requirements.txt").read_text().startswith((ROOT / "requirements.lock").read_text())
+    lock = [line.removesuffix(" \\") for line in (ROOT / "requirements.lock").read_text().splitlines()]
+    packages = [line for line in lock if not line.startswith(" ")]
+    assert (bento.path / "env/python/requirements.txt").read_text().splitlines()[: len(packages)] == packages
     assert "'413'" in (bento.path / "apis/openapi.yaml").read_text()
     assert "ENV BENTOML_DO_NOT_TRACK" in (bento.path / "env/docker/Dockerfile").read_text()
 
