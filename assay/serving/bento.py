@@ -157,7 +157,7 @@ def _write_context(context: Path, tag: str, version: str, requirements: Path) ->
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
     (context / "entry.py").write_text(ENTRY.format(tag=tag, version=version), encoding="utf-8")
-    # Without the hashes: pip wants one for every package or for none, and torch, which comes from two indexes, has none.
+    # Without hashes: pip wants one for every package or for none, and torch, of which there are two builds, has none.
     lock = HASHES.sub("", requirements.read_text(encoding="utf-8"))
     (context / "requirements.txt").write_text(lock, encoding="utf-8")
 
