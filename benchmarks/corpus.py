@@ -31,7 +31,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from assay.cleaning import Cleaner, Extractor, Page, english_words, preset
+from assay.cleaning import Cleaner, Extractor, Page, preset
+from assay.cleaning.words import english_words
 from assay.curation import BuildConfig, build_snapshot
 from assay.dedup import EXACT, DedupConfig, Marks, clusters_of, marks, normalise, pairs_of_band, shingles
 from assay.language import identify_language

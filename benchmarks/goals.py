@@ -30,7 +30,8 @@ from assay.progress import say
 from assay.rubric import Rubric, load_rubric
 from assay.sources import Columns, acquire, open_source
 from assay.storage import digest_json
-from assay.training import TrainConfig, fit, recipe
+from assay.training import TrainConfig, recipe
+from assay.training.loop import fit
 
 FOLDS = 5
 SHOWN = ("f1", "average_precision", "qwk", "spearman", "mae", "calibration_error")

@@ -21,7 +21,8 @@ from assay.inference import Scorer
 from assay.metrics import Outcomes, measure, paired_bootstrap
 from assay.model import Aspect, ModelInfo
 from assay.storage import digest_json
-from assay.training import TrainConfig, fit, recipe
+from assay.training import TrainConfig, recipe
+from assay.training.loop import fit
 from benchmarks.goals import SHOWN, Labelled, Parts, fitted_scores, gain, load, parts_of, predictions
 
 SETS = ("fineweb_edu", "fineweb_legal")

@@ -30,7 +30,9 @@ from assay.metrics import Outcomes, measure
 from assay.model import ModelInfo, Windows, save_model
 from assay.progress import say
 from assay.storage import digest_json, staged_folder
-from assay.training import Checkpoint, TrainConfig, fit, recipe
+from assay.training import TrainConfig, recipe
+from assay.training.checkpoint import Checkpoint
+from assay.training.loop import fit
 from benchmarks.goals import Labelled, load, parts_of, predictions
 from benchmarks.pooling import mean_layer_encoder, pooled_encoder
 

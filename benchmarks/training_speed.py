@@ -16,7 +16,8 @@ import numpy as np
 
 from assay.model import ModelInfo
 from assay.rubric import load_rubric
-from assay.training import TrainConfig, fit, recipe
+from assay.training import TrainConfig, recipe
+from assay.training.loop import fit
 
 ROOT = Path(__file__).resolve().parents[1]
 

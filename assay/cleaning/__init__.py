@@ -3,7 +3,6 @@
 from assay.cleaning.clean import PRESETS, CleanConfig, Cleaner, preset
 from assay.cleaning.decontaminate import NO_OVERLAP, Benchmarks, read_benchmarks
 from assay.cleaning.extract import PAGE_SECONDS, Extracted, Extractor, Page, main_text
-from assay.cleaning.words import english_words
 
 __all__ = [
     "NO_OVERLAP",
@@ -15,7 +14,6 @@ __all__ = [
     "Extracted",
     "Extractor",
     "Page",
-    "english_words",
     "main_text",
     "preset",
     "read_benchmarks",

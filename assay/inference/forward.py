@@ -1,15 +1,18 @@
 """Run batches of windows through the network, and average their scores by document. Training uses it too."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import nn
 
 from assay.inference.encode import EncodedText
 from assay.model import output_layer
+
+if TYPE_CHECKING:
+    import torch
 
 FIRST_TOKEN_POOLED = {"bert", "camembert", "electra", "roberta", "xlm-roberta"}
 """Model types whose classification head reads the first token alone. The config does not contain it."""
@@ -32,6 +35,8 @@ def token_budget_batches(lengths: Sequence[int], budget: int) -> list[list[int]]
 
 def pad(windows: Sequence[Sequence[int]], padding: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Return token ids and attention mask, both int64 of shape (windows, longest)."""
+    import torch
+
     longest = max(len(window) for window in windows)
     ids_WT = np.full((len(windows), longest), padding, dtype=np.int64)
     mask_WT = np.zeros((len(windows), longest), dtype=np.int64)
@@ -63,6 +68,9 @@ def scoring_only(network: Any) -> Iterator[None]:
 @contextmanager
 def in_bf16(network: Any, device: torch.device) -> Iterator[None]:
     """Compute the encoder in bf16 and the output layer in fp32, inside the block."""
+    import torch
+    from torch import nn
+
     head = output_layer(network)
 
     # The output layer stays in fp32: bf16 has no number between 2 and 2 + 1/64, so that many scores would be equal.
@@ -83,6 +91,8 @@ def document_scores(network: Any, documents: Sequence[EncodedText], padding: int
 
     All windows are one padded batch.
     """
+    import torch
+
     windows = [window for document in documents for window in document.windows]
     owner_W = torch.tensor(
         [row for row, document in enumerate(documents) for _ in document.windows],

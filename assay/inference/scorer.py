@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
-import torch
 from numpy.typing import NDArray
 from pandera.typing import Series
 
@@ -84,6 +83,8 @@ class Scorer:
         `rubric`: name of the only rubric to score by; without it, all rubrics of the model. `batch_tokens`: padded
         tokens of one forward pass; without it, the default of the device. Raise InputError for an unknown rubric.
         """
+        import torch
+
         info = model.info
         self.outputs = [info.output_of(rubric)] if rubric else list(range(len(info.aspects)))
         self.model = replace(model, info=info.view(rubric)) if rubric else model
@@ -142,6 +143,8 @@ class Scorer:
 
     def embed(self, texts: Sequence[str], *, progress: str = "") -> np.ndarray:
         """Return mean-pooled last hidden states of the encoder, shape (texts, hidden), float32."""
+        import torch
+
         documents = encode(self.model.tokenizer, texts, self.model.info.windows)
         windows = [window for document in documents for window in document.windows]
         owner_W = np.array([row for row, document in enumerate(documents) for _ in document.windows])
@@ -166,6 +169,8 @@ class Scorer:
 
     def _forward(self, documents: Sequence[EncodedText]) -> np.ndarray:
         """Return the scores of one batch, shape (documents, rubrics), computed in the model's precision."""
+        import torch
+
         network = self.model.network
         fast = in_bf16(network, self.device) if self.model.info.precision == "bf16" else nullcontext()
         with torch.inference_mode(), scoring_only(network), fast:

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from torch import nn
-
 from assay.errors import InputError
 
 
@@ -12,6 +10,8 @@ def train_last_layers(network: Any, count: int) -> None:
 
     Raise InputError for more layers than the encoder has, and for an encoder without a stack of layers.
     """
+    from torch import nn
+
     encoder = network.base_model
     stacks = [(name, module) for name, module in encoder.named_modules() if isinstance(module, nn.ModuleList)]
     if not stacks:

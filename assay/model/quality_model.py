@@ -1,15 +1,17 @@
 """A quality model: network, tokenizer and `assay.json`, from a new encoder or from a model folder."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from assay.errors import InputError
 from assay.model.encoder import locate_encoder, quiet_transformers, refuse_own_code
 from assay.model.info import ModelInfo
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass
@@ -31,6 +33,8 @@ def new_model(info: ModelInfo, *, seed: int) -> QualityModel:
     A classifier with one output keeps its own head. Raise InputError for an unknown encoder, and for windows longer
     than the encoder reads.
     """
+    import torch
+
     torch.manual_seed(seed)  # for the head: transformers draws its initial weights while loading
     return _open(*locate_encoder(info.encoder), info, new_head=True)
 
@@ -41,6 +45,8 @@ def load_model(folder: Path) -> QualityModel:
 
 
 def _open(path: str, revision: str | None, info: ModelInfo, *, new_head: bool) -> QualityModel:
+    # Imported here, as in this whole room: torch takes two seconds, and most commands and tasks compute no score.
+    import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -97,6 +103,8 @@ def _outputs(info: ModelInfo) -> dict[str, Any]:
 
 def _reset(layer: nn.Linear, network: Any) -> None:
     """Give the layer new random weights."""
+    from torch import nn
+
     nn.init.normal_(layer.weight, std=getattr(network.config, "initializer_range", 0.02))
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
@@ -117,6 +125,8 @@ def output_layer(network: Any) -> nn.Linear:
 
     Raise InputError if the network has no such layer.
     """
+    from torch import nn
+
     count = network.config.num_labels
     layers = [module for module in network.modules() if isinstance(module, nn.Linear) and module.out_features == count]
     if not layers:

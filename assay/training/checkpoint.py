@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from assay.progress import say
 from assay.storage import staged_file
 
@@ -37,6 +35,8 @@ class Checkpoint:
 
     def _read(self) -> dict[str, Any] | None:
         """Return the state in the file. None if it is missing, damaged or of another run."""
+        import torch
+
         if not self.path.is_file():
             return None
         try:
@@ -51,6 +51,8 @@ class Checkpoint:
 
     def save(self, state: dict[str, Any]) -> None:
         """Replace the state in the file."""
+        import torch
+
         # torch gets an open file: given a path, it hides the error of the disk.
         with staged_file(self.path) as partial, partial.open("wb") as file:
             torch.save({"run": self.run, "stage": self.stage, "carried": self.carried, **state}, file)

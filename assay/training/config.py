@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Literal, TypeAlias, get_args
 
 from assay.errors import InputError
 from assay.model import PACKAGED, Windows
 from assay.options import group
-from assay.training.losses import LossName
+
+LossName: TypeAlias = Literal["regression", "ordinal", "binary"]
 
 
 @dataclass(frozen=True)

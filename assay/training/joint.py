@@ -6,7 +6,8 @@ from torch import nn
 
 from assay.errors import InputError
 from assay.model import ModelInfo
-from assay.training.losses import Loss, LossName, make_loss
+from assay.training.config import LossName
+from assay.training.losses import Loss, make_loss
 
 
 def label_matrix(labels: np.ndarray, info: ModelInfo, texts: int) -> np.ndarray:

@@ -5,8 +5,6 @@ import uuid
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-import torch
-
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -19,6 +17,7 @@ def launch(processes: int, function: Callable[P, T], *args: P.args, **kwargs: P.
     """
     if processes == 1:
         return function(*args, **kwargs)
+    import torch
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     threads = max(1, torch.get_num_threads() // processes)

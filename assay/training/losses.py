@@ -1,7 +1,6 @@
 """Losses of training: regression, ordinal and binary."""
 
 from abc import ABC, abstractmethod
-from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -9,8 +8,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from assay.errors import InputError
+from assay.training.config import LossName
 
-LossName: TypeAlias = Literal["regression", "ordinal", "binary"]
 MOST_LEVELS = 20
 """Most distinct labels that are levels of an ordinal model. With more, its levels are whole numbers."""
 EDGE = 4.0

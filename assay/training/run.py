@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
-import torch
 from pandera.typing import Series
 
 from assay.dedup import text_digest
@@ -23,7 +23,9 @@ from assay.rubric import Rubric
 from assay.storage import Snapshot, digest_folder, digest_json, staged_folder
 from assay.training.checkpoint import Checkpoint
 from assay.training.config import TrainConfig
-from assay.training.loop import Fitted, Record, fit
+
+if TYPE_CHECKING:
+    from assay.training.loop import Fitted, Record
 
 
 class Curve(pa.DataFrameModel):
@@ -103,7 +105,7 @@ def train_model(
     checkpoints: Path,
     others: Sequence[SplitSet] = (),
     after_save: Callable[[Path], None] | None = None,
-    on_update: Callable[[Record], None] | None = None,
+    on_update: Callable[["Record"], None] | None = None,
 ) -> pd.DataFrame:
     """Fit a model on the train part, write it without calibration to the new folder `output`, and return its Curve.
 
@@ -116,6 +118,11 @@ def train_model(
     and `on_update` are called on rank 0. Raise InputError for unusable labels or settings, and for folds with several
     rubrics.
     """
+    # Imported here: the names and the curve of a run need no torch, which takes two seconds.
+    import torch
+
+    from assay.training.loop import fit
+
     started = time.monotonic()
     sets = [SplitSet(rubric, snapshot, documents, assignment), *others]
     if config.folds and others:
@@ -138,14 +145,15 @@ def train_model(
     texts, labels, weights = training_documents(sets, cross_fitted=config.folds > 0)
     checkpoint = Checkpoint(checkpoint_path(checkpoints, run), run, after_save)
 
-    def fit_rows(rows: np.ndarray, checkpoint: Checkpoint, on_update: Callable[[Record], None] | None) -> Fitted:
+    def fit_rows(rows: np.ndarray, checkpoint: Checkpoint, on_update: Callable[["Record"], None] | None) -> "Fitted":
         chosen = [texts[row] for row in rows]
         return fit(
             chosen, labels[rows], info, config, weights=weights[rows], checkpoint=checkpoint, on_update=on_update
         )
 
     part = fitting_part(documents, assignment, cross_fitted=config.folds > 0)
-    held_out, earlier = np.full(len(part), np.nan), list[Record]()
+    earlier: list[Record] = []
+    held_out = np.full(len(part), np.nan)
     if config.folds:
         known = part["label"].to_numpy()
         fold = assign_folds(known, part["cluster"].to_numpy(), rubric.threshold, config.folds, config.seed)

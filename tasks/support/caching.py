@@ -10,10 +10,10 @@ import hashlib
 import importlib.util
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from flytekit import Cache
 from flytekit.core.cache import VersionParameters
@@ -22,50 +22,86 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCK = "requirements.lock"
 
 
-@lru_cache(maxsize=512)
-def _imported(source: str) -> set[str]:
-    """Return the dotted names that a source imports, also inside functions."""
+STATEMENTS = ("body", "orelse", "finalbody", "handlers", "cases")
+"""Fields of a statement that hold further statements."""
+
+
+class _Source(NamedTuple):
+    """What the versions need of one file of code."""
+
+    digest: bytes
+    """sha256 of its bytes."""
+    imports: tuple[str, ...]
+    """Dotted names below `assay` that it imports, also inside functions."""
+
+    @classmethod
+    def read(cls, path: str) -> "_Source":
+        """Return the file, parsed once for all tasks unless it changes."""
+        found = Path(path).stat()
+        return _parse(path, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=4_096)
+def _parse(path: str, changed: int, size: int) -> _Source:
+    # All tasks are versioned while workflows are imported: this is part of the start of every run and every pod.
+    content = Path(path).read_bytes()
     names: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    left: list[ast.AST] = [ast.parse(content)]
+    while left:
+        node = left.pop()
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             # `b` of `from a import b` may be a module, too.
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return names
+        # Imports are statements, so expressions, which are most of a file, need not be searched.
+        for field in STATEMENTS:
+            left.extend(getattr(node, field, ()))
+    ours = (name for name in names if name == "assay" or name.startswith("assay."))
+    return _Source(hashlib.sha256(content).digest(), tuple(sorted(ours)))
 
 
-def _files_of(name: str, root: Path) -> set[Path]:
-    """Return the file of a dotted name below `assay`, with the `__init__.py` of each package that contains it."""
-    parts = name.split(".")
-    found: set[Path] = set()
-    for depth in range(1, len(parts) + 1):
-        base = root.joinpath(*parts[:depth])
-        if (base / "__init__.py").is_file():
-            found.add(base / "__init__.py")
-        elif base.with_suffix(".py").is_file():
-            found.add(base.with_suffix(".py"))
+def _rooms(root: Path) -> dict[str, dict[str, str]]:
+    """Return folder -> name -> path of the files below `assay`. A folder is a dotted name, as a module is."""
+    found = {}
+    for folder, _, files in os.walk(root / "assay"):
+        room = folder.removeprefix(f"{root}{os.sep}").replace(os.sep, ".")
+        if not room.endswith("__pycache__"):
+            found[room] = {name: f"{folder}{os.sep}{name}" for name in files}
     return found
+
+
+def _files_of(name: str, rooms: dict[str, dict[str, str]]) -> Iterator[str]:
+    """Yield the file of a dotted name below `assay`, with the `__init__.py` of each package that contains it."""
+    parts = name.split(".")
+    for depth, last in enumerate(parts, start=1):
+        above = rooms.get(".".join(parts[: depth - 1]), {})
+        file = rooms.get(".".join(parts[:depth]), {}).get("__init__.py") or above.get(f"{last}.py")
+        if file:
+            yield file
 
 
 def closure(module: Path, root: Path = ROOT) -> tuple[Path, ...]:
     """Return the files that a module depends on: itself, its imports of `assay`, and the data files of their rooms."""
-    seen, left = {module}, [module]
+    rooms = _rooms(root)
+    seen, left, names = {str(module)}, [str(module)], set[str]()
     while left:
-        for name in _imported(left.pop().read_text(encoding="utf-8")):
-            if name == "assay" or name.startswith("assay."):
-                new = _files_of(name, root) - seen
+        for name in _Source.read(left.pop()).imports:
+            if name not in names:
+                names.add(name)
+                new = set(_files_of(name, rooms)) - seen
                 seen |= new
                 left.extend(new)
-    rooms = {file.parent for file in seen if file.name == "__init__.py" and file.parent != root / "assay"}
+    own = tuple(room for room in rooms if room != "assay" and rooms[room].get("__init__.py") in seen)
     data = {
-        file
-        for room in rooms
-        for file in room.rglob("*")
-        if file.is_file() and file.suffix != ".py" and "__pycache__" not in file.parts
+        path
+        for room, files in rooms.items()
+        if f"{room}.".startswith(tuple(f"{each}." for each in own))
+        for name, path in files.items()
+        if not name.endswith(".py")
     }
-    return tuple(sorted(seen | data))
+    return tuple(sorted(map(Path, seen | data)))
 
 
 def code_version(module: Path, root: Path = ROOT) -> str:
@@ -73,7 +109,8 @@ def code_version(module: Path, root: Path = ROOT) -> str:
     digest = hashlib.sha256()
     for file in (*closure(module, root), *(path for path in [root / LOCK] if path.is_file())):
         digest.update(f"{file.relative_to(root).as_posix()}\0".encode())
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
+        code = file.suffix == ".py"
+        digest.update(_Source.read(str(file)).digest if code else hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
 
 

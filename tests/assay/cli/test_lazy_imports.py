@@ -50,3 +50,17 @@ def test_the_help_of_a_command_has_its_options() -> None:
     assert run.returncode == 0, run.stderr
     for option in ("--config FILE", "--similarity NUMBER", "--preset TEXT", "--pieces"):
         assert option in run.stdout
+
+
+def test_only_the_task_that_trains_imports_torch_before_it_runs() -> None:
+    """Each pod and each `pyflyte run` waits for it, and most tasks compute no score."""
+    tasks = sorted({file.stem for file in (ROOT / "tasks").glob("*.py")} - {"__init__", "train"})
+    code = f"""
+import sys
+import {", ".join(f"tasks.{name}" for name in tasks)}
+print([name for name in ("torch", "transformers", "spacy", "lark") if name in sys.modules])
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[-1] == "[]"

@@ -4,7 +4,8 @@ import numpy as np
 
 from assay.model import ModelInfo
 from assay.rubric import load_rubric
-from assay.training import TrainConfig, fit
+from assay.training import TrainConfig
+from assay.training.loop import fit
 
 
 def info_of(config: TrainConfig) -> ModelInfo:

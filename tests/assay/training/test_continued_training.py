@@ -14,7 +14,8 @@ from assay.model import ModelInfo, Windows, new_model, save_model
 from assay.rubric import load_rubric
 from assay.sources import Columns, acquire, open_source
 from assay.storage import staged_folder
-from assay.training import TrainConfig, fit, train_model
+from assay.training import TrainConfig, train_model
+from assay.training.loop import fit
 
 RUBRIC = load_rubric("education")
 

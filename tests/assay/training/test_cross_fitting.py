@@ -14,7 +14,8 @@ from assay.model import ModelInfo, Profile, Windows
 from assay.rubric import Rubric, load_rubric
 from assay.sources import Columns, acquire, open_source
 from assay.storage import Snapshot
-from assay.training import TrainConfig, calibrate, fit, train_model
+from assay.training import TrainConfig, calibrate, train_model
+from assay.training.loop import fit
 
 FOLDS = 3
 

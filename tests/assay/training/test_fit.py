@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from assay.errors import InputError
 from assay.inference import Scorer
 from assay.model import Windows, load_model, new_model, save_model
-from assay.training import TrainConfig, fit, recipe
-from assay.training.losses import LossName, Ordinal, make_loss
+from assay.training import TrainConfig, recipe
+from assay.training.config import LossName
+from assay.training.loop import fit
+from assay.training.losses import Ordinal, make_loss
 from assay.training.plan import batch_of, share_of, steps_per_epoch, updates_of
 
 

@@ -13,9 +13,11 @@ from assay.errors import InputError
 from assay.inference import Scorer
 from assay.model import Aspect, ModelInfo, Windows
 from assay.rubric import Rubric, load_rubric
-from assay.training import Checkpoint, TrainConfig, fit, launch
+from assay.training import TrainConfig, launch
+from assay.training.checkpoint import Checkpoint
+from assay.training.config import LossName
 from assay.training.joint import JointLoss, batch_weight, relative_weights, shares
-from assay.training.losses import LossName
+from assay.training.loop import fit
 from assay.training.plan import batch_of, joint_weights, steps_per_epoch
 
 LENGTH = Rubric("length", 0, 40, 20)

@@ -15,8 +15,10 @@ import pytest
 import torch
 from curves import curve, info_of
 
-from assay.training import Checkpoint, TrainConfig, fit, launch
-from assay.training.losses import LossName
+from assay.training import TrainConfig, launch
+from assay.training.checkpoint import Checkpoint
+from assay.training.config import LossName
+from assay.training.loop import fit
 from assay.training.plan import steps_per_epoch
 
 
@@ -40,7 +42,9 @@ import json, os, sys, numpy as np, torch
 from pathlib import Path
 from assay.model import ModelInfo, Windows
 from assay.rubric import load_rubric
-from assay.training import Checkpoint, TrainConfig, fit
+from assay.training import TrainConfig
+from assay.training.checkpoint import Checkpoint
+from assay.training.loop import fit
 from transformers import BertForSequenceClassification, BertTokenizerFast
 torch.set_num_threads(1)
 rows = [json.loads(line) for line in open("data/sample/documents.jsonl")][:60]
