@@ -1,5 +1,6 @@
 """What is registered, compiled once for all files of these tests, and a stand-in for Flyte that runs it."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from compiled import CODE, Registered, package
+from filelock import FileLock
 from pods import BUCKET, FOLDER, Pods, Store
 from propeller import Propeller
 from tiny_versions import free_port
@@ -18,8 +20,12 @@ from tiny_versions import free_port
 @pytest.fixture(scope="session")
 def registered(tmp_path_factory: pytest.TempPathFactory) -> Registered:
     """Everything that registration sends, by the profile `cpu`, and the code that it ships."""
-    folder = tmp_path_factory.mktemp("package")
-    return Registered(package(folder), folder)
+    # Made by the first worker that needs it. All workers of a run have the same folder above their own.
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "package"
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / "lock"):
+        return Registered(package(folder), folder)
 
 
 @pytest.fixture(scope="session")

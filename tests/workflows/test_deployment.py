@@ -103,6 +103,7 @@ def test_the_champion_is_served_and_a_second_run_does_nothing(house: House) -> N
     assert house.versions.first in page
 
 
+@pytest.mark.full
 def test_a_champion_that_does_not_prove_itself_leaves_the_old_one_serving_and_is_reported(led: House) -> None:
     from workflows.deployment import deploy_champion
 

@@ -37,6 +37,7 @@ def put_in_service(change: release.Change) -> None:
         raise
 
 
+@pytest.mark.full
 def test_a_cluster_serves_the_champion_and_a_version_that_clients_do_not_reach_is_undone(
     registry: Registry,
     versions: Versions,
