@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from once import made_once
 from tiny_versions import port, versions
 
 __all__ = ["port", "versions"]
@@ -57,39 +58,43 @@ def inputs(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory, sample: list[dict]) -> Path:
     """A BERT of two layers and 32 dimensions with a word-piece vocabulary of the sample: real code, no quality."""
-    import torch
-    from tokenizers import BertWordPieceTokenizer
-    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 
-    folder = tmp_path_factory.mktemp("tiny-encoder")
-    words = BertWordPieceTokenizer()
-    words.train_from_iterator([row["text"] for row in sample], vocab_size=2000, show_progress=False)
-    words.save_model(str(folder))
-    tokenizer = BertTokenizerFast(vocab=str(folder / "vocab.txt"), model_max_length=128)
-    tokenizer.save_pretrained(folder)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=128,
-    )
-    BertForSequenceClassification(config).save_pretrained(folder)
-    return folder
+    def make(folder: Path) -> None:
+        import torch
+        from tokenizers import BertWordPieceTokenizer
+        from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+
+        words = BertWordPieceTokenizer()
+        words.train_from_iterator([row["text"] for row in sample], vocab_size=2000, show_progress=False)
+        words.save_model(str(folder))
+        tokenizer = BertTokenizerFast(vocab=str(folder / "vocab.txt"), model_max_length=128)
+        tokenizer.save_pretrained(folder)
+        torch.manual_seed(0)
+        config = BertConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=64,
+            max_position_embeddings=128,
+        )
+        BertForSequenceClassification(config).save_pretrained(folder)
+
+    return made_once(tmp_path_factory, "tiny-encoder", make)
 
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, sample: list[dict]) -> Path:
     """A model folder made of the tiny encoder and 240 documents of the sample by `assay train`."""
-    import pandas as pd
 
-    from assay.cli import main
+    def make(folder: Path) -> None:
+        import pandas as pd
 
-    folder = tmp_path_factory.mktemp("trained")
-    pd.DataFrame(sample[:240]).to_parquet(folder / "labels.parquet", index=False)
-    arguments = ["train", "--data", str(folder / "labels.parquet"), "--output", str(folder / "model")]
-    arguments += ["--rubric", "education", "--encoder", str(tiny_encoder), "--window-tokens", "48", "--epochs", "1"]
-    assert main(arguments) == 0
-    return folder / "model"
+        from assay.cli import main
+
+        pd.DataFrame(sample[:240]).to_parquet(folder / "labels.parquet", index=False)
+        arguments = ["train", "--data", str(folder / "labels.parquet"), "--output", str(folder / "model")]
+        arguments += ["--rubric", "education", "--encoder", str(tiny_encoder), "--window-tokens", "48", "--epochs", "1"]
+        assert main(arguments) == 0
+
+    return made_once(tmp_path_factory, "trained", make) / "model"

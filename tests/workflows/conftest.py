@@ -1,6 +1,5 @@
 """What is registered, compiled once for all files of these tests, and a stand-in for Flyte that runs it."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -10,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from compiled import CODE, Registered, package
-from filelock import FileLock
+from compiled import CODE, Registered, compile_package, read_package
+from once import made_once
 from pods import BUCKET, FOLDER, Pods, Store
 from propeller import Propeller
 from tiny_versions import free_port
@@ -20,12 +19,8 @@ from tiny_versions import free_port
 @pytest.fixture(scope="session")
 def registered(tmp_path_factory: pytest.TempPathFactory) -> Registered:
     """Everything that registration sends, by the profile `cpu`, and the code that it ships."""
-    # Made by the first worker that needs it. All workers of a run have the same folder above their own.
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "package"
-    folder.mkdir(exist_ok=True)
-    with FileLock(folder / "lock"):
-        return Registered(package(folder), folder)
+    folder = made_once(tmp_path_factory, "package", compile_package)
+    return Registered(read_package(folder), folder)
 
 
 @pytest.fixture(scope="session")

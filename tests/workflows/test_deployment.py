@@ -84,6 +84,7 @@ def led(versions: Versions, place: str, tmp_path: Path, monkeypatch: pytest.Monk
     return made
 
 
+@pytest.mark.full
 def test_the_champion_is_served_and_a_second_run_does_nothing(house: House) -> None:
     from workflows.deployment import deploy_champion
 
@@ -127,6 +128,7 @@ def labelled(sample: list[dict], tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.full
 def test_a_challenger_that_the_rules_refuse_changes_nothing(led: House, labelled: Path) -> None:
     from workflows.deployment import promote
 

@@ -4,7 +4,7 @@ import importlib
 from pathlib import Path
 
 import pytest
-from compiled import PLANS, ROOT, package
+from compiled import PLANS, ROOT, compile_package, read_package
 from flyteidl.admin import launch_plan_pb2
 from flytekit.core.interface import Interface
 
@@ -41,7 +41,8 @@ def test_registering_activates_no_plan(name: str) -> None:
 def test_plans_of_another_environment_come_from_its_file(tmp_path: Path) -> None:
     text = (ROOT / "workflows" / "plans.toml").read_text()
     (tmp_path / "prod.toml").write_text(text.replace("0 3 * * 1", "0 4 * * 2"))
-    found = package(tmp_path, ASSAY_PLANS=str(tmp_path / "prod.toml"))
+    compile_package(tmp_path, ASSAY_PLANS=str(tmp_path / "prod.toml"))
+    found = read_package(tmp_path)
     plans = {s.id.name: s.spec for s in found.values() if isinstance(s, launch_plan_pb2.LaunchPlan)}
     assert plans["retraining"].entity_metadata.schedule.cron_schedule.schedule == "0 4 * * 2"
 

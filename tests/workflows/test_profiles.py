@@ -6,32 +6,25 @@ import sys
 from pathlib import Path
 
 import pytest
-from compiled import ROOT, Registered, package, resources_of, tasks_of
+from compiled import ROOT, Registered, resources_of, tasks_alone, tasks_of
 from flyteidl.admin import task_pb2
+
+GPU = {"ASSAY_PROFILE": "gpu", "ASSAY_GPUS": "4", "ASSAY_NODES": "2", "ASSAY_ACCELERATOR": "H100"}
+CPU = {"ASSAY_PROFILE": "cpu", "ASSAY_GPUS": "1", "ASSAY_NODES": "1", "ASSAY_ACCELERATOR": "A100"}
 
 
 @pytest.fixture(scope="module")
-def gpu(tmp_path_factory: pytest.TempPathFactory) -> dict[str, task_pb2.TaskSpec]:
-    return tasks_of(
-        package(
-            tmp_path_factory.mktemp("gpu"),
-            ASSAY_PROFILE="gpu",
-            ASSAY_GPUS="4",
-            ASSAY_NODES="2",
-            ASSAY_ACCELERATOR="H100",
-        )
-    )
+def gpu() -> dict[str, task_pb2.TaskSpec]:
+    return tasks_alone(["train", "evaluate", "seeds", "score", "register"], **GPU)
 
 
-def test_what_was_decided_at_registration_holds_in_the_pod(gpu: dict[str, task_pb2.TaskSpec]) -> None:
-    for name, spec in gpu.items():
-        given = {pair.key: pair.value for pair in spec.template.container.env}
-        assert given == {
-            "ASSAY_PROFILE": "gpu",
-            "ASSAY_GPUS": "4",
-            "ASSAY_NODES": "2",
-            "ASSAY_ACCELERATOR": "H100",
-        }, name
+def test_what_was_decided_at_registration_holds_in_the_pod(
+    gpu: dict[str, task_pb2.TaskSpec], registered: Registered
+) -> None:
+    for specs, decided in ((tasks_of(registered.specs), CPU), (gpu, GPU)):
+        for name, spec in specs.items():
+            given = {pair.key: pair.value for pair in spec.template.container.env}
+            assert given == decided, name
     command = "from tasks.train import train; print(train.task_config.nnodes, train.task_config.nproc_per_node)"
     run = subprocess.run(
         [sys.executable, "-c", command],
@@ -67,9 +60,8 @@ def test_on_gpus_training_is_a_pytorch_job_with_accelerators_and_shared_memory(
     assert train.template.metadata.retries.retries == 3
     assert resources_of(gpu["evaluate"])["GPU"] == "1"
     assert resources_of(gpu["try_seed"])["GPU"] == "1", "it trains in one process"
-    (scorer,) = (spec for name, spec in gpu.items() if name.startswith("map_score_share"))
-    assert resources_of(scorer)["GPU"] == "1"
-    assert scorer.template.metadata.interruptible
+    assert resources_of(gpu["score_share"])["GPU"] == "1"
+    assert gpu["score_share"].template.metadata.interruptible
     assert "GPU" not in resources_of(gpu["register"])
 
 

@@ -64,6 +64,7 @@ def test_plain_text_is_unchanged() -> None:
     )
 
 
+@pytest.mark.full
 def test_a_slow_page_is_stopped_and_costs_no_other_page() -> None:
     hostile = Page(b"<div>" * 300_000 + b"x")
     good = Page(article().encode())

@@ -42,6 +42,7 @@ def test_a_cluster_follows_the_champion_and_goes_back(
     assert cluster.serving == {versions.first}
 
 
+@pytest.mark.full
 def test_a_failed_deployment_ends_with_one_line_on_the_version_that_serves(
     versions, cluster: StandIn, in_cluster: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -181,7 +181,8 @@ def test_running_again_writes_nothing(built: Path, source: Path, benchmarks: Pat
     assert main(building(source, built, built.parent / "pieces", "--preset", "none")) == 2, "another build is there"
 
 
-@pytest.mark.parametrize("processes", [2, pytest.param(3, marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("processes", [2, 3])
 def test_several_processes_make_the_same_bytes(
     processes: int, built: Path, source: Path, benchmarks: Path, tmp_path: Path, tree: Callable
 ) -> None:
@@ -351,10 +352,8 @@ def test_benchmarks_that_change_between_plan_and_work_are_noticed(
         (benchmarks / "school.txt").write_text(text)
 
 
-@pytest.mark.parametrize(
-    ("store", "processes"),
-    [("s3", 1), pytest.param("s3", 2, marks=pytest.mark.full), pytest.param("gs", 2, marks=pytest.mark.full)],
-)
+@pytest.mark.full  # tests/workflows/test_pods.py builds in a store of S3 each time
+@pytest.mark.parametrize(("store", "processes"), [("s3", 1), ("s3", 2), ("gs", 2)])
 def test_source_pieces_and_snapshot_may_be_in_an_object_store(
     store: str,
     processes: int,

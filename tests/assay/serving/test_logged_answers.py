@@ -48,7 +48,8 @@ def test_answers_are_in_the_log_without_their_texts(bento: Bento, tmp_path: Path
     assert not any(MARKER.encode() in file.read_bytes() for file in files)
 
 
-@pytest.mark.parametrize("kind", ["full", pytest.param("in the way", marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("kind", ["full", "in the way"])
 def test_a_log_that_cannot_be_written_costs_no_request(
     kind: str, bento: Bento, tmp_path: Path, small_file_system: Callable[[int], Path]
 ) -> None:

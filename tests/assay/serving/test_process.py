@@ -38,6 +38,7 @@ def test_the_served_scores_are_checked_against_those_of_the_evaluation(bento: Be
     assert not ServedReport("a:b", 12, worst=float("nan"), tolerance=0.1, seconds_to_ready=1.0).passed
 
 
+@pytest.mark.full
 def test_a_model_that_fails_its_golden_documents_is_never_ready(bento: Bento, tmp_path: Path) -> None:
     changed = shutil.copytree(bento.path, tmp_path / "changed")
     golden = Bento.open(changed).model / "golden.jsonl"

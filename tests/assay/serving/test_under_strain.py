@@ -214,6 +214,7 @@ def test_an_error_of_the_model_gives_500_and_no_text_is_logged(server: ServerPro
     assert "cannot work on" not in server.log
 
 
+@pytest.mark.full
 def test_a_server_that_is_stopped_completes_its_requests(
     server: ServerProcess, ask: Callable, metric: Callable, tmp_path: Path
 ) -> None:

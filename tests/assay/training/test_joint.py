@@ -63,7 +63,8 @@ def curve(texts: list[str], labels: np.ndarray, config: TrainConfig) -> list[tup
     ]
 
 
-@pytest.mark.parametrize("loss", ["regression", pytest.param("ordinal", marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("loss", ["regression", "ordinal"])
 def test_one_process_and_two_give_the_same_curve(
     loss: LossName, texts: list[str], labels: np.ndarray, settings_of: TrainConfig
 ) -> None:
@@ -80,6 +81,7 @@ def test_pieces_do_not_change_the_result(texts: list[str], labels: np.ndarray, s
     np.testing.assert_allclose(curve(texts, labels, settings_of), whole, rtol=2e-4)
 
 
+@pytest.mark.full
 def test_rubrics_whose_labels_are_on_other_documents_are_both_learned(
     sample: list[dict], settings_of: TrainConfig
 ) -> None:
