@@ -16,6 +16,8 @@ from assay.errors import InputError
 
 T = TypeVar("T")
 
+FIRST_POLL = 0.1
+"""Seconds before the state is read again after a change of it."""
 FIRST_PAUSE = 0.5
 """Seconds before the second try. Each further pause is twice as long."""
 
@@ -39,7 +41,7 @@ class KubernetesSettings:
     """Seconds for which a pod may have a problem that rarely passes, such as an image that cannot be pulled, and for
     which the cluster may report no progress."""
     poll: float = 2.0
-    """Seconds between two requests for the state."""
+    """Seconds between two requests for the state, at most: the first pauses after a change are shorter."""
     request_seconds: float = 30.0
     """Seconds for one answer of the API server."""
     attempts: int = 6

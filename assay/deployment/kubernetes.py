@@ -7,7 +7,14 @@ golden documents passed. So the old version serves until the new one is ready, e
 import time
 from collections.abc import Callable
 
-from assay.deployment.cluster import FIRST_PAUSE, Cluster, KubernetesSettings, UnreachableError, UnsettledError
+from assay.deployment.cluster import (
+    FIRST_PAUSE,
+    FIRST_POLL,
+    Cluster,
+    KubernetesSettings,
+    UnreachableError,
+    UnsettledError,
+)
 from assay.deployment.rollout import Rollout, Trouble, troubles
 from assay.deployment.target import Deployed, FailedDeploymentError, History, Log, Status
 from assay.errors import InputError
@@ -126,7 +133,7 @@ class KubernetesTarget:
 
     def _wait(self, version: str, log: Log) -> Rollout:
         """Wait until every pod has that version. Raise _GaveUpError with the reason if that will not happen."""
-        deadline, hopeless_since, printed = time.monotonic() + self._settings.within, 0.0, ""
+        deadline, hopeless_since, printed, pause = time.monotonic() + self._settings.within, 0.0, "", FIRST_POLL
         while True:
             now = self._cluster.look()
             if now.history.wanted != version:
@@ -137,7 +144,7 @@ class KubernetesTarget:
                 )
             if (words := now.in_words()) != printed:
                 log.add(words)
-                printed = words
+                printed, pause = words, FIRST_POLL
             if now.complete:
                 return now
             found = self._troubles(now)
@@ -153,7 +160,8 @@ class KubernetesTarget:
                 raise _GaveUpError(why)
             if time.monotonic() > deadline:
                 raise _GaveUpError(f"not complete after {self._settings.within:g} s: {why}")
-            time.sleep(self._settings.poll)
+            time.sleep(min(pause, self._settings.poll))
+            pause *= 2
 
     def _troubles(self, now: Rollout) -> list[Trouble]:
         return troubles(self._cluster.pods(now.selector), now.history.wanted)

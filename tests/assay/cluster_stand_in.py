@@ -52,6 +52,7 @@ class StandIn:
         stand_in = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
+            disable_nagle_algorithm = True  # an answer in two parts waits 40 ms for the acknowledgement of the first
             protocol_version = "HTTP/1.1"
 
             def log_message(self, *_: object) -> None:

@@ -45,6 +45,7 @@ def test_the_model_folder_records_the_settings(trained: Path) -> None:
         assert "recall~0.9 (this model" in (model / page).read_text()
 
 
+@pytest.mark.full
 def test_a_selection_uses_another_cut_without_training_again(trained: Path, tiny_encoder: Path) -> None:
     corpus, scores, model = (str(trained / name) for name in ("labels.parquet", "scores", "plain"))
     arguments = ["train", "--data", corpus, "--rubric", "education", "--output", model, "--encoder", str(tiny_encoder)]

@@ -202,6 +202,7 @@ def test_at_whatever_stage_the_service_fails_the_champion_keeps_serving(
     assert decision.champion == decision.serving == house.versions.first
 
 
+@pytest.mark.full
 def test_a_rollback_without_a_reason_or_a_former_champion_does_nothing(led: House) -> None:
     from workflows.deployment import rollback
 

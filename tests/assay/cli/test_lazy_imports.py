@@ -52,6 +52,7 @@ def test_the_help_of_a_command_has_its_options() -> None:
         assert option in run.stdout
 
 
+@pytest.mark.full
 def test_only_the_task_that_trains_imports_torch_before_it_runs() -> None:
     """Each pod and each `pyflyte run` waits for it, and most tasks compute no score."""
     tasks = sorted({file.stem for file in (ROOT / "tasks").glob("*.py")} - {"__init__", "train"})

@@ -87,7 +87,7 @@ def test_a_rollout_that_fails_is_restored_once_and_recorded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-    target = {"target": "kubernetes", "within": "8"}
+    target = {"target": "kubernetes", "within": "3"}
     release.deploy(release.plan_change(registry.url, CHAMPION, target, move="none", who="test", why="x"))
     cluster.bad[versions.second] = "crash"
 
