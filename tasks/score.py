@@ -7,10 +7,10 @@ from flytekit import task
 from flytekit.types.directory import FlyteDirectory
 from flytekit.types.file import FlyteFile
 
-from assay.inference import Scorer, token_counter
+from assay.inference import token_counter
 from assay.progress import say
 from assay.registry import Registry
-from assay.scoring import Part, PartFolder, ScoringConfig, plan_scoring, score_parts
+from assay.scoring import Part, ScoringConfig, ScoringJob, default_processes, plan_scoring, score_parts
 from assay.storage import Snapshot, deal_runs
 from tasks.support.resources import encoder, light
 from tasks.support.shares import read_share, store_shares
@@ -59,9 +59,10 @@ def plan_parts(
 def score_share(share: FlyteFile, corpus: FlyteDirectory, registry: str, version: str, scoring: ScoringConfig) -> Stage:
     """Score parts. Each appears when it is complete, so that a retry continues after the last complete one."""
     with recorded("Score") as stage, Registry(registry).open(version) as model:
-        given, snapshot = read_share(Share, share), Snapshot.open(place_of(corpus))
-        tokens = token_counter(scoring.tokenizer)
-        done = score_parts(PartFolder.open(given.folder), given.parts, snapshot, Scorer.load(model), tokens)
+        given = read_share(Share, share)
+        done = score_parts(
+            ScoringJob(given.folder, str(place_of(corpus)), model), given.parts, processes=default_processes()
+        )
         stage.documents = sum(part.stop - part.start for part in given.parts)
         stage.remark = f"{done} parts"
     return stage

@@ -1,11 +1,11 @@
 """`assay snapshot build`: documents of any source in, a clean, deduplicated, versioned snapshot out."""
 
 import argparse
-import os
 
 from assay.cli.options import add_request, request_of
 from assay.curation import REPORT, BuildRequest, Funnel, build_snapshot
 from assay.options import options_of
+from assay.parallel import usable_cores
 from assay.report import print_table
 from assay.storage import join, place_or_default
 
@@ -21,7 +21,11 @@ def add_build(parser: argparse.ArgumentParser) -> None:
         default="",
         help="folder or URL of the pieces that are done (default: ASSAY_PIECES, otherwise pieces in the work folder)",
     )
-    parser.add_argument("--processes", type=int, help="processes that clean (default: one for each core)")
+    parser.add_argument(
+        "--processes",
+        type=int,
+        help="processes that clean (default: one for each core that this machine or container allows)",
+    )
 
 
 def run_build(arguments: argparse.Namespace) -> int:
@@ -34,7 +38,7 @@ def run_build(arguments: argparse.Namespace) -> int:
         request.config,
         benchmarks=request.benchmarks,
         shard_megabytes=request.shard_megabytes,
-        processes=len(os.sched_getaffinity(0)) if arguments.processes is None else arguments.processes,
+        processes=usable_cores() if arguments.processes is None else arguments.processes,
     )
     print_table("What became of the documents", Funnel.from_json(snapshot.manifest.provenance["funnel"]).steps())
     print(f"{snapshot.manifest.rows:,} documents, version {snapshot.manifest.version}")

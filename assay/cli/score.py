@@ -5,7 +5,7 @@ import argparse
 from assay.cli.options import add_registry, add_request, registry_of, request_of
 from assay.options import options_of, subset
 from assay.registry import open_model
-from assay.scoring import score_corpus
+from assay.scoring import default_processes, score_corpus
 from assay.selection import FilteringRequest
 from assay.storage import place_or_default
 
@@ -22,6 +22,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         "folder)",
     )
     add_request(parser, OPTIONS, SPELLED)
+    parser.add_argument(
+        "--processes",
+        type=int,
+        help="processes that score (default: one for each core that this machine or container allows; one for a GPU)",
+    )
     add_registry(parser)
 
 
@@ -30,7 +35,15 @@ def run(arguments: argparse.Namespace) -> int:
     request = request_of(FilteringRequest, arguments, OPTIONS, SPELLED)
     output = place_or_default(arguments.output, "ASSAY_SCORES", "scores")
     with open_model(request.model, registry_of(arguments)) as model:
-        scores = score_corpus(request.source, model, request.columns, output, request.scoring, period=request.period)
+        scores = score_corpus(
+            request.source,
+            model,
+            request.columns,
+            output,
+            request.scoring,
+            period=request.period,
+            processes=default_processes() if arguments.processes is None else arguments.processes,
+        )
     totals = scores.totals
     print(f"{totals.documents:,} documents, {totals.scored:,} with a score, {totals.in_scope:,} of them in scope")
     for reason, count in totals.reasons.items():

@@ -1,17 +1,12 @@
 """Make the pieces that do not exist yet, in this process or in several."""
 
 import json
-import multiprocessing
 import os
 import random
-import signal
-import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent import futures
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from multiprocessing.queues import SimpleQueue
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +14,7 @@ import pyarrow as pa
 from assay.curation.pieces import PieceMaker, piece_schema
 from assay.curation.plan import BuildPlan, Piece, PieceFolder
 from assay.errors import InputError
+from assay.parallel import in_processes, require_processes
 from assay.progress import counter
 from assay.sources import Source, open_source
 from assay.storage import deal, exists, open_binary, open_parquet, parquet_writer, parse_json, published_file
@@ -28,10 +24,6 @@ PASSED = b"assay.passed"
 """Key of the footer with what was passed over; absent if nothing was."""
 FIX = "Remove it, and run the same again"
 Update = Callable[[int], object]
-PAUSE = 0.2
-"""Seconds between two updates of the bar, if no share ends."""
-_rows: "SimpleQueue[int] | None" = None
-"""Queue to the parent, in a process of the pool: rows that were made since the last message."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +47,7 @@ def make_pieces(folder: PieceFolder, pieces: Sequence[Piece], *, processes: int 
     cannot be read or written, if a member changed since the plan was made, or if a process dies; the existing pieces
     stay.
     """
-    require_processes(processes)
+    require_processes(processes, "curation")
     order = list(pieces)
     # Each run has its own order, so that two that run at once rarely work on the same piece. If they do, they write
     # the same bytes.
@@ -63,13 +55,13 @@ def make_pieces(folder: PieceFolder, pieces: Sequence[Piece], *, processes: int 
     with counter(unit=" documents", what="clean") as shown:
         if processes == 1 or len(order) < 2:
             return _make_all(folder, order, shown.update, location)
-        return _in_processes(folder, deal(order, processes), shown, location)
+        work = partial(_make_share, folder.url, location)
+        shares = deal(order, processes)
+        return in_processes(work, shares, shown.update, processes=processes, doing="made pieces", where="curation")
 
 
-def require_processes(count: int) -> None:
-    """Raise InputError if `count` is below 1."""
-    if count < 1:
-        raise InputError(f"{count} processes", where="curation", fix="Give 1 or more")
+def _make_share(url: str, location: str, pieces: Sequence[Piece], update: Update) -> int:
+    return _make_all(PieceFolder.open(url), pieces, update, location)
 
 
 def _make_all(folder: PieceFolder, pieces: Sequence[Piece], update: Update, location: str) -> int:
@@ -172,65 +164,3 @@ def broken(url: str, error: Exception) -> InputError:
     """Return the error for a piece that cannot be read."""
     words = str(error).splitlines() or [type(error).__name__]
     return InputError(f"this piece cannot be read: {words[0]}", where=url, fix=FIX)
-
-
-def _in_processes(folder: PieceFolder, shares: list[list[Piece]], shown: Any, location: str) -> int:
-    """Make each share of the pieces in a process of its own."""
-    import pebble
-
-    context = multiprocessing.get_context("spawn")  # a fork of a process with threads can hang
-    rows = context.SimpleQueue()
-    pool = pebble.ProcessPool(len(shares), initializer=_prepare, initargs=(rows,), context=context)
-    try:
-        left: set[futures.Future[int]] = {
-            pool.schedule(_make_share, args=(folder.url, share, location)) for share in shares
-        }
-        made = 0
-        while left:
-            # FIRST_COMPLETED: the error of one worker ends the others at once.
-            done, left = futures.wait(left, timeout=PAUSE, return_when=futures.FIRST_COMPLETED)
-            while not rows.empty():
-                shown.update(rows.get())
-            made += sum(future.result() for future in done)
-        return made
-    except (pebble.ProcessExpired, BrokenProcessPool) as error:
-        raise InputError(
-            "a process that made pieces died",
-            where="curation",
-            fix="Run the same again; fewer processes need less memory",
-        ) from error
-    finally:
-        pool.stop()
-        pool.join()
-
-
-def _prepare(rows: "SimpleQueue[int]") -> None:
-    """Prepare a new process of the pool."""
-    global _rows
-    _rows = rows
-    # A worker of pebble notices that its parent was killed only between two tasks, and a share is one task.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    # pebble's own handler ends the process at once, and leaves the file that is half written.
-    signal.signal(signal.SIGTERM, _leave)
-
-
-def _make_share(url: str, pieces: list[Piece], location: str) -> int:
-    """Make pieces in a process of the pool, and report the rows to the parent."""
-    assert _rows is not None, "_prepare was not called"
-    return _make_all(PieceFolder.open(url), pieces, _rows.put, location)
-
-
-def _leave(_signal: int, _frame: object) -> None:
-    """End on SIGTERM, by an exception: on its way out it removes the file that is half written."""
-    raise SystemExit(1)
-
-
-def _end_with_parent() -> None:
-    """End this process as soon as its parent ends, even if that was killed.
-
-    Otherwise it would run on, and the next run might make the same pieces at the same time.
-    """
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)

@@ -3,8 +3,9 @@
 from assay.curation.assemble import SHARD_MEGABYTES, assemble, provenance_of
 from assay.curation.config import BuildConfig
 from assay.curation.duplicates import search_bands
-from assay.curation.make import make_pieces, require_processes
+from assay.curation.make import make_pieces
 from assay.curation.plan import BuildPlan, PieceFolder
+from assay.parallel import require_processes
 from assay.progress import say, stage
 from assay.sources import listed, open_source
 from assay.storage import Snapshot, find_made
@@ -26,7 +27,7 @@ def build_snapshot(
     not made again: the same call resumes after a stop, and does nothing after the end. Raise InputError for a source, a
     setting or a place that cannot be used.
     """
-    require_processes(processes)
+    require_processes(processes, "curation")
     with stage("Resolve the source"):
         plan = BuildPlan.of(open_source(source), config, benchmarks)
         say(f"{sum(map(len, plan.members)):,} members in {len(plan.members):,} pieces, key {plan.key}")

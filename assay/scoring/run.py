@@ -1,10 +1,12 @@
-"""Score the parts of a corpus that do not exist yet, one after the other."""
+"""Score the parts of a corpus that do not exist yet, in this process or in several."""
 
 import os
 import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pandas as pd
 
 from assay.inference import Scorer, TokenCounter, assess, token_counter
 from assay.model import calibrated_info
+from assay.parallel import Update, in_processes, require_processes, usable_cores
 from assay.progress import counter, say, stage
 from assay.scoring.plan import Part, PartFolder, Plan, ScoringConfig
 from assay.scoring.scores import Scores
@@ -21,30 +24,86 @@ from assay.sources import Columns, Period, open_corpus
 from assay.storage import Snapshot, digest_folder, exists
 
 
-def score_parts(
-    folder: PartFolder, parts: Sequence[Part], snapshot: Snapshot, scorer: Scorer, tokens: TokenCounter
-) -> int:
+@dataclass(frozen=True)
+class ScoringJob:
+    """Places of what a process needs to score parts. Each process opens them itself."""
+
+    folder: str
+    """Folder or URL of the parts."""
+    snapshot: str
+    """Folder or URL of the corpus."""
+    model: Path
+    """The model folder."""
+
+    def open(self) -> "PartScorer":
+        """Return the scorer of parts. Raise InputError if something is missing or is not what was planned."""
+        folder = PartFolder.open(self.folder)
+        tokens = token_counter(folder.plan.config.tokenizer)
+        return PartScorer(folder, Snapshot.open(self.snapshot), Scorer.load(self.model), tokens)
+
+
+@dataclass(frozen=True)
+class PartScorer:
+    """A model, a corpus, and the folder of its parts."""
+
+    folder: PartFolder
+    snapshot: Snapshot
+    scorer: Scorer
+    tokens: TokenCounter
+
+    def __post_init__(self) -> None:
+        self.folder.plan.require(self.snapshot)
+
+    def score(self, part: Part, update: Update) -> int:
+        """Write the scores of a part, and return 1; or return 0 if another process has written it."""
+        file = PartFile(self.folder, part)
+        if exists(file.url):
+            update(part.stop - part.start, 0)
+            return 0
+        file.write(score_part(self.folder, part, self.snapshot, self.scorer, self.tokens, shown=update))
+        return 1
+
+
+def default_processes() -> int:
+    """Return the number of processes that score on this machine: one for a GPU, otherwise one for each usable core.
+
+    A core of its own for each process also tokenizes, so that no core waits for the tokens of another.
+    """
+    import torch
+
+    return 1 if torch.cuda.is_available() else usable_cores()
+
+
+def score_parts(job: ScoringJob, parts: Sequence[Part], *, processes: int = 1, scorer: PartScorer | None = None) -> int:
     """Score the parts that no process has written yet, and return how many were scored here.
 
-    A part appears when it is complete: a killed run loses only the part it works on. Processes that run at the same
-    time share the work. Raise InputError if the input is gone or is not what was planned, or if the disk is full; the
-    existing parts stay.
+    A part appears when it is complete: a killed run loses only the parts it works on. Processes that run at the same
+    time share the work. `scorer`: that of `job`, if it is open already. Raise InputError if the input is gone or is
+    not what was planned, if the disk is full, or if a process dies; the existing parts stay.
     """
-    folder.plan.require(snapshot)
+    require_processes(processes, "scoring")
     order = list(parts)
     # Each process has its own order, so that two that run at once rarely work on the same part. If they do, they write
     # the same bytes.
     random.Random(os.getpid()).shuffle(order)
-    done = 0
     with _progress(sum(part.stop - part.start for part in order)) as shown:
-        for part in order:
-            file = PartFile(folder, part)
-            if exists(file.url):
-                shown(part.stop - part.start, 0)
-                continue
-            file.write(score_part(folder, part, snapshot, scorer, tokens, shown=shown))
-            done += 1
-    return done
+        if processes > 1 and len(order) > 1:
+            processes = min(processes, len(order))
+            return in_processes(
+                partial(_score_one, job), order, shown, processes=processes, doing="scored parts", where=job.folder
+            )
+        scorer = scorer or job.open()
+        return sum(scorer.score(part, shown) for part in order)
+
+
+def _score_one(job: ScoringJob, part: Part, update: Update) -> int:
+    """Score one part in a process of a pool, which keeps the model for its next parts."""
+    return _opened(job).score(part, update)
+
+
+@lru_cache(maxsize=1)
+def _opened(job: ScoringJob) -> PartScorer:
+    return job.open()
 
 
 def score_part(
@@ -106,13 +165,12 @@ def score_corpus(
     config: ScoringConfig,
     *,
     period: Period | None = None,
+    processes: int = 1,
 ) -> Scores:
-    """Score the documents of a source, or of a period of it, into a folder below `root`.
+    """Score the documents of a source, or of a period of it, into a folder below `root`, in one process or several.
 
-    Existing parts are not scored again.
-
-    Raise InputError if something cannot be read or written. The existing parts stay, and the same call resumes with
-    the others.
+    Existing parts are not scored again. Raise InputError if something cannot be read or written, or if a process dies.
+    The existing parts stay, and the same call resumes with the others.
     """
     # The model and the tokenizer are checked before a corpus is copied without effect.
     calibrated_info(model)
@@ -123,5 +181,7 @@ def score_corpus(
     with stage("Score"):
         if existing := len(folder.plan.parts()) - len(missing):
             say(f"{existing} of {len(folder.plan.parts())} parts exist already")
-        score_parts(folder, missing, snapshot, scorer, tokens)
+        job = ScoringJob(folder.url, snapshot.url, model)
+        opened = PartScorer(folder, snapshot, scorer, tokens)
+        score_parts(job, missing, processes=processes, scorer=opened)
         return Scores.complete(folder)

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from assay.errors import InputError
 from assay.inference import Limits, Scorer, token_counter
-from assay.scoring import Part, PartFolder, Scores, ScoringConfig, find_scores, score_parts
+from assay.scoring import Part, PartFolder, PartScorer, Scores, ScoringConfig, ScoringJob, find_scores, score_parts
 from assay.scoring.histogram import Bins
 from assay.scoring.plan import Plan
 from assay.scoring.run import plan_scoring
@@ -34,10 +35,15 @@ def scorer(tiny_model: Path) -> Scorer:
     return Scorer.load(tiny_model)
 
 
+def score_here(folder: PartFolder, parts: Sequence[Part], corpus: Snapshot, scorer: Scorer) -> int:
+    opened = PartScorer(folder, corpus, scorer, token_counter(folder.plan.config.tokenizer))
+    return score_parts(ScoringJob(folder.url, corpus.url, Path("not opened again")), parts, scorer=opened)
+
+
 def score(corpus: Snapshot, model: Path, scorer: Scorer, root: Path, config: ScoringConfig) -> Scores:
     tokens = token_counter(config.tokenizer)
     folder = plan_scoring(corpus, model, tokens, config, str(root))
-    score_parts(folder, folder.missing(), corpus, scorer, tokens)
+    score_here(folder, folder.missing(), corpus, scorer)
     return Scores.complete(folder)
 
 
@@ -71,19 +77,47 @@ def test_existing_parts_are_not_scored_again_and_lost_ones_are(
 ) -> None:
     config, tokens = ScoringConfig(rows_per_part=30), token_counter()
     folder = plan_scoring(corpus, tiny_model, tokens, config, str(tmp_path))
-    assert score_parts(folder, folder.missing()[:2], corpus, scorer, tokens) == 2
+    assert score_here(folder, folder.missing()[:2], corpus, scorer) == 2
     with pytest.raises(InputError, match="1 of 3 parts are not scored yet"):
         Scores.complete(folder)
     assert [part.start for part in folder.missing()] == [60]
 
-    assert score_parts(folder, folder.plan.parts(), corpus, scorer, tokens) == 1
+    assert score_here(folder, folder.plan.parts(), corpus, scorer) == 1
     Scores.complete(folder)
     before = {path.name: path.read_bytes() for path in Path(folder.url).iterdir()}
     lost = Path(folder.url) / folder.plan.parts()[1].name
     lost.unlink()
 
-    assert score_parts(folder, folder.missing(), corpus, scorer, tokens) == 1
+    assert score_here(folder, folder.missing(), corpus, scorer) == 1
     assert {path.name: path.read_bytes() for path in Path(folder.url).iterdir()} == before
+
+
+def test_several_processes_write_the_same_bytes_as_one(
+    corpus: Snapshot, tiny_model: Path, scorer: Scorer, tmp_path: Path
+) -> None:
+    config = ScoringConfig(rows_per_part=20, slice_by="genre")
+    alone = score(corpus, tiny_model, scorer, tmp_path / "alone", config)
+    folder = plan_scoring(corpus, tiny_model, token_counter(), config, str(tmp_path / "together"))
+    job = ScoringJob(folder.url, corpus.url, tiny_model)
+    assert score_parts(job, folder.plan.parts()[1:2]) == 1, "one part needs one process"
+
+    assert score_parts(job, folder.plan.parts(), processes=2) == 4, "of five parts one exists"
+
+    assert Scores.complete(folder).totals == alone.totals
+    files = [{path.name: path.read_bytes() for path in Path(at.url).iterdir()} for at in (alone.folder, folder)]
+    assert files[0] == files[1]
+    with pytest.raises(InputError, match="0 processes"):
+        score_parts(job, folder.plan.parts(), processes=0)
+
+
+def test_what_a_process_cannot_read_ends_all_of_them_with_its_message(
+    corpus: Snapshot, tiny_model: Path, tmp_path: Path
+) -> None:
+    folder = plan_scoring(corpus, tiny_model, token_counter(), ScoringConfig(rows_per_part=20), str(tmp_path))
+
+    with pytest.raises(InputError, match=r"no model here|assay.json"):
+        score_parts(ScoringJob(folder.url, corpus.url, tmp_path / "gone"), folder.missing(), processes=2)
+    assert len(folder.missing()) == 5
 
 
 def test_another_model_corpus_or_setting_is_another_plan(
@@ -137,7 +171,7 @@ def test_a_damaged_part_and_a_missing_shard_are_named(
     (tmp_path / "copy" / "part-00001.parquet").unlink()
     folder = plan_scoring(copy, tiny_model, token_counter(), ScoringConfig(rows_per_part=30), str(tmp_path))
     with pytest.raises(InputError, match=r"shard part-00001.parquet is missing"):
-        score_parts(folder, folder.missing(), copy, scorer, token_counter())
+        score_here(folder, folder.missing(), copy, scorer)
     assert not [path for path in Path(folder.url).iterdir() if path.name.startswith(".")]
     assert all(json.loads((Path(folder.url) / "_plan.json").read_text())[key] for key in ("snapshot", "model"))
 
@@ -210,7 +244,7 @@ def test_a_corpus_that_was_replaced_is_not_scored_by_the_plan_of_the_old_one(
     other = write_snapshot(tmp_path / "other", corpus.batches(), provenance={}, rows_per_shard=11)
 
     with pytest.raises(InputError, match=f"was to be scored.*{other.url}"):
-        score_parts(folder, folder.missing(), other, scorer, token_counter())
+        score_here(folder, folder.missing(), other, scorer)
     assert folder.missing()
 
 
