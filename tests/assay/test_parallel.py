@@ -72,6 +72,7 @@ def test_results_are_summed_and_messages_reach_the_parent(monkeypatch: pytest.Mo
     assert {threads for _, threads in seen} == {str(max(1, usable_cores() // 2))}
 
 
+@pytest.mark.full
 def test_the_first_error_ends_all_processes_and_a_dead_one_is_reported() -> None:
     started = time.monotonic()
     with pytest.raises(InputError, match=r"share 2 cannot be read \(here\)"):
@@ -97,6 +98,7 @@ def wait(share: int, update: Update) -> int:
     return 0
 
 
+@pytest.mark.full
 def test_processes_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     script = tmp_path / "waits.py"
     script.write_text(WAITS)

@@ -14,6 +14,7 @@ from assay.scorelog.files import write_rows
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.full
 def test_a_window_with_few_requests_is_no_drift_look_and_starts_nothing(
     versions: Versions, tiny_model: Path, tmp_path: Path
 ) -> None:

@@ -43,6 +43,7 @@ def first_filtering(checkout: Checkout) -> str:
     return out
 
 
+@pytest.mark.full
 def test_a_corpus_is_scored_and_selected_from(checkout: Checkout, first_filtering: str) -> None:
     out = first_filtering
     assert "0 of 5 parts existed" in out

@@ -193,6 +193,7 @@ def test_several_processes_make_the_same_bytes(
     assert tree(tmp_path / "pieces") == tree(built.parent / "pieces")
 
 
+@pytest.mark.full
 @settings(max_examples=8, deadline=None)
 @given(st.lists(st.integers(1, 59), max_size=3), st.randoms(use_true_random=False), st.integers(20, 200))
 def test_the_kept_texts_depend_on_the_texts_only(

@@ -62,6 +62,7 @@ def test_marks_are_those_of_the_kept_texts(tmp_path: Path) -> None:
     assert table["_digest"].to_pylist()[0] == table["_digest"].to_pylist()[2]
 
 
+@pytest.mark.full
 def test_pages_are_extracted_and_hostile_ones_dropped(tmp_path: Path) -> None:
     pages = tmp_path / "pages"
     pages.mkdir()

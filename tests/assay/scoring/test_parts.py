@@ -92,6 +92,7 @@ def test_existing_parts_are_not_scored_again_and_lost_ones_are(
     assert {path.name: path.read_bytes() for path in Path(folder.url).iterdir()} == before
 
 
+@pytest.mark.full
 def test_several_processes_write_the_same_bytes_as_one(
     corpus: Snapshot, tiny_model: Path, scorer: Scorer, tmp_path: Path
 ) -> None:
@@ -110,6 +111,7 @@ def test_several_processes_write_the_same_bytes_as_one(
         score_parts(job, folder.plan.parts(), processes=0)
 
 
+@pytest.mark.full
 def test_what_a_process_cannot_read_ends_all_of_them_with_its_message(
     corpus: Snapshot, tiny_model: Path, tmp_path: Path
 ) -> None:

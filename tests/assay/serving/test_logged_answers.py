@@ -25,6 +25,7 @@ def value(server: ServerProcess, sample: str) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(f"{sample} "))
 
 
+@pytest.mark.full
 def test_answers_are_in_the_log_without_their_texts(bento: Bento, tmp_path: Path) -> None:
     place = tmp_path / "log"
     settings = {"ASSAY_SERVE_LOG": str(place), "ASSAY_SERVE_LOG_ROWS": "60"}
