@@ -2,7 +2,7 @@
 
 from assay.scoring.histogram import BINS
 from assay.scoring.plan import Part, PartFolder, ScoringConfig
-from assay.scoring.run import PartScorer, ScoringJob, default_processes, plan_scoring, score_corpus, score_parts
+from assay.scoring.run import ScoringJob, default_processes, plan_scoring, score_corpus, score_parts
 from assay.scoring.scores import MANIFEST, Scores, find_scores
 
 __all__ = [
@@ -10,7 +10,6 @@ __all__ = [
     "MANIFEST",
     "Part",
     "PartFolder",
-    "PartScorer",
     "Scores",
     "ScoringConfig",
     "ScoringJob",
