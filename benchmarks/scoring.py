@@ -31,8 +31,9 @@ import sys
 import pandas as pd, torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 model, source, output, batch = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
-network = AutoModelForSequenceClassification.from_pretrained(model).eval()
-tokenizer, table, scores = AutoTokenizer.from_pretrained(model), pd.read_parquet(source), []
+network = AutoModelForSequenceClassification.from_pretrained(model, trust_remote_code=False).eval()
+tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
+table, scores = pd.read_parquet(source), []
 for start in range(0, len(table), batch):
     texts = table["text"][start : start + batch].tolist()
     given = tokenizer(texts, return_tensors="pt", padding="longest", truncation=True, max_length=512)
