@@ -16,6 +16,8 @@ import pandas as pd
 import pytest
 
 ROWS_PER_PART = "60"
+PARTS = ("--rows-per-part", ROWS_PER_PART, "--processes", "1")
+"""In one process: it is born with all libraries, and a pool would import them anew after each kill."""
 Tree = Callable[[Path], dict[str, bytes]]
 
 
@@ -38,7 +40,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, sample: list[dict]) -> Path
 
 
 def scoring(corpus: Path, model: Path, output: Path) -> list[str]:
-    return ["score", str(corpus), "--model", str(model), "--output", str(output), "--rows-per-part", ROWS_PER_PART]
+    return ["score", str(corpus), "--model", str(model), "--output", str(output), *PARTS]
 
 
 def selecting(corpus: Path, model: Path, scores: Path, output: Path) -> list[str]:

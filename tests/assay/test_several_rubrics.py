@@ -89,7 +89,18 @@ def test_a_corpus_is_scored_in_one_pass_and_selected_by_either_rubric(joint: Pat
     rows[7]["text"] = ""
     corpus = write(joint / "corpus.parquet", rows)
 
-    score = ["score", corpus, "--model", str(model), "--output", str(scores), "--rows-per-part", "50"]
+    score = [
+        "score",
+        corpus,
+        "--model",
+        str(model),
+        "--output",
+        str(scores),
+        "--rows-per-part",
+        "50",
+        "--processes",
+        "1",
+    ]
     assert main(score) == 0
 
     (plan,) = scores.glob("*/_plan.json")
