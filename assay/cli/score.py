@@ -5,7 +5,7 @@ import argparse
 from assay.cli.options import add_registry, add_request, registry_of, request_of
 from assay.options import options_of, subset
 from assay.registry import open_model
-from assay.scoring import default_processes, score_corpus
+from assay.scoring import score_corpus
 from assay.selection import FilteringRequest
 from assay.storage import place_or_default
 
@@ -25,7 +25,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--processes",
         type=int,
-        help="processes that score (default: one for each core that this machine or container allows; one for a GPU)",
+        default=1,
+        help="processes that score, each with its part of the cores (default: 1; each loads the model)",
     )
     add_registry(parser)
 
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
             output,
             request.scoring,
             period=request.period,
-            processes=default_processes() if arguments.processes is None else arguments.processes,
+            processes=arguments.processes,
         )
     totals = scores.totals
     print(f"{totals.documents:,} documents, {totals.scored:,} with a score, {totals.in_scope:,} of them in scope")

@@ -2,7 +2,7 @@
 
 from assay.scoring.histogram import BINS
 from assay.scoring.plan import Part, PartFolder, ScoringConfig
-from assay.scoring.run import ScoringJob, default_processes, plan_scoring, score_corpus, score_parts
+from assay.scoring.run import ScoringJob, plan_scoring, score_corpus, score_parts
 from assay.scoring.scores import MANIFEST, Scores, find_scores
 
 __all__ = [
@@ -13,7 +13,6 @@ __all__ = [
     "Scores",
     "ScoringConfig",
     "ScoringJob",
-    "default_processes",
     "find_scores",
     "plan_scoring",
     "score_corpus",

@@ -15,7 +15,7 @@ import pandas as pd
 
 from assay.inference import Scorer, TokenCounter, assess, token_counter
 from assay.model import calibrated_info
-from assay.parallel import Update, in_processes, require_processes, usable_cores
+from assay.parallel import Update, in_processes, require_processes
 from assay.progress import counter, say, stage
 from assay.scoring.plan import Part, PartFolder, Plan, ScoringConfig
 from assay.scoring.scores import Scores
@@ -62,16 +62,6 @@ class PartScorer:
             return 0
         file.write(score_part(self.folder, part, self.snapshot, self.scorer, self.tokens, shown=update))
         return 1
-
-
-def default_processes() -> int:
-    """Return the number of processes that score on this machine: one for a GPU, otherwise one for each usable core.
-
-    A core of its own for each process also tokenizes, so that no core waits for the tokens of another.
-    """
-    import torch
-
-    return 1 if torch.cuda.is_available() else usable_cores()
 
 
 def score_parts(job: ScoringJob, parts: Sequence[Part], *, processes: int = 1, scorer: PartScorer | None = None) -> int:
