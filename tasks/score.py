@@ -10,7 +10,7 @@ from flytekit.types.file import FlyteFile
 from assay.inference import token_counter
 from assay.progress import say
 from assay.registry import Registry
-from assay.scoring import Part, ScoringConfig, ScoringJob, default_processes, plan_scoring, score_parts
+from assay.scoring import Part, ScoringConfig, ScoringJob, plan_scoring, score_parts
 from assay.storage import Snapshot, deal_runs
 from tasks.support.resources import encoder, light
 from tasks.support.shares import read_share, store_shares
@@ -61,7 +61,8 @@ def score_share(share: FlyteFile, corpus: FlyteDirectory, registry: str, version
     with recorded("Score") as stage, Registry(registry).open(version) as model:
         given = read_share(Share, share)
         done = score_parts(
-            ScoringJob(given.folder, str(place_of(corpus)), model), given.parts, processes=default_processes()
+            ScoringJob(given.folder, str(place_of(corpus)), model),
+            given.parts,
         )
         stage.documents = sum(part.stop - part.start for part in given.parts)
         stage.remark = f"{done} parts"
