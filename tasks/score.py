@@ -60,10 +60,7 @@ def score_share(share: FlyteFile, corpus: FlyteDirectory, registry: str, version
     """Score parts. Each appears when it is complete, so that a retry continues after the last complete one."""
     with recorded("Score") as stage, Registry(registry).open(version) as model:
         given = read_share(Share, share)
-        done = score_parts(
-            ScoringJob(given.folder, str(place_of(corpus)), model),
-            given.parts,
-        )
+        done = score_parts(ScoringJob(given.folder, place_of(corpus), model), given.parts)
         stage.documents = sum(part.stop - part.start for part in given.parts)
         stage.remark = f"{done} parts"
     return stage

@@ -35,10 +35,10 @@ class Checkpoint:
 
     def _read(self) -> dict[str, Any] | None:
         """Return the state in the file. None if it is missing, damaged or of another run."""
-        import torch
-
         if not self.path.is_file():
             return None
+        import torch
+
         try:
             state = torch.load(self.path, map_location="cpu", weights_only=True)  # a pickled file can run code
         except (RuntimeError, EOFError, OSError) as error:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from compiled import ROOT, Registered, resources_of, tasks_alone, tasks_of
+from compiled import ROOT, Registered, compile_package, read_package, resources_of, tasks_alone, tasks_of
 from flyteidl.admin import task_pb2
 
 GPU = {"ASSAY_PROFILE": "gpu", "ASSAY_GPUS": "4", "ASSAY_NODES": "2", "ASSAY_ACCELERATOR": "H100"}
@@ -25,9 +25,29 @@ def test_what_was_decided_at_registration_holds_in_the_pod(
         for name, spec in specs.items():
             given = {pair.key: pair.value for pair in spec.template.container.env}
             assert given == decided, name
-    # The pod imports the task again: with these variables, and as it was imported here.
-    processes = gpu["train"].template.custom["elasticConfig"]
-    assert (processes["minReplicas"], processes["nprocPerNode"]) == (2, 4)
+    command = "from tasks.train import train; print(train.task_config.nnodes, train.task_config.nproc_per_node)"
+    run = subprocess.run(
+        [sys.executable, "-c", command],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **given},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert run.stdout.split() == ["2", "4"], "which the elastic task reads when it is imported again"
+
+
+@pytest.mark.full
+def test_the_map_and_every_other_task_of_a_package_have_the_profile(tmp_path: Path) -> None:
+    compile_package(tmp_path, **GPU)
+    specs = tasks_of(read_package(tmp_path))
+
+    for name, spec in specs.items():
+        assert {pair.key: pair.value for pair in spec.template.container.env} == GPU, name
+    (scorer,) = (spec for name, spec in specs.items() if name.startswith("map_score_share"))
+    assert resources_of(scorer)["GPU"] == "1"
+    assert scorer.template.metadata.interruptible
 
 
 def test_on_cpus_training_is_a_plain_pod_that_may_be_interrupted(registered: Registered) -> None:
