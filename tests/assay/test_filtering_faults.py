@@ -179,6 +179,7 @@ def small_disk(small_file_system: Callable[[int], Path], undisturbed: tuple[Path
     return small_file_system(int(pages) * 4)
 
 
+@pytest.mark.full
 def test_a_full_disk_is_reported_and_complete_parts_stay(
     small_disk: Path, forker: Any, corpus: Path, tiny_model: Path, undisturbed: tuple[Path, float, float], tree: Tree
 ) -> None:

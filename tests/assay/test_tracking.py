@@ -160,6 +160,7 @@ def test_a_server_that_is_missing_is_reported_once(tmp_path: Path) -> None:
     assert seconds < 40
 
 
+@pytest.mark.full
 def test_neptune_with_a_token_and_no_server_lets_the_process_end(tmp_path: Path) -> None:
     import base64
     import json

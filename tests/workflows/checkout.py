@@ -46,6 +46,8 @@ class Checkout:
             **os.environ,
             "PYTHONPATH": str(self.root),
             "HOME": str(self.home),
+            # The list of fonts, which takes two seconds to make, is no cache of ours.
+            "MPLCONFIGDIR": str(Path.home() / ".cache" / "matplotlib"),
             "TMPDIR": str(raw),
             "ASSAY_WORK": str(self.work),
             "ASSAY_CACHE_SALT": str(self.work),

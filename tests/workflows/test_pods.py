@@ -14,6 +14,7 @@ FULL = pytest.mark.full
 pytestmark = pytest.mark.timeout(1800)  # a training is fifteen processes, each of which imports torch
 
 
+@FULL
 def test_a_source_becomes_a_corpus_in_pods(propeller: Propeller, store: Store, sample: list[dict]) -> None:
     """The shortest path, without a search for duplicates: a map over one share, and one over none."""
     made = build(propeller, store, sample[:30], "keep_duplicates: true", workers=1)
@@ -42,16 +43,20 @@ def build(propeller: Propeller, store: Store, rows: list[dict], options: str, *,
     return propeller.start("workflows.corpus.build_snapshot", **given, options=options)["o0"]
 
 
-@FULL
-def test_what_a_pod_would_lose_is_refused_by_the_first_task(propeller: Propeller) -> None:
+def test_pieces_that_a_pod_would_lose_are_refused_by_the_first_task(propeller: Propeller) -> None:
     with pytest.raises(PodError, match=r"InputError: no lasting place for pieces: .*set ASSAY_PIECES to one"):
         propeller.start("workflows.corpus.build_snapshot", source="missing/")
+    assert propeller.ran == ["plan_pieces"]
+
+
+@FULL
+def test_what_a_pod_would_lose_is_refused_by_the_first_task(propeller: Propeller) -> None:
     with pytest.raises(PodError, match=r"InputError: no lasting place for what is tracked: tracking is 'mlflow'"):
         propeller.start("workflows.training.train_quality_classifier", source="missing.parquet")
     with pytest.raises(PodError, match=r"InputError: target 'local' is this machine"):
         now = datetime.datetime(2026, 1, 31)
         propeller.start("retraining", kickoff=now, source="a.parquet", test_set="b.parquet", target="local")
-    assert propeller.ran == ["plan_pieces", "resolve_training", "resolve_retraining"]
+    assert propeller.ran == ["resolve_training", "resolve_retraining"]
 
 
 @FULL

@@ -158,6 +158,7 @@ def small_disk(small_file_system: Callable[[int], Path], undisturbed: tuple[Path
     return small_file_system(pages // 2 * 4)
 
 
+@pytest.mark.full
 def test_a_full_disk_is_reported_and_complete_pieces_stay(
     small_disk: Path, forker: Any, source: Path, undisturbed: tuple[Path, float], tree: Callable
 ) -> None:

@@ -123,6 +123,7 @@ def test_small_and_odd_inputs(texts: list[str], expected: list[int]) -> None:
     assert near_duplicate_clusters(texts, progress=False).tolist() == expected
 
 
+@pytest.mark.full
 def test_the_time_for_thousands_of_similar_pages_is_not_quadratic() -> None:
     draw = random.Random(3)
     page = [f"w{i}" for i in range(120)]
@@ -169,6 +170,7 @@ def test_banding_keeps_the_promised_recall(threshold: float) -> None:
     assert 1 - (1 - threshold**config.band_rows) ** bands >= config.recall
 
 
+@pytest.mark.full
 def test_long_real_documents_are_fast_and_exact_copies_are_found(shared_data: Path) -> None:
     texts = pd.read_parquet(shared_data / "fineweb_legal/annotations.parquet", columns=["text"])["text"].tolist()
 

@@ -129,6 +129,7 @@ def test_independent_ratings_have_no_ceiling() -> None:
     assert found.mean.value is None or found.mean.value < 0.4
 
 
+@pytest.mark.full
 def test_the_command_accepts_columns_of_raters(
     tiny_model: Path, tmp_path: Path, sample: list[dict], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -141,7 +141,7 @@ def test_profiles_add_up_in_any_order_and_come_back_as_they_were_written(tmp_pat
         Profile.read(tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["disk", "s3"])
+@pytest.mark.parametrize("kind", ["disk", pytest.param("s3", marks=pytest.mark.full)])
 def test_an_alarm_is_acted_upon_once_while_it_cools_down(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -20,7 +20,7 @@ from assay.training.losses import Ordinal, make_loss
 from assay.training.plan import batch_of, share_of, steps_per_epoch, updates_of
 
 
-@pytest.mark.parametrize("loss", ["ordinal", "binary"])
+@pytest.mark.parametrize("loss", ["ordinal", pytest.param("binary", marks=pytest.mark.full)])
 def test_cuts_are_trained_and_the_score_is_on_the_scale_of_the_labels(
     loss: LossName, labelled: tuple[list[str], np.ndarray], config: TrainConfig, tmp_path: Path
 ) -> None:
