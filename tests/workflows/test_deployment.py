@@ -214,6 +214,7 @@ def test_a_rollback_without_a_reason_or_a_former_champion_does_nothing(led: Hous
     assert DecisionLog(led.registry.url).history() == []
 
 
+@pytest.mark.full
 def test_a_bad_target_ends_the_run_before_anything_is_done(house: House) -> None:
     from workflows.deployment import deploy_champion
 

@@ -165,6 +165,7 @@ def test_a_service_is_called_over_https(
     assert answer == {"path": "/score", "body": '{"id": "\\u00e9"}', "token": "Bearer a-token"}
 
 
+@pytest.mark.full
 def test_the_golden_documents_are_checked_over_https(
     server: ServerProcess, keys, certificate: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
