@@ -6,6 +6,9 @@ from typing import Any
 
 CHARACTERS = 2_000
 """Characters that are read from the start of a text. More change no result on web documents and take time."""
+QUICK_CHARACTERS = 500
+"""Characters of a quick look: a third of the time, for models that read thousands of documents a second. Where it is
+certain of a language, all of CHARACTERS gave another answer for 1 of 500 web documents."""
 LEAST_LETTERS = 20
 """Fewest letters of a text that is identified. With fewer, `x = [1, 2, 3]` is Icelandic with probability 0.91."""
 CERTAIN = 0.65
@@ -34,10 +37,19 @@ def _detector() -> Any:
     return LangDetector(LangDetectConfig(max_input_length=None, model="lite"))
 
 
-def identify_language(text: str) -> Language:
-    """Return the most probable language of a text. Any str is accepted, lone surrogates included."""
+def identify_language(text: str, *, quick: bool = False) -> Language:
+    """Return the most probable language of a text. Any str is accepted, lone surrogates included.
+
+    `quick`: read a shorter beginning, and the usual one only where that is not certain of a language.
+    """
+    if quick and len(text) > QUICK_CHARACTERS and (found := _identify(text[:QUICK_CHARACTERS])).probability >= CERTAIN:
+        return found
+    return _identify(text[:CHARACTERS])
+
+
+def _identify(beginning: str) -> Language:
     # Through UTF-8, since the detector raises TypeError at a lone surrogate.
-    beginning = " ".join(text[:CHARACTERS].encode("utf-8", "replace").decode("utf-8").replace("\0", " ").split())
+    beginning = " ".join(beginning.encode("utf-8", "replace").decode("utf-8").replace("\0", " ").split())
     if sum(map(str.isalpha, beginning)) < LEAST_LETTERS:
         return Language("", 0.0)
     found = _detector().detect(beginning)

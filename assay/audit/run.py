@@ -19,7 +19,7 @@ from assay.model import Aspect, calibrated_info
 from assay.options import group
 from assay.progress import say, stage
 from assay.report import write_html
-from assay.scoring import BINS, PartFolder, Scores
+from assay.scoring import BINS, REJECTED, PartFolder, Scores
 from assay.selection import DUPLICATES
 from assay.sources import Columns, Period, open_corpus, open_source
 from assay.storage import Snapshot, digest_folder, join, read_parquet, staged_file, staged_folder
@@ -27,6 +27,10 @@ from assay.storage import Snapshot, digest_folder, join, read_parquet, staged_fi
 TO_FILL, RESULT = "to-label.csv", "audit.json"
 LONGEST = 20_000
 """Characters of a text in the file to fill: cells of a spreadsheet hold 32,767."""
+
+
+REJECTED_LIKELY = 0.005
+"""Probability of being good that a document rejected in a cascade is drawn with. It decides sizes of strata alone."""
 
 
 @dataclass(frozen=True)
@@ -148,10 +152,16 @@ def read_labels(place: str) -> dict[str, float]:
 def _documents(
     scores: Scores, taken: np.ndarray, fallen: set[str], columns: list[str]
 ) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
-    """Yield the documents of each part in scope, with `row`, and True for the selected ones."""
+    """Yield the documents of each part in scope, with `row`, and True for the selected ones.
+
+    What a cheap model rejected is in scope, too: it has the lowest score, so that it is in the lowest stratum.
+    """
     for part, table in scores.rows([*columns, "id", "score", "reason", "in_scope"]):
         table = table.assign(row=np.arange(part.start, part.stop))
-        table = table[table["reason"].isna() & table["in_scope"]]
+        table["score"] = table["score"].mask(table["reason"] == REJECTED, scores.histogram.bins.low)
+        if "p_keep" in table:
+            table["p_keep"] = table["p_keep"].mask(table["reason"] == REJECTED, REJECTED_LIKELY)
+        table = table[(table["reason"].isna() | (table["reason"] == REJECTED)) & table["in_scope"]]
         selected = np.isin(table["row"].to_numpy(), taken)
         kept = selected | ~table["id"].isin(fallen).to_numpy()
         yield table[kept], selected[kept]
@@ -172,7 +182,7 @@ def _sides(scores: Scores, taken: np.ndarray, fallen: set[str]) -> tuple[dict[bo
     for side, (number, likely) in counts.items():
         used = np.flatnonzero(number)
         sides[side] = Side((bins.low + used * bins.width).astype(np.float64), number[used], likely[used])
-    return sides, scores.totals.in_scope - documents
+    return sides, scores.totals.in_scope + scores.totals.rejected - documents
 
 
 def _sample(

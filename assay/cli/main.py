@@ -11,6 +11,7 @@ from assay.progress import say
 
 COMMANDS = {
     "train": "train and measure a model on labelled documents",
+    "distil": "train a cheap model on the scores that a full one gives to documents of a corpus",
     "evaluate": "measure a model on labelled documents that it has not seen",
     "compare": "compare two models on labelled documents that neither has seen",
     "challenge": "check if a challenger may become champion; status 1 if not",

@@ -1,16 +1,17 @@
 """`assay score`: a corpus in, sidecars of scores out."""
 
 import argparse
+from typing import Any
 
 from assay.cli.options import add_registry, add_request, registry_of, request_of
 from assay.options import options_of, subset
 from assay.registry import open_model
-from assay.scoring import score_corpus
+from assay.scoring import Certificate, Scores, score_corpus, score_in_cascade
 from assay.selection import FilteringRequest
 from assay.storage import place_or_default
 
 SPELLED = {"source": "input"}
-OPTIONS = subset(options_of(FilteringRequest), "source", "model", "columns", "period", "scoring")
+OPTIONS = subset(options_of(FilteringRequest), "source", "model", "columns", "period", "scoring", "cascade")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -35,22 +36,26 @@ def run(arguments: argparse.Namespace) -> int:
     """Score, print the totals, and return the exit status. Raise InputError for bad input."""
     request = request_of(FilteringRequest, arguments, OPTIONS, SPELLED)
     output = place_or_default(arguments.output, "ASSAY_SCORES", "scores")
-    with open_model(request.model, registry_of(arguments)) as model:
-        scores = score_corpus(
-            request.source,
-            model,
-            request.columns,
-            output,
-            request.scoring,
-            period=request.period,
-            processes=arguments.processes,
-        )
+    scores = _score(request, registry_of(arguments), output, arguments.processes)
     totals = scores.totals
     print(f"{totals.documents:,} documents, {totals.scored:,} with a score, {totals.in_scope:,} of them in scope")
     for reason, count in totals.reasons.items():
         print(f"  no score: {reason} {count:,}")
+    if certificate := Certificate.of(scores.folder):
+        print(certificate.sentence())
     print(
         f"{totals.kept:,} reach the model's threshold, {totals.kept_tokens:,} tokens ({scores.folder.plan.tokenizer})"
     )
     print(f"scores: {scores.folder.url}")
     return 0
+
+
+def _score(request: FilteringRequest, registry: str, output: str, processes: int) -> Scores:
+    how: dict[str, Any] = {"period": request.period, "processes": processes}
+    with open_model(request.model, registry) as model:
+        if not request.cascade.cheap:
+            return score_corpus(request.source, model, request.columns, output, request.scoring, **how)
+        with open_model(request.cascade.cheap, registry) as cheap:
+            return score_in_cascade(
+                request.source, model, cheap, request.columns, output, request.scoring, request.cascade, **how
+            )

@@ -1,4 +1,4 @@
-"""The baselines of a model: three that hardly read the text, and the encoder without training."""
+"""The baselines of a model: majority, length, TF-IDF + ridge and, for an encoder, the encoder without training."""
 
 from collections.abc import Callable, Sequence
 
@@ -21,7 +21,7 @@ from assay.storage import Snapshot
 from assay.training import TrainConfig
 
 FloatArray = NDArray[np.float64]
-Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+Embed = Callable[[Sequence[str]], np.ndarray]
 
 ALPHAS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 """Penalties of TF-IDF + ridge, chosen by five folds of the training part."""
@@ -38,25 +38,28 @@ BASELINE_NAMES = {
 
 
 def baseline_scores(
-    train: Sequence[str], labels: NDArray[np.float64], others: Sequence[str], embed: Embed
+    train: Sequence[str], labels: NDArray[np.float64], others: Sequence[str], embed: Embed | None
 ) -> dict[str, FloatArray]:
     """Return the scores of the texts `others` by each baseline, shape (others,), fitted on the training part.
 
     `majority` gives every document the mean label: calibrated, that is the larger class. `length` is a line through the
-    logarithm of the number of characters. `embed` returns features of a frozen encoder, shape (texts, hidden).
+    logarithm of the number of characters. `embed` returns features of a frozen encoder, shape (texts, hidden); without
+    it, there is no `encoder_ridge`.
     """
     # On small sets this is stronger than a fine-tuned MiniLM, since it reads whole documents (benchmarks/RESULTS.md).
     vectorizer = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=2, max_features=300_000)
     words = vectorizer.fit_transform(train)
     tfidf = GridSearchCV(Ridge(solver="sparse_cg"), {"alpha": ALPHAS}, scoring="neg_mean_squared_error", cv=5)
-    frozen = make_pipeline(StandardScaler(), RidgeCV(ENCODER_ALPHAS))
     line = np.polynomial.Polynomial.fit(_log_length(train), labels, deg=1)
-    return {
+    scores = {
         "majority": np.full(len(others), float(labels.mean())),
         "length": line(_log_length(others)),
         "tfidf_ridge": np.asarray(tfidf.fit(words, labels).predict(vectorizer.transform(others)), float),
-        "encoder_ridge": np.asarray(frozen.fit(embed(train), labels).predict(embed(others)), float),
     }
+    if embed:
+        frozen = make_pipeline(StandardScaler(), RidgeCV(ENCODER_ALPHAS))
+        scores["encoder_ridge"] = np.asarray(frozen.fit(embed(train), labels).predict(embed(others)), float)
+    return scores
 
 
 def _log_length(texts: Sequence[str]) -> FloatArray:
@@ -79,29 +82,19 @@ def evaluate_baselines(
     # A cross-fitted model learns from the calibration part too, so its baselines must.
     train = fitting_part(documents, assignment, cross_fitted=config.folds > 0)
     calibration, test = (part_of(documents, assignment, name) for name in ("calibration", "test"))
-    # The model before its first update, with the same windows: the gain over it is the gain of training.
-    frozen = Scorer(new_model(ModelInfo(config.encoder, rubric, config.windows), seed=config.seed))
-    features: dict[str, NDArray[np.float32]] = {}
-
-    def embed(texts: Sequence[str]) -> NDArray[np.float32]:
-        # Each fold needs the features of the same texts: the encoder runs over a text once.
-        new = [text for text in dict.fromkeys(texts) if text not in features]
-        if new:
-            features.update(zip(new, frozen.embed(new, progress="frozen encoder"), strict=True))
-        return np.stack([features[text] for text in texts])
-
+    embed = _frozen(config, rubric) if config.kind == "encoder" else None
     texts, tested = snapshot.take(train["row"]), snapshot.take(test["row"])
     labels = train["label"].to_numpy()
     if config.folds:
         # As for the model: with folds the calibration documents are scored by models that did not train on them.
-        held_out = {name: np.zeros(len(train)) for name in BASELINE_NAMES}
+        held_out: dict[str, FloatArray] = {}
         # The same seed as the training: model and baselines have equal folds.
         fold = assign_folds(labels, train["cluster"].to_numpy(), rubric.threshold, config.folds, config.seed)
         for number in range(config.folds):
             inside, outside = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
             fitting, others = ([texts[row] for row in rows] for rows in (outside, inside))
             for name, score in baseline_scores(fitting, labels[outside], others, embed).items():
-                held_out[name][inside] = score
+                held_out.setdefault(name, np.zeros(len(train)))[inside] = score
         scores, known = baseline_scores(texts, labels, tested, embed), train
     else:
         # Both parts in one call: the baselines are fitted once.
@@ -124,6 +117,24 @@ def evaluate_baselines(
         )
     columns = list(BaselinePredictions.to_schema().columns)
     return BaselinePredictions.validate(pd.concat(tables, ignore_index=True)[columns])
+
+
+def _frozen(config: TrainConfig, rubric: Rubric) -> Embed:
+    """Return a function that gives the features of texts by the encoder before its first update.
+
+    Its windows are those of the model: the gain over it is the gain of training.
+    """
+    frozen = Scorer(new_model(ModelInfo(config.encoder, rubric, config.windows), seed=config.seed))
+    features: dict[str, np.ndarray] = {}
+
+    def embed(texts: Sequence[str]) -> np.ndarray:
+        # Each fold needs the features of the same texts: the encoder runs over a text once.
+        new = [text for text in dict.fromkeys(texts) if text not in features]
+        if new:
+            features.update(zip(new, frozen.embed(new, progress="frozen encoder"), strict=True))
+        return np.stack([features[text] for text in texts])
+
+    return embed
 
 
 def _calibration(

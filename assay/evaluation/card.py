@@ -30,7 +30,7 @@ def model_card(info: ModelInfo, evaluation: Evaluation, others: Mapping[str, Eva
     source = ", ".join(str(entry.get("uri", "")).rsplit("/", 1)[-1] for entry in info.lineage.get("sources", []))
     head = {
         "language": list(info.languages),
-        "library_name": "transformers",
+        "library_name": "transformers" if info.kind == "encoder" else "assay",
         "pipeline_tag": "text-classification",
         "tags": ["data-quality", "pretraining-data", "regression"],
         "model-index": [
@@ -82,8 +82,14 @@ def _use(info: ModelInfo) -> str:
 
 
 def _reads(info: ModelInfo, evaluation: Evaluation) -> str:
+    what = (
+        f"Encoder {info.encoder}; at most {info.windows.count} window(s) of {info.windows.tokens} tokens per document."
+        if info.kind == "encoder"
+        else f"Words and pairs of words, hashed; the first {info.windows.tokens:,} words per document. It knows "
+        "neither meaning nor the order of words beyond pairs, so that whoever knows its words can write for it."
+    )
     return (
-        f"Encoder {info.encoder}; at most {info.windows.count} window(s) of {info.windows.tokens} tokens per document. "
+        f"{what} "
         f"Languages of the labels: {', '.join(info.languages)}; scores of other languages mean nothing. On the test "
         f"part the model read {evaluation.read:.0%} of the tokens."
     )

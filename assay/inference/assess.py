@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from pandera.typing import Series
 
 from assay.errors import InputError
-from assay.inference.scorer import FloatArray, Readings, Scorer
+from assay.inference.readings import FloatArray, Readings
+from assay.inference.scorer import Scorer
 from assay.language import identify_language
 from assay.model import MEANING, CalibratedScores
 from assay.storage import only_known_fields
@@ -222,8 +223,9 @@ def assess(
         for calibration, score_D in zip(calibrations, score_DR.T, strict=True)
     ]
     score_DR = np.where(scored[:, None], score_DR, np.nan)
+    quick = scorer.model.info.kind == "lexical"
     languages = [
-        identify_language(text) if text and reason is None else None
+        identify_language(text, quick=quick) if text and reason is None else None
         for text, reason in zip(texts, reasons, strict=True)
     ]
     return Assessed(

@@ -6,6 +6,7 @@ from assay.model.encoder import PACKAGED, locate_encoder, quiet_transformers, re
 from assay.model.info import MEANING, Aspect, ModelInfo, Windows, calibrated_info, require_distinct
 from assay.model.keep_target import AS_LABELLED, KeepTarget, require_own_scores
 from assay.model.layers import train_last_layers
+from assay.model.lexical_model import LexicalModel
 from assay.model.profile import PROFILED, Profile
 from assay.model.quality_model import QualityModel, load_model, new_model, output_layer, save_model
 from assay.model.thresholds import ThresholdCurve, require_promise
@@ -20,6 +21,7 @@ __all__ = [
     "Calibration",
     "Cut",
     "KeepTarget",
+    "LexicalModel",
     "ModelInfo",
     "Profile",
     "QualityModel",

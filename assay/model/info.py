@@ -15,6 +15,7 @@ from assay.storage import only_known_fields, parse_json, parse_record
 
 NAME = "assay.json"
 Precision = Literal["fp32", "bf16"]
+Kind = Literal["encoder", "lexical"]
 FORMAT = 1
 MEANING = ("score", "calibrated", "p_keep", "grade", "keep")
 """Columns of a document's scores by the main rubric. Columns of a further rubric have its name as a prefix."""
@@ -73,7 +74,7 @@ class ModelInfo:
     """Metadata that scoring needs."""
 
     encoder: str
-    """Name of the pretrained encoder."""
+    """Name of the pretrained encoder. Empty for a lexical model."""
     rubric: Rubric
     """Main rubric: output 0 of the network."""
     windows: Windows
@@ -89,10 +90,15 @@ class ModelInfo:
     """Digests of the data, settings and sizes of the training run."""
     others: tuple[Aspect, ...] = ()
     """Further rubrics of the same network: outputs 1, 2, …"""
+    kind: Kind = "encoder"
+    """encoder: a pretrained network with a head. lexical: hashed words with a linear head, whose windows are counted in
+    words."""
 
     def __post_init__(self) -> None:
         if self.precision not in get_args(Precision):
             raise InputError(f"precision is {self.precision!r}", where=NAME, fix="Give fp32 or bf16")
+        if self.kind not in get_args(Kind):
+            raise InputError(f"a model of kind {self.kind!r}", where=NAME, fix="Install the release that wrote it")
         names = [aspect.rubric.name for aspect in self.aspects]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
@@ -132,10 +138,12 @@ class ModelInfo:
         return replace(self, calibration=first, others=tuple(others))
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values. A model with one rubric has no field `others`."""
+        """Return plain JSON values. A model with one rubric has no field `others`, and an encoder no field `kind`."""
         fields = asdict(replace(self, others=()))
-        # Releases that knew one rubric refuse unknown fields, and must still read a model with one rubric.
+        # Earlier releases refuse unknown fields, and must still read models of the kind that they know.
         del fields["others"]
+        if self.kind == "encoder":
+            del fields["kind"]
         fields["calibration"] = self.calibration.to_json() if self.calibration else None
         others = {"others": [aspect.to_json() for aspect in self.others]} if self.others else {}
         return {"format": FORMAT, **fields, **others}

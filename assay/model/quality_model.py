@@ -1,4 +1,4 @@
-"""A quality model: network, tokenizer and `assay.json`, from a new encoder or from a model folder."""
+"""A quality model: network, tokenizer and `assay.json`, from a new encoder or from a model folder of either kind."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import InputError
+from assay.lexical import LexicalWeights
 from assay.model.encoder import locate_encoder, quiet_transformers, refuse_own_code
 from assay.model.info import ModelInfo
+from assay.model.lexical_model import LexicalModel
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,9 +41,12 @@ def new_model(info: ModelInfo, *, seed: int) -> QualityModel:
     return _open(*locate_encoder(info.encoder), info, new_head=True)
 
 
-def load_model(folder: Path) -> QualityModel:
+def load_model(folder: Path) -> QualityModel | LexicalModel:
     """Return a saved model, ready to score. Raise InputError if the folder holds no model or a damaged one."""
-    return _open(str(folder), None, ModelInfo.read(folder), new_head=False)
+    info = ModelInfo.read(folder)
+    if info.kind == "lexical":
+        return LexicalModel(LexicalWeights.load(folder, len(info.aspects)), info)
+    return _open(str(folder), None, info, new_head=False)
 
 
 def _open(path: str, revision: str | None, info: ModelInfo, *, new_head: bool) -> QualityModel:
@@ -110,14 +115,17 @@ def _reset(layer: nn.Linear, network: Any) -> None:
         nn.init.zeros_(layer.bias)
 
 
-def save_model(model: QualityModel, folder: Path) -> None:
+def save_model(model: QualityModel | LexicalModel, folder: Path) -> None:
     """Write weights (safetensors), tokenizer and `assay.json` into a folder being staged."""
+    model.info.write(folder)
+    if isinstance(model, LexicalModel):
+        model.weights.save(folder)
+        return
     with quiet_transformers():
         model.network.save_pretrained(folder)
         model.tokenizer.save_pretrained(folder)
     for weights in folder.glob("*.safetensors"):
         weights.chmod(0o644)  # safetensors writes with mode 0600, and a server runs as another user
-    model.info.write(folder)
 
 
 def output_layer(network: Any) -> nn.Linear:

@@ -1,6 +1,7 @@
-"""The labelled path in one process, without Flyte: the same functions as the tasks, in the same order."""
+"""The labelled path in one process, without Flyte: the same functions as the tasks. Distillation ends in it."""
 
+from assay.pipeline.distil import DistilRequest, distil
 from assay.pipeline.request import TrainingRequest
 from assay.pipeline.run import train_and_evaluate
 
-__all__ = ["TrainingRequest", "train_and_evaluate"]
+__all__ = ["DistilRequest", "TrainingRequest", "distil", "train_and_evaluate"]

@@ -1,20 +1,35 @@
 """Scoring: run a classifier over a corpus, part by part, and write the scores without the texts."""
 
+from assay.scoring.cascade import CascadeConfig, certify, rejection_by, reusable, score_in_cascade
+from assay.scoring.certificate import Certificate
 from assay.scoring.histogram import BINS
-from assay.scoring.plan import Part, PartFolder, ScoringConfig
-from assay.scoring.run import ScoringJob, plan_scoring, score_corpus, score_parts
+from assay.scoring.plan import Part, PartFolder, Rejection, ScoringConfig
+from assay.scoring.run import ScoringJob, plan_scoring, score_corpus, score_parts, score_snapshot
+from assay.scoring.sample import draw, sample_snapshot
 from assay.scoring.scores import MANIFEST, Scores, find_scores
+from assay.scoring.sidecar import REJECTED
 
 __all__ = [
     "BINS",
     "MANIFEST",
+    "REJECTED",
+    "CascadeConfig",
+    "Certificate",
     "Part",
     "PartFolder",
+    "Rejection",
     "Scores",
     "ScoringConfig",
     "ScoringJob",
+    "certify",
+    "draw",
     "find_scores",
     "plan_scoring",
+    "rejection_by",
+    "reusable",
+    "sample_snapshot",
     "score_corpus",
+    "score_in_cascade",
     "score_parts",
+    "score_snapshot",
 ]

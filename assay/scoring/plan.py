@@ -56,6 +56,21 @@ class Part:
         return f"rows-{self.start:012d}-{self.stop:012d}.parquet"
 
 
+@only_known_fields
+@dataclass(frozen=True)
+class Rejection:
+    """What a cheap model decided before: documents whose score by it is below the cut are not scored."""
+
+    scores: str
+    """Key of the cheap model's scores, whose folder is beside this one and has the same parts."""
+    cut: float
+    """Lowest score by the cheap model that is scored by the full one."""
+    certificate: str
+    """Key of the certificate that the cut comes from."""
+    after: str = ""
+    """Key of earlier scores with a higher cut, whose documents are copied. Empty: all are scored."""
+
+
 def bins_of(rubric: Rubric) -> Bins:
     """Return the bins of the scores by a rubric: its scale, and as much again on both sides.
 
@@ -79,9 +94,19 @@ class Plan:
     """Name of what counts the tokens of budgets."""
     bins: Bins
     config: ScoringConfig
+    rejection: Rejection | None = None
+    """What a cheap model rejects. None: every document is scored."""
 
     @classmethod
-    def of(cls, snapshot: Snapshot, info: ModelInfo, model: str, tokenizer: str, config: ScoringConfig) -> "Plan":
+    def of(
+        cls,
+        snapshot: Snapshot,
+        info: ModelInfo,
+        model: str,
+        tokenizer: str,
+        config: ScoringConfig,
+        rejection: Rejection | None = None,
+    ) -> "Plan":
         """Plan the scoring of a snapshot. Raise InputError if it lacks the column to slice by."""
         schema = snapshot.manifest.schema
         if config.slice_by and config.slice_by not in schema:
@@ -91,7 +116,7 @@ class Plan:
                 fix=f"Name one of: {', '.join(schema)}",
             )
         bins = bins_of(info.rubric)
-        return cls(snapshot.manifest.version, snapshot.manifest.rows, model, tokenizer, bins, config)
+        return cls(snapshot.manifest.version, snapshot.manifest.rows, model, tokenizer, bins, config, rejection)
 
     def require(self, snapshot: Snapshot) -> None:
         """Raise InputError if a snapshot is not the one that was planned."""
@@ -103,8 +128,11 @@ class Plan:
             )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the plan as plain JSON values."""
-        return {"format": FORMAT, **asdict(self)}
+        """Return the plan as plain JSON values. Without a rejection it has no such field, as in earlier releases."""
+        fields = asdict(self)
+        if self.rejection is None:
+            del fields["rejection"]
+        return {"format": FORMAT, **fields}
 
     @property
     def key(self) -> str:

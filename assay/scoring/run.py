@@ -17,7 +17,8 @@ from assay.inference import Scorer, TokenCounter, assess, token_counter
 from assay.model import calibrated_info
 from assay.parallel import Update, in_processes, require_processes
 from assay.progress import counter, say, stage
-from assay.scoring.plan import Part, PartFolder, Plan, ScoringConfig
+from assay.scoring.decided import Decided
+from assay.scoring.plan import Part, PartFolder, Plan, Rejection, ScoringConfig
 from assay.scoring.scores import Scores
 from assay.scoring.sidecar import PartFile, Sidecar
 from assay.sources import Columns, Period, open_corpus
@@ -110,7 +111,10 @@ def score_part(
         texts += batch["text"].to_pylist()
         slices += [str(value) for value in batch[config.slice_by].to_pylist()] if config.slice_by else [""] * len(batch)
     update = (lambda documents: shown(documents, 0)) if shown else None
-    table = assess(scorer, texts, config.limits, update=update).table()
+    if folder.plan.rejection:
+        table = Decided.of(folder, folder.plan.rejection, part).table(scorer, texts, config.limits, update)
+    else:
+        table = assess(scorer, texts, config.limits, update=update).table()
     scored = table["reason"].isna().to_numpy()
     lengths = np.zeros(len(texts), np.int64)
     lengths[scored] = tokens.count([str(text) for text, good in zip(texts, scored, strict=True) if good])
@@ -138,12 +142,19 @@ def _progress(documents: int) -> Iterator[Any]:
         yield show
 
 
-def plan_scoring(snapshot: Snapshot, model: Path, tokens: TokenCounter, config: ScoringConfig, root: str) -> PartFolder:
+def plan_scoring(
+    snapshot: Snapshot,
+    model: Path,
+    tokens: TokenCounter,
+    config: ScoringConfig,
+    root: str,
+    rejection: Rejection | None = None,
+) -> PartFolder:
     """Plan the parts of a corpus for a model, and return the folder of their scores below `root`.
 
     Raise InputError if the model is not calibrated, or the settings do not fit the corpus.
     """
-    plan = Plan.of(snapshot, calibrated_info(model), digest_folder(model), tokens.name, config)
+    plan = Plan.of(snapshot, calibrated_info(model), digest_folder(model), tokens.name, config, rejection)
     return PartFolder.create(root, plan)
 
 
@@ -166,12 +177,30 @@ def score_corpus(
     calibrated_info(model)
     scorer, tokens = Scorer.load(model), token_counter(config.tokenizer)
     snapshot = open_corpus(source, columns, root, period)
-    folder = plan_scoring(snapshot, model, tokens, config, root)
+    return score_snapshot(snapshot, model, root, config, processes=processes, opened=(scorer, tokens))
+
+
+def score_snapshot(
+    snapshot: Snapshot,
+    model: Path,
+    root: str,
+    config: ScoringConfig,
+    *,
+    processes: int = 1,
+    rejection: Rejection | None = None,
+    opened: tuple[Scorer, TokenCounter] | None = None,
+    what: str = "Score",
+) -> Scores:
+    """Score a snapshot as `score_corpus` does. `opened`: the model and the tokenizer, if they are open already.
+
+    `rejection`: what a cheap model rejected before. `what`: name of the stage.
+    """
+    scorer, tokens = opened or (Scorer.load(model), token_counter(config.tokenizer))
+    folder = plan_scoring(snapshot, model, tokens, config, root, rejection)
     missing = folder.missing()
-    with stage("Score"):
+    with stage(what):
         if existing := len(folder.plan.parts()) - len(missing):
             say(f"{existing} of {len(folder.plan.parts())} parts exist already")
         job = ScoringJob(folder.url, snapshot.url, model)
-        opened = PartScorer(folder, snapshot, scorer, tokens)
-        score_parts(job, missing, processes=processes, scorer=opened)
+        score_parts(job, missing, processes=processes, scorer=PartScorer(folder, snapshot, scorer, tokens))
         return Scores.complete(folder)

@@ -1,8 +1,9 @@
 """The scores of a corpus: all parts of a plan, their totals and their histogram."""
 
 import json
+import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -13,7 +14,7 @@ from assay.rubric import Rubric
 from assay.scoring.histogram import TokenHistogram
 from assay.scoring.plan import Part, PartFolder, bins_of
 from assay.scoring.sidecar import SCHEMA, PartFile, Totals, histogram_of
-from assay.storage import exists, join, list_names, write_bytes
+from assay.storage import digest_json, exists, join, list_names, write_bytes
 
 MANIFEST = "_manifest.json"
 
@@ -45,7 +46,7 @@ class Scores:
             say(f"{unchecked:,} of {len(parts):,} parts have no checksums: damage in them may stay unnoticed")
         totals = Totals.sum([part.totals for part in parts])
         histogram = TokenHistogram.merge([part.histogram for part in parts])
-        manifest = {"plan": folder.plan.to_json(), "totals": asdict(totals), "parts": len(parts)}
+        manifest = {"plan": folder.plan.to_json(), "totals": totals.to_json(), "parts": len(parts)}
         if not exists(folder.place(MANIFEST)):
             write_bytes(folder.place(MANIFEST), (json.dumps(manifest, indent=2) + "\n").encode())
         return cls(folder, totals, histogram)
@@ -71,14 +72,38 @@ class Scores:
             yield part, PartFile(self.folder, part).read(columns).rename(columns=names)
 
 
+def complete_folders(root: str) -> list[PartFolder]:
+    """Return the folders below `root` whose scores are complete."""
+    return [PartFolder.open(join(root, name)) for name in list_names(root) if exists(join(root, name, MANIFEST))]
+
+
+def _widest(folders: list[PartFolder]) -> list[PartFolder]:
+    """Return the folders without those that others make needless: the same scores with fewer documents rejected."""
+
+    def rejects(folder: PartFolder) -> float:
+        return folder.plan.rejection.cut if folder.plan.rejection else -math.inf
+
+    widest: dict[str, PartFolder] = {}
+    for folder in folders:
+        same = digest_json({**folder.plan.to_json(), "rejection": None})
+        if same not in widest or rejects(folder) < rejects(widest[same]):
+            widest[same] = folder
+    return list(widest.values())
+
+
 def find_scores(root: str, snapshot: str, model: str = "") -> Scores:
     """Find the complete scores of a snapshot's version below `root`.
 
     `model` is the beginning of a model's digest, and may be left out if one model scored the corpus. Raise InputError
     if no scores match, or several.
     """
-    folders = [PartFolder.open(join(root, name)) for name in list_names(root) if exists(join(root, name, MANIFEST))]
-    found = [folder for folder in folders if folder.plan.snapshot == snapshot and folder.plan.model.startswith(model)]
+    found = _widest(
+        [
+            folder
+            for folder in complete_folders(root)
+            if folder.plan.snapshot == snapshot and folder.plan.model.startswith(model)
+        ]
+    )
     if len(found) != 1:
         names = ", ".join(f"model {folder.plan.model[:12]} with tokenizer {folder.plan.tokenizer}" for folder in found)
         raise InputError(

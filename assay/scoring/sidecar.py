@@ -32,6 +32,8 @@ from assay.storage import (
 )
 
 FOOTER = b"assay"
+REJECTED = "rejected"
+"""Reason of a document that a cheap model rejected before. It is none of REASONS: nothing is wrong with it."""
 MOST_SLICES = 1_000
 """Values of the column to slice by in one part. The footer of each part has the counts of every one of them."""
 FIX = "Remove it, and score again"
@@ -96,11 +98,13 @@ class Totals:
     """Reason -> documents without a score."""
     foreign: Mapping[str, int] = field(default_factory=dict)
     """Language -> documents out of scope."""
+    rejected: int = 0
+    """Documents in scope that a cheap model rejected, so that they have no score."""
 
     @classmethod
     def of(cls, table: pd.DataFrame) -> "Totals":
         """Count the documents of a Sidecar."""
-        scored = table["reason"].isna()
+        scored, rejected = table["reason"].isna(), table["reason"] == REJECTED
         scope = scored & table["in_scope"]
         kept = scope & table["keep"].fillna(False).astype(bool)
         return cls(
@@ -113,8 +117,16 @@ class Totals:
             budget_tokens=int(table.loc[scope, "budget_tokens"].sum()),
             kept_tokens=int(table.loc[kept, "budget_tokens"].sum()),
             reasons=dict(sorted(Counter(table["reason"].dropna()).items())),
-            foreign=dict(sorted(Counter(table.loc[scored & ~table["in_scope"], "language"]).items())),
+            foreign=dict(sorted(Counter(table.loc[(scored | rejected) & ~table["in_scope"], "language"]).items())),
+            rejected=int((rejected & table["in_scope"]).sum()),
         )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values. Without rejected documents there is no such field, as in earlier releases."""
+        fields = asdict(self)
+        if not self.rejected:
+            del fields["rejected"]
+        return fields
 
     @classmethod
     def sum(cls, parts: list["Totals"]) -> "Totals":
@@ -174,7 +186,10 @@ class PartFile:
 
     def write(self, table: pd.DataFrame) -> None:
         """Write a Sidecar: the same bytes for the same table. The file appears when it is complete."""
-        counts = {"totals": asdict(Totals.of(table)), "histogram": histogram_of(table, self.folder.plan.bins).to_json()}
+        counts = {
+            "totals": Totals.of(table).to_json(),
+            "histogram": histogram_of(table, self.folder.plan.bins).to_json(),
+        }
         note = json.dumps({**counts, "of": self.place}, sort_keys=True, separators=(",", ":"))
         further = arrow.Schema.from_pandas(table.drop(columns=SCHEMA.names), preserve_index=False)
         columns = arrow.schema([*SCHEMA, *further])

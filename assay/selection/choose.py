@@ -12,7 +12,7 @@ from assay.errors import InputError
 from assay.model import Calibration
 from assay.progress import say
 from assay.proportions import rounded_up
-from assay.scoring import Scores
+from assay.scoring import REJECTED, Scores
 from assay.selection.request import SelectionRequest, score_at
 from assay.selection.texts import texts_on_disk
 from assay.storage import Snapshot
@@ -57,6 +57,12 @@ def choose(scores: Scores, snapshot: Snapshot, calibration: Calibration, request
     kept; clusters are formed from the documents down to the cut. Raise InputError if no document can be taken.
     """
     scores.folder.plan.require(snapshot)
+    if scores.folder.plan.rejection and scores.rubric:
+        raise InputError(
+            "what a cheap model rejected by the main rubric has no score by others",
+            where=scores.folder.url,
+            fix="Score without --cheap to select by another rubric",
+        )
     if not scores.totals.in_scope:
         raise InputError("no document of this corpus has a score and is in scope", where=scores.folder.url)
     if request.token_budget is not None:
@@ -81,6 +87,7 @@ def choose(scores: Scores, snapshot: Snapshot, calibration: Calibration, request
         realised=int(chosen["tokens"].sum()),
         funnel=(
             Step("in the corpus", totals.documents, None),
+            *_left_by_cheap(scores),
             Step("with a score", totals.scored, None),
             Step("in scope", totals.in_scope, totals.budget_tokens),
             Step("reach the cut", len(reached), int(reached["tokens"].sum())),
@@ -88,6 +95,14 @@ def choose(scores: Scores, snapshot: Snapshot, calibration: Calibration, request
         ),
         duplicates=fallen[["id", "kept_id"]].reset_index(drop=True),
     )
+
+
+def _left_by_cheap(scores: Scores) -> list[Step]:
+    """Return the step of a cascade; none if every document was scored."""
+    if not scores.folder.plan.rejection:
+        return []
+    left = scores.totals.documents - scores.totals.reasons.get(REJECTED, 0)
+    return [Step("not rejected by the cheap model", left, None)]
 
 
 def ranking(scores: Scores, lowest_bin: int) -> pd.DataFrame:
@@ -110,9 +125,15 @@ def ranking(scores: Scores, lowest_bin: int) -> pd.DataFrame:
 def _above(scores: Scores, calibration: Calibration, request: SelectionRequest) -> pd.DataFrame:
     """Return the ranking down to the cut of a share, a threshold or a target."""
     if request.share is not None:
-        count = rounded_up(request.share, scores.totals.in_scope)
+        count = rounded_up(request.share, scores.totals.in_scope + scores.totals.rejected)
         lowest = scores.histogram.bin_of_documents(count)
-        assert lowest is not None  # a share of at most 1
+        if lowest is None:  # of all documents a share of at most 1 is there
+            raise InputError(
+                f"a share of {request.share:g} is {count:,} documents, and the cascade has scored "
+                f"{scores.totals.in_scope:,}",
+                where=scores.folder.url,
+                fix="Give a smaller share, or score with a larger --cascade-share or without --cheap",
+            )
         return ranking(scores, lowest).iloc[:count]
     cut = score_at(calibration, request.threshold, request.keep)
     lowest = int(scores.histogram.bins.of(np.array([cut]))[0])

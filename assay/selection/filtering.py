@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from assay.options import group
-from assay.scoring import ScoringConfig
+from assay.scoring import CascadeConfig, ScoringConfig
 from assay.selection.request import SelectionRequest
 from assay.sources import Columns, Period
 
@@ -20,4 +20,5 @@ class FilteringRequest:
     columns: Columns = field(default=Columns(), metadata=group("text", "id", title="columns of the source"))
     period: Period | None = field(default=None, metadata=group(title="period of the source"))
     scoring: ScoringConfig = field(default_factory=ScoringConfig, metadata=group(title="scoring"))
+    cascade: CascadeConfig = field(default_factory=CascadeConfig, metadata=group(title="cascade"))
     selection: SelectionRequest = field(default_factory=SelectionRequest, metadata=group(title="selection"))

@@ -89,6 +89,8 @@ class Mix:
 
 def compare_mix(model: Path, info: ModelInfo, scores: Scores, calibration: Calibration) -> Mix | str:
     """Return the mix of a scored corpus, or the reason why it cannot be compared."""
+    if scores.folder.plan.rejection:
+        return "documents that a cheap model rejected have no score"
     try:
         reference = Profile.read(model, scores.rubric)
     except InputError as error:

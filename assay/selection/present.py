@@ -20,7 +20,7 @@ from assay.report import (
     Texts,
     chart_distribution,
 )
-from assay.scoring import Scores
+from assay.scoring import REJECTED, Certificate, Scores
 from assay.selection.columns import ADDED
 from assay.selection.mix import in_words
 from assay.selection.request import SelectionRequest
@@ -127,8 +127,9 @@ def _dropped(scores: Scores) -> list[Block]:
     foreign = sorted(totals.foreign.items(), key=lambda item: (-item[1], item[0]))
     rows += [{"": f"out of scope: language {code}", "documents": count} for code, count in foreign[:20]]
     blocks: list[Block] = []
-    if totals.documents - totals.scored > HIGH_LOSS * totals.documents:
-        share = 1 - totals.scored / totals.documents
+    lost = totals.documents - totals.scored - totals.reasons.get(REJECTED, 0)
+    if lost > HIGH_LOSS * totals.documents:
+        share = lost / totals.documents
         blocks.append(Callout(f"{share:.1%} of the documents have no score. The reasons are below.", "warn"))
     if totals.tokens_read < 0.95 * totals.tokens:
         blocks.append(
@@ -139,6 +140,30 @@ def _dropped(scores: Scores) -> list[Block]:
             )
         )
     return [*blocks, Table(pd.DataFrame(rows)) if rows else Prose("Every document has a score and is in scope.")]
+
+
+def _cascade(scores: Scores, cut: float) -> list[Section]:
+    """Return the section on a cascade; none if every document was scored."""
+    certificate = Certificate.of(scores.folder)
+    if certificate is None:
+        return []
+    price = pd.DataFrame(
+        [
+            {"recall of at least": f"{point.recall:.1%}", "cut of the cheap model": point.cut, "read": point.scored}
+            for point in certificate.frontier
+        ]
+    )
+    blocks: list[Block] = [Prose(f"The promise: {certificate.sentence()}.")]
+    if cut < certificate.threshold:
+        blocks.append(
+            Callout(
+                f"The selection goes down to the score {cut:.3f}, and the promise is about {certificate.threshold:.3f} "
+                "and above: more of the documents between them may be missing.",
+                "warn",
+            )
+        )
+    caption = "What other promises by the same documents cost: share of the documents that the full model reads."
+    return [Section("Cascade", [*blocks, Table(price, caption)])]
 
 
 def _fallen(duplicates: pd.DataFrame) -> list[Block]:
@@ -213,6 +238,7 @@ def selection_report(selection: Snapshot, scores: Scores, corpus: Snapshot, requ
                     _distribution(selection, scores),
                 ],
             ),
+            *_cascade(scores, float(given["cut"])),
             Section("Not selected", [*_dropped(scores), *_fallen(duplicates)]),
             *_slices(selection, corpus, scores),
             *ends,

@@ -1,7 +1,7 @@
 """Settings of training, and the recipes: functions that return a complete configuration."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal, TypeAlias, get_args
 
 from assay.errors import InputError
@@ -9,12 +9,18 @@ from assay.model import PACKAGED, Windows
 from assay.options import group
 
 LossName: TypeAlias = Literal["regression", "ordinal", "binary"]
+KindName: TypeAlias = Literal["encoder", "lexical"]
+OF_LEXICAL = ("kind", "windows", "folds", "seed")
+"""Settings that mean something for a lexical model."""
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """Settings of one training run. Equal settings and equal data give the same model."""
 
+    kind: KindName = "encoder"
+    """Kind of model. encoder: a pretrained network that is trained further. lexical: hashed words and pairs of words
+    with a linear head, which reads thousands of documents a second on a core; its windows are counted in words."""
     encoder: str = PACKAGED
     """Pretrained encoder: packaged name, folder, or OWNER/NAME[@REVISION] of a hub."""
     windows: Windows = field(default_factory=Windows, metadata=group())
@@ -75,6 +81,10 @@ class TrainConfig:
             )
         if self.least_updates < 0:
             raise InputError(f"least_updates is {self.least_updates}", where="training settings", fix="Give 0 or more")
+        if self.kind not in get_args(KindName):
+            raise InputError(f"kind is {self.kind!r}", where="training settings", fix="Give encoder or lexical")
+        if self.kind == "lexical":
+            self._require_lexical()
         if self.folds < 0 or self.folds == 1:
             raise InputError(f"folds is {self.folds}", where="training settings", fix="Give 0, or 2 and more")
         if not 0 <= self.warmup <= 1:
@@ -91,6 +101,22 @@ class TrainConfig:
             raise InputError(
                 f"scoring_precision is {self.scoring_precision!r}", where="training settings", fix="Give fp32 or bf16"
             )
+
+    def _require_lexical(self) -> None:
+        """Raise InputError for a setting that a lexical model does not have."""
+        if self.windows.count != 1:
+            raise InputError(
+                f"a lexical model with {self.windows.count} windows",
+                where="training settings",
+                fix="Give 1, and a larger number of words: window_tokens",
+            )
+        for each in fields(self):
+            if each.name not in OF_LEXICAL and getattr(self, each.name) != each.default:
+                raise InputError(
+                    f"{each.name} is {getattr(self, each.name)}, which a lexical model does not have",
+                    where="training settings",
+                    fix="Leave it out, or choose a recipe of an encoder",
+                )
 
 
 def quickstart() -> TrainConfig:
@@ -111,6 +137,11 @@ def best() -> TrainConfig:
 def cheap() -> TrainConfig:
     """Return the recipe `cheap`: the first 128 tokens, for corpora whose scoring costs more than some quality."""
     return TrainConfig(windows=Windows(tokens=128), least_updates=120)
+
+
+def lexical() -> TrainConfig:
+    """Return the recipe `lexical`: hashed words of the first 1,000 words, without a network."""
+    return TrainConfig(kind="lexical", windows=Windows(tokens=1_000))
 
 
 def fineweb_edu() -> TrainConfig:
@@ -134,6 +165,7 @@ RECIPES: dict[str, Callable[[], TrainConfig]] = {
     "cheap": cheap,
     "default": default,
     "quickstart": quickstart,
+    "lexical": lexical,
     "fineweb_edu": fineweb_edu,
 }
 

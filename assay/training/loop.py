@@ -9,7 +9,6 @@ after any update without a random state: only the order of documents is random, 
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -23,24 +22,10 @@ from assay.progress import counter, say
 from assay.training.checkpoint import Checkpoint
 from assay.training.config import TrainConfig
 from assay.training.energy import EnergyMeter
+from assay.training.fitted import Fitted, Record
 from assay.training.joint import JointLoss, batch_weight, label_matrix, relative_weights, shares
 from assay.training.plan import batch_of, joint_weights, learning_rate, share_of, steps_per_epoch, updates_of
 from assay.training.processes import Processes
-
-Record = dict[str, float]
-"""Record of one update: step, epoch, loss, learning_rate, gradient_norm, tokens, padding, seconds, processor_seconds,
-and joules if all machines count them. Units are in `Curve`."""
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """Result of a run."""
-
-    model: QualityModel
-    history: list[Record]
-    """Records of all updates, with those before the run was resumed."""
-    resumed_at: int
-    """Update from which this process resumed the run. 0 if it started the run."""
 
 
 def fit(
@@ -52,7 +37,7 @@ def fit(
     weights: np.ndarray | None = None,
     checkpoint: Checkpoint | None = None,
     on_update: Callable[[Record], None] | None = None,
-) -> Fitted:
+) -> Fitted[QualityModel]:
     """Fit a new model to labels of shape (n,), or (n, rubrics) with NaN for a missing label.
 
     `weights`, above 0, have the shape of the labels; without them all labels have the same weight. Under torchrun, each
@@ -93,7 +78,7 @@ def _fit(
     processes: Processes,
     checkpoint: Checkpoint | None,
     on_update: Callable[[Record], None] | None,
-) -> Fitted:
+) -> Fitted[QualityModel]:
     model = new_model(info, seed=config.seed)
     # `eval` switches the dropout of the encoder off: it gained nothing (benchmarks/RESULTS.md), doubled the time on
     # CPUs, and one process and several would draw different numbers.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,15 +17,13 @@ from assay.dedup import text_digest
 from assay.errors import InputError
 from assay.inference import Scorer
 from assay.labels import SplitSet, assign_folds, fitting_part, write_held_out, write_seen
-from assay.model import Aspect, ModelInfo, save_model
+from assay.model import Aspect, LexicalModel, ModelInfo, QualityModel, save_model
 from assay.progress import say
 from assay.rubric import Rubric
 from assay.storage import Snapshot, digest_folder, digest_json, staged_folder
 from assay.training.checkpoint import Checkpoint
 from assay.training.config import TrainConfig
-
-if TYPE_CHECKING:
-    from assay.training.loop import Fitted, Record
+from assay.training.fitted import Fitted, Record
 
 
 class Curve(pa.DataFrameModel):
@@ -105,7 +103,7 @@ def train_model(
     checkpoints: Path,
     others: Sequence[SplitSet] = (),
     after_save: Callable[[Path], None] | None = None,
-    on_update: Callable[["Record"], None] | None = None,
+    on_update: Callable[[Record], None] | None = None,
 ) -> pd.DataFrame:
     """Fit a model on the train part, write it without calibration to the new folder `output`, and return its Curve.
 
@@ -118,20 +116,16 @@ def train_model(
     and `on_update` are called on rank 0. Raise InputError for unusable labels or settings, and for folds with several
     rubrics.
     """
-    # Imported here: the names and the curve of a run need no torch, which takes two seconds.
-    import torch
-
-    from assay.training.loop import fit
-
     started = time.monotonic()
     sets = [SplitSet(rubric, snapshot, documents, assignment), *others]
     if config.folds and others:
         raise InputError("cross-fitting supports one rubric only", where="training settings", fix="Leave folds out")
     run = run_name(snapshot, assignment, rubric, config, others)
     info = ModelInfo(
-        encoder=config.encoder,
+        encoder=config.encoder if config.kind == "encoder" else "",
         rubric=rubric,
         windows=config.windows,
+        kind=config.kind,
         precision=config.scoring_precision,
         lineage={
             **_source(snapshot),
@@ -143,20 +137,85 @@ def train_model(
         others=tuple(Aspect(each.rubric) for each in others),
     )
     texts, labels, weights = training_documents(sets, cross_fitted=config.folds > 0)
-    checkpoint = Checkpoint(checkpoint_path(checkpoints, run), run, after_save)
+    part = fitting_part(documents, assignment, cross_fitted=config.folds > 0)
+    fold = None
+    if config.folds:
+        known = part["label"].to_numpy()
+        fold = assign_folds(known, part["cluster"].to_numpy(), rubric.threshold, config.folds, config.seed)
+    fitted: Fitted[Any]
+    if config.kind == "lexical":
+        fitted, earlier, held_out = _fit_words(texts, labels, weights, info, config, fold)
+    else:
+        checkpoint = Checkpoint(checkpoint_path(checkpoints, run), run, after_save)
+        fitted, earlier, held_out = _fit_network(texts, labels, weights, info, config, fold, checkpoint, on_update)
+    own = [{**record, "fold": 0} for record in fitted.history] if earlier else fitted.history
+    curve = Curve.validate(pd.DataFrame([*earlier, *own]))
+    if os.environ.get("RANK", "0") == "0":
+        with staged_folder(output) as folder:  # by rank 0 alone: all processes have the same model
+            save_model(fitted.model, folder)
+            write_seen(folder, *sets, encoder=config.encoder)
+            if config.folds:
+                write_held_out(folder, part["id"], held_out)
+    curve.attrs["seconds"] = time.monotonic() - started
+    return curve
 
-    def fit_rows(rows: np.ndarray, checkpoint: Checkpoint, on_update: Callable[["Record"], None] | None) -> "Fitted":
+
+def _fit_words(
+    texts: list[str],
+    labels: np.ndarray,
+    weights: np.ndarray,
+    info: ModelInfo,
+    config: TrainConfig,
+    fold: np.ndarray | None,
+) -> tuple[Fitted[LexicalModel], list[Record], np.ndarray]:
+    """Fit a lexical model, and return what `_fit_network` does. It takes seconds, so that nothing is kept of a part."""
+    # Imported here, as torch below: the names and the curve of a run need no scikit-learn.
+    from assay.training.lexical import fit_lexical
+
+    def fit_rows(rows: np.ndarray) -> Fitted[LexicalModel]:
+        return fit_lexical([texts[row] for row in rows], labels[rows], info, weights=weights[rows], seed=config.seed)
+
+    earlier: list[Record] = []
+    held_out = np.full(len(texts), np.nan)
+    for number in range(config.folds if fold is not None else 0):
+        inside, outside = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
+        fitted = fit_rows(outside)
+        held_out[inside] = Scorer(fitted.model).read([texts[row] for row in inside]).score
+        earlier += [{**record, "fold": number + 1} for record in fitted.history]
+    return fit_rows(np.arange(len(texts))), earlier, held_out
+
+
+def _fit_network(
+    texts: list[str],
+    labels: np.ndarray,
+    weights: np.ndarray,
+    info: ModelInfo,
+    config: TrainConfig,
+    fold: np.ndarray | None,
+    checkpoint: Checkpoint,
+    on_update: Callable[[Record], None] | None,
+) -> tuple[Fitted[QualityModel], list[Record], np.ndarray]:
+    """Fit the models of the folds, if there are any, and then the model itself; resume a killed run.
+
+    `fold`: fold of each text, shape (n,). Return the model, the records of the fold models, and the scores of each text
+    by the model that left its fold out, shape (n,).
+    """
+    # Imported here: the names and the curve of a run need no torch, which takes two seconds.
+    import torch
+
+    from assay.training.loop import fit
+
+    def fit_rows(
+        rows: np.ndarray, checkpoint: Checkpoint, on_update: Callable[[Record], None] | None
+    ) -> Fitted[QualityModel]:
         chosen = [texts[row] for row in rows]
         return fit(
             chosen, labels[rows], info, config, weights=weights[rows], checkpoint=checkpoint, on_update=on_update
         )
 
-    part = fitting_part(documents, assignment, cross_fitted=config.folds > 0)
     earlier: list[Record] = []
-    held_out = np.full(len(part), np.nan)
-    if config.folds:
-        known = part["label"].to_numpy()
-        fold = assign_folds(known, part["cluster"].to_numpy(), rubric.threshold, config.folds, config.seed)
+    held_out = np.full(len(texts), np.nan)
+    if fold is not None:
         if carried := checkpoint.load_carried():
             held_out, earlier = carried["held_out"].numpy(), carried["records"]
         for number in range(config.folds):
@@ -171,17 +230,7 @@ def train_model(
             earlier = [*earlier, *({**record, "fold": number + 1} for record in fitted.history)]
         carried = {"held_out": torch.tensor(held_out), "records": earlier}
         checkpoint = replace(checkpoint, stage="all", carried=carried)
-    fitted = fit_rows(np.arange(len(texts)), checkpoint, on_update)
-    own = [{**record, "fold": 0} for record in fitted.history] if earlier else fitted.history
-    curve = Curve.validate(pd.DataFrame([*earlier, *own]))
-    if os.environ.get("RANK", "0") == "0":
-        with staged_folder(output) as folder:  # by rank 0 alone: all processes have the same model
-            save_model(fitted.model, folder)
-            write_seen(folder, *sets, encoder=config.encoder)
-            if config.folds:
-                write_held_out(folder, part["id"], held_out)
-    curve.attrs["seconds"] = time.monotonic() - started
-    return curve
+    return fit_rows(np.arange(len(texts)), checkpoint, on_update), earlier, held_out
 
 
 def training_documents(

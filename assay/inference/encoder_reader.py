@@ -1,0 +1,104 @@
+"""Read texts with an encoder: tokens, batches, scores of whole texts and of single windows, and embeddings."""
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+
+import numpy as np
+
+from assay.inference.encode import EncodedText, encode, window_spans
+from assay.inference.forward import document_scores, in_bf16, pad, scoring_only, token_budget_batches
+from assay.inference.readings import Readings, WindowScore
+from assay.model import QualityModel
+from assay.progress import counter
+
+CPU_TOKENS, GPU_TOKENS = 1_024, 8_192
+"""Padded tokens of one forward pass. Few on a CPU, so that activations stay in its caches and padding is low."""
+
+
+class EncoderReader:
+    """The network of a model on a device. It gives the outputs of some of its rubrics."""
+
+    def __init__(
+        self, model: QualityModel, outputs: Sequence[int], *, device: str | None = None, batch_tokens: int | None = None
+    ) -> None:
+        """Move the network to the device.
+
+        `outputs`: numbers of the network's outputs that are wanted. `batch_tokens`: padded tokens of one forward pass;
+        without it, the default of the device.
+        """
+        import torch
+
+        self.model, self.outputs = model, list(outputs)
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.batch_tokens = batch_tokens or (CPU_TOKENS if self.device.type == "cpu" else GPU_TOKENS)
+        model.network.to(self.device).eval()
+
+    def read(self, texts: Sequence[str], *, update: Callable[[int], object] | None = None) -> Readings:
+        """Return the readings of n texts, in their order. `update` is called with the number of texts just finished."""
+        documents = encode(self.model.tokenizer, texts, self.model.info.windows)
+        score_DR = np.zeros((len(texts), len(self.outputs)))
+        # All windows of a document are in one batch, because their mean is computed there.
+        sizes = [len(document.windows) * max(len(window) for window in document.windows) for document in documents]
+        for batch in token_budget_batches(sizes, self.batch_tokens):
+            score_DR[batch] = self._forward([documents[i] for i in batch])
+            if update:
+                update(len(batch))
+        tokens = np.array([document.tokens for document in documents], dtype=np.int64)
+        seen = np.array([document.read for document in documents], dtype=float)
+        # An empty text has 0 tokens, and counts as read.
+        return Readings(score_DR, tokens, np.where(tokens > 0, seen / np.maximum(tokens, 1), 1.0))
+
+    def windows(self, text: str) -> list[WindowScore]:
+        """Return the windows of one text, in order. Their mean score is the text's score by the main rubric.
+
+        Raise InputError for a tokenizer that does not give the characters of its tokens.
+        """
+        (document,) = encode(self.model.tokenizer, [text], self.model.info.windows)
+        spans = window_spans(self.model.tokenizer, text, self.model.info.windows)
+        scores = []
+        for window in document.windows:
+            alone = EncodedText((window,), document.tokens, document.read)
+            scores.append(float(self._forward([alone])[0, 0]))
+        return [WindowScore(*span, score) for span, score in zip(spans, scores, strict=True)]
+
+    def embed(self, texts: Sequence[str], *, progress: str = "") -> np.ndarray:
+        """Return mean-pooled last hidden states of the encoder, shape (texts, hidden), float32."""
+        import torch
+
+        documents = encode(self.model.tokenizer, texts, self.model.info.windows)
+        windows = [window for document in documents for window in document.windows]
+        owner_W = np.array([row for row, document in enumerate(documents) for _ in document.windows])
+        encoder = self.model.network.base_model
+        pooled: list[tuple[list[int], np.ndarray]] = []
+        with counter(total=len(windows), unit=" windows", what=progress) if progress else nullcontext() as shown:
+            # Windows of one document may be in different batches, unlike in `read`: they are averaged at the end.
+            for batch in token_budget_batches([len(window) for window in windows], self.batch_tokens):
+                ids_WT, mask_WT = pad([windows[i] for i in batch], self._padding, self.device)
+                with torch.inference_mode():
+                    hidden_WTH = encoder(input_ids=ids_WT, attention_mask=mask_WT).last_hidden_state.float()
+                    mask_WT1 = mask_WT.unsqueeze(-1)
+                    mean_WH = (hidden_WTH * mask_WT1).sum(1) / mask_WT1.sum(1)
+                pooled.append((batch, mean_WH.cpu().numpy()))
+                if shown is not None:
+                    shown.update(len(batch))
+        feature_WH = np.zeros((len(windows), pooled[0][1].shape[1] if pooled else 0), dtype=np.float32)
+        for batch, means in pooled:
+            feature_WH[batch] = means
+        feature_DH = np.zeros((len(texts), feature_WH.shape[1]), dtype=np.float32)
+        np.add.at(feature_DH, owner_W, feature_WH)
+        return feature_DH / np.bincount(owner_W, minlength=len(texts))[:, None]
+
+    def _forward(self, documents: Sequence[EncodedText]) -> np.ndarray:
+        """Return the scores of one batch, shape (documents, rubrics), computed in the model's precision."""
+        import torch
+
+        network = self.model.network
+        fast = in_bf16(network, self.device) if self.model.info.precision == "bf16" else nullcontext()
+        with torch.inference_mode(), scoring_only(network), fast:
+            scores = document_scores(network, documents, self._padding, self.device)
+        return scores.cpu().numpy()[:, self.outputs]
+
+    @property
+    def _padding(self) -> int:
+        # Any id will do for a tokenizer without a padding token: the attention mask hides it.
+        return int(self.model.tokenizer.pad_token_id or 0)

@@ -1,0 +1,22 @@
+"""The result of fitting one model."""
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from assay.model import LexicalModel, QualityModel
+
+Record = dict[str, float]
+"""Record of one update: step, epoch, loss, learning_rate, gradient_norm, tokens, padding, seconds, processor_seconds,
+and joules if all machines count them. Units are in `Curve`."""
+ModelT = TypeVar("ModelT", QualityModel, LexicalModel, covariant=True)
+
+
+@dataclass(frozen=True)
+class Fitted(Generic[ModelT]):
+    """Result of a run."""
+
+    model: ModelT
+    history: list[Record]
+    """Records of all updates, with those before the run was resumed."""
+    resumed_at: int = 0
+    """Update from which this process resumed the run. 0 if it started the run."""
