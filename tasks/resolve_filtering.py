@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 from flytekit import task
 
+from assay.errors import InputError
 from assay.inference import token_counter
 from assay.progress import say
 from assay.registry import Registry
-from assay.scoring import ScoringConfig
+from assay.scoring import CascadeConfig, ScoringConfig
 from assay.selection import FilteringRequest, SelectionRequest
 from assay.sources import Columns, Period, corpus_revision
 from tasks.support.requests import read_request
@@ -30,6 +31,9 @@ class ResolvedFiltering(NamedTuple):
     scores: str
     scoring: ScoringConfig
     selection: SelectionRequest
+    cheap: str
+    """Version of the cheap model of a cascade; empty without one."""
+    cascade: CascadeConfig
     started: float
 
 
@@ -47,8 +51,14 @@ def resolve_filtering(
     options: str,
     registry: str,
     scores: str,
+    cheap: str,
+    recall: float | None,
+    in_cascade: bool,
 ) -> ResolvedFiltering:
-    """Resolve source, model and tokenizer. Raise InputError for any option that cannot be used."""
+    """Resolve source, models and tokenizer. Raise InputError for any option that cannot be used.
+
+    `in_cascade`: True for the workflow with a cheap model; the other one refuses to pass it over.
+    """
     started = time.time()
     with recorded("Resolve the corpus"):
         request = read_request(
@@ -63,10 +73,18 @@ def resolve_filtering(
             token_budget=token_budget,
             share=share,
             tokenizer=tokenizer,
+            cheap=cheap,
+            recall=recall,
         )
+        if in_cascade != bool(request.cascade.cheap):
+            raise InputError(
+                "a cascade without a cheap model" if in_cascade else f"cheap is {request.cascade.cheap!r}",
+                fix="Name its version as cheap" if in_cascade else "Run workflows/cascade.py filter_in_cascade with it",
+            )
         shelf, kept = lasting(registry, "ASSAY_REGISTRY", "registry"), lasting(scores, "ASSAY_SCORES", "scores")
         place = source_location(request.source)
         version = Registry(shelf).get(request.model).name
+        rejecting = Registry(shelf).get(request.cascade.cheap).name if in_cascade else ""
         counted_by = token_counter(request.scoring.tokenizer).name
         revision = corpus_revision(place)
         wanted = request.selection.in_words()
@@ -81,5 +99,7 @@ def resolve_filtering(
             scores=kept,
             scoring=request.scoring,
             selection=request.selection,
+            cheap=rejecting,
+            cascade=request.cascade,
             started=started,
         )

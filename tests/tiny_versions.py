@@ -43,6 +43,29 @@ def make_model(folder: Path, encoder: Path, sample: list[dict], *, seed: int) ->
     return folder
 
 
+def lexical_model(folder: Path, sample: list[dict], words: int) -> Path:
+    """A calibrated lexical model of the first `words` words, made in a second."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from assay.inference import Scorer, write_golden
+    from assay.model import Calibration, ModelInfo, Windows, save_model
+    from assay.rubric import load_rubric
+    from assay.training.lexical import fit_lexical
+
+    texts, labels = [row["text"] for row in sample], np.array([float(row["label"]) for row in sample])
+    rubric = load_rubric("education")
+    model = fit_lexical(texts, labels, ModelInfo("", rubric, Windows(words), kind="lexical")).model
+    scores = Scorer(model).read(texts).score
+    calibration = Calibration.fit(scores, labels, low=rubric.low, high=rubric.high, threshold=rubric.threshold)
+    model.info = replace(model.info, calibration=calibration)
+    folder.mkdir(parents=True)
+    save_model(model, folder)
+    write_golden(Scorer(model), [row["id"] for row in sample], texts, folder)
+    return folder
+
+
 @dataclass(frozen=True)
 class Versions:
     """Names in the registry."""

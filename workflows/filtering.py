@@ -58,6 +58,9 @@ def filter_corpus(
         options=options,
         registry=registry,
         scores=scores,
+        cheap="",
+        recall=None,
+        in_cascade=False,
     )
     corpus = acquire_corpus(
         source=resolved.source, revision=resolved.revision, columns=resolved.columns, period=resolved.period

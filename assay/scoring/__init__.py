@@ -3,7 +3,7 @@
 from assay.scoring.cascade import CascadeConfig, certify, rejection_by, reusable, score_in_cascade
 from assay.scoring.certificate import Certificate
 from assay.scoring.histogram import BINS
-from assay.scoring.plan import Part, PartFolder, Rejection, ScoringConfig
+from assay.scoring.plan import Part, PartFolder, ScoringConfig
 from assay.scoring.run import ScoringJob, plan_scoring, score_corpus, score_parts, score_snapshot
 from assay.scoring.sample import draw, sample_snapshot
 from assay.scoring.scores import MANIFEST, Scores, find_scores
@@ -17,7 +17,6 @@ __all__ = [
     "Certificate",
     "Part",
     "PartFolder",
-    "Rejection",
     "Scores",
     "ScoringConfig",
     "ScoringJob",

@@ -22,6 +22,7 @@ from assay.scoring.plan import PartFolder
 from assay.storage import digest_json, join, only_known_fields, parse_json, read_bytes, write_bytes
 
 FOLDER = "certificates"
+FIX = "Run the same `assay score` again: it certifies the cut anew"
 RECALLS = (0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995)
 """Recalls for which the frontier shows the price, beside the one that was asked for."""
 
@@ -103,6 +104,18 @@ class Certificate:
         write_bytes(join(root, FOLDER, f"{self.key}.json"), text.encode())
 
     @classmethod
+    def read(cls, root: str, key: str) -> "Certificate":
+        """Read a certificate below the root of the scores. Raise InputError if it is missing or damaged."""
+        place = join(root, FOLDER, f"{key}.json")
+        try:
+            found = parse_json(cls, read_bytes(place), what="this certificate", where=place, fix=FIX)
+        except FileNotFoundError as error:
+            raise InputError("the certificate of these scores is missing", where=place, fix=FIX) from error
+        if found.key != key:
+            raise InputError("this certificate is not what was written", where=place, fix=FIX)
+        return found
+
+    @classmethod
     def of(cls, folder: PartFolder) -> "Certificate | None":
         """Return the certificate of scores; None if every document was scored.
 
@@ -111,18 +124,11 @@ class Certificate:
         rejection = folder.plan.rejection
         if rejection is None:
             return None
-        place = join(folder.url.rstrip("/").rpartition("/")[0], FOLDER, f"{rejection.certificate}.json")
-        fix = "Run the same `assay score` again: it certifies the cut anew"
-        try:
-            found = parse_json(cls, read_bytes(place), what="this certificate", where=place, fix=fix)
-        except FileNotFoundError as error:
-            raise InputError("the certificate of these scores is missing", where=place, fix=fix) from error
-        if found.key != rejection.certificate:
-            raise InputError("this certificate is not what was written", where=place, fix=fix)
+        found = cls.read(folder.url.rstrip("/").rpartition("/")[0], rejection.certificate)
         given = {"corpus": folder.plan.snapshot, "model": folder.plan.model, "cheap scores": rejection.scores}
         stated = {"corpus": found.corpus, "model": found.model, "cheap scores": found.scores}
         if other := [name for name, value in given.items() if stated[name] != value]:
-            raise InputError(f"this certificate is of another {other[0]}", where=place, fix=fix)
+            raise InputError(f"this certificate is of another {other[0]}", where=folder.url, fix=FIX)
         return found
 
 

@@ -10,8 +10,15 @@ from assay.registry import Registry
 from assay.sources import Columns, Period, acquire, corpus_revision, open_source
 from tasks.resolve_filtering import ResolvedFiltering, resolve_filtering
 
-DEFAULTS = {"model": "champion", "text_column": "text", "token_budget": None, "share": None}
-EMPTY = ("time_column", "since", "until", "tokenizer", "options", "scores")
+DEFAULTS = {
+    "model": "champion",
+    "text_column": "text",
+    "token_budget": None,
+    "share": None,
+    "recall": None,
+    "in_cascade": False,
+}
+EMPTY = ("time_column", "since", "until", "tokenizer", "options", "scores", "cheap")
 
 
 @pytest.fixture
@@ -102,3 +109,21 @@ def test_a_request_that_cannot_be_used_ends_the_run_here(
 def test_a_source_that_is_missing_ends_the_run_here(corpus: Path, registry: Registry) -> None:
     with pytest.raises(InputError, match=r"nowhere\.parquet"):
         resolved(corpus.with_name("nowhere.parquet"), registry)
+
+
+def test_a_cascade_has_a_cheap_model_and_nothing_else_has_one(corpus: Path, registry: Registry) -> None:
+    champion = registry.alias("champion")
+    assert champion is not None
+
+    given = resolved(corpus, registry, cheap="champion", recall=0.95, in_cascade=True)
+    in_options = resolved(corpus, registry, options="{cheap: champion, recall: 0.95}", in_cascade=True)
+
+    assert given._replace(started=0) == in_options._replace(started=0)
+    assert (given.cheap, given.cascade.recall) == (champion.version, 0.95)
+    assert resolved(corpus, registry).cheap == ""
+    with pytest.raises(InputError, match="a cascade without a cheap model"):
+        resolved(corpus, registry, in_cascade=True)
+    with pytest.raises(InputError, match=r"cheap is 'champion'\. Run workflows/cascade\.py filter_in_cascade"):
+        resolved(corpus, registry, options="{cheap: champion}")
+    with pytest.raises(InputError, match="no version"):
+        resolved(corpus, registry, cheap="gone", in_cascade=True)

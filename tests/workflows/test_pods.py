@@ -8,7 +8,9 @@ import pytest
 from compiled import mapped
 from pods import BUCKET, FOLDER, PodError, Store
 from propeller import Propeller
-from tiny_versions import Versions
+from tiny_versions import Versions, lexical_model
+
+from assay.registry import Registry
 
 FULL = pytest.mark.full
 pytestmark = pytest.mark.timeout(1800)  # a training is fifteen processes, each of which imports torch
@@ -95,3 +97,24 @@ def test_a_corpus_is_filtered_in_pods(
     assert 0 < made["documents"] <= 45
     assert propeller.ran.count("score_share") == 2
     assert store.exists(f"{made['place']}/manifest.json")
+
+
+@FULL
+def test_a_corpus_is_filtered_in_a_cascade_in_pods(
+    propeller: Propeller, store: Store, sample: list[dict], tmp_path: Path
+) -> None:
+    registry = Registry(str(tmp_path / "registry"))
+    full, cheap = (
+        registry.register(lexical_model(tmp_path / str(words), sample, words), {}).name for words in (300, 30)
+    )
+    store.write_folder(Path(registry.url), propeller.pods.variables["ASSAY_REGISTRY"])
+    rows = [{"text": f"{row['text']} {copy}"} for copy in range(2) for row in sample]
+    source = store.write_table(f"{FOLDER}/cascade.parquet", rows)
+    options = "{rows_per_part: 300, certify_documents: 600, keep_duplicates: true}"
+    given = {"source": source, "model": full, "cheap": cheap, "recall": 0.9, "workers": 2, "options": options}
+
+    made = propeller.start("workflows.cascade.filter_in_cascade", **given)["o0"]
+
+    assert made["documents"] > 0
+    assert propeller.ran.count("score_share") == 4
+    assert {"certify_cut", "plan_rest"} <= set(propeller.ran)

@@ -8,7 +8,8 @@ import scipy.sparse as sp
 from sklearn.feature_extraction.text import TfidfTransformer
 
 from assay.errors import InputError
-from assay.lexical import BITS, FILE, LexicalWeights, hash_texts, terms_of
+from assay.lexical import BITS, LexicalWeights, hash_texts, terms_of
+from assay.lexical.weights import FILE
 
 
 @pytest.fixture

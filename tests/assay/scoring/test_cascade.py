@@ -9,45 +9,29 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tiny_versions import lexical_model
 
 from assay.audit import AuditPlan
 from assay.cli.main import main
 from assay.errors import InputError
-from assay.inference import Scorer, write_golden
-from assay.model import Calibration, ModelInfo, Windows, save_model
-from assay.rubric import load_rubric
+from assay.inference import Scorer
 from assay.scoring import Certificate, PartFolder, Scores, ScoringConfig, score_in_cascade
 from assay.scoring.cascade import CascadeConfig
 from assay.scoring.sidecar import PartFile
 from assay.sources import Columns
 from assay.storage import write_bytes
-from assay.training.lexical import fit_lexical
 
 CONFIG = ScoringConfig(rows_per_part=400)
 WEAK = CascadeConfig(cheap="cheap", recall=0.9, certify_documents=1_000)
 Tree = Callable[[Path], dict[str, bytes]]
 
 
-def write_model(folder: Path, sample: list[dict], words: int) -> Path:
-    """A lexical model of the sample: a real one, made in a second."""
-    texts, labels = [row["text"] for row in sample], np.array([float(row["label"]) for row in sample])
-    rubric = load_rubric("education")
-    model = fit_lexical(texts, labels, ModelInfo("", rubric, Windows(words), kind="lexical")).model
-    scores = Scorer(model).read(texts).score
-    calibration = Calibration.fit(scores, labels, low=rubric.low, high=rubric.high, threshold=rubric.threshold)
-    model.info = replace(model.info, calibration=calibration)
-    folder.mkdir(parents=True)
-    save_model(model, folder)
-    write_golden(Scorer(model), [row["id"] for row in sample], texts, folder)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, sample: list[dict]) -> Path:
     """A folder with `full` and `cheap` models, and a corpus of 1,800 documents with the numbers of their sentences."""
     folder = tmp_path_factory.mktemp("cascade")
-    write_model(folder / "full", sample, 400)
-    write_model(folder / "cheap", sample, 30)
+    lexical_model(folder / "full", sample, 400)
+    lexical_model(folder / "cheap", sample, 30)
     rows = []
     for number, row in enumerate(sample * 4):
         words = row["text"].split()
