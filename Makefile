@@ -56,7 +56,7 @@ stop: setup ## what `make demo` or `make serve` started serves no more
 
 state: setup ## one page of the state: champion, scores over time, alarms, decisions, cost
 	$(BIN)/assay state --registry $(ASSAY_WORK)/registry --looks $(ASSAY_WORK)/looks --log $(ASSAY_WORK)/score-log \
-	  --output $(ASSAY_WORK)/state.html
+	  --scores $(ASSAY_WORK)/scores --output $(ASSAY_WORK)/state.html
 
 simulate-drift: setup ## documents change, the alarm fires, a better model is trained, judged and put in service: ten minutes
 	mkdir -p $(ASSAY_WORK)/drift/raw

@@ -18,7 +18,7 @@ from assay.monitoring import (
     notify,
     take_drift_look,
 )
-from assay.overview import page_of_state
+from assay.overview import StatePlaces, page_of_state
 from assay.progress import say, stage
 from assay.registry import Decision
 from assay.release import WatchingRequest
@@ -154,7 +154,7 @@ def record_look(looked: DriftLooked, told: str) -> int:
     if look is not None:
         number = DriftLookLog(looked.looks).append(lambda number: replace(look, number=number)).number
     page = Path(current_context().working_directory) / "state.html"
-    page_of_state(looked.registry, page, looks=looked.looks, log=looked.log, days=STATE_DAYS)
+    page_of_state(StatePlaces(looked.registry, looks=looked.looks, log=looked.log, days=STATE_DAYS), page)
     Deck("State", fragment_of(page.read_text(encoding="utf-8")))
     return number
 

@@ -1,11 +1,14 @@
-"""The cost of training the versions: time and energy."""
+"""The cost of training the versions, time and energy, and of scoring corpora, time and money."""
 
 from collections.abc import Mapping
 
+import pandas as pd
+
 from assay.overview.state import State
 from assay.overview.words import span
-from assay.report import Block, Facts, Prose
+from assay.report import Block, Facts, Prose, Table
 
+HOUR = 3_600.0
 KILOWATT_HOUR = 3.6e6
 """Joules in a kilowatt hour."""
 
@@ -19,6 +22,49 @@ def spent_in_words(training: Mapping[str, float]) -> str:
 
 
 def cost_blocks(state: State) -> list[Block]:
+    """Show what training and scoring cost."""
+    return [*training_blocks(state), *scoring_blocks(state)]
+
+
+def scoring_blocks(state: State) -> list[Block]:
+    """Show what scoring cost by each model, with a price for a billion tokens if an hour has one."""
+    if not state.costs:
+        return []
+    table = pd.DataFrame([vars(cost) for cost in state.costs])
+    names = {known.version.digest: known.version.name for known in state.versions}
+    rows = []
+    for digest, runs in table.groupby("model", sort=False):
+        total = runs[["documents", "tokens", "processor_seconds", "gpu_seconds"]].sum()
+        money = (
+            total.processor_seconds / HOUR * state.places.core_hour + total.gpu_seconds / HOUR * state.places.gpu_hour
+        )
+        row = {
+            "model": names.get(str(digest), str(digest)[:12]),
+            "runs": len(runs),
+            "documents": int(total.documents),
+            "tokens": int(total.tokens),
+            "core hours": total.processor_seconds / HOUR,
+            "GPU hours": total.gpu_seconds / HOUR,
+            "documents a core second": total.documents / max(total.processor_seconds, 1e-9),
+        }
+        if state.places.core_hour or state.places.gpu_hour:
+            row["price of a billion tokens"] = money / max(total.tokens, 1) * 1e9
+        rows.append(row)
+    priced = (
+        f"Prices: {state.places.core_hour:g} for an hour of a core, {state.places.gpu_hour:g} for one of a GPU. "
+        if state.places.core_hour or state.places.gpu_hour
+        else "`assay state --core-hour PRICE --gpu-hour PRICE` adds the price of a billion tokens. "
+    )
+    return [
+        Table(pd.DataFrame(rows), f"Scoring, by the {len(state.costs):,} runs in the ledger of {state.places.scores}."),
+        Prose(
+            f"{priced}Tokens are those of the tokenizer that the scores were counted by. A run that was killed is "
+            "missing. Of a GPU the time counts in which it was held."
+        ),
+    ]
+
+
+def training_blocks(state: State) -> list[Block]:
     """Show the time and energy of the champion's training and of all, as far as they were measured."""
     known = [version.training for version in state.versions if "seconds" in version.training]
     if not known:

@@ -11,6 +11,7 @@ from assay.monitoring import DriftLook, DriftLookLog
 from assay.promotion import Use, decisions
 from assay.registry import CHAMPION, PREVIOUS, AliasMove, Decision, DecisionLog, Registry, Version, served_before
 from assay.scorelog import read_log
+from assay.scoring import Cost, cost_log
 from assay.storage import join, parse_json, read_bytes, require_folder
 
 DAYS = 30
@@ -29,10 +30,19 @@ class StatePlaces:
     """Value of ASSAY_SERVE_LOG. Empty: the score log is not read."""
     days: int = DAYS
     """Days of the score log to read, with today."""
+    scores: str = ""
+    """Root of the scores, with the ledger of their costs. Empty: it is not read."""
+    core_hour: float = 0.0
+    """Price of an hour of a processor core, in any currency. 0: unknown."""
+    gpu_hour: float = 0.0
+    """Price of an hour of a GPU, in the same currency."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.days <= 3_660:
             raise InputError(f"{self.days} days of the score log", fix="Give 1 or more, up to ten years")
+        for name in ("core_hour", "gpu_hour"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise InputError(f"a price of {getattr(self, name)} for {name}", fix="Give 0 or more")
 
 
 @dataclass(frozen=True)
@@ -99,6 +109,8 @@ class State:
     """The last thousand looks, the oldest first."""
     days: tuple[Day, ...]
     """Days with answers, the oldest first."""
+    costs: tuple[Cost, ...]
+    """What scoring cost, the oldest run first."""
     unreadable: tuple[str, ...]
     """One sentence for each thing that is missing above because it could not be read."""
 
@@ -109,7 +121,7 @@ def gather_state(places: StatePlaces, *, now: datetime.datetime | None = None) -
     Raise InputError if the registry, the looks or the log are a file, or a place of an unknown kind.
     """
     now = now or datetime.datetime.now(datetime.UTC)
-    for place in filter(None, (places.registry, places.looks, places.log)):
+    for place in filter(None, (places.registry, places.looks, places.log, places.scores)):
         require_folder(place)
     registry, skipped = Registry(places.registry), []  # type: Registry, list[str]
     moves = registry.history(CHAMPION, skipped)
@@ -128,6 +140,10 @@ def gather_state(places: StatePlaces, *, now: datetime.datetime | None = None) -
     if places.log:
         with _reported(places.log, skipped):
             days = _days(places, now, skipped)
+    costs: list[Cost] = []
+    if places.scores:
+        with _reported(places.scores, skipped):
+            costs = cost_log(places.scores).history(skipped=skipped)
     return State(
         places,
         now,
@@ -140,6 +156,7 @@ def gather_state(places: StatePlaces, *, now: datetime.datetime | None = None) -
         tuple(decided),
         tuple(looks),
         tuple(days),
+        tuple(costs),
         tuple(dict.fromkeys(skipped)),
     )
 

@@ -2,6 +2,7 @@
 
 from assay.scoring.cascade import CascadeConfig, certify, rejection_by, reusable, score_in_cascade
 from assay.scoring.certificate import Certificate
+from assay.scoring.costs import Cost, cost_log
 from assay.scoring.histogram import BINS
 from assay.scoring.plan import Part, PartFolder, ScoringConfig
 from assay.scoring.run import ScoringJob, plan_scoring, score_corpus, score_parts, score_snapshot
@@ -15,12 +16,14 @@ __all__ = [
     "REJECTED",
     "CascadeConfig",
     "Certificate",
+    "Cost",
     "Part",
     "PartFolder",
     "Scores",
     "ScoringConfig",
     "ScoringJob",
     "certify",
+    "cost_log",
     "draw",
     "find_scores",
     "plan_scoring",

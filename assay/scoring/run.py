@@ -17,6 +17,7 @@ from assay.inference import Scorer, TokenCounter, assess, token_counter
 from assay.model import calibrated_info
 from assay.parallel import Update, in_processes, require_processes
 from assay.progress import counter, say, stage
+from assay.scoring.costs import Tally, metered
 from assay.scoring.decided import Decided
 from assay.scoring.plan import Part, PartFolder, Plan, Rejection, ScoringConfig
 from assay.scoring.scores import Scores
@@ -77,7 +78,10 @@ def score_parts(job: ScoringJob, parts: Sequence[Part], *, processes: int = 1, s
     # Each process has its own order, so that two that run at once rarely work on the same part. If they do, they write
     # the same bytes.
     random.Random(os.getpid()).shuffle(order)
-    with _progress(sum(part.stop - part.start for part in order)) as shown:
+    plan = scorer.folder.plan if scorer else PartFolder.open(job.folder).plan
+    root = job.folder.rstrip("/").rpartition("/")[0]
+    documents = sum(part.stop - part.start for part in order)
+    with metered(root, plan.key, plan.model) as tally, _progress(documents, tally) as shown:
         if processes > 1 and len(order) > 1:
             processes = min(processes, len(order))
             return in_processes(
@@ -119,7 +123,8 @@ def score_part(
     lengths = np.zeros(len(texts), np.int64)
     lengths[scored] = tokens.count([str(text) for text, good in zip(texts, scored, strict=True) if good])
     if shown:
-        shown(0, int(table["tokens"].sum()))
+        # Copied scores of a cascade count as scored here, too: they are few, and cost their share of reading.
+        shown(0, int(table["tokens"].sum()), int(scored.sum()), int(lengths.sum()))
     table = table.assign(id=[value or "" for value in ids], budget_tokens=lengths, slice=slices)
     own = list(Sidecar.to_schema().columns)
     further = table.drop(columns=own)  # the columns of further rubrics, which the schema of a Sidecar does not know
@@ -127,14 +132,19 @@ def score_part(
 
 
 @contextmanager
-def _progress(documents: int) -> Iterator[Any]:
-    """Show a bar of documents with tokens per second. Yield its update: documents and tokens that are done."""
+def _progress(documents: int, tally: Tally) -> Iterator[Any]:
+    """Show a bar of documents with tokens per second. Yield its update.
+
+    Its arguments: documents that are done, tokens that the model read, and documents with a score and their tokens,
+    which are counted in `tally`.
+    """
     started, tokens = time.monotonic(), 0
     with counter(total=documents, unit=" documents", what="scoring") as bar:
 
-        def show(more: int, more_tokens: int) -> None:
+        def show(more: int, more_tokens: int, scored: int = 0, scored_tokens: int = 0) -> None:
             nonlocal tokens
             tokens += more_tokens
+            tally.add(scored, scored_tokens)
             if more_tokens:
                 bar.set_postfix_str(f"{tokens / (time.monotonic() - started):,.0f} tokens/s", refresh=False)
             bar.update(more)

@@ -35,6 +35,7 @@ from assay.registry import (
 from assay.report import render_markdown
 from assay.rubric import load_rubric
 from assay.scorelog.files import write_rows
+from assay.scoring import cost_log
 
 RUBRIC = load_rubric("education")
 HOUR = datetime.timedelta(hours=1)
@@ -109,7 +110,7 @@ class Place:
 
     def page(self) -> str:
         output = self.folder / "state.html"
-        page_of_state(self.registry.url, output, looks=self.looks.url, log=self.log, now=self.now)
+        page_of_state(StatePlaces(self.registry.url, self.looks.url, self.log), output, now=self.now)
         return output.read_text()
 
 
@@ -358,7 +359,43 @@ def test_an_object_store_is_read_like_a_disk(s3: str, tmp_path: Path) -> None:
     promote_first(registry, name, [], who="x")
     look(DriftLookLog(f"{s3}/{tmp_path.name}/looks"), name, datetime.datetime.now(datetime.UTC) - HOUR, 1)
 
-    page = page_of_state(registry.url, tmp_path / "s.html", looks=f"{s3}/{tmp_path.name}/looks").read_text()
+    page = page_of_state(StatePlaces(registry.url, f"{s3}/{tmp_path.name}/looks"), tmp_path / "s.html").read_text()
 
     assert name in page and "Calm: no alarm in 1 looks" in page
     assert registry.history(CHAMPION)[0].version == name
+
+
+def test_the_cost_of_scoring_is_shown_by_model_with_a_price(
+    tmp_path: Path, tiny_model: Path, sample: list[dict]
+) -> None:
+    corpus, scores, page = tmp_path / "c.parquet", tmp_path / "scores", tmp_path / "s.html"
+    pd.DataFrame([{"id": row["id"], "text": row["text"]} for row in sample[:90]]).to_parquet(corpus, index=False)
+    score = ["score", str(corpus), "--model", str(tiny_model), "--output", str(scores), "--rows-per-part", "30"]
+    assert main(score) == 0
+    (lost,) = scores.glob("*/rows-000000000030-*")
+    lost.unlink()
+    assert main(score) == 0
+    assert main(score) == 0, "nothing is left, and nothing is added to the ledger"
+
+    first, second = cost_log(str(scores)).history()
+    assert (first.documents, second.documents) == (90, 30)
+    assert first.tokens == pytest.approx(sum(len(row["text"].encode()) // 4 for row in sample[:90]), abs=90)
+    assert first.processor_seconds > 0 and first.gpu_seconds == 0
+    spent = (first.processor_seconds + second.processor_seconds) / 3_600
+    registry = Registry(str(tmp_path / "registry"))
+    version = registry.register(tiny_model, {})
+    state = ["state", "--registry", registry.url, "--scores", str(scores), "--output", str(page)]
+
+    assert main([*state, "--core-hour", "0.5"]) == 0
+
+    text = render_markdown(state_report(gather_state(StatePlaces(registry.url, scores=str(scores), core_hour=0.5))))
+    row = next(line for line in text.splitlines() if line.startswith(f"| {version.name}") and "| 2 |" in line)
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[2] == "120"
+    assert float(cells[-1].replace(",", "")) == pytest.approx(
+        spent * 0.5 / (first.tokens + second.tokens) * 1e9, rel=0.05
+    )
+    assert "0.5 for an hour of a core" in page.read_text()
+    (scores / "costs/00000001.json").write_text("{")
+    assert "this entry of the costs" in " ".join(gather_state(StatePlaces(registry.url, scores=str(scores))).unreadable)
+    assert main([*state, "--core-hour", "-1"]) == 2
