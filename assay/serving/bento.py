@@ -24,7 +24,7 @@ from assay.storage import digest_folder, staged_folder
 
 CODE = (
     *("__init__.py", "errors.py", "language.py", "progress.py", "proportions.py"),
-    *("options", "rubric", "storage", "scorelog", "model", "inference", "serving"),
+    *("options", "rubric", "storage", "scorelog", "lexical", "model", "inference", "serving"),
 )
 """Parts of `assay` that a server needs. A test serves a Bento without the checkout."""
 NAME = re.compile(r"[^a-z0-9]+")
