@@ -24,7 +24,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     add_request(parser, options_of(DistilRequest), SPELLED)
     parser.add_argument(
-        "--processes", type=int, default=1, help="processes that score the sample (default: 1; each loads the model)"
+        "--processes", type=int, help="processes that score the sample (default: as many as pay for their start)"
     )
     add_registry(parser)
 

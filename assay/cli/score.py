@@ -26,8 +26,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--processes",
         type=int,
-        default=1,
-        help="processes that score, each with its part of the cores (default: 1; each loads the model)",
+        help="processes that score, each with its part of the cores (default: as many as pay for their start, at most "
+        "one a core)",
     )
     add_registry(parser)
 
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _score(request: FilteringRequest, registry: str, output: str, processes: int) -> Scores:
+def _score(request: FilteringRequest, registry: str, output: str, processes: int | None) -> Scores:
     how: dict[str, Any] = {"period": request.period, "processes": processes}
     with open_model(request.model, registry) as model:
         if not request.cascade.cheap:

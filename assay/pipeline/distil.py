@@ -61,15 +61,15 @@ class DistilRequest:
 
 
 def distil(
-    request: DistilRequest, teacher: Path, work: str, output: Path, *, processes: int = 1
+    request: DistilRequest, teacher: Path, work: str, output: Path, *, processes: int | None = None
 ) -> dict[str, Evaluation]:
     """Train a model on the scores of a full one, and write it to the new folder `output`, as `train_and_evaluate` does.
 
     `teacher`: folder of the full model, which `request.model` names. `work`: folder or URL of the sample and its
-    scores, from where a run that was killed resumes. The label of a document is its score by the main rubric, limited
-    to the scale; the threshold is the score from which the full model keeps. So the figures say how far the two models
-    agree, not how good they are. Raise InputError as `score_corpus` and `train_and_evaluate` do, and if fewer than 200
-    documents have a score.
+    scores, from where a run that was killed resumes. `processes`: those that score it; by default as many as pay off.
+    The label of a document is its score by the main rubric, limited to the scale; the threshold is the score from which
+    the full model keeps. So the figures say how far the two models agree, not how good they are. Raise InputError as
+    `score_corpus` and `train_and_evaluate` do, and if fewer than 200 documents have a score.
     """
     info = calibrated_info(teacher)
     if output.exists():
@@ -94,7 +94,7 @@ def distil(
         config=request.config,
         gates=request.gates,
     )
-    return train_and_evaluate(training, output, processes=processes)
+    return train_and_evaluate(training, output)
 
 
 def _labels(

@@ -67,7 +67,7 @@ def score_in_cascade(
     cascade: CascadeConfig,
     *,
     period: Period | None = None,
-    processes: int = 1,
+    processes: int | None = None,
 ) -> Scores:
     """Score a source as `score_corpus` does, except what the cheap model rejects; see `certify` for the promise.
 
@@ -95,7 +95,7 @@ def certify(
     config: ScoringConfig,
     cascade: CascadeConfig,
     *,
-    processes: int = 1,
+    processes: int | None = None,
 ) -> Certificate:
     """Find the cut of the cheap model that keeps the promised recall, and write its certificate below `root`.
 

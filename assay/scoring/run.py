@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from assay.inference import Scorer, TokenCounter, assess, token_counter
-from assay.model import calibrated_info
-from assay.parallel import Update, in_processes, require_processes
+from assay.model import Kind, ModelInfo, calibrated_info
+from assay.parallel import Update, in_processes, require_processes, usable_cores
 from assay.progress import counter, say, stage
 from assay.scoring.costs import Tally, metered
 from assay.scoring.decided import Decided
@@ -24,6 +24,9 @@ from assay.scoring.scores import Scores
 from assay.scoring.sidecar import PartFile, Sidecar
 from assay.sources import Columns, Period, open_corpus
 from assay.storage import Snapshot, digest_folder, exists
+
+DOCUMENTS_A_PROCESS = {"encoder": 1_000, "lexical": 20_000}
+"""Documents from which another process pays for its start, by kind of model: it imports all libraries anew."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +69,29 @@ class PartScorer:
         return 1
 
 
-def score_parts(job: ScoringJob, parts: Sequence[Part], *, processes: int = 1, scorer: PartScorer | None = None) -> int:
+def worthwhile_processes(documents: int, kind: Kind) -> int:
+    """Return how many processes score so many documents soonest: at most one a core, and one in all with a GPU."""
+    if kind == "encoder":
+        import torch
+
+        if torch.cuda.is_available():
+            return 1
+    return max(1, min(usable_cores(), documents // DOCUMENTS_A_PROCESS[kind]))
+
+
+def score_parts(
+    job: ScoringJob, parts: Sequence[Part], *, processes: int | None = None, scorer: PartScorer | None = None
+) -> int:
     """Score the parts that no process has written yet, and return how many were scored here.
+
+    `processes`: by default as many as `worthwhile_processes` says.
 
     A part appears when it is complete: a killed run loses only the parts it works on. Processes that run at the same
     time share the work. `scorer`: that of `job`, if it is open already. Raise InputError if the input is gone or is
     not what was planned, if the disk is full, or if a process dies; the existing parts stay.
     """
-    require_processes(processes, "scoring")
+    if processes is not None:
+        require_processes(processes, "scoring")
     order = list(parts)
     # Each process has its own order, so that two that run at once rarely work on the same part. If they do, they write
     # the same bytes.
@@ -81,6 +99,9 @@ def score_parts(job: ScoringJob, parts: Sequence[Part], *, processes: int = 1, s
     plan = scorer.folder.plan if scorer else PartFolder.open(job.folder).plan
     root = job.folder.rstrip("/").rpartition("/")[0]
     documents = sum(part.stop - part.start for part in order)
+    if processes is None:
+        kind = (scorer.scorer.model.info if scorer else ModelInfo.read(job.model)).kind
+        processes = worthwhile_processes(documents, kind)
     with metered(root, plan.key, plan.model) as tally, _progress(documents, tally) as shown:
         if processes > 1 and len(order) > 1:
             processes = min(processes, len(order))
@@ -176,10 +197,11 @@ def score_corpus(
     config: ScoringConfig,
     *,
     period: Period | None = None,
-    processes: int = 1,
+    processes: int | None = None,
 ) -> Scores:
-    """Score the documents of a source, or of a period of it, into a folder below `root`, in one process or several.
+    """Score the documents of a source, or of a period of it, into a folder below `root`.
 
+    `processes`: by default as many as pay off.
     Existing parts are not scored again. Raise InputError if something cannot be read or written, or if a process dies.
     The existing parts stay, and the same call resumes with the others.
     """
@@ -196,7 +218,7 @@ def score_snapshot(
     root: str,
     config: ScoringConfig,
     *,
-    processes: int = 1,
+    processes: int | None = None,
     rejection: Rejection | None = None,
     opened: tuple[Scorer, TokenCounter] | None = None,
     what: str = "Score",

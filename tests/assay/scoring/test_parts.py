@@ -286,3 +286,12 @@ def test_a_damaged_plan_is_named(tmp_path: Path) -> None:
 def test_nonsense_settings_are_refused(settings: dict) -> None:
     with pytest.raises(InputError):
         ScoringConfig(**{key: Limits(*value) if key == "limits" else value for key, value in settings.items()})
+
+
+def test_another_process_must_pay_for_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    from assay.scoring import run
+
+    monkeypatch.setattr(run, "usable_cores", lambda: 8)
+
+    assert [run.worthwhile_processes(documents, "encoder") for documents in (0, 1_999, 2_000, 10**9)] == [1, 1, 2, 8]
+    assert [run.worthwhile_processes(documents, "lexical") for documents in (2_000, 50_000, 10**9)] == [1, 2, 8]
