@@ -4,9 +4,10 @@ import argparse
 from typing import Any
 
 from assay.cli.options import add_registry, add_request, registry_of, request_of
+from assay.errors import InputError
 from assay.options import options_of, subset
 from assay.registry import open_model
-from assay.scoring import Certificate, Scores, score_corpus, score_in_cascade
+from assay.scoring import Certificate, Scores, score_corpus, score_in_cascade, score_vectors
 from assay.selection import FilteringRequest
 from assay.storage import place_or_default
 
@@ -29,6 +30,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="processes that score, each with its part of the cores (default: as many as pay for their start, at most "
         "one a core)",
     )
+    parser.add_argument(
+        "--from-embeddings",
+        action="store_true",
+        help="score by the vectors that `--embeddings int8` kept, for a model with the same encoder and another head "
+        "(recipe head)",
+    )
     add_registry(parser)
 
 
@@ -36,7 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Score, print the totals, and return the exit status. Raise InputError for bad input."""
     request = request_of(FilteringRequest, arguments, OPTIONS, SPELLED)
     output = place_or_default(arguments.output, "ASSAY_SCORES", "scores")
-    scores = _score(request, registry_of(arguments), output, arguments.processes)
+    if arguments.from_embeddings and request.cascade.cheap:
+        raise InputError("--cheap and --from-embeddings at once", fix="Give one of them")
+    scores = _score(request, registry_of(arguments), output, arguments.processes, vectors=arguments.from_embeddings)
     totals = scores.totals
     print(f"{totals.documents:,} documents, {totals.scored:,} with a score, {totals.in_scope:,} of them in scope")
     for reason, count in totals.reasons.items():
@@ -50,9 +59,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _score(request: FilteringRequest, registry: str, output: str, processes: int | None) -> Scores:
+def _score(request: FilteringRequest, registry: str, output: str, processes: int | None, *, vectors: bool) -> Scores:
     how: dict[str, Any] = {"period": request.period, "processes": processes}
     with open_model(request.model, registry) as model:
+        if vectors:
+            return score_vectors(request.source, model, request.columns, output, **how)
         if not request.cascade.cheap:
             return score_corpus(request.source, model, request.columns, output, request.scoring, **how)
         with open_model(request.cascade.cheap, registry) as cheap:

@@ -82,7 +82,7 @@ def evaluate_baselines(
     # A cross-fitted model learns from the calibration part too, so its baselines must.
     train = fitting_part(documents, assignment, cross_fitted=config.folds > 0)
     calibration, test = (part_of(documents, assignment, name) for name in ("calibration", "test"))
-    embed = _frozen(config, rubric) if config.kind == "encoder" else None
+    embed = _frozen(config, rubric) if config.kind != "lexical" else None
     texts, tested = snapshot.take(train["row"]), snapshot.take(test["row"])
     labels = train["label"].to_numpy()
     if config.folds:

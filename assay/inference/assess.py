@@ -131,6 +131,8 @@ class Assessed:
     reason: list[str | None]
     others: Mapping[str, Opinion] = field(default_factory=dict)
     """Scores by each further rubric, by its name."""
+    features: NDArray[np.float32] | None = None
+    """What the output layer reads of each document, shape (n, hidden); 0 without a score. None unless asked for."""
 
     def table(self) -> pd.DataFrame:
         """Return a table Assessment, followed by the columns of further rubrics."""
@@ -196,12 +198,13 @@ def assess(
     limits: Limits = Limits(),
     *,
     update: Callable[[int], object] | None = None,
+    features: bool = False,
 ) -> Assessed:
     """Assess texts, in their order. No content of a text raises an error.
 
-    `update` is called with the number of documents just finished. The same texts in the same order give the same bytes
-    on the same machine. Raise InputError for a model without calibration. Raise the error of the network if each of
-    several documents causes it: then the model is at fault, not a document.
+    `update` is called with the number of documents just finished. `features`: return the vectors, too. The same texts
+    in the same order give the same bytes on the same machine. Raise InputError for a model without calibration. Raise
+    the error of the network if each of several documents causes it: then the model is at fault, not a document.
     """
     aspects = scorer.model.info.aspects
     calibrations = [aspect.calibration for aspect in aspects if aspect.calibration]
@@ -210,12 +213,15 @@ def assess(
     reasons = [refusal(text, limits) for text in texts]
     tokens, read = np.zeros(len(texts), np.int64), np.zeros(len(texts))
     score_DR = np.full((len(texts), len(aspects)), np.nan)
+    feature_DH = np.zeros((len(texts), scorer.reader.hidden), np.float32) if features else None
     for rows in _chunks([len(text or "") if not reason else 0 for text, reason in zip(texts, reasons, strict=True)]):
         accepted = [row for row in rows if reasons[row] is None]
-        found = _read(scorer, [str(texts[row]) for row in accepted], update)
+        found = _read(scorer, [str(texts[row]) for row in accepted], update, features)
         if update:
             update(len(rows) - len(accepted))
         score_DR[accepted], tokens[accepted], read[accepted] = found.scores, found.tokens, found.read
+        if feature_DH is not None and found.features is not None:
+            feature_DH[accepted] = found.features
     scored = np.isfinite(score_DR).all(axis=1)
     # A missing score is calibrated as 0, because grade and keep have no missing values. `scored` masks it.
     meanings = [
@@ -242,6 +248,7 @@ def assess(
             for number, aspect in enumerate(aspects)
             if number
         },
+        features=feature_DH,
     )
 
 
@@ -257,21 +264,24 @@ def _chunks(characters: Sequence[int]) -> Iterator[range]:
         yield range(start, len(characters))
 
 
-def _read(scorer: Scorer, texts: Sequence[str], update: Callable[[int], object] | None) -> Readings:
+def _read(scorer: Scorer, texts: Sequence[str], update: Callable[[int], object] | None, features: bool) -> Readings:
     """Return the readings of a chunk. If some documents cause an error, those have no score, and the others do."""
     try:
-        return scorer.read(texts, update=update)
+        return scorer.read(texts, update=update, features=features)
     except Exception:
         # One document that a tokenizer or network fails on must not cost the others their scores.
         tokens, read = np.zeros(len(texts), np.int64), np.zeros(len(texts))
         score_DR = np.full((len(texts), len(scorer.outputs)), np.nan)
+        feature_DH = np.zeros((len(texts), scorer.reader.hidden), np.float32) if features else None
         broken = 0
         for row, text in enumerate(texts):
             try:
-                alone = scorer.read([text])
+                alone = scorer.read([text], features=features)
                 score_DR[row], tokens[row], read[row] = alone.scores[0], alone.tokens[0], alone.read[0]
+                if feature_DH is not None and alone.features is not None:
+                    feature_DH[row] = alone.features[0]
             except Exception:
                 broken += 1
         if broken == len(texts) > 1:
             raise  # a fault of the model or the machine: nothing here is specific to a document
-        return Readings(score_DR, tokens, read)
+        return Readings(score_DR, tokens, read, feature_DH)

@@ -1,14 +1,15 @@
 """Read texts with an encoder: tokens, batches, scores of whole texts and of single windows, and embeddings."""
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import numpy as np
 
 from assay.inference.encode import EncodedText, encode, window_spans
 from assay.inference.forward import document_scores, in_bf16, pad, scoring_only, token_budget_batches
 from assay.inference.readings import Readings, WindowScore
-from assay.model import QualityModel
+from assay.model import QualityModel, output_layer
 from assay.progress import counter
 
 CPU_TOKENS, GPU_TOKENS = 1_024, 8_192
@@ -33,20 +34,37 @@ class EncoderReader:
         self.batch_tokens = batch_tokens or (CPU_TOKENS if self.device.type == "cpu" else GPU_TOKENS)
         model.network.to(self.device).eval()
 
-    def read(self, texts: Sequence[str], *, update: Callable[[int], object] | None = None) -> Readings:
-        """Return the readings of n texts, in their order. `update` is called with the number of texts just finished."""
+    @property
+    def hidden(self) -> int:
+        """Length of the vector that the output layer reads."""
+        return output_layer(self.model.network).in_features
+
+    def read(
+        self, texts: Sequence[str], *, update: Callable[[int], object] | None = None, features: bool = False
+    ) -> Readings:
+        """Return the readings of n texts, in their order. `update` is called with the number of texts just finished.
+
+        `features`: return what the output layer reads, too. The scores are the same.
+        """
         documents = encode(self.model.tokenizer, texts, self.model.info.windows)
         score_DR = np.zeros((len(texts), len(self.outputs)))
+        feature_DH = np.zeros((len(texts), self.hidden), np.float32) if features else None
         # All windows of a document are in one batch, because their mean is computed there.
         sizes = [len(document.windows) * max(len(window) for window in document.windows) for document in documents]
         for batch in token_budget_batches(sizes, self.batch_tokens):
-            score_DR[batch] = self._forward([documents[i] for i in batch])
+            chosen = [documents[i] for i in batch]
+            if feature_DH is None:
+                score_DR[batch] = self._forward(chosen)
+            else:
+                with _inputs_of(output_layer(self.model.network)) as seen_WH:
+                    score_DR[batch] = self._forward(chosen)
+                feature_DH[batch] = _means(seen_WH[0], chosen)
             if update:
                 update(len(batch))
         tokens = np.array([document.tokens for document in documents], dtype=np.int64)
         seen = np.array([document.read for document in documents], dtype=float)
         # An empty text has 0 tokens, and counts as read.
-        return Readings(score_DR, tokens, np.where(tokens > 0, seen / np.maximum(tokens, 1), 1.0))
+        return Readings(score_DR, tokens, np.where(tokens > 0, seen / np.maximum(tokens, 1), 1.0), feature_DH)
 
     def windows(self, text: str) -> list[WindowScore]:
         """Return the windows of one text, in order. Their mean score is the text's score by the main rubric.
@@ -102,3 +120,21 @@ class EncoderReader:
     def _padding(self) -> int:
         # Any id will do for a tokenizer without a padding token: the attention mask hides it.
         return int(self.model.tokenizer.pad_token_id or 0)
+
+
+@contextmanager
+def _inputs_of(layer: Any) -> Iterator[list[np.ndarray]]:
+    """Yield a list that gets the input of each forward pass of a layer, shape (windows, hidden), float32."""
+    found: list[np.ndarray] = []
+    hook = layer.register_forward_pre_hook(lambda _, given: found.append(given[0].float().cpu().numpy()))
+    try:
+        yield found
+    finally:
+        hook.remove()
+
+
+def _means(feature_WH: np.ndarray, documents: Sequence[EncodedText]) -> np.ndarray:
+    """Return the mean over the windows of each document, shape (documents, hidden)."""
+    count_D = np.array([len(document.windows) for document in documents])
+    sums = np.add.reduceat(feature_WH, np.concatenate([[0], np.cumsum(count_D)[:-1]]), axis=0)
+    return sums / count_D[:, None].astype(np.float32)

@@ -15,8 +15,20 @@ class LexicalReader:
     def __init__(self, model: LexicalModel, outputs: Sequence[int]) -> None:
         self.model, self.outputs = model, list(outputs)
 
-    def read(self, texts: Sequence[str], *, update: Callable[[int], object] | None = None) -> Readings:
-        """Return the readings of n texts, in their order. `update` is called with the number of texts just finished."""
+    @property
+    def hidden(self) -> int:
+        """0: words have no vector here."""
+        return 0
+
+    def read(
+        self, texts: Sequence[str], *, update: Callable[[int], object] | None = None, features: bool = False
+    ) -> Readings:
+        """Return the readings of n texts, in their order. `update` is called with the number of texts just finished.
+
+        Raise InputError for `features`, which a lexical model does not have.
+        """
+        if features:
+            raise _no_vectors()
         scores, words, read = self.model.weights.read(texts, self.model.info.windows.tokens)
         if update:
             update(len(texts))
@@ -27,8 +39,10 @@ class LexicalReader:
         found = self.read([text])
         return [WindowScore(0, round(len(text) * float(found.read[0])), float(found.scores[0, 0]))]
 
-    def embed(self, texts: Sequence[str], *, progress: str = "") -> np.ndarray:
+    def embed(self, texts: Sequence[str], *, progress: str = "") -> np.ndarray:  # noqa: ARG002
         """Raise InputError: words have no vectors here."""
-        raise InputError(
-            f"a lexical model has no embeddings: {progress or len(texts)}", fix="Take a model with an encoder"
-        )
+        raise _no_vectors()
+
+
+def _no_vectors() -> InputError:
+    return InputError("a lexical model has no embeddings", fix="Take a model with an encoder")

@@ -20,6 +20,8 @@ class Readings:
     """Tokens of the whole text, by the model's tokenizer; shape (n,)."""
     read: FloatArray
     """Share of these tokens that is in at least one window; shape (n,)."""
+    features: NDArray[np.float32] | None = None
+    """What the output layer reads of each text, the mean over its windows; shape (n, hidden). None unless asked for."""
 
     @property
     def score(self) -> FloatArray:
@@ -42,7 +44,13 @@ class WindowScore:
 class Reader(Protocol):
     """A network or another model, without the meaning of its scores."""
 
-    def read(self, texts: Sequence[str], *, update: Callable[[int], object] | None = None) -> Readings:
+    @property
+    def hidden(self) -> int:
+        """Length of the vector of a text; 0 if there is none."""
+
+    def read(
+        self, texts: Sequence[str], *, update: Callable[[int], object] | None = None, features: bool = False
+    ) -> Readings:
         """Return the readings of n texts, in their order. `update` is called with the number of texts just finished."""
 
     def windows(self, text: str) -> list[WindowScore]:

@@ -70,9 +70,14 @@ class Scorer:
         """Load a model folder. Raise InputError if it holds no model, or a model without this rubric."""
         return cls(load_model(folder), rubric=rubric)
 
-    def read(self, texts: Sequence[str], *, update: Callable[[int], object] | None = None) -> Readings:
-        """Return the readings of n texts, in their order. `update` is called with the number of texts just finished."""
-        return self.reader.read(texts, update=update)
+    def read(
+        self, texts: Sequence[str], *, update: Callable[[int], object] | None = None, features: bool = False
+    ) -> Readings:
+        """Return the readings of n texts, in their order. `update` is called with the number of texts just finished.
+
+        `features`: return the vectors that the output layer reads, too. Raise InputError for it without a network.
+        """
+        return self.reader.read(texts, update=update, features=features)
 
     def score(self, texts: Sequence[str], *, progress: str = "") -> pd.DataFrame:
         """Return a table ScoredDocument, one row a text, in their order. `progress`: name of the progress bar."""

@@ -5,7 +5,7 @@ from assay.scoring.certificate import Certificate
 from assay.scoring.costs import Cost, cost_log
 from assay.scoring.histogram import BINS
 from assay.scoring.plan import Part, PartFolder, ScoringConfig
-from assay.scoring.run import ScoringJob, plan_scoring, score_corpus, score_parts, score_snapshot
+from assay.scoring.run import ScoringJob, plan_scoring, score_corpus, score_parts, score_snapshot, score_vectors
 from assay.scoring.sample import draw, sample_snapshot
 from assay.scoring.scores import MANIFEST, Scores, find_scores
 from assay.scoring.sidecar import REJECTED
@@ -34,4 +34,5 @@ __all__ = [
     "score_in_cascade",
     "score_parts",
     "score_snapshot",
+    "score_vectors",
 ]

@@ -76,6 +76,10 @@ def score_in_cascade(
     """
     for each in (model, cheap):
         calibrated_info(each)
+    if config.embeddings:
+        raise InputError(
+            "a cascade keeps no vectors: what is rejected has none", where="cascade", fix="Leave embeddings out"
+        )
     snapshot = open_corpus(source, columns, root, period)
     first = score_snapshot(snapshot, cheap, root, config, processes=processes, what="Score with the cheap model")
     certificate = certify(snapshot, first, model, root, config, cascade, processes=processes)

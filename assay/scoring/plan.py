@@ -9,7 +9,7 @@ whichever process scores it, and however often.
 """
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
 from assay.errors import InputError
 from assay.inference import Limits
@@ -22,6 +22,7 @@ from assay.storage import PlannedFolder, Snapshot, digest_json, only_known_field
 FORMAT = 1
 """Increased when a change of the code gives other scores for the same plan, so that old parts are not reused."""
 PLAN = "_plan.json"
+EmbeddingsName = Literal["", "int8"]
 
 
 @only_known_fields
@@ -35,10 +36,15 @@ class ScoringConfig:
     """Tokenizer that counts the tokens of budgets, as a folder or OWNER/NAME@REVISION. Empty: UTF-8 bytes / 4."""
     slice_by: str = ""
     """Column of the corpus whose values are counted separately. Empty: no column."""
+    embeddings: EmbeddingsName = ""
+    """int8: keep the vector of each document, from which a new head scores the corpus without reading it again. Empty:
+    keep none."""
     limits: Limits = field(default_factory=Limits, metadata=group(title="what counts as a document"))
     """Limits of what counts as a document."""
 
     def __post_init__(self) -> None:
+        if self.embeddings not in get_args(EmbeddingsName):
+            raise InputError(f"embeddings is {self.embeddings!r}", fix="Give int8, or leave it out")
         if self.rows_per_part < 1:
             raise InputError(f"rows_per_part is {self.rows_per_part}", fix="Give 1 or more")
 
@@ -96,6 +102,8 @@ class Plan:
     config: ScoringConfig
     rejection: Rejection | None = None
     """What a cheap model rejects. None: every document is scored."""
+    vectors: str = ""
+    """Key of the scores whose vectors are read instead of the documents. Empty: the documents are read."""
 
     @classmethod
     def of(
@@ -128,10 +136,14 @@ class Plan:
             )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the plan as plain JSON values. Without a rejection it has no such field, as in earlier releases."""
+        """Return the plan as plain JSON values. What was unknown to earlier releases is in it where it is used."""
         fields = asdict(self)
         if self.rejection is None:
             del fields["rejection"]
+        if not self.vectors:
+            del fields["vectors"]
+        if not self.config.embeddings:
+            del fields["config"]["embeddings"]
         return {"format": FORMAT, **fields}
 
     @property

@@ -20,8 +20,9 @@ from assay.progress import counter, say, stage
 from assay.scoring.costs import Tally, metered
 from assay.scoring.decided import Decided
 from assay.scoring.plan import Part, PartFolder, Plan, Rejection, ScoringConfig
-from assay.scoring.scores import Scores
+from assay.scoring.scores import Scores, complete_folders
 from assay.scoring.sidecar import PartFile, Sidecar
+from assay.scoring.vectors import Space, VectorFile, encoder_of, plan_on_vectors, read_space, rescored, write_space
 from assay.sources import Columns, Period, open_corpus
 from assay.storage import Snapshot, digest_folder, exists
 
@@ -65,7 +66,13 @@ class PartScorer:
         if exists(file.url):
             update(part.stop - part.start, 0)
             return 0
-        file.write(score_part(self.folder, part, self.snapshot, self.scorer, self.tokens, shown=update))
+        if self.folder.plan.vectors:
+            table = rescored(self.folder, part, self.scorer)
+            able = table["reason"].isna()
+            update(len(table), 0, int(able.sum()), int(table.loc[able, "budget_tokens"].sum()))
+        else:
+            table = score_part(self.folder, part, self.snapshot, self.scorer, self.tokens, shown=update)
+        file.write(table)
         return 1
 
 
@@ -125,7 +132,7 @@ def _opened(job: ScoringJob) -> PartScorer:
 def score_part(
     folder: PartFolder, part: Part, snapshot: Snapshot, scorer: Scorer, tokens: TokenCounter, *, shown: Any = None
 ) -> pd.DataFrame:
-    """Return the Sidecar of one part. Memory holds the texts of the part."""
+    """Return the Sidecar of one part, and write its vectors if they are kept. Memory holds the texts of the part."""
     config = folder.plan.config
     columns = list(dict.fromkeys(["id", "text", *([config.slice_by] if config.slice_by else [])]))
     ids: list[str] = []
@@ -139,7 +146,10 @@ def score_part(
     if folder.plan.rejection:
         table = Decided.of(folder, folder.plan.rejection, part).table(scorer, texts, config.limits, update)
     else:
-        table = assess(scorer, texts, config.limits, update=update).table()
+        found = assess(scorer, texts, config.limits, update=update, features=bool(config.embeddings))
+        if found.features is not None:
+            VectorFile(folder, part, read_space(folder)).write(found.features)
+        table = found.table()
     scored = table["reason"].isna().to_numpy()
     lengths = np.zeros(len(texts), np.int64)
     lengths[scored] = tokens.count([str(text) for text, good in zip(texts, scored, strict=True) if good])
@@ -186,7 +196,10 @@ def plan_scoring(
     Raise InputError if the model is not calibrated, or the settings do not fit the corpus.
     """
     plan = Plan.of(snapshot, calibrated_info(model), digest_folder(model), tokens.name, config, rejection)
-    return PartFolder.create(root, plan)
+    folder = PartFolder.create(root, plan)
+    if config.embeddings:
+        write_space(folder, Space.of(*encoder_of(model), model))
+    return folder
 
 
 def score_corpus(
@@ -229,10 +242,32 @@ def score_snapshot(
     """
     scorer, tokens = opened or (Scorer.load(model), token_counter(config.tokenizer))
     folder = plan_scoring(snapshot, model, tokens, config, root, rejection)
+    return _score_missing(PartScorer(folder, snapshot, scorer, tokens), model, processes, what)
+
+
+def score_vectors(
+    source: str, model: Path, columns: Columns, root: str, *, period: Period | None = None, processes: int | None = None
+) -> Scores:
+    """Score a corpus by the vectors that earlier scores below `root` have kept, without reading a text.
+
+    The model has the encoder of the model that kept them, and another head. Raise InputError if there are no such
+    vectors, and as `score_corpus`.
+    """
+    info = calibrated_info(model)
+    encoder, opened = encoder_of(model)
+    snapshot = open_corpus(source, columns, root, period)
+    plan = Plan.of(snapshot, info, digest_folder(model), "", ScoringConfig())
+    plan = plan_on_vectors(complete_folders(root), plan, encoder, root)
+    folder, tokens = PartFolder.create(root, plan), TokenCounter(plan.tokenizer)
+    return _score_missing(PartScorer(folder, snapshot, Scorer(opened), tokens), model, processes, "Score the vectors")
+
+
+def _score_missing(opened: PartScorer, model: Path, processes: int | None, what: str) -> Scores:
+    folder, snapshot = opened.folder, opened.snapshot
     missing = folder.missing()
     with stage(what):
         if existing := len(folder.plan.parts()) - len(missing):
             say(f"{existing} of {len(folder.plan.parts())} parts exist already")
         job = ScoringJob(folder.url, snapshot.url, model)
-        score_parts(job, missing, processes=processes, scorer=PartScorer(folder, snapshot, scorer, tokens))
+        score_parts(job, missing, processes=processes, scorer=opened)
         return Scores.complete(folder)

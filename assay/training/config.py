@@ -9,9 +9,12 @@ from assay.model import PACKAGED, Windows
 from assay.options import group
 
 LossName: TypeAlias = Literal["regression", "ordinal", "binary"]
-KindName: TypeAlias = Literal["encoder", "lexical"]
-OF_LEXICAL = ("kind", "windows", "folds", "seed")
-"""Settings that mean something for a lexical model."""
+KindName: TypeAlias = Literal["encoder", "lexical", "head"]
+IN_ONE_STEP = {
+    "lexical": ("kind", "windows", "folds", "seed"),
+    "head": ("kind", "encoder", "windows", "folds", "seed", "scoring_precision"),
+}
+"""Settings that mean something for the kinds that are fitted in one step."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,8 @@ class TrainConfig:
 
     kind: KindName = "encoder"
     """Kind of model. encoder: a pretrained network that is trained further. lexical: hashed words and pairs of words
-    with a linear head, which reads thousands of documents a second on a core; its windows are counted in words."""
+    with a linear head, which reads thousands of documents a second on a core; its windows are counted in words. head: a
+    pretrained network of which the output layer alone is fitted, so that it scores by vectors of the same encoder."""
     encoder: str = PACKAGED
     """Pretrained encoder: packaged name, folder, or OWNER/NAME[@REVISION] of a hub."""
     windows: Windows = field(default_factory=Windows, metadata=group())
@@ -82,9 +86,9 @@ class TrainConfig:
         if self.least_updates < 0:
             raise InputError(f"least_updates is {self.least_updates}", where="training settings", fix="Give 0 or more")
         if self.kind not in get_args(KindName):
-            raise InputError(f"kind is {self.kind!r}", where="training settings", fix="Give encoder or lexical")
-        if self.kind == "lexical":
-            self._require_lexical()
+            raise InputError(f"kind is {self.kind!r}", where="training settings", fix="Give encoder, lexical or head")
+        if self.kind != "encoder":
+            self._require_known()
         if self.folds < 0 or self.folds == 1:
             raise InputError(f"folds is {self.folds}", where="training settings", fix="Give 0, or 2 and more")
         if not 0 <= self.warmup <= 1:
@@ -102,20 +106,20 @@ class TrainConfig:
                 f"scoring_precision is {self.scoring_precision!r}", where="training settings", fix="Give fp32 or bf16"
             )
 
-    def _require_lexical(self) -> None:
-        """Raise InputError for a setting that a lexical model does not have."""
-        if self.windows.count != 1:
+    def _require_known(self) -> None:
+        """Raise InputError for a setting that a kind fitted in one step does not have."""
+        if self.kind == "lexical" and self.windows.count != 1:
             raise InputError(
                 f"a lexical model with {self.windows.count} windows",
                 where="training settings",
                 fix="Give 1, and a larger number of words: window_tokens",
             )
         for each in fields(self):
-            if each.name not in OF_LEXICAL and getattr(self, each.name) != each.default:
+            if each.name not in IN_ONE_STEP[self.kind] and getattr(self, each.name) != each.default:
                 raise InputError(
-                    f"{each.name} is {getattr(self, each.name)}, which a lexical model does not have",
+                    f"{each.name} is {getattr(self, each.name)}, which the kind {self.kind} does not have",
                     where="training settings",
-                    fix="Leave it out, or choose a recipe of an encoder",
+                    fix="Leave it out, or choose a recipe that trains an encoder",
                 )
 
 
@@ -144,6 +148,11 @@ def lexical() -> TrainConfig:
     return TrainConfig(kind="lexical", windows=Windows(tokens=1_000))
 
 
+def head() -> TrainConfig:
+    """Return the recipe `head`: the output layer alone, by ridge regression, on an encoder that stays as it is."""
+    return TrainConfig(kind="head")
+
+
 def fineweb_edu() -> TrainConfig:
     """Return the recipe of the original FineWeb-Edu classifier (huggingface/cosmopedia, 2024).
 
@@ -166,6 +175,7 @@ RECIPES: dict[str, Callable[[], TrainConfig]] = {
     "default": default,
     "quickstart": quickstart,
     "lexical": lexical,
+    "head": head,
     "fineweb_edu": fineweb_edu,
 }
 

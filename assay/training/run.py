@@ -17,7 +17,7 @@ from assay.dedup import text_digest
 from assay.errors import InputError
 from assay.inference import Scorer
 from assay.labels import SplitSet, assign_folds, fitting_part, write_held_out, write_seen
-from assay.model import Aspect, LexicalModel, ModelInfo, QualityModel, save_model
+from assay.model import Aspect, ModelInfo, QualityModel, save_model
 from assay.progress import say
 from assay.rubric import Rubric
 from assay.storage import Snapshot, digest_folder, digest_json, staged_folder
@@ -122,10 +122,10 @@ def train_model(
         raise InputError("cross-fitting supports one rubric only", where="training settings", fix="Leave folds out")
     run = run_name(snapshot, assignment, rubric, config, others)
     info = ModelInfo(
-        encoder=config.encoder if config.kind == "encoder" else "",
+        encoder="" if config.kind == "lexical" else config.encoder,
         rubric=rubric,
         windows=config.windows,
-        kind=config.kind,
+        kind="lexical" if config.kind == "lexical" else "encoder",
         precision=config.scoring_precision,
         lineage={
             **_source(snapshot),
@@ -143,8 +143,8 @@ def train_model(
         known = part["label"].to_numpy()
         fold = assign_folds(known, part["cluster"].to_numpy(), rubric.threshold, config.folds, config.seed)
     fitted: Fitted[Any]
-    if config.kind == "lexical":
-        fitted, earlier, held_out = _fit_words(texts, labels, weights, info, config, fold)
+    if config.kind != "encoder":
+        fitted, earlier, held_out = _fit_in_one_step(texts, labels, weights, info, config, fold)
     else:
         checkpoint = Checkpoint(checkpoint_path(checkpoints, run), run, after_save)
         fitted, earlier, held_out = _fit_network(texts, labels, weights, info, config, fold, checkpoint, on_update)
@@ -160,20 +160,23 @@ def train_model(
     return curve
 
 
-def _fit_words(
+def _fit_in_one_step(
     texts: list[str],
     labels: np.ndarray,
     weights: np.ndarray,
     info: ModelInfo,
     config: TrainConfig,
     fold: np.ndarray | None,
-) -> tuple[Fitted[LexicalModel], list[Record], np.ndarray]:
-    """Fit a lexical model, and return what `_fit_network` does. It takes seconds, so that nothing is kept of a part."""
+) -> tuple[Fitted[Any], list[Record], np.ndarray]:
+    """Fit a lexical model or a head, and return what `_fit_network` does. Nothing is kept of a run that is killed."""
     # Imported here, as torch below: the names and the curve of a run need no scikit-learn.
+    from assay.training.head import fit_head
     from assay.training.lexical import fit_lexical
 
-    def fit_rows(rows: np.ndarray) -> Fitted[LexicalModel]:
-        return fit_lexical([texts[row] for row in rows], labels[rows], info, weights=weights[rows], seed=config.seed)
+    fit: Callable[..., Fitted[Any]] = fit_lexical if config.kind == "lexical" else fit_head
+
+    def fit_rows(rows: np.ndarray) -> Fitted[Any]:
+        return fit([texts[row] for row in rows], labels[rows], info, weights=weights[rows], seed=config.seed)
 
     earlier: list[Record] = []
     held_out = np.full(len(texts), np.nan)

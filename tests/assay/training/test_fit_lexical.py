@@ -87,9 +87,9 @@ def test_labels_that_cannot_be_learned_are_refused(info: ModelInfo) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"epochs": 5}, "epochs is 5, which a lexical model does not have"),
-        ({"loss": "ordinal"}, "loss is ordinal, which a lexical model does not have"),
-        ({"encoder": "x"}, "encoder is x, which a lexical model does not have"),
+        ({"epochs": 5}, "epochs is 5, which the kind lexical does not have"),
+        ({"loss": "ordinal"}, "loss is ordinal, which the kind lexical does not have"),
+        ({"encoder": "x"}, "encoder is x, which the kind lexical does not have"),
         ({"window_count": 3}, "a lexical model with 3 windows"),
         ({"kind": "other"}, "kind is 'other'"),
     ],
