@@ -22,8 +22,26 @@ SETTINGS = [
         "train",
         "--recipe nothing",
         "no recipe 'nothing'",
-        "Choose one of: best, cheap, default, fineweb_edu, quickstart",
+        "Choose one of: best, cheap, default, fineweb_edu, head, lexical, quickstart",
     ),
+    setting(
+        "encoder of a lexical model",
+        "train",
+        "--recipe lexical",
+        "which the kind lexical does not have",
+        "Leave it out",
+    ),
+    setting(
+        "epochs of a head", "train", "--recipe head --epochs 5", "epochs is 5, which the kind head", "Leave it out"
+    ),
+    setting("recall beyond 1", "score", "--recall 2", "recall is 2 (cascade)", "Give more than 0, below 1"),
+    setting("no confidence", "score", "--confidence 0", "confidence is 0 (cascade)", "Give more than 0, below 1"),
+    setting("share of all", "score", "--cascade-share 1", "cascade_share is 1 (cascade)", "Give more than 0, below 1"),
+    setting(
+        "nothing certified", "score", "--certify-documents 0", "certify_documents is 0 (cascade)", "Give 1 or more"
+    ),
+    setting("no vectors", "score", "--from-embeddings", "vectors of this corpus do not exist (/", "--embeddings int8"),
+    setting("price below nothing", "state", "--core-hour -1", "a price of -1.0 for core_hour", "Give 0 or more"),
     setting("negative epochs", "train", "--epochs -1", "epochs is -1", "(training settings)", "Give more than 0"),
     setting("epochs in words", "train", "--epochs many", "argument --epochs: invalid int value: 'many'"),
     setting("negative seed", "train", "--seed -1", "seed is -1", "(training settings)", "Give 0 to 4294967295"),
