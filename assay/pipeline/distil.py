@@ -15,7 +15,7 @@ from assay.options import Base, group
 from assay.pipeline.request import TrainingRequest
 from assay.pipeline.run import train_and_evaluate
 from assay.progress import say
-from assay.scoring import ScoringConfig, draw, sample_snapshot, score_snapshot
+from assay.scoring import Scores, ScoringConfig, draw, sample_snapshot, score_snapshot, scores_of_all
 from assay.sources import Columns, Period, open_corpus
 from assay.storage import Snapshot, digest_folder, digest_json, staged_folder
 from assay.training import RECIPES, TrainConfig, recipe
@@ -77,9 +77,14 @@ def distil(
     snapshot = open_corpus(request.source, request.columns, work, request.period)
     rows = draw(snapshot, request.documents, "distil")
     sample = sample_snapshot(snapshot, rows, work)
-    settings = replace(request.scoring, rows_per_part=SAMPLE_PART)
-    scores = score_snapshot(sample, teacher, work, settings, processes=processes, what="Score by the full model")
-    table = pd.concat([part for _, part in scores.rows(["id", "score", "reason", "in_scope"])], ignore_index=True)
+    if known := scores_of_all(work, snapshot.manifest.version, digest_folder(teacher)):
+        say("the full model has scored this corpus before: its scores are used")
+        table = _table(known).iloc[np.sort(rows)].reset_index(drop=True)
+    else:
+        settings = replace(request.scoring, rows_per_part=SAMPLE_PART)
+        table = _table(
+            score_snapshot(sample, teacher, work, settings, processes=processes, what="Score by the full model")
+        )
     able = (table["reason"].isna() & table["in_scope"]).to_numpy()
     if able.sum() < LEAST_DOCUMENTS:
         raise InputError(
@@ -95,6 +100,10 @@ def distil(
         gates=request.gates,
     )
     return train_and_evaluate(training, output)
+
+
+def _table(scores: Scores) -> pd.DataFrame:
+    return pd.concat([part for _, part in scores.rows(["id", "score", "reason", "in_scope"])], ignore_index=True)
 
 
 def _labels(

@@ -7,7 +7,7 @@ from assay.scoring.histogram import BINS
 from assay.scoring.plan import Part, PartFolder, ScoringConfig
 from assay.scoring.run import ScoringJob, plan_scoring, score_corpus, score_parts, score_snapshot, score_vectors
 from assay.scoring.sample import draw, sample_snapshot
-from assay.scoring.scores import MANIFEST, Scores, find_scores
+from assay.scoring.scores import MANIFEST, Scores, find_scores, scores_of_all
 from assay.scoring.sidecar import REJECTED
 
 __all__ = [
@@ -35,4 +35,5 @@ __all__ = [
     "score_parts",
     "score_snapshot",
     "score_vectors",
+    "scores_of_all",
 ]

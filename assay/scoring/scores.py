@@ -77,6 +77,15 @@ def complete_folders(root: str) -> list[PartFolder]:
     return [PartFolder.open(join(root, name)) for name in list_names(root) if exists(join(root, name, MANIFEST))]
 
 
+def scores_of_all(root: str, snapshot: str, model: str) -> Scores | None:
+    """Return scores of every document of a snapshot's version by a model's digest. None if there are none."""
+    for folder in complete_folders(root):
+        plan = folder.plan
+        if (plan.snapshot, plan.model, plan.rejection) == (snapshot, model, None):
+            return Scores.complete(folder)
+    return None
+
+
 def _widest(folders: list[PartFolder]) -> list[PartFolder]:
     """Return the folders without those that others make needless: the same scores with fewer documents rejected."""
 

@@ -139,3 +139,23 @@ def test_a_model_is_distilled_from_the_scores_of_another(
     assert "the output exists already" in capsys.readouterr().err
     assert main([*arguments[:-1], "100", "--output", str(tmp_path / "few")]) == 2
     assert "100 documents to distil from. Give at least 200" in capsys.readouterr().err
+
+
+def test_scores_that_the_full_model_has_given_are_used(
+    trained: Path, tmp_path: Path, sample: list[dict], capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus, teacher, scores = (str(tmp_path / "corpus.parquet"), str(trained / "model"), str(tmp_path / "scores"))
+    pd.DataFrame([{"id": row["id"], "text": row["text"]} for row in sample]).to_parquet(corpus, index=False)
+    assert main(["score", corpus, "--model", teacher, "--output", scores]) == 0
+    ledger = sorted((tmp_path / "scores/costs").iterdir())
+
+    given = ["distil", corpus, "--model", teacher, "--scores", scores, "--documents", "300", "--window-tokens", "50"]
+    assert main([*given, "--output", str(tmp_path / "student")]) == 0
+
+    assert "its scores are used" in capsys.readouterr().err
+    assert sorted((tmp_path / "scores/costs").iterdir()) == ledger, "nothing was scored again"
+    (labels,) = tmp_path.glob("scores-of-*/labels.parquet")
+    table = pd.read_parquet(labels).set_index("id")["label"]
+    by_id = {row["id"]: row["text"] for row in sample}
+    again = Scorer.load(trained / "model").read([by_id[name] for name in table.index]).score
+    assert table.tolist() == pytest.approx(again.clip(0, 5).tolist())
