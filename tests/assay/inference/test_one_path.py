@@ -70,7 +70,7 @@ def test_no_other_module_tokenizes_or_runs_an_encoder() -> None:
 
 
 def test_the_check_itself_finds_an_offence(tmp_path: Path) -> None:
-    bad = ROOT / "assay" / "inference" / "scorer.py"
+    bad = ROOT / "assay" / "inference" / "encoder_reader.py"
     assert any("last_hidden_state" in offence for offence in offences(bad))
 
 
@@ -133,6 +133,6 @@ def test_training_calibration_evaluation_and_scoring_run_through_inference(
     assert main(["score", "--model", model, data, "--output", str(tmp_path / "scores")]) == 0
 
     assert callers["tokenizer"] == {"assay/inference/encode.py"}
-    assert callers["network"] == {"assay/inference/forward.py", "assay/inference/scorer.py"}
+    assert callers["network"] == {"assay/inference/forward.py", "assay/inference/encoder_reader.py"}
     (plan,) = (tmp_path / "scores").glob("*/_plan.json")
     assert np.isfinite(pd.read_parquet(plan.parent)["score"]).all()
