@@ -124,7 +124,7 @@ def limits(texts: list[str], corpus: Path, tokens: int) -> list[str]:
             times += 1
         rate = times * 2 * 1_024 * 384 * 1_536 / (time.monotonic() - started) / 1e9
         lines.append(f"matrix products (1024 x 384 x 1536) in {name}: {rate:,.0f} GFLOP/s")
-    tokenizer = AutoTokenizer.from_pretrained(locate_encoder(PACKAGED)[0])
+    tokenizer = AutoTokenizer.from_pretrained(locate_encoder(PACKAGED)[0], trust_remote_code=False)
     started = time.monotonic()
     lengths = [min(len(ids), tokens - 2) + 2 for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
     size = sum(len(text.encode()) for text in texts) / 1e6

@@ -10,7 +10,7 @@ import yaml
 from assay.errors import InputError
 from assay.evaluation import Evaluation
 from assay.gates import GATE_LIMIT, GateLimits
-from assay.model import ModelInfo, calibrated_info
+from assay.model import ModelInfo, Windows, calibrated_info
 from assay.options import Base, group
 from assay.pipeline.request import TrainingRequest
 from assay.pipeline.run import train_and_evaluate
@@ -48,7 +48,8 @@ class DistilRequest:
                 "recipe",
                 "lexical",
                 recipe,
-                f"Named training settings, which the options below change: {', '.join(sorted(RECIPES))}.",
+                "Named training settings, which the options below change. `lexical` reads as many words as the full "
+                f"model tokens: {', '.join(sorted(RECIPES))}.",
             ),
         ),
     )
@@ -93,10 +94,15 @@ def distil(
             fix=f"Draw more of them; {LEAST_DOCUMENTS} are the least",
         )
     labels = _labels(sample, table, able, info, teacher, output)
+    config = request.config
+    if config == recipe("lexical"):
+        # What the full model does not read tells nothing of its scores: of two students, the one that read twice as
+        # many words as the full model tokens was the worse one (benchmarks/RESULTS.md).
+        config = replace(config, windows=Windows(info.windows.tokens * info.windows.count))
     training = TrainingRequest(
         source=str(labels / "labels.parquet"),
         rubric=str(labels / "rubric.md"),
-        config=request.config,
+        config=config,
         gates=request.gates,
     )
     return train_and_evaluate(training, output)

@@ -37,8 +37,8 @@ class ScoringConfig:
     slice_by: str = ""
     """Column of the corpus whose values are counted separately. Empty: no column."""
     embeddings: EmbeddingsName = ""
-    """int8: keep the vector of each document, from which a new head scores the corpus without reading it again. Empty:
-    keep none."""
+    """Form in which the vector of each document is kept, from which a new head scores the corpus without reading it:
+    int8. Empty: none is kept."""
     limits: Limits = field(default_factory=Limits, metadata=group(title="what counts as a document"))
     """Limits of what counts as a document."""
 

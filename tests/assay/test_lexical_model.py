@@ -133,7 +133,7 @@ def test_a_model_is_distilled_from_the_scores_of_another(
     parts = {path: path.stat().st_mtime_ns for path in (tmp_path / "scores").glob("*/rows-*")}
     assert main([*arguments, "--output", str(tmp_path / "wider")]) == 0
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "scores").glob("*/rows-*")} == parts
-    assert ModelInfo.read(tmp_path / "wider").windows.tokens == 1_000
+    assert ModelInfo.read(tmp_path / "wider").windows.tokens == 1_000, "as many as its teacher"
 
     assert main([*arguments, "--output", str(tmp_path / "wider")]) == 2
     assert "the output exists already" in capsys.readouterr().err

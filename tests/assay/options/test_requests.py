@@ -31,6 +31,7 @@ EVERYTHING: dict[str, Any] = {
     "threshold": 2.5,
     "also": ["length:2=length.parquet"],
     "recipe": "best",
+    "kind": "encoder",
     "encoder": "some/folder",
     "window_tokens": 64,
     "window_count": 2,
@@ -57,7 +58,7 @@ EVERYTHING: dict[str, Any] = {
     "max_quarantined": 0.1,
     "ledger": "ledger",
 }
-"""Each option of a training, with another value than its default."""
+"""Each option of a training, with another value than its default where that can go with the others."""
 
 
 def digest(request: object) -> str:
@@ -112,7 +113,25 @@ def test_what_the_command_line_can_ask_every_workflow_that_trains_can_ask(reques
     assert digest(by_workflow) == digest(by_line)
     assert read_request(TrainingRequest, options_text(by_line)) == by_line
     usual = plain_options(TrainingRequest("labels.parquet"))
-    assert [name for name, value in plain_options(by_line).items() if value == usual[name]] == ["source", "folds"]
+    assert [name for name, value in plain_options(by_line).items() if value == usual[name]] == [
+        "source",
+        "kind",
+        "folds",
+    ]
+
+
+@pytest.mark.parametrize("asked", [{"recipe": "lexical", "folds": 3}, {"kind": "head", "encoder": "a", "seed": 2}])
+def test_models_fitted_in_one_step_can_be_asked_for_everywhere(asked: dict[str, Any]) -> None:
+    from tasks.support.requests import options_text, read_request
+
+    parser = argparse.ArgumentParser()
+    add_arguments(parser, options_of(TrainingRequest))
+    given = arguments_of({"source": "labels.parquet", **asked})
+    by_line = build(TrainingRequest, given_arguments(parser.parse_args(given), options_of(TrainingRequest)))
+
+    assert by_line.config.kind in ("lexical", "head")
+    assert read_request(TrainingRequest, str(asked), source="labels.parquet") == by_line
+    assert read_request(TrainingRequest, options_text(by_line)) == by_line
 
 
 def test_an_input_and_an_option_that_differ_are_refused() -> None:
