@@ -36,6 +36,17 @@ def usable_cores(cgroup: Path = CGROUP) -> int:
     return cores if quota is None else max(1, min(cores, math.ceil(quota)))
 
 
+def limit_threads() -> None:
+    """Let torch use no more threads than this process has cores.
+
+    torch counts the cores of the host. In a container with a share of them its threads would take turns on a few.
+    """
+    import torch
+
+    if torch.get_num_threads() > (cores := usable_cores()):
+        torch.set_num_threads(cores)
+
+
 def _quota(cgroup: Path) -> float | None:
     """Return the cores that a cgroup may use on average, in version 2 or 1. None without a limit."""
     try:

@@ -1,12 +1,14 @@
 """The command `assay`: it imports the file of the chosen command, and nothing of the others."""
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
 
 from assay.cli.parser import Parser
 from assay.errors import InputError
+from assay.parallel import QUIET
 from assay.progress import say
 
 COMMANDS = {
@@ -36,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     serves, `watch` raised an alarm, `audit` found a promise broken. 2: an input cannot be used; one line on stderr
     states what. 130: stopped by the user.
     """
+    for name, value in QUIET.items():  # before any library that computes is imported
+        os.environ.setdefault(name, value)
     options = _parser().parse_args(arguments)
     try:
         return int(_module(options.command).run(options))

@@ -11,6 +11,7 @@ from assay.lexical import LexicalWeights
 from assay.model.encoder import locate_encoder, quiet_transformers, refuse_own_code
 from assay.model.info import ModelInfo
 from assay.model.lexical_model import LexicalModel
+from assay.parallel import limit_threads
 
 if TYPE_CHECKING:
     from torch import nn
@@ -55,6 +56,7 @@ def _open(path: str, revision: str | None, info: ModelInfo, *, new_head: bool) -
     from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+    limit_threads()
     try:
         with quiet_transformers():
             tokenizer = AutoTokenizer.from_pretrained(path, revision=revision or "main", trust_remote_code=False)

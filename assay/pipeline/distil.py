@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import yaml
 
 from assay.errors import InputError
@@ -17,7 +18,7 @@ from assay.pipeline.run import train_and_evaluate
 from assay.progress import say
 from assay.scoring import Scores, ScoringConfig, draw, sample_snapshot, score_snapshot, scores_of_all
 from assay.sources import Columns, Period, open_corpus
-from assay.storage import Snapshot, digest_folder, digest_json, staged_folder
+from assay.storage import Snapshot, digest_folder, digest_json, staged_folder, write_parquet
 from assay.training import RECIPES, TrainConfig, recipe
 
 LEAST_DOCUMENTS = 200
@@ -128,9 +129,8 @@ def _labels(
     texts = sample.take(np.flatnonzero(able))
     labels = table.loc[able, "score"].clip(rubric.low, rubric.high)
     with staged_folder(folder) as staged:
-        pd.DataFrame({"id": table.loc[able, "id"], "text": texts, "label": labels}).to_parquet(
-            staged / "labels.parquet", index=False
-        )
+        rows = pd.DataFrame({"id": table.loc[able, "id"], "text": texts, "label": labels})
+        write_parquet(pa.Table.from_pandas(rows, preserve_index=False), staged / "labels.parquet")
         markdown = f"---\n{yaml.safe_dump(head, sort_keys=False)}---\n{rubric.text}\n"
         (staged / "rubric.md").write_text(markdown, encoding="utf-8")
     say(f"{able.sum():,} labels by the full model: {folder}")

@@ -11,6 +11,8 @@ from flytekit import Resources
 from flytekit.deck import DeckField
 from flytekit.extras.accelerators import A100, H100, L4, L40S, T4
 
+from assay.parallel import QUIET
+
 IMAGE = "{{.image.assay.fqn}}:{{.image.assay.version}}"
 """Resolved at registration from `images: assay:` of flyte.config.yaml, or from `--image assay=…`."""
 
@@ -55,7 +57,7 @@ def _requesting(cpu: str, mem: str, laptop: tuple[str, str]) -> dict[str, Any]:
         "container_image": IMAGE,
         "requests": size,
         "limits": size,
-        "environment": decided(),
+        "environment": {**decided(), **QUIET},
         "deck_fields": DECK_FIELDS,
     }
 

@@ -44,6 +44,7 @@ def test_the_model_folder_has_all_parts(trained: Path) -> None:
     assert {path.name for path in model.iterdir()} >= {"lexical.safetensors", "assay.json", "request.json"}
 
 
+@pytest.mark.full
 def test_its_request_trains_the_same_model_again(trained: Path, tmp_path: Path) -> None:
     request = ["--config", str(trained / "model/request.json")]
 
@@ -141,6 +142,7 @@ def test_a_model_is_distilled_from_the_scores_of_another(
     assert "100 documents to distil from. Give at least 200" in capsys.readouterr().err
 
 
+@pytest.mark.full
 def test_scores_that_the_full_model_has_given_are_used(
     trained: Path, tmp_path: Path, sample: list[dict], capsys: pytest.CaptureFixture[str]
 ) -> None:

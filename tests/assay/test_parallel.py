@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from assay import parallel
 from assay.errors import InputError
 from assay.parallel import Update, in_processes, usable_cores
 
@@ -111,3 +112,39 @@ def test_processes_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
 
     _, alive = psutil.wait_procs([psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], timeout=20)
     assert not alive
+
+
+def test_torch_uses_no_more_threads_than_there_are_cores(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from assay.inference import Scorer
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(6)  # as if the host had many cores
+    monkeypatch.setattr(parallel, "usable_cores", lambda: 3)
+    try:
+        Scorer.load(tiny_model)
+        assert torch.get_num_threads() == 3
+        torch.set_num_threads(2)
+        Scorer.load(tiny_model)
+        assert torch.get_num_threads() == 2, "fewer were asked for"
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_threads_of_a_command_that_wait_sleep(tmp_path: Path) -> None:
+    code = "import os; from assay.cli.main import main; main(['state', '--output', 'x'])"
+    code += "; print(os.environ['GOMP_SPINCOUNT'])"
+    variables = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
+
+    for given, expected in (({}, "3000"), ({"GOMP_SPINCOUNT": "7"}, "7")):
+        run = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**variables, **given, "PYTHONPATH": str(ROOT)},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        assert run.stdout.split()[-1] == expected

@@ -87,6 +87,7 @@ def test_a_build_killed_again_and_again_ends_with_the_same_bytes(
     assert tree(work) == tree(folder)
 
 
+@pytest.mark.full
 def test_builds_at_the_same_time_give_the_same_bytes(
     forker: Any, source: Path, undisturbed: tuple[Path, float], tmp_path: Path, tree: Callable
 ) -> None:

@@ -164,6 +164,7 @@ def test_a_tighter_cut_is_free_and_a_looser_one_scores_the_difference(
     pd.testing.assert_frame_equal(whole(loose), whole(fresh))
 
 
+@pytest.mark.full
 def test_scores_of_all_documents_are_used_as_they_are(place: Path, tmp_path: Path) -> None:
     given = ["score", str(place / "corpus.parquet"), "--model", str(place / "full"), "--output", str(tmp_path)]
     assert main([*given, "--rows-per-part", "400"]) == 0
@@ -187,6 +188,7 @@ def test_lost_parts_are_scored_again_with_the_same_bytes(place: Path, weak: Scor
     assert tree(tmp_path / "scores") == complete
 
 
+@pytest.mark.full
 def test_the_threshold_of_a_share_is_read_from_other_documents(place: Path, tmp_path: Path) -> None:
     scores = cascade(place, tmp_path, replace(WEAK, cascade_share=0.15, certify_documents=1_200))
 

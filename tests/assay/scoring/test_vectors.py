@@ -102,6 +102,7 @@ def test_a_head_is_fitted_alone_and_scores_by_the_vectors(
     pd.testing.assert_frame_equal(by_vectors[same], read[same])
 
 
+@pytest.mark.full
 def test_a_selection_is_made_by_them(place: Path, tmp_path: Path) -> None:
     shutil.copytree(place / "scores", tmp_path / "scores")
     corpus, model = str(place / "corpus.parquet"), str(place / "head")
@@ -114,6 +115,7 @@ def test_a_selection_is_made_by_them(place: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "selected/manifest.json").read_text())["rows"] == 32
 
 
+@pytest.mark.full
 def test_vectors_that_do_not_fit_are_refused(
     place: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], tiny_encoder: Path
 ) -> None:

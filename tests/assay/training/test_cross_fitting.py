@@ -182,6 +182,7 @@ def test_heavy_labels_outweigh_light_ones(config: TrainConfig, sample: list[dict
     assert (scores[1] > 3.5).all()
 
 
+@pytest.mark.full
 def test_equal_weights_change_nothing(config: TrainConfig, sample: list[dict]) -> None:
     texts, labels = [row["text"] for row in sample[:24]], np.array([row["label"] for row in sample[:24]], float)
     info = ModelInfo(config.encoder, load_rubric("education"), config.windows)
