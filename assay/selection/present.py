@@ -149,7 +149,11 @@ def _cascade(scores: Scores, cut: float) -> list[Section]:
         return []
     price = pd.DataFrame(
         [
-            {"recall of at least": f"{point.recall:.1%}", "cut of the cheap model": point.cut, "read": point.scored}
+            {
+                "recall of at least": f"{point.recall:.1%}",
+                "cut of the cheap model": point.cut,
+                "read by the full model": f"{point.scored:.1%}",
+            }
             for point in certificate.frontier
         ]
     )
