@@ -45,10 +45,10 @@ def scoring_blocks(state: State) -> list[Block]:
             "tokens": int(total.tokens),
             "core hours": total.processor_seconds / HOUR,
             "GPU hours": total.gpu_seconds / HOUR,
-            "documents a core second": total.documents / max(total.processor_seconds, 1e-9),
+            "documents a core s": total.documents / max(total.processor_seconds, 1e-9),
         }
         if state.places.core_hour or state.places.gpu_hour:
-            row["price of a billion tokens"] = money / max(total.tokens, 1) * 1e9
+            row["price of 10⁹ tokens"] = money / max(total.tokens, 1) * 1e9
         rows.append(row)
     priced = (
         f"Prices: {state.places.core_hour:g} for an hour of a core, {state.places.gpu_hour:g} for one of a GPU. "
