@@ -26,6 +26,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, sample
     return folder
 
 
+@pytest.mark.full
 def test_the_model_folder_records_the_settings(trained: Path) -> None:
     model = trained / "model"
     info, evaluation = ModelInfo.read(model), json.loads((model / "evaluation.json").read_text())
@@ -61,6 +62,7 @@ def test_a_selection_uses_another_cut_without_training_again(trained: Path, tiny
     assert counts["recall=0.9"] > counts["recall~0.5"] > 0
 
 
+@pytest.mark.full
 def test_folds_promise_nothing(trained: Path, tiny_encoder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     corpus, scores, model = (str(trained / name) for name in ("labels.parquet", "fold-scores", "model"))
     arguments = ["train", "--data", corpus, "--output", str(trained / "none"), "--encoder", str(tiny_encoder)]
@@ -74,6 +76,7 @@ def test_folds_promise_nothing(trained: Path, tiny_encoder: Path, capsys: pytest
     assert main([*given, "recall~0.9"]) == 0
 
 
+@pytest.mark.full
 def test_a_target_that_few_labels_cannot_promise_is_refused_before_training(
     trained: Path, tiny_encoder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

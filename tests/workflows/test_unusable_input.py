@@ -62,6 +62,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_
             "--source data/sample/documents.jsonl --token_budget -5",
             ("a budget of -5 tokens", "(selection)", "Give 1 or more"),
             id="negative budget",
+            marks=FULL,
         ),
         pytest.param(
             FILTER,

@@ -96,6 +96,7 @@ def test_a_folder_that_is_no_measured_model_is_not_registered(
     assert Registry(str(tmp_path / "registry")).versions() == []
 
 
+@pytest.mark.full
 def test_training_may_register_at_once_and_its_request_trains_again(
     tiny_model: Path, tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

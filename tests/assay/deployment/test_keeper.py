@@ -77,6 +77,7 @@ def test_a_front_that_was_killed_serves_again_at_its_address(folder: Path, port:
     until(lambda: KeeperRecord.read(folder) is None)
 
 
+@pytest.mark.full
 def test_a_server_that_cannot_start_is_tried_again_after_longer_and_longer_pauses(folder: Path) -> None:
     route(folder, DEAD)
     attempts = keep(folder)

@@ -39,6 +39,7 @@ def predictions_of(
     )
 
 
+@pytest.mark.full
 def test_a_95_percent_interval_covers_the_truth_about_as_often_also_with_clusters() -> None:
     truth = bootstrap(predictions_of(np.random.default_rng(99), 60_000), RUBRIC, resamples=2)
     names = ("precision", "recall", "f1", "spearman", "mae")

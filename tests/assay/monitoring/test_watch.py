@@ -98,6 +98,7 @@ def test_a_planted_change_raises_the_alarm_of_its_name(change: dict, names: set[
     assert {name for name, each in fields["statistics"].items() if each["alarm"]} == names
 
 
+@pytest.mark.full
 def test_a_change_that_is_certain_but_small_is_reported_without_an_alarm() -> None:
     reference, small = profile(population(60_000)), window(population(60_000, 7, score=0.1))
 

@@ -416,6 +416,7 @@ def test_not_worse_is_measured_against_the_best_earlier_champion() -> None:
     assert apply_rules(replace(today, best=worse), limits).verdict == "promoted"
 
 
+@pytest.mark.full
 def test_twenty_challengers_that_are_not_worse_do_not_lead_downwards(tmp_path: Path) -> None:
     """Each a little worse than the last champion: without the memory of the test set, many would be promoted."""
     generator, n, url = np.random.default_rng(5), 1000, str(tmp_path)

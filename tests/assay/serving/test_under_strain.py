@@ -105,6 +105,7 @@ def test_requests_beyond_the_limit_get_429_and_those_beyond_their_time_get_504(
     assert metric("assay_documents_total") - documents <= 2, "documents whose clients were answered are not scored"
 
 
+@pytest.mark.full
 def test_bodies_that_never_come_hold_no_place_and_are_ended(server: ServerProcess, ask: Callable, keys: Any) -> None:
     slow = [unfinished(server, keys) for _ in range(100)]
 
