@@ -16,15 +16,13 @@ from assay.options import Base, group
 from assay.pipeline.request import TrainingRequest
 from assay.pipeline.run import train_and_evaluate
 from assay.progress import say
-from assay.scoring import Scores, ScoringConfig, draw, sample_snapshot, score_snapshot, scores_of_all
+from assay.scoring import SAMPLE_PART, Scores, ScoringConfig, draw, sample_snapshot, score_snapshot, scores_of_all
 from assay.sources import Columns, Period, open_corpus
 from assay.storage import Snapshot, digest_folder, digest_json, staged_folder, write_parquet
 from assay.training import RECIPES, TrainConfig, recipe
 
 LEAST_DOCUMENTS = 200
 """Scores from which a model is made. Fewer give a model that nobody would let reject anything."""
-SAMPLE_PART = 500
-"""Documents in a part of the sample's scores."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from assay.scoring.costs import Cost, cost_log
 from assay.scoring.histogram import BINS
 from assay.scoring.plan import Part, PartFolder, ScoringConfig
 from assay.scoring.run import ScoringJob, plan_scoring, score_corpus, score_parts, score_snapshot, score_vectors
-from assay.scoring.sample import draw, sample_snapshot
+from assay.scoring.sample import SAMPLE_PART, draw, sample_snapshot
 from assay.scoring.scores import MANIFEST, Scores, find_scores, scores_of_all
 from assay.scoring.sidecar import REJECTED
 
@@ -14,6 +14,7 @@ __all__ = [
     "BINS",
     "MANIFEST",
     "REJECTED",
+    "SAMPLE_PART",
     "CascadeConfig",
     "Certificate",
     "Cost",

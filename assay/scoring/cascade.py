@@ -17,15 +17,13 @@ from assay.progress import say
 from assay.scoring.certificate import RECALLS, Certificate, Point, certified_cut, cut_rank
 from assay.scoring.plan import Plan, Rejection, ScoringConfig
 from assay.scoring.run import score_snapshot
-from assay.scoring.sample import draw, sample_snapshot
+from assay.scoring.sample import SAMPLE_PART, draw, sample_snapshot
 from assay.scoring.scores import Scores, complete_folders
 from assay.sources import Columns, Period, open_corpus
 from assay.storage import Snapshot, digest_folder, digest_json
 
 THRESHOLD_DOCUMENTS = 2_000
 """Documents from which the threshold for a share is read, beside those of the promise."""
-SAMPLE_PART = 500
-"""Documents in a part of the sample's scores: few, so that a killed run loses little and processes can share them."""
 
 
 @dataclass(frozen=True)
@@ -151,30 +149,31 @@ def rejection_by(
     snapshot: Snapshot, model: Path, root: str, config: ScoringConfig, certificate: Certificate
 ) -> Rejection:
     """Return what a certificate rejects, after the scores with the next higher cut that exist."""
+    plan = _plan(snapshot, model, config)
     others = [
         folder.plan.rejection
         for folder in complete_folders(root)
-        if folder.plan.rejection and _without(folder.plan) == _planned(snapshot, model, config)
+        if folder.plan.rejection and _without(folder.plan) == _without(plan)
     ]
     higher = [each for each in others if each.scores == certificate.scores and each.cut > certificate.promised.cut]
     after = ""
     if higher:
         closest = min(higher, key=lambda each: each.cut)
-        after = replace(_plan(snapshot, model, config), rejection=closest).key
+        after = replace(plan, rejection=closest).key
     return Rejection(certificate.scores, certificate.promised.cut, certificate.key, after)
 
 
 def reusable(
     snapshot: Snapshot, model: Path, root: str, config: ScoringConfig, certificate: Certificate
 ) -> Scores | None:
-    """Return complete scores in which no document is rejected that the certificate would have scored. None: there are
-    none."""
+    """Return complete scores in which no document is rejected that the certificate leaves; None without such scores."""
+    planned = _without(_plan(snapshot, model, config))
     for folder in complete_folders(root):
         rejection = folder.plan.rejection
         wide = rejection is None or (
             rejection.scores == certificate.scores and rejection.cut <= certificate.promised.cut
         )
-        if wide and _without(folder.plan) == _planned(snapshot, model, config):
+        if wide and _without(folder.plan) == planned:
             return Scores.complete(folder)
     return None
 
@@ -182,10 +181,6 @@ def reusable(
 def _plan(snapshot: Snapshot, model: Path, config: ScoringConfig) -> Plan:
     name = token_counter(config.tokenizer).name
     return Plan.of(snapshot, calibrated_info(model), digest_folder(model), name, config)
-
-
-def _planned(snapshot: Snapshot, model: Path, config: ScoringConfig) -> str:
-    return _without(_plan(snapshot, model, config))
 
 
 def _without(plan: Plan) -> str:

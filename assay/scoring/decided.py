@@ -34,23 +34,29 @@ class Decided:
         rejected = (cheap["reason"].isna() & (cheap["score"] < rejection.cut)).to_numpy()
         return cls(rejected, cheap, before)
 
+    @property
+    def copied(self) -> NDArray[np.bool_]:
+        """True for documents whose scores of before are taken over, shape (n,)."""
+        if self.before is None:
+            return np.zeros(len(self.rejected), bool)
+        return ~self.rejected & (self.before["reason"] != REJECTED).to_numpy()
+
     def table(
         self, scorer: Scorer, texts: Sequence[str | None], limits: Limits, update: Callable[[int], object] | None
     ) -> pd.DataFrame:
         """Return the assessments of all texts, in their order: of those that are left, by the full model."""
-        known = self.rejected.copy()
-        if self.before is not None:
-            known |= (self.before["reason"] != REJECTED).to_numpy()
+        known = self.rejected | self.copied
         left = np.flatnonzero(~known)
         if update:
             update(int(known.sum()))
         found = assess(scorer, [texts[row] for row in left.tolist()], limits, update=update).table().set_index(left)
         tables = [found]
         if self.before is not None:
-            kept = np.flatnonzero(~self.rejected & known)
-            tables.append(self.before[found.columns].iloc[kept])
+            tables.append(self.before[found.columns].iloc[np.flatnonzero(self.copied)])
         tables.append(self._of_rejected(found))
-        return pd.concat([table for table in tables if len(table)]).sort_index().astype(found.dtypes.to_dict())
+        # Of no document at all, pandas cannot tell texts and decisions from numbers.
+        kinds = {**found.dtypes.drop("reason").to_dict(), "language": "str", "in_scope": "bool"}
+        return pd.concat([table for table in tables if len(table)]).sort_index().astype(kinds)
 
     def _of_rejected(self, like: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of the rejected documents, without scores, in the columns of an assessment."""

@@ -143,8 +143,10 @@ def score_part(
         texts += batch["text"].to_pylist()
         slices += [str(value) for value in batch[config.slice_by].to_pylist()] if config.slice_by else [""] * len(batch)
     update = (lambda documents: shown(documents, 0)) if shown else None
+    fresh = np.ones(len(texts), bool)
     if folder.plan.rejection:
-        table = Decided.of(folder, folder.plan.rejection, part).table(scorer, texts, config.limits, update)
+        decided = Decided.of(folder, folder.plan.rejection, part)
+        table, fresh = decided.table(scorer, texts, config.limits, update), ~decided.copied
     else:
         found = assess(scorer, texts, config.limits, update=update, features=bool(config.embeddings))
         if found.features is not None:
@@ -154,8 +156,7 @@ def score_part(
     lengths = np.zeros(len(texts), np.int64)
     lengths[scored] = tokens.count([str(text) for text, good in zip(texts, scored, strict=True) if good])
     if shown:
-        # Copied scores of a cascade count as scored here, too: they are few, and cost their share of reading.
-        shown(0, int(table["tokens"].sum()), int(scored.sum()), int(lengths.sum()))
+        shown(0, int(table.loc[fresh, "tokens"].sum()), int((scored & fresh).sum()), int(lengths[fresh].sum()))
     table = table.assign(id=[value or "" for value in ids], budget_tokens=lengths, slice=slices)
     own = list(Sidecar.to_schema().columns)
     further = table.drop(columns=own)  # the columns of further rubrics, which the schema of a Sidecar does not know

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from assay.storage import MANIFEST, Snapshot, digest_json, exists, join, write_snapshot
 
+SAMPLE_PART = 500
+"""Documents in a part of a sample's scores: few, so that a killed run loses little and processes can share them."""
 BATCH = 1_000
 """Documents of the sample in a record batch."""
 

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from assay.errors import InputError
 from assay.inference import Scorer
 from assay.model import ModelInfo, QualityModel, new_model, output_layer
-from assay.training.fitted import Fitted
+from assay.training.fitted import Fitted, in_one_step
 
 FloatArray = NDArray[np.float64]
 
@@ -58,15 +58,5 @@ def fit_head(
             head.weight[number] = torch.from_numpy(slope_H)
             head.bias[number] = float(line.intercept_ - slope_H @ scale.mean_)
         error += float(np.average((ridge.predict(feature_DH[known]) - label) ** 2, weights=counts)) / len(info.aspects)
-    record = {
-        "step": 0,
-        "epoch": 1.0,
-        "loss": error,
-        "learning_rate": 0.0,
-        "gradient_norm": 0.0,
-        "tokens": float((read.tokens * read.read).sum()),
-        "padding": 0.0,
-        "seconds": time.monotonic() - started,
-        "processor_seconds": time.process_time() - worked,
-    }
+    record = in_one_step(error, float((read.tokens * read.read).sum()), started, worked)
     return Fitted(model, [record])

@@ -12,7 +12,7 @@ from sklearn.model_selection import KFold
 from assay.errors import InputError
 from assay.lexical import BITS, LexicalWeights, hash_texts, terms_of
 from assay.model import LexicalModel, ModelInfo
-from assay.training.fitted import Fitted
+from assay.training.fitted import Fitted, in_one_step
 
 FloatArray = NDArray[np.float64]
 
@@ -56,17 +56,7 @@ def fit_lexical(
         fitted = _ridge(_best_penalty(rows, label, counts, seed)).fit(rows, label, counts)
         weight[number, used], intercept[number] = fitted.coef_, fitted.intercept_
         error += float(np.average((fitted.predict(rows) - label) ** 2, weights=counts)) / len(info.aspects)
-    record = {
-        "step": 0,
-        "epoch": 1.0,
-        "loss": error,
-        "learning_rate": 0.0,
-        "gradient_norm": 0.0,
-        "tokens": float(words),
-        "padding": 0.0,
-        "seconds": time.monotonic() - started,
-        "processor_seconds": time.process_time() - worked,
-    }
+    record = in_one_step(error, float(words), started, worked)
     return Fitted(LexicalModel(LexicalWeights(idf, weight, intercept), info), [record])
 
 

@@ -256,3 +256,18 @@ def test_scores_of_another_corpus_reject_nothing(place: Path, weak: Scores, tmp_
 
     with pytest.raises(InputError, match="this part of the scores cannot be read"):
         cascade(place, tmp_path / "scores")
+
+
+def test_parts_of_which_all_is_rejected_and_costs_without_what_is_copied(place: Path, tmp_path: Path) -> None:
+    from assay.scoring import cost_log
+
+    small = replace(CONFIG, rows_per_part=5)
+    first = cascade(place, tmp_path, config=small)
+
+    rejected = [(table["reason"] == "rejected").all() for _, table in first.rows()]
+    assert any(rejected) and not all(rejected)
+    assert first.totals.rejected == cascade(place, tmp_path / "large").totals.rejected
+    before = len(cost_log(str(tmp_path)).history())
+    looser = cascade(place, tmp_path, replace(WEAK, recall=0.97), small)
+    (entry,) = cost_log(str(tmp_path)).history()[before:]
+    assert entry.documents == looser.totals.scored - first.totals.scored > 0
