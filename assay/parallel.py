@@ -76,11 +76,13 @@ def in_processes(
     processes: int,
     doing: str,
     where: str,
+    devices: int = 0,
 ) -> int:
     """Call `work` with each share in one of several processes, and return the sum of its results.
 
     `work` and the shares must be picklable. What `work` passes to its second argument reaches `update` in this process.
-    Each process has an equal part of the cores, unless OMP_NUM_THREADS is set. The first error ends all processes, and
+    Each process has an equal part of the cores, unless OMP_NUM_THREADS is set. With `devices`, GPUs are dealt out: a
+    process sees one of them. The first error ends all processes, and
     is raised here. Raise InputError if a process dies; `doing`: what it did, in the past tense.
     """
     import pebble
@@ -88,7 +90,10 @@ def in_processes(
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads can hang
     updates = context.SimpleQueue()
     threads = max(1, usable_cores() // processes)
-    pool = pebble.ProcessPool(processes, initializer=_prepare, initargs=(updates, threads), context=context)
+    gpus = context.SimpleQueue()
+    for number in range(processes if devices else 0):
+        gpus.put(number % devices)
+    pool = pebble.ProcessPool(processes, initializer=_prepare, initargs=(updates, threads, gpus), context=context)
     try:
         left: set[futures.Future[int]] = {pool.schedule(_call, args=(work, share)) for share in shares}
         done = 0
@@ -108,16 +113,24 @@ def in_processes(
         pool.join()
 
 
-def _prepare(updates: "SimpleQueue[tuple[Any, ...]]", threads: int) -> None:
+def _prepare(updates: "SimpleQueue[tuple[Any, ...]]", threads: int, gpus: "SimpleQueue[int]") -> None:
     """Prepare a new process of the pool, before it imports a library that computes."""
     global _updates
     _updates = updates
+    if not gpus.empty():
+        _see_one(gpus.get())
     for name, value in {**QUIET, "OMP_NUM_THREADS": str(threads)}.items():
         os.environ.setdefault(name, value)
     # A worker of pebble notices that its parent was killed only between two tasks, and a share is one task.
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # pebble's own handler ends the process at once, and leaves the file that is half written.
     signal.signal(signal.SIGTERM, _leave)
+
+
+def _see_one(gpu: int) -> None:
+    """Let this process see one of the GPUs that it would see."""
+    seen = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    os.environ["CUDA_VISIBLE_DEVICES"] = seen[gpu] if gpu < len(seen) else str(gpu)
 
 
 def _call(work: Callable[[Share, Update], int], share: Share) -> int:

@@ -69,6 +69,32 @@ def plan_rest(
     workers: int,
 ) -> Planned:
     """Deal out the parts that are missing, without what the cheap model rejects. Never cached, as `plan_parts`."""
+    return _plan(corpus, registry, version, scores, scoring, certificate, workers)
+
+
+@task(**encoder())
+def measure_and_plan_rest(
+    corpus: FlyteDirectory,
+    registry: str,
+    version: str,
+    scores: str,
+    scoring: ScoringConfig,
+    certificate: str,
+    workers: int,
+) -> Planned:
+    """Measure the backend on documents of the corpus, then do as `plan_rest`, on a machine like those that score."""
+    return _plan(corpus, registry, version, scores, scoring, certificate, workers)
+
+
+def _plan(
+    corpus: FlyteDirectory,
+    registry: str,
+    version: str,
+    scores: str,
+    scoring: ScoringConfig,
+    certificate: str,
+    workers: int,
+) -> Planned:
     with recorded("Plan") as stage:
         snapshot, found = Snapshot.open(place_of(corpus)), Certificate.read(scores, certificate)
         with Registry(registry).open(version) as model:

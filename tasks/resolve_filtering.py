@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from flytekit import task
 
+from assay.backends import REFERENCE
 from assay.errors import InputError
 from assay.inference import token_counter
 from assay.progress import say
@@ -30,6 +31,10 @@ class ResolvedFiltering(NamedTuple):
     """Version of the model, whatever alias the request names."""
     scores: str
     scoring: ScoringConfig
+    measured: bool
+    """True if another backend than the reference is asked for, which is measured before the parts are planned."""
+    plain: ScoringConfig
+    """The same settings by the reference, for the cheap model."""
     selection: SelectionRequest
     cheap: str
     """Version of the cheap model of a cascade; empty without one."""
@@ -98,6 +103,8 @@ def resolve_filtering(
             version=version,
             scores=kept,
             scoring=request.scoring,
+            measured=request.scoring.backend != REFERENCE,
+            plain=request.scoring.by_reference(),
             selection=request.selection,
             cheap=rejecting,
             cascade=request.cascade,

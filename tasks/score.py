@@ -43,6 +43,20 @@ def plan_parts(
     corpus: FlyteDirectory, registry: str, version: str, scores: str, scoring: ScoringConfig, workers: int
 ) -> Planned:
     """Deal out the parts that are missing. Never cached, so that a lost part is scored again."""
+    return _plan(corpus, registry, version, scores, scoring, workers)
+
+
+@task(**encoder())
+def measure_and_plan_parts(
+    corpus: FlyteDirectory, registry: str, version: str, scores: str, scoring: ScoringConfig, workers: int
+) -> Planned:
+    """Measure the backend on documents of the corpus, then do as `plan_parts`, on a machine like those that score."""
+    return _plan(corpus, registry, version, scores, scoring, workers)
+
+
+def _plan(
+    corpus: FlyteDirectory, registry: str, version: str, scores: str, scoring: ScoringConfig, workers: int
+) -> Planned:
     with recorded("Plan") as stage:
         snapshot = Snapshot.open(place_of(corpus))
         with Registry(registry).open(version) as model:

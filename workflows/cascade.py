@@ -2,9 +2,9 @@
 
 from functools import partial
 
-from flytekit import map_task, workflow
+from flytekit import conditional, map_task, workflow
 
-from tasks.cascade import certify_cut, plan_rest
+from tasks.cascade import certify_cut, measure_and_plan_rest, plan_rest
 from tasks.corpus import acquire_corpus
 from tasks.filter_summary import Selection, summarise_filtering
 from tasks.resolve_filtering import resolve_filtering
@@ -75,7 +75,7 @@ def filter_in_cascade(
         registry=resolved.registry,
         version=resolved.cheap,
         scores=resolved.scores,
-        scoring=resolved.scoring,
+        scoring=resolved.plain,
         workers=workers,
     )
     rated = map_task(
@@ -84,7 +84,7 @@ def filter_in_cascade(
             corpus=corpus.snapshot,
             registry=resolved.registry,
             version=resolved.cheap,
-            scoring=resolved.scoring,
+            scoring=resolved.plain,
         )
     )(share=first.shares)
     certified = certify_cut(
@@ -97,14 +97,32 @@ def filter_in_cascade(
         folder=first.folder,
         scored=rated,
     )
-    rest = plan_rest(
-        corpus=corpus.snapshot,
-        registry=resolved.registry,
-        version=resolved.version,
-        scores=resolved.scores,
-        scoring=resolved.scoring,
-        certificate=certified.certificate,
-        workers=workers,
+    rest = (
+        conditional("backend")
+        .if_(resolved.measured.is_true())
+        .then(
+            measure_and_plan_rest(
+                corpus=corpus.snapshot,
+                registry=resolved.registry,
+                version=resolved.version,
+                scores=resolved.scores,
+                scoring=resolved.scoring,
+                certificate=certified.certificate,
+                workers=workers,
+            )
+        )
+        .else_()
+        .then(
+            plan_rest(
+                corpus=corpus.snapshot,
+                registry=resolved.registry,
+                version=resolved.version,
+                scores=resolved.scores,
+                scoring=resolved.scoring,
+                certificate=certified.certificate,
+                workers=workers,
+            )
+        )
     )
     scored = map_task(
         partial(

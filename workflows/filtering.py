@@ -2,12 +2,12 @@
 
 from functools import partial
 
-from flytekit import map_task, workflow
+from flytekit import conditional, map_task, workflow
 
 from tasks.corpus import acquire_corpus
 from tasks.filter_summary import Selection, summarise_filtering
 from tasks.resolve_filtering import resolve_filtering
-from tasks.score import plan_parts, score_share
+from tasks.score import measure_and_plan_parts, plan_parts, score_share
 from tasks.select import select_documents
 
 
@@ -65,13 +65,30 @@ def filter_corpus(
     corpus = acquire_corpus(
         source=resolved.source, revision=resolved.revision, columns=resolved.columns, period=resolved.period
     )
-    planned = plan_parts(
-        corpus=corpus.snapshot,
-        registry=resolved.registry,
-        version=resolved.version,
-        scores=resolved.scores,
-        scoring=resolved.scoring,
-        workers=workers,
+    planned = (
+        conditional("backend")
+        .if_(resolved.measured.is_true())
+        .then(
+            measure_and_plan_parts(
+                corpus=corpus.snapshot,
+                registry=resolved.registry,
+                version=resolved.version,
+                scores=resolved.scores,
+                scoring=resolved.scoring,
+                workers=workers,
+            )
+        )
+        .else_()
+        .then(
+            plan_parts(
+                corpus=corpus.snapshot,
+                registry=resolved.registry,
+                version=resolved.version,
+                scores=resolved.scores,
+                scoring=resolved.scoring,
+                workers=workers,
+            )
+        )
     )
     scored = map_task(
         partial(

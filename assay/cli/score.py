@@ -7,7 +7,7 @@ from assay.cli.options import add_registry, add_request, registry_of, request_of
 from assay.errors import InputError
 from assay.options import options_of, subset
 from assay.registry import open_model
-from assay.scoring import Certificate, Scores, score_corpus, score_in_cascade, score_vectors
+from assay.scoring import Certificate, Measurement, Scores, score_corpus, score_in_cascade, score_vectors
 from assay.selection import FilteringRequest
 from assay.storage import place_or_default
 
@@ -52,6 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"  no score: {reason} {count:,}")
     if certificate := Certificate.of(scores.folder):
         print(certificate.sentence())
+    if measured := Measurement.of(scores.folder):
+        print(measured.sentence())
     print(
         f"{totals.kept:,} reach the model's threshold, {totals.kept_tokens:,} tokens ({scores.folder.plan.tokenizer})"
     )

@@ -230,10 +230,11 @@ def assess(
     ]
     score_DR = np.where(scored[:, None], score_DR, np.nan)
     quick = scorer.model.info.kind == "lexical"
-    languages = [
-        identify_language(text, quick=quick) if text and reason is None else None
-        for text, reason in zip(texts, reasons, strict=True)
-    ]
+    with scorer.times.of("language"):
+        languages = [
+            identify_language(text, quick=quick) if text and reason is None else None
+            for text, reason in zip(texts, reasons, strict=True)
+        ]
     return Assessed(
         scored=scored,
         score=score_DR[:, 0],

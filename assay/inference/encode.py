@@ -1,5 +1,6 @@
 """Cut a text into the windows of tokens that the model reads."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -61,14 +62,9 @@ def encode(tokenizer: Any, texts: Sequence[str], windows: Windows) -> list[Encod
     for ids in tokenizer(clean, add_special_tokens=False, verbose=False)["input_ids"]:
         starts = window_starts(len(ids), size, windows.count)
         pieces = [ids[start : start + size] for start in starts]
-        # Windows of a document that they cannot cover may overlap: count each position once.
-        read = len(
-            {
-                position
-                for start, piece in zip(starts, pieces, strict=True)
-                for position in range(start, start + len(piece))
-            }
-        )
+        # Windows of a document that they cannot cover may overlap: of each but the last, count what the next leaves.
+        steps = [after - start for start, after in itertools.pairwise(starts)]
+        read = sum(min(len(piece), step) for piece, step in zip(pieces, [*steps, size], strict=True))
         encoded.append(EncodedText(tuple((*before, *piece, *after) for piece in pieces), len(ids), read))
     return encoded
 

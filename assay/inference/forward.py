@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assay.inference.encode import EncodedText
 from assay.model import output_layer
@@ -33,17 +34,26 @@ def token_budget_batches(lengths: Sequence[int], budget: int) -> list[list[int]]
     return batches
 
 
-def pad(windows: Sequence[Sequence[int]], padding: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return token ids and attention mask, both int64 of shape (windows, longest)."""
-    import torch
-
+def pad(windows: Sequence[Sequence[int]], padding: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return token ids and attention mask, both of shape (windows, longest)."""
     longest = max(len(window) for window in windows)
     ids_WT = np.full((len(windows), longest), padding, dtype=np.int64)
     mask_WT = np.zeros((len(windows), longest), dtype=np.int64)
     for row, window in enumerate(windows):
         ids_WT[row, : len(window)] = window
         mask_WT[row, : len(window)] = 1
-    return torch.from_numpy(ids_WT).to(device), torch.from_numpy(mask_WT).to(device)
+    return ids_WT, mask_WT
+
+
+def pad_on(windows: Sequence[Sequence[int]], padding: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what `pad` returns as tensors on a device, to which they are on their way while the caller goes on."""
+    import torch
+
+    tensors = [torch.from_numpy(array) for array in pad(windows, padding)]
+    if device.type == "cuda":
+        tensors = [tensor.pin_memory() for tensor in tensors]
+    ids_WT, mask_WT = (tensor.to(device, non_blocking=True) for tensor in tensors)
+    return ids_WT, mask_WT
 
 
 @contextmanager
@@ -99,7 +109,7 @@ def document_scores(network: Any, documents: Sequence[EncodedText], padding: int
         dtype=torch.long,
         device=device,
     )
-    ids_WT, mask_WT = pad(windows, padding, device)
+    ids_WT, mask_WT = pad_on(windows, padding, device)
     score_WR = network(input_ids=ids_WT, attention_mask=mask_WT).logits.float()
     count_D = torch.bincount(owner_W, minlength=len(documents)).to(score_WR.dtype)
     sum_DR = torch.zeros(len(documents), score_WR.shape[1], device=device).index_add(0, owner_W, score_WR)

@@ -6,14 +6,15 @@ import numpy as np
 
 from assay.errors import InputError
 from assay.inference.readings import Readings, WindowScore
+from assay.inference.times import Times
 from assay.model import LexicalModel
 
 
 class LexicalReader:
     """The weights of a lexical model. It gives the outputs of some of its rubrics, and its tokens are words."""
 
-    def __init__(self, model: LexicalModel, outputs: Sequence[int]) -> None:
-        self.model, self.outputs = model, list(outputs)
+    def __init__(self, model: LexicalModel, outputs: Sequence[int], *, times: Times | None = None) -> None:
+        self.model, self.outputs, self.times = model, list(outputs), times or Times()
 
     @property
     def hidden(self) -> int:
@@ -29,7 +30,8 @@ class LexicalReader:
         """
         if features:
             raise _no_vectors()
-        scores, words, read = self.model.weights.read(texts, self.model.info.windows.tokens)
+        with self.times.of("model"):
+            scores, words, read = self.model.weights.read(texts, self.model.info.windows.tokens)
         if update:
             update(len(texts))
         return Readings(scores[:, self.outputs], words, np.where(words > 0, read / np.maximum(words, 1), 1.0))

@@ -1,5 +1,6 @@
 """Score texts: raw scores, calibrated outputs, scores of single windows, and embeddings."""
 
+import copy
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -12,9 +13,13 @@ import pandera.pandas as pa
 from numpy.typing import NDArray
 from pandera.typing import Series
 
+from assay.errors import InputError
+from assay.inference.backends import arithmetic_of, is_exported, open_engine, require_backend
 from assay.inference.encoder_reader import EncoderReader
 from assay.inference.lexical_reader import LexicalReader
+from assay.inference.near_cut import Band, CheckedReader
 from assay.inference.readings import Reader, Readings, WindowScore
+from assay.inference.times import Times
 from assay.model import MEANING, LexicalModel, QualityModel, load_model
 from assay.progress import counter
 
@@ -57,10 +62,12 @@ class Scorer:
         """
         info = model.info
         self.outputs = [info.output_of(rubric)] if rubric else list(range(len(info.aspects)))
+        self.times = Times()
+        """Seconds that this scorer spent, by stage."""
         self.reader: Reader = (
-            LexicalReader(model, self.outputs)
+            LexicalReader(model, self.outputs, times=self.times)
             if isinstance(model, LexicalModel)
-            else EncoderReader(model, self.outputs, device=device, batch_tokens=batch_tokens)
+            else EncoderReader(model, self.outputs, device=device, batch_tokens=batch_tokens, times=self.times)
         )
         # Of the same network, with the rubrics that are wanted.
         self.model = replace(model, info=info.view(rubric)) if rubric else model
@@ -69,6 +76,24 @@ class Scorer:
     def load(cls, folder: Path, *, rubric: str = "") -> "Scorer":
         """Load a model folder. Raise InputError if it holds no model, or a model without this rubric."""
         return cls(load_model(folder), rubric=rubric)
+
+    def with_backend(self, backend: str, exported: Path | None, bands: Sequence[Band] = ()) -> "Scorer":
+        """Return a scorer of the same model whose network another backend computes.
+
+        `exported`: folder of `export_network`; None for PyTorch. `bands`: for each rubric, how its scores become those
+        of this scorer, and which of them this scorer reads again; without bands, they are left as they are. Raise
+        InputError for a backend that this machine does not have, and for a lexical model.
+        """
+        require_backend(backend)
+        model = self.model
+        if isinstance(model, LexicalModel):
+            raise InputError("a lexical model has no network for a backend", fix="Leave the backend out")
+        other = copy.copy(self)
+        engine = open_engine(backend, exported) if is_exported(backend) and exported else None
+        arithmetic = arithmetic_of(backend, model.info.precision)
+        fast = EncoderReader(model, self.outputs, arithmetic=arithmetic, engine=engine, times=self.times)
+        other.reader = CheckedReader(fast, self.reader, bands) if bands else fast
+        return other
 
     def read(
         self, texts: Sequence[str], *, update: Callable[[int], object] | None = None, features: bool = False

@@ -46,6 +46,7 @@ def scoring_blocks(state: State) -> list[Block]:
             "core hours": total.processor_seconds / HOUR,
             "GPU hours": total.gpu_seconds / HOUR,
             "documents a core s": total.documents / max(total.processor_seconds, 1e-9),
+            "model busy": _busy(runs),
         }
         if state.places.core_hour or state.places.gpu_hour:
             row["price of 10⁹ tokens"] = money / max(total.tokens, 1) * 1e9
@@ -59,9 +60,19 @@ def scoring_blocks(state: State) -> list[Block]:
         Table(pd.DataFrame(rows), f"Scoring, by the {len(state.costs):,} runs in the ledger of {state.places.scores}."),
         Prose(
             f"{priced}Tokens are those of the tokenizer that the scores were counted by. A run that was killed is "
-            "missing. Of a GPU the time counts in which it was held."
+            "missing. Of a GPU the time counts in which it was held. Busy is the share of a run's time "
+            "in which the model computed; reading, tokenizing, languages, counting, writing and the start took the "
+            "rest."
         ),
     ]
+
+
+def _busy(runs: pd.DataFrame) -> str:
+    """Return the share of the runs' time in which the model computed, where the ledger tells it."""
+    told = runs[[bool(stages) for stages in runs["stages"]]]
+    whole = float((told["seconds"] * told["processes"]).sum())
+    busy = sum(stages.get("model", 0.0) for stages in told["stages"])
+    return f"{min(busy / whole, 1.0):.0%}" if whole else "unknown"
 
 
 def training_blocks(state: State) -> list[Block]:

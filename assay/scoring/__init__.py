@@ -2,10 +2,12 @@
 
 from assay.scoring.cascade import CascadeConfig, certify, rejection_by, reusable, score_in_cascade
 from assay.scoring.certificate import Certificate
+from assay.scoring.corpus import plan_scoring, score_corpus, score_snapshot, score_vectors
 from assay.scoring.costs import Cost, cost_log
 from assay.scoring.histogram import BINS
+from assay.scoring.measurement import Measurement
 from assay.scoring.plan import Part, PartFolder, ScoringConfig
-from assay.scoring.run import ScoringJob, plan_scoring, score_corpus, score_parts, score_snapshot, score_vectors
+from assay.scoring.run import ScoringJob, score_parts
 from assay.scoring.sample import SAMPLE_PART, draw, sample_snapshot
 from assay.scoring.scores import MANIFEST, Scores, find_scores, scores_of_all
 from assay.scoring.sidecar import REJECTED
@@ -18,6 +20,7 @@ __all__ = [
     "CascadeConfig",
     "Certificate",
     "Cost",
+    "Measurement",
     "Part",
     "PartFolder",
     "Scores",

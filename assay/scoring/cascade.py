@@ -10,17 +10,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from assay.backends import REFERENCE
 from assay.errors import InputError
 from assay.inference import token_counter
 from assay.model import ModelInfo, calibrated_info
 from assay.progress import say
 from assay.scoring.certificate import RECALLS, Certificate, Point, certified_cut, cut_rank
+from assay.scoring.corpus import score_snapshot
 from assay.scoring.plan import Plan, Rejection, ScoringConfig
-from assay.scoring.run import score_snapshot
 from assay.scoring.sample import SAMPLE_PART, draw, sample_snapshot
 from assay.scoring.scores import Scores, complete_folders
 from assay.sources import Columns, Period, open_corpus
-from assay.storage import Snapshot, digest_folder, digest_json
+from assay.storage import Snapshot, digest_folder
 
 THRESHOLD_DOCUMENTS = 2_000
 """Documents from which the threshold for a share is read, beside those of the promise."""
@@ -78,8 +79,15 @@ def score_in_cascade(
         raise InputError(
             "a cascade keeps no vectors: what is rejected has none", where="cascade", fix="Leave embeddings out"
         )
+    if config.backend != REFERENCE and config.backend_share != cascade.cascade_share:
+        raise InputError(
+            "the backend looks at another cut than the cascade",
+            where=f"backend_share {config.backend_share}, cascade_share {cascade.cascade_share}",
+            fix="Give both the same, or neither",
+        )
     snapshot = open_corpus(source, columns, root, period)
-    first = score_snapshot(snapshot, cheap, root, config, processes=processes, what="Score with the cheap model")
+    plain = config.by_reference()
+    first = score_snapshot(snapshot, cheap, root, plain, processes=processes, what="Score with the cheap model")
     certificate = certify(snapshot, first, model, root, config, cascade, processes=processes)
     say(certificate.sentence())
     if known := reusable(snapshot, model, root, config, certificate):
@@ -110,7 +118,7 @@ def certify(
     if before and len(rows) < 2 * before:
         before = len(rows) // 2  # of a small corpus, a half for each purpose
     sample = sample_snapshot(snapshot, rows, root)
-    settings = replace(config, rows_per_part=SAMPLE_PART, slice_by="")
+    settings = replace(config.by_reference(), rows_per_part=SAMPLE_PART, slice_by="")
     scored = score_snapshot(sample, model, root, settings, processes=processes, what="Certify the cut")
     table = pd.concat([part for _, part in scored.rows(["score", "reason", "in_scope"])], ignore_index=True)
     table.index = pd.Index(np.sort(rows))
@@ -150,16 +158,15 @@ def rejection_by(
 ) -> Rejection:
     """Return what a certificate rejects, after the scores with the next higher cut that exist."""
     plan = _plan(snapshot, model, config)
-    others = [
-        folder.plan.rejection
+    higher = [
+        (folder.plan.rejection.cut, folder.plan.key)
         for folder in complete_folders(root)
-        if folder.plan.rejection and _without(folder.plan) == _without(plan)
+        if folder.plan.rejection
+        and folder.plan.rejection.scores == certificate.scores
+        and folder.plan.rejection.cut > certificate.promised.cut
+        and _serves(folder.plan, plan)
     ]
-    higher = [each for each in others if each.scores == certificate.scores and each.cut > certificate.promised.cut]
-    after = ""
-    if higher:
-        closest = min(higher, key=lambda each: each.cut)
-        after = replace(plan, rejection=closest).key
+    after = min(higher)[1] if higher else ""
     return Rejection(certificate.scores, certificate.promised.cut, certificate.key, after)
 
 
@@ -167,13 +174,13 @@ def reusable(
     snapshot: Snapshot, model: Path, root: str, config: ScoringConfig, certificate: Certificate
 ) -> Scores | None:
     """Return complete scores in which no document is rejected that the certificate leaves; None without such scores."""
-    planned = _without(_plan(snapshot, model, config))
+    planned = _plan(snapshot, model, config)
     for folder in complete_folders(root):
         rejection = folder.plan.rejection
         wide = rejection is None or (
             rejection.scores == certificate.scores and rejection.cut <= certificate.promised.cut
         )
-        if wide and _without(folder.plan) == planned:
+        if wide and _serves(folder.plan, planned):
             return Scores.complete(folder)
     return None
 
@@ -183,9 +190,18 @@ def _plan(snapshot: Snapshot, model: Path, config: ScoringConfig) -> Plan:
     return Plan.of(snapshot, calibrated_info(model), digest_folder(model), name, config)
 
 
-def _without(plan: Plan) -> str:
-    """Return the digest of a plan without what is rejected."""
-    return digest_json(replace(plan, rejection=None).to_json())
+def _serves(known: Plan, planned: Plan) -> bool:
+    """Return True if the scores of a known plan are as good as those that are planned, but for what is rejected.
+
+    Those of the reference are; those of a backend are if the same settings asked for it.
+    """
+
+    def apart(plan: Plan, config: ScoringConfig) -> str:
+        return replace(plan, rejection=None, backend=None, config=config).key
+
+    if known.backend is None:
+        return apart(known, known.config) == apart(planned, planned.config.by_reference())
+    return apart(known, known.config) == apart(planned, planned.config)
 
 
 def _threshold(scores: NDArray[np.float64], info: ModelInfo, share: float | None) -> float:

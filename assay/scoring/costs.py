@@ -8,10 +8,11 @@ import datetime
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from assay.progress import say
 from assay.storage import NumberedLog, join, only_known_fields
 
 FOLDER = "costs"
@@ -38,7 +39,26 @@ class Cost:
     processor_seconds: float
     """Of all its processes, reading and writing included."""
     gpu_seconds: float
-    """Time in which a GPU was held, whether it was busy or not."""
+    """Time in which GPUs were held, whether they were busy or not."""
+    processes: int = 1
+    stages: dict[str, float] = field(default_factory=dict)
+    """Seconds of each stage, summed over processes. Stages overlap, so that their sum may exceed the run's seconds."""
+
+    @property
+    def busy(self) -> float | None:
+        """Share of the run in which the model computed, over all processes; None in entries of earlier releases."""
+        whole = self.seconds * self.processes
+        return min(self.stages["model"] / whole, 1.0) if "model" in self.stages and whole > 0 else None
+
+    def time_in_words(self) -> str:
+        """Return where the time went, for people."""
+        beside = {stage: spent for stage, spent in self.stages.items() if stage != "model" and spent >= 0.05}
+        others = ", ".join(
+            f"{stage} {spent:,.1f} s" for stage, spent in sorted(beside.items(), key=lambda item: -item[1])
+        )
+        busy = f"the model computed for {self.busy:.0%} of {self.seconds:,.1f} s" if self.busy is not None else ""
+        shared = f" of each of {self.processes} processes" if self.processes > 1 else ""
+        return f"{busy}{shared}; {others or 'nothing else'}"
 
 
 def cost_log(root: str) -> NumberedLog[Cost]:
@@ -52,23 +72,26 @@ class Tally:
 
     documents: int = 0
     tokens: int = 0
+    stages: dict[str, float] = field(default_factory=dict)
 
-    def add(self, documents: int, tokens: int) -> None:
-        """Count documents that were scored, and their tokens."""
+    def add(self, documents: int, tokens: int, seconds: Mapping[str, float]) -> None:
+        """Count documents that were scored, their tokens, and the seconds of stages."""
         self.documents += documents
         self.tokens += tokens
+        for stage, more in seconds.items():
+            self.stages[stage] = self.stages.get(stage, 0.0) + more
 
 
 @contextmanager
-def metered(root: str, scores: str, model: str) -> Iterator[Tally]:
-    """Write an entry at the end of the block, unless nothing was scored in it."""
+def metered(root: str, scores: str, model: str, processes: int) -> Iterator[Tally]:
+    """Write an entry at the end of the block, unless nothing was scored in it. `processes`: those that share it."""
     tally, started, before = Tally(), time.monotonic(), _processor_seconds()
 
     def write() -> None:
         if not tally.documents:
             return
         seconds = time.monotonic() - started
-        cost_log(root).append(
+        entry = cost_log(root).append(
             lambda number: Cost(
                 number,
                 datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -78,9 +101,13 @@ def metered(root: str, scores: str, model: str) -> Iterator[Tally]:
                 tally.tokens,
                 round(seconds, 3),
                 round(_processor_seconds() - before, 3),
-                round(seconds, 3) if _holds_gpu() else 0.0,
+                round(seconds * min(processes, _gpus()), 3),
+                processes,
+                {stage: round(spent, 3) for stage, spent in tally.stages.items()},
             )
         )
+        if entry.stages:
+            say(entry.time_in_words())
 
     try:
         yield tally
@@ -97,6 +124,6 @@ def _processor_seconds() -> float:
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
-def _holds_gpu() -> bool:
+def _gpus() -> int:
     torch = sys.modules.get("torch")  # a model without a network has not imported it
-    return bool(torch and torch.cuda.is_available())
+    return int(torch.cuda.device_count()) if torch else 0

@@ -8,11 +8,12 @@ A folder of parts reads as one Parquet data set. A part depends on its plan and 
 whichever process scores it, and however often.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Literal, get_args
 
+from assay.backends import BACKENDS, REFERENCE
 from assay.errors import InputError
-from assay.inference import Limits
+from assay.inference import Band, Limits
 from assay.model import ModelInfo
 from assay.options import group
 from assay.rubric import Rubric
@@ -23,6 +24,9 @@ FORMAT = 1
 """Increased when a change of the code gives other scores for the same plan, so that old parts are not reused."""
 PLAN = "_plan.json"
 EmbeddingsName = Literal["", "int8"]
+AUTO = "auto"
+BACKEND_DEFAULTS: dict[str, Any] = {"backend": REFERENCE, "backend_share": None, "backend_documents": 4_000}
+"""Settings of ScoringConfig that are of no use without a backend."""
 
 
 @only_known_fields
@@ -36,6 +40,16 @@ class ScoringConfig:
     """Tokenizer that counts the tokens of budgets, as a folder or OWNER/NAME@REVISION. Empty: UTF-8 bytes / 4."""
     slice_by: str = ""
     """Column of the corpus whose values are counted separately. Empty: no column."""
+    backend: str = REFERENCE
+    """Library and arithmetic that compute the network: pytorch, in the model's own precision, or pytorch-bf16,
+    onnxruntime-fp32, onnxruntime-int8, openvino-fp32, openvino-bf16, openvino-int8, openvino-int8-bf16; auto: what is
+    fastest where the scoring is planned. What it changes is measured on documents of the corpus."""
+    backend_share: float | None = None
+    """Share of the documents in scope that is to be kept: documents whose score by the backend lies near that cut are
+    read again by pytorch. Without it, those near the model's own cut."""
+    backend_documents: int = 4_000
+    """Documents drawn at random that both the backend and pytorch read: one in four to find the band around the cut,
+    the others to count decisions that change."""
     embeddings: EmbeddingsName = ""
     """Form in which the vector of each document is kept, from which a new head scores the corpus without reading it:
     int8. Empty: none is kept."""
@@ -45,8 +59,22 @@ class ScoringConfig:
     def __post_init__(self) -> None:
         if self.embeddings not in get_args(EmbeddingsName):
             raise InputError(f"embeddings is {self.embeddings!r}", fix="Give int8, or leave it out")
+        if self.backend not in (*BACKENDS, AUTO):
+            raise InputError(f"no backend {self.backend!r}", fix=f"Give one of: {', '.join([*BACKENDS, AUTO])}")
+        if self.backend_share is not None and not 0 < self.backend_share < 1:
+            raise InputError(f"backend_share is {self.backend_share:g}", fix="Give more than 0, below 1")
+        if self.backend_documents < 100:
+            raise InputError(f"backend_documents is {self.backend_documents}", fix="Give 100 or more")
+        if self.backend != REFERENCE and self.embeddings:
+            raise InputError(
+                f"the backend {self.backend} keeps no vectors: those of pytorch are wanted", fix="Leave one of them out"
+            )
         if self.rows_per_part < 1:
             raise InputError(f"rows_per_part is {self.rows_per_part}", fix="Give 1 or more")
+
+    def by_reference(self) -> "ScoringConfig":
+        """Return the settings without a backend."""
+        return replace(self, **BACKEND_DEFAULTS)
 
 
 @dataclass(frozen=True)
@@ -77,6 +105,20 @@ class Rejection:
     """Key of earlier scores with a higher cut, whose documents are copied. Empty: all are scored."""
 
 
+@only_known_fields
+@dataclass(frozen=True)
+class Backend:
+    """What computes the network in place of the reference, and what the reference reads again."""
+
+    name: str
+    network: str
+    """Name of the exported network's folder, below that of the measurements. Empty: the model folder is enough."""
+    bands: tuple[Band, ...]
+    """For each rubric. Empty: the scores are left as the backend gives them."""
+    measurement: str = ""
+    """Key of the measurement that the bands come from."""
+
+
 def bins_of(rubric: Rubric) -> Bins:
     """Return the bins of the scores by a rubric: its scale, and as much again on both sides.
 
@@ -102,6 +144,8 @@ class Plan:
     config: ScoringConfig
     rejection: Rejection | None = None
     """What a cheap model rejects. None: every document is scored."""
+    backend: Backend | None = None
+    """What computes the network. None: the reference."""
     vectors: str = ""
     """Key of the scores whose vectors are read instead of the documents. Empty: the documents are read."""
 
@@ -142,6 +186,11 @@ class Plan:
             del fields["rejection"]
         if not self.vectors:
             del fields["vectors"]
+        if self.backend is None:
+            del fields["backend"]
+        if self.config.backend == REFERENCE:
+            for name in BACKEND_DEFAULTS:
+                del fields["config"][name]
         if not self.config.embeddings:
             del fields["config"]["embeddings"]
         return {"format": FORMAT, **fields}

@@ -2,32 +2,38 @@
 
 import os
 import random
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent import futures
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from assay.inference import Scorer, TokenCounter, assess, token_counter
-from assay.model import Kind, ModelInfo, calibrated_info
+from assay.model import Kind, ModelInfo
 from assay.parallel import Update, in_processes, require_processes, usable_cores
 from assay.progress import counter, say, stage
 from assay.scoring.costs import Tally, metered
 from assay.scoring.decided import Decided
-from assay.scoring.plan import Part, PartFolder, Plan, Rejection, ScoringConfig
-from assay.scoring.scores import Scores, complete_folders
+from assay.scoring.networks import open_network
+from assay.scoring.plan import Part, PartFolder
+from assay.scoring.scores import Scores
 from assay.scoring.sidecar import PartFile, Sidecar
-from assay.scoring.vectors import Space, VectorFile, encoder_of, plan_on_vectors, read_space, rescored, write_space
-from assay.sources import Columns, Period, open_corpus
-from assay.storage import Snapshot, digest_folder, exists
+from assay.scoring.vectors import VectorFile, read_space, rescored
+from assay.storage import Snapshot, exists
 
 DOCUMENTS_A_PROCESS = {"encoder": 1_000, "lexical": 20_000}
 """Documents from which another process pays for its start, by kind of model: it imports all libraries anew."""
+IN_FLIGHT = 2
+"""Parts that one process works on at a time, if it has a device or cores to share out: while the network computes one,
+the other is read and tokenized, its languages are identified, or it is written. More would only hold more texts."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,8 @@ class ScoringJob:
         """Return the scorer of parts. Raise InputError if something is missing or is not what was planned."""
         folder = PartFolder.open(self.folder)
         tokens = token_counter(folder.plan.config.tokenizer)
-        return PartScorer(folder, Snapshot.open(self.snapshot), Scorer.load(self.model), tokens)
+        scorer = open_network(Scorer.load(self.model), folder)
+        return PartScorer(folder, Snapshot.open(self.snapshot), scorer, tokens)
 
 
 @dataclass(frozen=True)
@@ -72,17 +79,17 @@ class PartScorer:
             update(len(table), 0, int(able.sum()), int(table.loc[able, "budget_tokens"].sum()))
         else:
             table = score_part(self.folder, part, self.snapshot, self.scorer, self.tokens, shown=update)
-        file.write(table)
+        times = self.scorer.times
+        with times.of("writing"):
+            file.write(table)
+        update(0, 0, 0, 0, times.take())
         return 1
 
 
 def worthwhile_processes(documents: int, kind: Kind) -> int:
-    """Return how many processes score so many documents soonest: at most one a core, and one in all with a GPU."""
-    if kind == "encoder":
-        import torch
-
-        if torch.cuda.is_available():
-            return 1
+    """Return how many processes score so many documents soonest: at most one a core, or one a GPU."""
+    if kind == "encoder" and (devices := _gpus()):
+        return min(devices, max(1, documents // DOCUMENTS_A_PROCESS[kind]))
     return max(1, min(usable_cores(), documents // DOCUMENTS_A_PROCESS[kind]))
 
 
@@ -109,14 +116,51 @@ def score_parts(
     if processes is None:
         kind = (scorer.scorer.model.info if scorer else ModelInfo.read(job.model)).kind
         processes = worthwhile_processes(documents, kind)
-    with metered(root, plan.key, plan.model) as tally, _progress(documents, tally) as shown:
-        if processes > 1 and len(order) > 1:
-            processes = min(processes, len(order))
+    processes = min(processes, max(1, len(order)))
+    with metered(root, plan.key, plan.model, processes) as tally, _progress(documents, tally) as shown:
+        if processes > 1:
             return in_processes(
-                partial(_score_one, job), order, shown, processes=processes, doing="scored parts", where=job.folder
+                partial(_score_one, job),
+                order,
+                shown,
+                processes=processes,
+                doing="scored parts",
+                where=job.folder,
+                devices=_gpus(),
             )
-        scorer = scorer or job.open()
-        return sum(scorer.score(part, shown) for part in order)
+        return _in_flight(scorer or job.open(), order, shown)
+
+
+def _gpus() -> int:
+    import torch
+
+    return int(torch.cuda.device_count())
+
+
+class _Stopped(BaseException):
+    """Ends the work on a part. No Exception: those of a document alone are caught, and the others go on."""
+
+
+def _in_flight(scorer: PartScorer, parts: Sequence[Part], shown: Update) -> int:
+    """Score parts in this process, a few at a time, and return how many were scored here."""
+    if scorer.scorer.model.info.kind == "lexical" or (usable_cores() == 1 and not _gpus()):
+        return sum(scorer.score(part, shown) for part in parts)
+    stop, one = threading.Event(), threading.Lock()
+
+    def update(*arguments: Any) -> None:
+        if stop.is_set():
+            raise _Stopped
+        with one:
+            shown(*arguments)
+
+    with futures.ThreadPoolExecutor(IN_FLIGHT) as pool:
+        left = [pool.submit(scorer.score, part, update) for part in parts]
+        try:
+            return sum(future.result() for future in futures.as_completed(left))
+        finally:
+            stop.set()  # after an error, or Ctrl-C, no part is worked on any longer
+            for future in left:
+                future.cancel()
 
 
 def _score_one(job: ScoringJob, part: Part, update: Update) -> int:
@@ -138,10 +182,12 @@ def score_part(
     ids: list[str] = []
     texts: list[str | None] = []
     slices: list[str] = []
-    for _, batch in snapshot.rows(part.start, part.stop, columns):
-        ids += batch["id"].to_pylist()
-        texts += batch["text"].to_pylist()
-        slices += [str(value) for value in batch[config.slice_by].to_pylist()] if config.slice_by else [""] * len(batch)
+    with scorer.times.of("reading"):
+        for _, batch in snapshot.rows(part.start, part.stop, columns):
+            ids += batch["id"].to_pylist()
+            texts += batch["text"].to_pylist()
+            named = [str(value) for value in batch[config.slice_by].to_pylist()] if config.slice_by else []
+            slices += named or [""] * len(batch)
     update = (lambda documents: shown(documents, 0)) if shown else None
     fresh = np.ones(len(texts), bool)
     if folder.plan.rejection:
@@ -154,7 +200,8 @@ def score_part(
         table = found.table()
     scored = table["reason"].isna().to_numpy()
     lengths = np.zeros(len(texts), np.int64)
-    lengths[scored] = tokens.count([str(text) for text, good in zip(texts, scored, strict=True) if good])
+    with scorer.times.of("counting"):
+        lengths[scored] = tokens.count([str(text) for text, good in zip(texts, scored, strict=True) if good])
     if shown:
         shown(0, int(table.loc[fresh, "tokens"].sum()), int((scored & fresh).sum()), int(lengths[fresh].sum()))
     table = table.assign(id=[value or "" for value in ids], budget_tokens=lengths, slice=slices)
@@ -167,16 +214,22 @@ def score_part(
 def _progress(documents: int, tally: Tally) -> Iterator[Any]:
     """Show a bar of documents with tokens per second. Yield its update.
 
-    Its arguments: documents that are done, tokens that the model read, and documents with a score and their tokens,
-    which are counted in `tally`.
+    Its arguments: documents that are done, tokens that the model read, and documents with a score, their tokens and the
+    seconds of each stage, which are counted in `tally`.
     """
     started, tokens = time.monotonic(), 0
     with counter(total=documents, unit=" documents", what="scoring") as bar:
 
-        def show(more: int, more_tokens: int, scored: int = 0, scored_tokens: int = 0) -> None:
+        def show(
+            more: int,
+            more_tokens: int,
+            scored: int = 0,
+            scored_tokens: int = 0,
+            seconds: Mapping[str, float] = MappingProxyType({}),
+        ) -> None:
             nonlocal tokens
             tokens += more_tokens
-            tally.add(scored, scored_tokens)
+            tally.add(scored, scored_tokens, seconds)
             if more_tokens:
                 bar.set_postfix_str(f"{tokens / (time.monotonic() - started):,.0f} tokens/s", refresh=False)
             bar.update(more)
@@ -184,86 +237,8 @@ def _progress(documents: int, tally: Tally) -> Iterator[Any]:
         yield show
 
 
-def plan_scoring(
-    snapshot: Snapshot,
-    model: Path,
-    tokens: TokenCounter,
-    config: ScoringConfig,
-    root: str,
-    rejection: Rejection | None = None,
-) -> PartFolder:
-    """Plan the parts of a corpus for a model, and return the folder of their scores below `root`.
-
-    Raise InputError if the model is not calibrated, or the settings do not fit the corpus.
-    """
-    plan = Plan.of(snapshot, calibrated_info(model), digest_folder(model), tokens.name, config, rejection)
-    folder = PartFolder.create(root, plan)
-    if config.embeddings:
-        write_space(folder, Space.of(*encoder_of(model), model))
-    return folder
-
-
-def score_corpus(
-    source: str,
-    model: Path,
-    columns: Columns,
-    root: str,
-    config: ScoringConfig,
-    *,
-    period: Period | None = None,
-    processes: int | None = None,
-) -> Scores:
-    """Score the documents of a source, or of a period of it, into a folder below `root`.
-
-    `processes`: by default as many as pay off.
-    Existing parts are not scored again. Raise InputError if something cannot be read or written, or if a process dies.
-    The existing parts stay, and the same call resumes with the others.
-    """
-    # The model and the tokenizer are checked before a corpus is copied without effect.
-    calibrated_info(model)
-    scorer, tokens = Scorer.load(model), token_counter(config.tokenizer)
-    snapshot = open_corpus(source, columns, root, period)
-    return score_snapshot(snapshot, model, root, config, processes=processes, opened=(scorer, tokens))
-
-
-def score_snapshot(
-    snapshot: Snapshot,
-    model: Path,
-    root: str,
-    config: ScoringConfig,
-    *,
-    processes: int | None = None,
-    rejection: Rejection | None = None,
-    opened: tuple[Scorer, TokenCounter] | None = None,
-    what: str = "Score",
-) -> Scores:
-    """Score a snapshot as `score_corpus` does. `opened`: the model and the tokenizer, if they are open already.
-
-    `rejection`: what a cheap model rejected before. `what`: name of the stage.
-    """
-    scorer, tokens = opened or (Scorer.load(model), token_counter(config.tokenizer))
-    folder = plan_scoring(snapshot, model, tokens, config, root, rejection)
-    return _score_missing(PartScorer(folder, snapshot, scorer, tokens), model, processes, what)
-
-
-def score_vectors(
-    source: str, model: Path, columns: Columns, root: str, *, period: Period | None = None, processes: int | None = None
-) -> Scores:
-    """Score a corpus by the vectors that earlier scores below `root` have kept, without reading a text.
-
-    The model has the encoder of the model that kept them, and another head. Raise InputError if there are no such
-    vectors, and as `score_corpus`.
-    """
-    info = calibrated_info(model)
-    encoder, opened = encoder_of(model)
-    snapshot = open_corpus(source, columns, root, period)
-    plan = Plan.of(snapshot, info, digest_folder(model), "", ScoringConfig())
-    plan = plan_on_vectors(complete_folders(root), plan, encoder, root)
-    folder, tokens = PartFolder.create(root, plan), TokenCounter(plan.tokenizer)
-    return _score_missing(PartScorer(folder, snapshot, Scorer(opened), tokens), model, processes, "Score the vectors")
-
-
-def _score_missing(opened: PartScorer, model: Path, processes: int | None, what: str) -> Scores:
+def score_missing(opened: PartScorer, model: Path, processes: int | None, what: str) -> Scores:
+    """Score the parts that do not exist yet, and return the scores. `what`: name of the stage."""
     folder, snapshot = opened.folder, opened.snapshot
     missing = folder.missing()
     with stage(what):

@@ -14,7 +14,7 @@ from assay.rubric import Rubric
 from assay.scoring.histogram import TokenHistogram
 from assay.scoring.plan import Part, PartFolder, bins_of
 from assay.scoring.sidecar import SCHEMA, PartFile, Totals, histogram_of
-from assay.storage import digest_json, exists, join, list_names, write_bytes
+from assay.storage import exists, join, list_names, write_bytes
 
 MANIFEST = "_manifest.json"
 
@@ -79,24 +79,28 @@ def complete_folders(root: str) -> list[PartFolder]:
 
 def scores_of_all(root: str, snapshot: str, model: str) -> Scores | None:
     """Return scores of every document of a snapshot's version by a model's digest. None if there are none."""
-    for folder in complete_folders(root):
-        plan = folder.plan
-        if (plan.snapshot, plan.model, plan.rejection) == (snapshot, model, None):
-            return Scores.complete(folder)
-    return None
+    found = [
+        folder
+        for folder in complete_folders(root)
+        if (folder.plan.snapshot, folder.plan.model, folder.plan.rejection) == (snapshot, model, None)
+    ]
+    return Scores.complete(min(found, key=lambda folder: folder.plan.backend is not None)) if found else None
 
 
 def _widest(folders: list[PartFolder]) -> list[PartFolder]:
-    """Return the folders without those that others make needless: the same scores with fewer documents rejected."""
+    """Return the folders without those that others make needless.
 
-    def rejects(folder: PartFolder) -> float:
-        return folder.plan.rejection.cut if folder.plan.rejection else -math.inf
+    Of the same scores those with fewer documents rejected are left, and of these the ones by the reference.
+    """
+
+    def worth(folder: PartFolder) -> tuple[float, bool]:
+        return (folder.plan.rejection.cut if folder.plan.rejection else -math.inf, folder.plan.backend is not None)
 
     widest: dict[str, PartFolder] = {}
     for folder in folders:
-        same = digest_json({**folder.plan.to_json(), "rejection": None})
-        if same not in widest or rejects(folder) < rejects(widest[same]):
-            widest[same] = folder
+        plan = replace(folder.plan, rejection=None, backend=None, config=folder.plan.config.by_reference())
+        if plan.key not in widest or worth(folder) < worth(widest[plan.key]):
+            widest[plan.key] = folder
     return list(widest.values())
 
 

@@ -20,7 +20,7 @@ from assay.report import (
     Texts,
     chart_distribution,
 )
-from assay.scoring import REJECTED, Certificate, Scores
+from assay.scoring import REJECTED, Certificate, Measurement, Scores
 from assay.selection.columns import ADDED
 from assay.selection.mix import in_words
 from assay.selection.request import SelectionRequest
@@ -170,6 +170,24 @@ def _cascade(scores: Scores, cut: float) -> list[Section]:
     return [Section("Cascade", [*blocks, Table(price, caption)])]
 
 
+def _backend(scores: Scores, cut: float) -> list[Section]:
+    """Return the section on the backend that computed the network; none if it was the reference."""
+    measured = Measurement.of(scores.folder)
+    if measured is None:
+        return []
+    blocks: list[Block] = [Prose(f"The promise: {measured.sentence()}.")]
+    band = measured.bands[0]
+    if band.low is None or band.high is None or not band.low <= cut <= band.high:
+        blocks.append(
+            Callout(
+                f"The selection's cut, {cut:.3f}, lies outside of what was read again, so nothing is promised of it. "
+                "Score with --backend-share of the share that is to be kept.",
+                "warn",
+            )
+        )
+    return [Section("Backend", blocks)]
+
+
 def _fallen(duplicates: pd.DataFrame) -> list[Block]:
     if duplicates.empty:
         return [Prose("No document above the cut is a near-duplicate of a better one.")]
@@ -243,6 +261,7 @@ def selection_report(selection: Snapshot, scores: Scores, corpus: Snapshot, requ
                 ],
             ),
             *_cascade(scores, float(given["cut"])),
+            *_backend(scores, float(given["cut"])),
             Section("Not selected", [*_dropped(scores), *_fallen(duplicates)]),
             *_slices(selection, corpus, scores),
             *ends,

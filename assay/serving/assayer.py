@@ -1,14 +1,26 @@
 """One served model: load it in the background, check its golden documents, then score documents."""
 
 import gc
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from assay.backends import REFERENCE
 from assay.errors import InputError
-from assay.inference import REASONS, Assessed, Scorer, assess, check_golden
-from assay.model import ModelInfo
+from assay.inference import (
+    REASONS,
+    Assessed,
+    Scorer,
+    arithmetic_of,
+    assess,
+    check_golden,
+    export_network,
+    is_exported,
+    require_backend,
+)
+from assay.model import ModelInfo, QualityModel
 from assay.serving.documents import Document
 from assay.serving.log import LOG, log_error
 from assay.serving.metrics import Metrics
@@ -20,8 +32,9 @@ LINEAGE = ("snapshot", "run")
 class Assayer:
     """The model of one version. It scores only once `state` is `ready`."""
 
-    def __init__(self, folder: Path, version: str) -> None:
+    def __init__(self, folder: Path, version: str, backend: str = REFERENCE) -> None:
         """Raise InputError if the folder holds no model."""
+        self.backend = backend
         self.info = ModelInfo.read(folder)
         self.version = version
         self.lineage = {name: self.info.lineage[name] for name in LINEAGE if name in self.info.lineage}
@@ -37,8 +50,8 @@ class Assayer:
         """Load the model and check its golden documents, which takes seconds. Set `state` to `ready` or `failed`."""
         started = time.monotonic()
         try:
-            scorer = Scorer.load(self._folder)
-            golden = check_golden(scorer, self._folder)
+            scorer = self._load()
+            golden = check_golden(scorer, self._folder, arithmetic_of(self.backend, self.info.precision))
             if not golden.passed:
                 raise InputError(
                     f"the golden documents score differently here: off by {golden.worst:.3g} labels, allowed are "
@@ -68,6 +81,17 @@ class Assayer:
             golden.documents,
             golden.worst,
         )
+
+    def _load(self) -> Scorer:
+        """Return the scorer, with the network exported for the backend if it is another one than the reference."""
+        scorer = Scorer.load(self._folder)
+        if self.backend == REFERENCE or not isinstance(scorer.model, QualityModel):
+            return scorer
+        require_backend(self.backend)
+        with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
+            if is_exported(self.backend):
+                export_network(scorer.model, self.backend, [], Path(scratch))
+            return scorer.with_backend(self.backend, Path(scratch))
 
     def score(self, documents: Sequence[Document]) -> list[dict[str, Any] | None]:
         """Return one answer a document, in order: None if its time is over, and if scoring failed."""

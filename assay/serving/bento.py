@@ -23,7 +23,7 @@ from assay.serving.settings import ServeSettings
 from assay.storage import digest_folder, staged_folder
 
 CODE = (
-    *("__init__.py", "errors.py", "language.py", "parallel.py", "progress.py", "proportions.py"),
+    *("__init__.py", "backends.py", "errors.py", "language.py", "parallel.py", "progress.py", "proportions.py"),
     *("options", "rubric", "storage", "scorelog", "lexical", "model", "inference", "serving"),
 )
 """Parts of `assay` that a server needs. A test serves a Bento without the checkout."""

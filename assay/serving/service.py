@@ -61,7 +61,7 @@ def make_service(model: str, version: str) -> Any:
 
             # One thread runs the model: two forward passes at once would only share the cores.
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="model")
-            self.assayer = Assayer(Path(self.stored.path), version)
+            self.assayer = Assayer(Path(self.stored.path), version, settings.backend)
             # A batch of scores waits for one explanation at most, however many there are.
             turns = asyncio.Lock()
             self._scores = Batcher(self.assayer.score, self._pool, turns=turns)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from assay.backends import BACKENDS, REFERENCE
 from assay.errors import InputError
 from assay.storage import parse_setting
 
@@ -46,6 +47,9 @@ class ServeSettings:
     body_seconds: float = 15.0
     """Seconds for the body of a request to arrive; after them the answer is 408. A body holds no place while it
     arrives, so that slow clients block nobody."""
+    backend: str = REFERENCE
+    """Library and arithmetic that compute the network, as of `assay score --backend`; the golden documents must agree.
+    Not int8: what it changes is measured on a corpus, and a service has none."""
     tokens: tuple[str, ...] = field(default=(), repr=False)
     """Tokens of clients, separated by commas; probes need none. Without tokens and file, the service is open to all."""
     tokens_file: Path | None = None
@@ -69,6 +73,9 @@ class ServeSettings:
     """Most seconds an answer waits to be written. Waiting answers are lost if the process is killed."""
 
     def __post_init__(self) -> None:
+        if self.backend not in BACKENDS or "int8" in self.backend:
+            served = [name for name in BACKENDS if "int8" not in name]
+            raise InputError(f"{variable('backend')} is {self.backend!r}", fix=f"Give one of: {', '.join(served)}")
         for name in ("documents", "characters", "body_bytes", "requests", "waiting_bytes", "seconds", "body_seconds"):
             # A comparison with NaN is false, so NaN is refused, too.
             if not 0 < getattr(self, name) < 2**40:

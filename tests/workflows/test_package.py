@@ -48,6 +48,8 @@ NEVER_CACHED = {
     "score_share",
     "summarise_filtering",
     "certify_cut",
+    "measure_and_plan_parts",
+    "measure_and_plan_rest",
     "plan_rest",
     "now",
     "summarise_quickstart",

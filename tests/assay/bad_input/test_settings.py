@@ -40,6 +40,23 @@ SETTINGS = [
     setting(
         "nothing certified", "score", "--certify-documents 0", "certify_documents is 0 (cascade)", "Give 1 or more"
     ),
+    setting("unknown backend", "score", "--backend tensorrt", "no backend 'tensorrt'", "Give one of: pytorch, "),
+    setting("backend's share", "score", "--backend-share 1", "backend_share is 1", "Give more than 0, below 1"),
+    setting("few documents", "score", "--backend-documents 9", "backend_documents is 9", "Give 100 or more"),
+    setting(
+        "vectors of a backend",
+        "score",
+        "--backend openvino-int8 --embeddings int8",
+        "the backend openvino-int8 keeps no vectors",
+        "Leave one of them out",
+    ),
+    setting(
+        "two cuts",
+        "score",
+        "--backend auto --cheap {model} --cascade-share .1",
+        "the backend looks at another cut than the cascade",
+        "Give both the same, or neither",
+    ),
     setting("no vectors", "score", "--from-embeddings", "vectors of this corpus do not exist (/", "--embeddings int8"),
     setting("price below nothing", "state", "--core-hour -1", "a price of -1.0 for core_hour", "Give 0 or more"),
     setting("negative epochs", "train", "--epochs -1", "epochs is -1", "(training settings)", "Give more than 0"),

@@ -33,7 +33,7 @@ TOKENIZES = {
     "tokenizer",
     "AutoTokenizer",
 }
-LIBRARIES = {"transformers", "tokenizers", "sentence_transformers", "onnxruntime"}
+LIBRARIES = {"transformers", "tokenizers", "sentence_transformers", "onnxruntime", "openvino", "nncf"}
 
 
 def offences(path: Path) -> list[str]:

@@ -15,9 +15,10 @@ import pytest
 from assay.errors import InputError
 from assay.inference import Limits, Scorer, token_counter
 from assay.scoring import Part, PartFolder, Scores, ScoringConfig, ScoringJob, find_scores, score_parts
+from assay.scoring.corpus import plan_scoring
 from assay.scoring.histogram import Bins
 from assay.scoring.plan import Plan
-from assay.scoring.run import PartScorer, plan_scoring
+from assay.scoring.run import PartScorer
 from assay.scoring.sidecar import PartFile, Sidecar
 from assay.storage import Snapshot, write_snapshot
 
