@@ -6,9 +6,10 @@ from typing import Any
 
 CHARACTERS = 2_000
 """Characters that are read from the start of a text. More change no result on web documents and take time."""
-QUICK_CHARACTERS = 500
-"""Characters of a quick look: a third of the time, for models that read thousands of documents a second. Where it is
-certain of a language, all of CHARACTERS gave another answer for 1 of 500 web documents."""
+QUICK_CHARACTERS = 250
+"""Characters of a quick look: a fifth of the time, for models that read thousands of documents a second. Beside all of
+CHARACTERS it decided otherwise on what is in scope for 8 of 4,400 English web documents, and for 18 of 1,000 Bulgarian
+ones. 500 characters: for 7 and 10, and half as fast."""
 LEAST_LETTERS = 20
 """Fewest letters of a text that is identified. With fewer, `x = [1, 2, 3]` is Icelandic with probability 0.91."""
 CERTAIN = 0.65
