@@ -5,6 +5,7 @@ REFERENCE = "pytorch"
 BACKENDS = (
     REFERENCE,
     "pytorch-bf16",
+    "pytorch-int8",
     "onnxruntime-fp32",
     "onnxruntime-int8",
     "openvino-fp32",
@@ -12,4 +13,4 @@ BACKENDS = (
     "openvino-int8",
     "openvino-int8-bf16",
 )
-"""int8-bf16: products with weights in int8, all else in bf16."""
+"""int8: products with weights in int8, all else in fp32. int8-bf16: all else in bf16."""

@@ -77,7 +77,7 @@ def worth_measuring() -> list[str]:
 
     fast = bool(processor_features() & BF16)
     if torch.cuda.is_available():
-        return ["pytorch-bf16"]
+        return ["pytorch-bf16"]  # the others would compute on the processor
     found: list[str] = []
     for backend in BACKENDS[1:]:
         try:
@@ -178,6 +178,24 @@ def _quantize_for_openvino(file: Path, batches: Sequence[tuple[NDArray[np.int64]
         )
     openvino.save_model(small, file.with_suffix(".xml"), compress_to_fp16=False)
     file.unlink()
+
+
+def int8_network(network: Any) -> Any:
+    """Return a copy of the network that computes its products with weights in int8, all but those of the output layer.
+
+    Weights have a scale for each output, activations one for each batch, read off it (torch's dynamic quantization,
+    whose kernels need no VNNI).
+    """
+    import torch
+    from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
+
+    layers = {
+        name: per_channel_dynamic_qconfig
+        for name, module in network.named_modules()
+        if isinstance(module, torch.nn.Linear) and module is not output_layer(network)
+    }
+    with _quiet():  # of its replacement, a package of its own
+        return quantize_dynamic(copy.deepcopy(network).to("cpu").eval(), layers, dtype=torch.qint8)
 
 
 def open_engine(backend: str, folder: Path) -> Engine:

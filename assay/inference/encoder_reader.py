@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.inference.backends import Arithmetic, Engine
+from assay.inference.backends import Arithmetic, Engine, int8_network
 from assay.inference.encode import EncodedText, encode, window_spans
 from assay.inference.forward import document_scores, in_bf16, pad, pad_on, scoring_only, token_budget_batches
 from assay.inference.readings import Readings, WindowScore
@@ -46,11 +46,12 @@ class EncoderReader:
         self.arithmetic = arithmetic or model.info.precision
         # PyTorch's network is changed for the time of a forward pass, and engines have one buffer for their results.
         self._one_at_a_time = threading.Lock()
-        on_gpu = torch.cuda.is_available() and engine is None
+        on_gpu = torch.cuda.is_available() and engine is None and self.arithmetic != "int8"
         self.device = torch.device(device or ("cuda" if on_gpu else "cpu"))
         self.batch_tokens = batch_tokens or (CPU_TOKENS if self.device.type == "cpu" else GPU_TOKENS)
+        self.network = int8_network(model.network) if self.arithmetic == "int8" and engine is None else model.network
         if engine is None:
-            model.network.to(self.device).eval()
+            self.network.to(self.device).eval()
 
     @property
     def hidden(self) -> int:
@@ -136,7 +137,7 @@ class EncoderReader:
 
         if self.engine is not None:
             return self._by_engine(documents)[0]
-        network = self.model.network
+        network = self.network
         fast = in_bf16(network, self.device) if self.arithmetic == "bf16" else nullcontext()
         with torch.inference_mode(), scoring_only(network), fast:
             return document_scores(network, documents, self._padding, self.device)
@@ -145,7 +146,7 @@ class EncoderReader:
         """Return what `_begin` returns, and the mean vectors that the output layer read, shape (documents, hidden)."""
         if self.engine is not None:
             return self._by_engine(documents)
-        with _inputs_of(output_layer(self.model.network)) as seen_WH:
+        with _inputs_of(output_layer(self.network)) as seen_WH:
             scores = self._begin(documents)
         return scores, _means(seen_WH[0], documents)
 

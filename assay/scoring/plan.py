@@ -42,8 +42,8 @@ class ScoringConfig:
     """Column of the corpus whose values are counted separately. Empty: no column."""
     backend: str = REFERENCE
     """Library and arithmetic that compute the network: pytorch, in the model's own precision, or pytorch-bf16,
-    onnxruntime-fp32, onnxruntime-int8, openvino-fp32, openvino-bf16, openvino-int8, openvino-int8-bf16; auto: what is
-    fastest where the scoring is planned. What it changes is measured on documents of the corpus."""
+    pytorch-int8, onnxruntime-fp32, onnxruntime-int8, openvino-fp32, openvino-bf16, openvino-int8, openvino-int8-bf16;
+    auto: what is fastest where the scoring is planned. What it changes is measured on documents of the corpus."""
     backend_share: float | None = None
     """Share of the documents in scope that is to be kept: documents whose score by the backend lies near that cut are
     read again by pytorch. Without it, those near the model's own cut."""
