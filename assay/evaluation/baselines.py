@@ -1,6 +1,8 @@
 """The baselines of a model: majority, length, TF-IDF + ridge and, for an encoder, the encoder without training."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,9 +15,9 @@ from sklearn.preprocessing import StandardScaler
 
 from assay.errors import InputError
 from assay.inference import Scorer
-from assay.labels import assign_folds, fitting_part, part_of
+from assay.labels import SplitSet, assign_folds, fitting_part, part_of
 from assay.metrics import BaselinePredictions
-from assay.model import AS_LABELLED, Calibration, KeepTarget, ModelInfo, new_model
+from assay.model import AS_LABELLED, Calibration, KeepTarget, ModelInfo, QualityModel, load_model, new_model
 from assay.rubric import Rubric
 from assay.storage import Snapshot
 from assay.training import TrainConfig
@@ -29,6 +31,7 @@ ENCODER_ALPHAS = tuple(float(10.0**power) for power in range(-1, 6))
 """Penalties of frozen encoder + ridge, chosen by leave-one-out on the training part."""
 
 BASELINE_NAMES = {
+    "encoder_alone": "encoder of the hybrid alone",
     "encoder_ridge": "frozen encoder + ridge",
     "tfidf_ridge": "TF-IDF + ridge",
     "length": "document length",
@@ -117,6 +120,23 @@ def evaluate_baselines(
         )
     columns = list(BaselinePredictions.to_schema().columns)
     return BaselinePredictions.validate(pd.concat(tables, ignore_index=True)[columns])
+
+
+def encoder_alone(folder: Path, of: SplitSet) -> pd.DataFrame:
+    """Return BaselinePredictions of a hybrid's encoder for the test part: what plain transformers give of the model.
+
+    Its scores mean what those of the whole model mean, by the same calibration. Raise InputError for a rubric that the
+    model does not have.
+    """
+    model = load_model(folder)
+    assert isinstance(model, QualityModel)
+    info = model.info
+    alone = replace(model, words=None, info=replace(info, kind="encoder", words=0, blend=()))
+    test = part_of(of.documents, of.assignment, "test")
+    scored = Scorer(alone, rubric=of.rubric.name).score(of.snapshot.take(test["row"]))
+    columns = ["score", "calibrated", "p_keep", "grade", "keep"]
+    table = test[["id", "cluster", "label"]].assign(baseline="encoder_alone", **{c: scored[c] for c in columns})
+    return BaselinePredictions.validate(table[list(BaselinePredictions.to_schema().columns)])
 
 
 def _frozen(config: TrainConfig, rubric: Rubric) -> Embed:

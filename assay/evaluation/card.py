@@ -70,6 +70,12 @@ def model_card(info: ModelInfo, evaluation: Evaluation, others: Mapping[str, Eva
     return render_markdown(report, head)
 
 
+HYBRID = (
+    "Beside it words and pairs of words, hashed, of the first {words:,} words; the score is the mean of both parts. "
+    "Plain transformers load the encoder's part alone, on the same scale: its figures are among the baselines."
+)
+
+
 def _use(info: ModelInfo) -> str:
     rubric = info.rubric
     return (
@@ -82,12 +88,14 @@ def _use(info: ModelInfo) -> str:
 
 
 def _reads(info: ModelInfo, evaluation: Evaluation) -> str:
-    what = (
-        f"Encoder {info.encoder}; at most {info.windows.count} window(s) of {info.windows.tokens} tokens per document."
-        if info.kind == "encoder"
-        else f"Words and pairs of words, hashed; the first {info.windows.tokens:,} words per document. It knows "
-        "neither meaning nor the order of words beyond pairs, so that whoever knows its words can write for it."
-    )
+    words = info.words if info.kind == "hybrid" else info.windows.tokens
+    parts = {
+        "encoder": f"Encoder {info.encoder}; at most {info.windows.count} window(s) of {info.windows.tokens} tokens "
+        "per document.",
+        "lexical": f"Words and pairs of words, hashed; the first {words:,} words per document. It knows neither "
+        "meaning nor the order of words beyond pairs, so that whoever knows its words can write for it.",
+    }
+    what = parts.get(info.kind, f"{parts['encoder']} {HYBRID}".format(words=words))
     return (
         f"{what} "
         f"Languages of the labels: {', '.join(info.languages)}; scores of other languages mean nothing. On the test "

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from assay.evaluation.baselines import encoder_alone
 from assay.evaluation.evaluate import with_gates, with_training
 from assay.evaluation.record import Evaluation
 from assay.evaluation.report import evaluation_report
@@ -13,6 +14,7 @@ from assay.evaluation.run import evaluate_model
 from assay.evaluation.seeds import with_seeds
 from assay.gates import GateLimits, run_gates
 from assay.labels import Leakage, SplitSet, part_of
+from assay.model import ModelInfo
 from assay.progress import say
 from assay.report import Report
 
@@ -50,6 +52,8 @@ def examine(
     `rater_columns`: columns of the snapshot. Raise InputError as `evaluate_model` and `run_gates` do.
     """
     part = part_of(of.documents, of.assignment, "test")
+    if ModelInfo.read(model).kind == "hybrid":
+        baselines = pd.concat([baselines, encoder_alone(model, of)], ignore_index=True)
     result = evaluate_model(
         model, of.snapshot, part, baselines, of.rubric, slice_by=slice_by, rater_columns=rater_columns
     )

@@ -16,6 +16,7 @@ from pandera.typing import Series
 from assay.errors import InputError
 from assay.inference.backends import arithmetic_of, is_exported, open_engine, require_backend
 from assay.inference.encoder_reader import EncoderReader
+from assay.inference.hybrid_reader import HybridReader
 from assay.inference.lexical_reader import LexicalReader
 from assay.inference.near_cut import Band, CheckedReader
 from assay.inference.readings import Reader, Readings, WindowScore
@@ -67,10 +68,20 @@ class Scorer:
         self.reader: Reader = (
             LexicalReader(model, self.outputs, times=self.times)
             if isinstance(model, LexicalModel)
-            else EncoderReader(model, self.outputs, device=device, batch_tokens=batch_tokens, times=self.times)
+            else self._with_words(
+                model, EncoderReader(model, self.outputs, device=device, batch_tokens=batch_tokens, times=self.times)
+            )
         )
         # Of the same network, with the rubrics that are wanted.
         self.model = replace(model, info=info.view(rubric)) if rubric else model
+
+    def _with_words(self, model: QualityModel, encoder: EncoderReader) -> Reader:
+        """Return the reader of the whole model: that of its network, or of both parts of a hybrid."""
+        if model.lexical is None:
+            return encoder
+        blends = model.info.blend
+        chosen = blends if len(blends) == len(self.outputs) else tuple(blends[output] for output in self.outputs)
+        return HybridReader(encoder, LexicalReader(model.lexical, self.outputs, times=self.times), chosen)
 
     @classmethod
     def load(cls, folder: Path, *, rubric: str = "") -> "Scorer":
@@ -91,7 +102,8 @@ class Scorer:
         other = copy.copy(self)
         engine = open_engine(backend, exported) if is_exported(backend) and exported else None
         arithmetic = arithmetic_of(backend, model.info.precision)
-        fast = EncoderReader(model, self.outputs, arithmetic=arithmetic, engine=engine, times=self.times)
+        encoder = EncoderReader(model, self.outputs, arithmetic=arithmetic, engine=engine, times=self.times)
+        fast = self._with_words(model, encoder)
         other.reader = CheckedReader(fast, self.reader, bands) if bands else fast
         return other
 

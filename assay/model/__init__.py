@@ -3,7 +3,17 @@
 from assay.model.calibration import CalibratedScores, Calibration
 from assay.model.cut import Cut
 from assay.model.encoder import PACKAGED, locate_encoder, quiet_transformers, refuse_own_code
-from assay.model.info import MEANING, Aspect, Kind, ModelInfo, Precision, Windows, calibrated_info, require_distinct
+from assay.model.info import (
+    MEANING,
+    Aspect,
+    Blend,
+    Kind,
+    ModelInfo,
+    Precision,
+    Windows,
+    calibrated_info,
+    require_distinct,
+)
 from assay.model.keep_target import AS_LABELLED, KeepTarget, require_own_scores
 from assay.model.layers import train_last_layers
 from assay.model.lexical_model import LexicalModel
@@ -17,6 +27,7 @@ __all__ = [
     "PACKAGED",
     "PROFILED",
     "Aspect",
+    "Blend",
     "CalibratedScores",
     "Calibration",
     "Cut",

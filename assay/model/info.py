@@ -15,7 +15,7 @@ from assay.storage import only_known_fields, parse_json, parse_record
 
 NAME = "assay.json"
 Precision = Literal["fp32", "bf16"]
-Kind = Literal["encoder", "lexical"]
+Kind = Literal["encoder", "lexical", "hybrid"]
 FORMAT = 1
 MEANING = ("score", "calibrated", "p_keep", "grade", "keep")
 """Columns of a document's scores by the main rubric. Columns of a further rubric have its name as a prefix."""
@@ -38,6 +38,16 @@ class Windows:
                 f"windows of {self.tokens} tokens, {self.count} a document",
                 fix="Give at least 8 tokens and 1 window",
             )
+
+
+@only_known_fields
+@dataclass(frozen=True)
+class Blend:
+    """How the two parts of a hybrid make its score by one rubric: encoder * e + words * w + offset."""
+
+    encoder: float
+    words: float
+    offset: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -92,13 +102,19 @@ class ModelInfo:
     """Further rubrics of the same network: outputs 1, 2, …"""
     kind: Kind = "encoder"
     """encoder: a pretrained network with a head. lexical: hashed words with a linear head, whose windows are counted in
-    words."""
+    words. hybrid: both, each with a score of its own."""
+    words: int = 0
+    """Words of a document that the lexical part of a hybrid reads."""
+    blend: tuple[Blend, ...] = ()
+    """For each rubric of a hybrid, in their order."""
 
     def __post_init__(self) -> None:
         if self.precision not in get_args(Precision):
             raise InputError(f"precision is {self.precision!r}", where=NAME, fix="Give fp32 or bf16")
         if self.kind not in get_args(Kind):
             raise InputError(f"a model of kind {self.kind!r}", where=NAME, fix="Install the release that wrote it")
+        if self.kind == "hybrid" and (len(self.blend) != len(self.aspects) or self.words < 8):
+            raise InputError("a hybrid without the weights of its parts", where=NAME, fix=GET_AGAIN)
         names = [aspect.rubric.name for aspect in self.aspects]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
@@ -126,8 +142,9 @@ class ModelInfo:
 
     def view(self, rubric: str) -> "ModelInfo":
         """Return the metadata with one rubric as the only one. Raise InputError for an unknown rubric."""
-        aspect = self.aspects[self.output_of(rubric)]
-        return replace(self, rubric=aspect.rubric, calibration=aspect.calibration, others=())
+        output = self.output_of(rubric)
+        aspect, blend = self.aspects[output], self.blend[output : output + 1]
+        return replace(self, rubric=aspect.rubric, calibration=aspect.calibration, others=(), blend=blend)
 
     def calibrated(self, calibrations: Sequence[Calibration]) -> "ModelInfo":
         """Return the metadata with a calibration for each rubric, in the order of the outputs."""
@@ -138,12 +155,15 @@ class ModelInfo:
         return replace(self, calibration=first, others=tuple(others))
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values. A model with one rubric has no field `others`, and an encoder no field `kind`."""
-        fields = asdict(replace(self, others=()))
+        """Return plain JSON values, without `others`, `kind`, `words` and `blend` where they have their defaults."""
+        fields = asdict(replace(self, others=(), blend=self.blend[:1]))
+        fields["blend"] = [asdict(each) for each in self.blend]
         # Earlier releases refuse unknown fields, and must still read models of the kind that they know.
         del fields["others"]
         if self.kind == "encoder":
             del fields["kind"]
+        if self.kind != "hybrid":
+            del fields["words"], fields["blend"]
         fields["calibration"] = self.calibration.to_json() if self.calibration else None
         others = {"others": [aspect.to_json() for aspect in self.others]} if self.others else {}
         return {"format": FORMAT, **fields, **others}

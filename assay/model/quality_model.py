@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import InputError
 from assay.lexical import LexicalWeights
 from assay.model.encoder import locate_encoder, quiet_transformers, refuse_own_code
-from assay.model.info import ModelInfo
+from assay.model.info import ModelInfo, Windows
 from assay.model.lexical_model import LexicalModel
 from assay.parallel import limit_threads
 
@@ -28,6 +28,16 @@ class QualityModel:
     info: ModelInfo
     trained_head: bool = False
     """True if the head was loaded with the encoder: its outputs are scores on the scale of the labels."""
+    words: LexicalWeights | None = None
+    """The lexical part of a hybrid."""
+
+    @property
+    def lexical(self) -> LexicalModel | None:
+        """The lexical part of a hybrid as a model of its own; None without one."""
+        if self.words is None:
+            return None
+        alone = replace(self.info, kind="lexical", encoder="", windows=Windows(self.info.words, 1), words=0, blend=())
+        return LexicalModel(self.words, alone)
 
 
 def new_model(info: ModelInfo, *, seed: int) -> QualityModel:
@@ -47,7 +57,8 @@ def load_model(folder: Path) -> QualityModel | LexicalModel:
     info = ModelInfo.read(folder)
     if info.kind == "lexical":
         return LexicalModel(LexicalWeights.load(folder, len(info.aspects)), info)
-    return _open(str(folder), None, info, new_head=False)
+    words = LexicalWeights.load(folder, len(info.aspects)) if info.kind == "hybrid" else None
+    return replace(_open(str(folder), None, info, new_head=False), words=words)
 
 
 def _open(path: str, revision: str | None, info: ModelInfo, *, new_head: bool) -> QualityModel:
@@ -126,6 +137,8 @@ def save_model(model: QualityModel | LexicalModel, folder: Path) -> None:
     with quiet_transformers():
         model.network.save_pretrained(folder)
         model.tokenizer.save_pretrained(folder)
+    if model.words is not None:
+        model.words.save(folder)
     for weights in folder.glob("*.safetensors"):
         weights.chmod(0o644)  # safetensors writes with mode 0600, and a server runs as another user
 

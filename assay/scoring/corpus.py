@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from assay.backends import REFERENCE
+from assay.errors import InputError
 from assay.inference import Scorer, TokenCounter, token_counter
 from assay.model import calibrated_info
 from assay.scoring.backends import settle_backend
@@ -93,6 +94,10 @@ def score_vectors(
     vectors, and as `score_corpus`.
     """
     info = calibrated_info(model)
+    if info.kind == "hybrid":
+        raise InputError(
+            "a hybrid reads words, too, and vectors have none", where=str(model), fix="Score the documents themselves"
+        )
     encoder, opened = encoder_of(model)
     snapshot = open_corpus(source, columns, root, period)
     plan = Plan.of(snapshot, info, digest_folder(model), "", ScoringConfig())

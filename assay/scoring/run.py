@@ -29,7 +29,7 @@ from assay.scoring.sidecar import PartFile, Sidecar
 from assay.scoring.vectors import VectorFile, read_space, rescored
 from assay.storage import Snapshot, exists
 
-DOCUMENTS_A_PROCESS = {"encoder": 1_000, "lexical": 20_000}
+DOCUMENTS_A_PROCESS = {"encoder": 1_000, "hybrid": 1_000, "lexical": 20_000}
 """Documents from which another process pays for its start, by kind of model: it imports all libraries anew."""
 IN_FLIGHT = 2
 """Parts that one process works on at a time, if it has a device or cores to share out: while the network computes one,
@@ -88,7 +88,7 @@ class PartScorer:
 
 def worthwhile_processes(documents: int, kind: Kind) -> int:
     """Return how many processes score so many documents soonest: at most one a core, or one a GPU."""
-    if kind == "encoder" and (devices := _gpus()):
+    if kind != "lexical" and (devices := _gpus()):
         return min(devices, max(1, documents // DOCUMENTS_A_PROCESS[kind]))
     return max(1, min(usable_cores(), documents // DOCUMENTS_A_PROCESS[kind]))
 

@@ -9,12 +9,16 @@ from assay.model import PACKAGED, Windows
 from assay.options import group
 
 LossName: TypeAlias = Literal["regression", "ordinal", "binary"]
-KindName: TypeAlias = Literal["encoder", "lexical", "head"]
+KindName: TypeAlias = Literal["encoder", "lexical", "head", "hybrid"]
 IN_ONE_STEP = {
     "lexical": ("kind", "windows", "folds", "seed"),
     "head": ("kind", "encoder", "windows", "folds", "seed", "scoring_precision"),
 }
 """Settings that mean something for the kinds that are fitted in one step."""
+
+
+HYBRID_WORDS = 1_000
+"""Words of a document that the lexical part of a hybrid reads, as the recipe `lexical` does."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,8 @@ class TrainConfig:
     kind: KindName = "encoder"
     """Kind of model. encoder: a pretrained network that is trained further. lexical: hashed words and pairs of words
     with a linear head, which reads thousands of documents a second on a core; its windows are counted in words. head: a
-    pretrained network of which the output layer alone is fitted, so that it scores by vectors of the same encoder."""
+    pretrained network of which the output layer alone is fitted, so that it scores by vectors of the same encoder.
+    hybrid: an encoder and a lexical part of the same documents, whose scores are averaged."""
     encoder: str = PACKAGED
     """Pretrained encoder: packaged name, folder, or OWNER/NAME[@REVISION] of a hub."""
     windows: Windows = field(default_factory=Windows, metadata=group())
@@ -86,9 +91,17 @@ class TrainConfig:
         if self.least_updates < 0:
             raise InputError(f"least_updates is {self.least_updates}", where="training settings", fix="Give 0 or more")
         if self.kind not in get_args(KindName):
-            raise InputError(f"kind is {self.kind!r}", where="training settings", fix="Give encoder, lexical or head")
-        if self.kind != "encoder":
+            raise InputError(
+                f"kind is {self.kind!r}", where="training settings", fix=f"Give one of: {', '.join(get_args(KindName))}"
+            )
+        if self.kind in IN_ONE_STEP:
             self._require_known()
+        if self.kind == "hybrid" and self.loss != "regression":
+            raise InputError(
+                f"loss is {self.loss}, and the parts of a hybrid are averaged on the scale of the labels",
+                where="training settings",
+                fix="Give regression, or another kind",
+            )
         if self.folds < 0 or self.folds == 1:
             raise InputError(f"folds is {self.folds}", where="training settings", fix="Give 0, or 2 and more")
         if not 0 <= self.warmup <= 1:
@@ -138,6 +151,11 @@ def best() -> TrainConfig:
     return TrainConfig(windows=Windows(tokens=256), least_updates=120)
 
 
+def hybrid() -> TrainConfig:
+    """Return the recipe `hybrid`: the recipe `best`, and the first 1,000 words of each document beside it."""
+    return replace(best(), kind="hybrid")
+
+
 def cheap() -> TrainConfig:
     """Return the recipe `cheap`: the first 128 tokens, for corpora whose scoring costs more than some quality."""
     return TrainConfig(windows=Windows(tokens=128), least_updates=120)
@@ -176,6 +194,7 @@ RECIPES: dict[str, Callable[[], TrainConfig]] = {
     "quickstart": quickstart,
     "lexical": lexical,
     "head": head,
+    "hybrid": hybrid,
     "fineweb_edu": fineweb_edu,
 }
 

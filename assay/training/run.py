@@ -17,12 +17,12 @@ from assay.dedup import text_digest
 from assay.errors import InputError
 from assay.inference import Scorer
 from assay.labels import SplitSet, assign_folds, fitting_part, write_held_out, write_seen
-from assay.model import Aspect, ModelInfo, QualityModel, save_model
+from assay.model import Aspect, Blend, ModelInfo, QualityModel, save_model
 from assay.progress import say
 from assay.rubric import Rubric
 from assay.storage import Snapshot, digest_folder, digest_json, staged_folder
 from assay.training.checkpoint import Checkpoint
-from assay.training.config import TrainConfig
+from assay.training.config import HYBRID_WORDS, IN_ONE_STEP, TrainConfig
 from assay.training.fitted import Fitted, Record
 
 
@@ -125,7 +125,7 @@ def train_model(
         encoder="" if config.kind == "lexical" else config.encoder,
         rubric=rubric,
         windows=config.windows,
-        kind="lexical" if config.kind == "lexical" else "encoder",
+        **_parts(config, 1 + len(others)),
         precision=config.scoring_precision,
         lineage={
             **_source(snapshot),
@@ -143,7 +143,7 @@ def train_model(
         known = part["label"].to_numpy()
         fold = assign_folds(known, part["cluster"].to_numpy(), rubric.threshold, config.folds, config.seed)
     fitted: Fitted[Any]
-    if config.kind != "encoder":
+    if config.kind in IN_ONE_STEP:
         fitted, earlier, held_out = _fit_in_one_step(texts, labels, weights, info, config, fold)
     else:
         checkpoint = Checkpoint(checkpoint_path(checkpoints, run), run, after_save)
@@ -158,6 +158,13 @@ def train_model(
                 write_held_out(folder, part["id"], held_out)
     curve.attrs["seconds"] = time.monotonic() - started
     return curve
+
+
+def _parts(config: TrainConfig, rubrics: int) -> dict[str, Any]:
+    """Return what the metadata say of the parts of a model."""
+    if config.kind == "hybrid":
+        return {"kind": "hybrid", "words": HYBRID_WORDS, "blend": (Blend(0.5, 0.5),) * rubrics}
+    return {"kind": "lexical" if config.kind == "lexical" else "encoder"}
 
 
 def _fit_in_one_step(
@@ -206,15 +213,17 @@ def _fit_network(
     # Imported here: the names and the curve of a run need no torch, which takes two seconds.
     import torch
 
+    from assay.training.hybrid import add_words
     from assay.training.loop import fit
 
     def fit_rows(
         rows: np.ndarray, checkpoint: Checkpoint, on_update: Callable[[Record], None] | None
     ) -> Fitted[QualityModel]:
         chosen = [texts[row] for row in rows]
-        return fit(
+        fitted = fit(
             chosen, labels[rows], info, config, weights=weights[rows], checkpoint=checkpoint, on_update=on_update
         )
+        return fitted if info.kind == "encoder" else add_words(fitted, chosen, labels[rows], weights[rows], config.seed)
 
     earlier: list[Record] = []
     held_out = np.full(len(texts), np.nan)

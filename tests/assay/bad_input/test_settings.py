@@ -22,7 +22,7 @@ SETTINGS = [
         "train",
         "--recipe nothing",
         "no recipe 'nothing'",
-        "Choose one of: best, cheap, default, fineweb_edu, head, lexical, quickstart",
+        "Choose one of: best, cheap, default, fineweb_edu, head, hybrid, lexical, quickstart",
     ),
     setting(
         "encoder of a lexical model",
@@ -33,6 +33,13 @@ SETTINGS = [
     ),
     setting(
         "epochs of a head", "train", "--recipe head --epochs 5", "epochs is 5, which the kind head", "Leave it out"
+    ),
+    setting(
+        "loss of a hybrid",
+        "train",
+        "--recipe hybrid --loss ordinal",
+        "the parts of a hybrid are averaged on the scale of the labels",
+        "Give regression",
     ),
     setting("recall beyond 1", "score", "--recall 2", "recall is 2 (cascade)", "Give more than 0, below 1"),
     setting("no confidence", "score", "--confidence 0", "confidence is 0 (cascade)", "Give more than 0, below 1"),
