@@ -7,6 +7,7 @@ its failure node does not run.
 from collections import OrderedDict
 from collections.abc import Iterable
 
+import pytest
 from compiled import Registered, by_name, calls
 from flyteidl.admin import launch_plan_pb2, workflow_pb2
 from flyteidl.core import workflow_pb2 as core
@@ -62,6 +63,7 @@ def beside(workflows: dict[str, workflow_pb2.WorkflowSpec], plans: dict[str, str
     return found
 
 
+@pytest.mark.full
 def test_nothing_runs_beside_a_service_that_is_being_replaced(registered: Registered) -> None:
     workflows = by_name(registered.specs, workflow_pb2.WorkflowSpec)
     launched = by_name(registered.specs, launch_plan_pb2.LaunchPlan)

@@ -36,7 +36,7 @@ def test_each_baseline_reads_what_its_name_states() -> None:
     scores = baseline_scores(texts, labels, others, embed)
 
     assert list(scores) == ["majority", "length", "tfidf_ridge", "encoder_ridge"]
-    assert set(scores) == set(BASELINE_NAMES)
+    assert set(scores) == set(BASELINE_NAMES) - {"encoder_alone"}, "which needs a model"
     np.testing.assert_allclose(scores["majority"], labels.mean())
     assert spearmanr(scores["tfidf_ridge"], truth).statistic > 0.7
     assert spearmanr(scores["encoder_ridge"], truth).statistic > 0.9

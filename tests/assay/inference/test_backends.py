@@ -84,6 +84,7 @@ def test_windows_of_a_backend_average_to_its_score(by: Callable[[str], Scorer], 
     assert np.mean([window.score for window in windows]) == pytest.approx(by("onnxruntime-int8").read(texts[3:4]).score)
 
 
+@pytest.mark.full
 def test_openvino_reports_nothing_of_its_use() -> None:
     assert importlib.metadata.version("openvino-telemetry")  # it comes with openvino: else there were nothing to show
     code = (

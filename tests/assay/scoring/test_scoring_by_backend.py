@@ -148,6 +148,7 @@ def test_the_reference_goes_before_a_backend_where_both_scored(place: Path, mode
     assert find_scores(str(tmp_path / "scores"), version).folder.plan.backend is None
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("share", [0.2, 0.6])
 def test_a_selection_says_what_is_promised_of_its_cut(
     share: float, place: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -196,6 +197,7 @@ def test_auto_leaves_a_small_corpus_to_the_reference(
     assert plan.config.backend == REFERENCE
 
 
+@pytest.mark.full
 def test_an_export_that_scores_the_golden_documents_differently_is_not_used(
     place: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

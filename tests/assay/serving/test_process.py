@@ -22,6 +22,7 @@ def servers() -> set[int]:
     return {process.pid for process in psutil.Process().children(recursive=True)}
 
 
+@pytest.mark.full
 def test_the_served_scores_are_checked_against_those_of_the_evaluation(bento: Bento, tmp_path: Path) -> None:
     before = servers()
 
