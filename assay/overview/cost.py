@@ -45,11 +45,11 @@ def scoring_blocks(state: State) -> list[Block]:
             "tokens": int(total.tokens),
             "core hours": total.processor_seconds / HOUR,
             "GPU hours": total.gpu_seconds / HOUR,
-            "documents a core s": total.documents / max(total.processor_seconds, 1e-9),
-            "model busy": _busy(runs),
+            "docs a core s": total.documents / max(total.processor_seconds, 1e-9),
+            "busy": _busy(runs),
         }
         if state.places.core_hour or state.places.gpu_hour:
-            row["price of 10⁹ tokens"] = money / max(total.tokens, 1) * 1e9
+            row["10⁹ tokens cost"] = money / max(total.tokens, 1) * 1e9
         rows.append(row)
     priced = (
         f"Prices: {state.places.core_hour:g} for an hour of a core, {state.places.gpu_hour:g} for one of a GPU. "

@@ -133,7 +133,7 @@ def test_the_time_of_each_stage_is_in_the_ledger(place: Path, capsys: pytest.Cap
     assert all(0 < (cost.busy or 0) <= 1 for cost in costs)
     page = place / "state.html"
     assert main(["state", "--scores", str(place / "scores"), "--output", str(page)]) == 0
-    assert "model busy" in page.read_text()
+    assert ">busy<" in page.read_text()
 
 
 def test_the_reference_goes_before_a_backend_where_both_scored(place: Path, model: Path, tmp_path: Path) -> None:
