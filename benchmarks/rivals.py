@@ -69,7 +69,6 @@ def train_fasttext(table: pd.DataFrame, folder: Path) -> None:
     classes = np.minimum((table["label"].rank(pct=True) * CLASSES).astype(int), CLASSES - 1)
     lines = [f"__label__{name} {_line(text)}\n" for name, text in zip(classes, table["text"], strict=True)]
     (folder / "lines").write_text("".join(lines))
-    # Two words at a time and ten passes, as DCLM's and Ultra-FineWeb's classifiers have two words and few passes.
     model = fasttext.train_supervised(
         str(folder / "lines"), wordNgrams=2, epoch=10, lr=0.3, dim=64, thread=2, verbose=0
     )
