@@ -82,8 +82,8 @@ def in_processes(
 
     `work` and the shares must be picklable. What `work` passes to its second argument reaches `update` in this process.
     Each process has an equal part of the cores, unless OMP_NUM_THREADS is set. With `devices`, GPUs are dealt out: a
-    process sees one of them. The first error ends all processes, and
-    is raised here. Raise InputError if a process dies; `doing`: what it did, in the past tense.
+    process sees one of them. The first error ends all processes, and is raised here. Raise InputError if a process
+    dies; `doing`: what it did, in the past tense.
     """
     import pebble
 

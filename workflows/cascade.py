@@ -97,32 +97,21 @@ def filter_in_cascade(
         folder=first.folder,
         scored=rated,
     )
+    given = {
+        "corpus": corpus.snapshot,
+        "registry": resolved.registry,
+        "version": resolved.version,
+        "scores": resolved.scores,
+        "scoring": resolved.scoring,
+        "certificate": certified.certificate,
+        "workers": workers,
+    }
     rest = (
         conditional("backend")
         .if_(resolved.measured.is_true())
-        .then(
-            measure_and_plan_rest(
-                corpus=corpus.snapshot,
-                registry=resolved.registry,
-                version=resolved.version,
-                scores=resolved.scores,
-                scoring=resolved.scoring,
-                certificate=certified.certificate,
-                workers=workers,
-            )
-        )
+        .then(measure_and_plan_rest(**given))
         .else_()
-        .then(
-            plan_rest(
-                corpus=corpus.snapshot,
-                registry=resolved.registry,
-                version=resolved.version,
-                scores=resolved.scores,
-                scoring=resolved.scoring,
-                certificate=certified.certificate,
-                workers=workers,
-            )
-        )
+        .then(plan_rest(**given))
     )
     scored = map_task(
         partial(

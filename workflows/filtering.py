@@ -65,30 +65,20 @@ def filter_corpus(
     corpus = acquire_corpus(
         source=resolved.source, revision=resolved.revision, columns=resolved.columns, period=resolved.period
     )
+    given = {
+        "corpus": corpus.snapshot,
+        "registry": resolved.registry,
+        "version": resolved.version,
+        "scores": resolved.scores,
+        "scoring": resolved.scoring,
+        "workers": workers,
+    }
     planned = (
         conditional("backend")
         .if_(resolved.measured.is_true())
-        .then(
-            measure_and_plan_parts(
-                corpus=corpus.snapshot,
-                registry=resolved.registry,
-                version=resolved.version,
-                scores=resolved.scores,
-                scoring=resolved.scoring,
-                workers=workers,
-            )
-        )
+        .then(measure_and_plan_parts(**given))
         .else_()
-        .then(
-            plan_parts(
-                corpus=corpus.snapshot,
-                registry=resolved.registry,
-                version=resolved.version,
-                scores=resolved.scores,
-                scoring=resolved.scoring,
-                workers=workers,
-            )
-        )
+        .then(plan_parts(**given))
     )
     scored = map_task(
         partial(

@@ -52,6 +52,8 @@ class EncoderReader:
         self.network = int8_network(model.network) if self.arithmetic == "int8" and engine is None else model.network
         if engine is None:
             self.network.to(self.device).eval()
+        # The first call turns off the padding that a tokenizer was saved with. Beside another thread's call that fails.
+        encode(model.tokenizer, [""], model.info.windows)
 
     @property
     def hidden(self) -> int:

@@ -63,6 +63,7 @@ class Scorer:
         """
         info = model.info
         self.outputs = [info.output_of(rubric)] if rubric else list(range(len(info.aspects)))
+        self._blends = tuple(info.blend[output] for output in self.outputs) if info.blend else ()
         self.times = Times()
         """Seconds that this scorer spent, by stage."""
         self.reader: Reader = (
@@ -79,9 +80,7 @@ class Scorer:
         """Return the reader of the whole model: that of its network, or of both parts of a hybrid."""
         if model.lexical is None:
             return encoder
-        blends = model.info.blend
-        chosen = blends if len(blends) == len(self.outputs) else tuple(blends[output] for output in self.outputs)
-        return HybridReader(encoder, LexicalReader(model.lexical, self.outputs, times=self.times), chosen)
+        return HybridReader(encoder, LexicalReader(model.lexical, self.outputs, times=self.times), self._blends)
 
     @classmethod
     def load(cls, folder: Path, *, rubric: str = "") -> "Scorer":
@@ -100,6 +99,8 @@ class Scorer:
         if isinstance(model, LexicalModel):
             raise InputError("a lexical model has no network for a backend", fix="Leave the backend out")
         other = copy.copy(self)
+        if is_exported(backend) and exported is None:
+            raise InputError(f"{backend} computes an exported network, and there is none", fix="Export it first")
         engine = open_engine(backend, exported) if is_exported(backend) and exported else None
         arithmetic = arithmetic_of(backend, model.info.precision)
         encoder = EncoderReader(model, self.outputs, arithmetic=arithmetic, engine=engine, times=self.times)

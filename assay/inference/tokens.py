@@ -59,6 +59,7 @@ def token_counter(name: str = "") -> TokenCounter:
             where=name,
             fix="Give a folder with tokenizer.json, or OWNER/NAME@REVISION of a hub",
         ) from error
+    TokenCounter(name, tokenizer).count([""])  # set up before several threads use it, as in EncoderReader
     if not Path(path).is_dir():
         return TokenCounter(name, tokenizer)
     return TokenCounter(f"{Path(name).name} sha256:{_identity(Path(path), tokenizer)[:16]}", tokenizer)

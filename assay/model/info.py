@@ -146,6 +146,10 @@ class ModelInfo:
         aspect, blend = self.aspects[output], self.blend[output : output + 1]
         return replace(self, rubric=aspect.rubric, calibration=aspect.calibration, others=(), blend=blend)
 
+    def words_alone(self) -> "ModelInfo":
+        """Return the metadata of a hybrid's lexical part, as of a lexical model."""
+        return replace(self, kind="lexical", encoder="", windows=Windows(self.words, 1), words=0, blend=())
+
     def calibrated(self, calibrations: Sequence[Calibration]) -> "ModelInfo":
         """Return the metadata with a calibration for each rubric, in the order of the outputs."""
         first, *rest = calibrations
@@ -156,6 +160,7 @@ class ModelInfo:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, without `others`, `kind`, `words` and `blend` where they have their defaults."""
+        # A hybrid has as many blends as rubrics, so that both are shortened together.
         fields = asdict(replace(self, others=(), blend=self.blend[:1]))
         fields["blend"] = [asdict(each) for each in self.blend]
         # Earlier releases refuse unknown fields, and must still read models of the kind that they know.

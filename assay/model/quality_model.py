@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from assay.errors import InputError
 from assay.lexical import LexicalWeights
 from assay.model.encoder import locate_encoder, quiet_transformers, refuse_own_code
-from assay.model.info import ModelInfo, Windows
+from assay.model.info import ModelInfo
 from assay.model.lexical_model import LexicalModel
 from assay.parallel import limit_threads
 
@@ -34,10 +34,7 @@ class QualityModel:
     @property
     def lexical(self) -> LexicalModel | None:
         """The lexical part of a hybrid as a model of its own; None without one."""
-        if self.words is None:
-            return None
-        alone = replace(self.info, kind="lexical", encoder="", windows=Windows(self.info.words, 1), words=0, blend=())
-        return LexicalModel(self.words, alone)
+        return None if self.words is None else LexicalModel(self.words, self.info.words_alone())
 
 
 def new_model(info: ModelInfo, *, seed: int) -> QualityModel:

@@ -56,9 +56,9 @@ class Cost:
         others = ", ".join(
             f"{stage} {spent:,.1f} s" for stage, spent in sorted(beside.items(), key=lambda item: -item[1])
         )
-        busy = f"the model computed for {self.busy:.0%} of {self.seconds:,.1f} s" if self.busy is not None else ""
         shared = f" of each of {self.processes} processes" if self.processes > 1 else ""
-        return f"{busy}{shared}; {others or 'nothing else'}"
+        busy = f"the model computed for {self.busy or 0:.0%} of {self.seconds:,.1f} s{shared}"
+        return f"{busy}; {others}" if others else busy
 
 
 def cost_log(root: str) -> NumberedLog[Cost]:

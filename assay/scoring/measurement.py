@@ -103,16 +103,19 @@ class Measurement:
     def sentence(self) -> str:
         """Return what it promises, for people."""
         again = self.again / max(self.documents, 1)
+        promise = f"with {CONFIDENCE:.0%} confidence at most {self.bound:.2%} of what is kept"
+        if not self.kept:
+            promise = "nothing can be promised of what is kept; draw more documents"
         return (
             f"{self.name} computes the network, and {REFERENCE} reads {again:.1%} of the documents again, those near "
             f"the cut; of {self.documents:,} documents drawn at random, {self.changed:,} decisions changed beside "
-            f"{self.kept:,} kept: with {CONFIDENCE:.0%} confidence at most {self.bound:.2%} of what is kept"
+            f"{self.kept:,} kept: {promise}"
         )
 
     @classmethod
     def read(cls, root: str, key: str) -> "Measurement":
         """Read a measurement below the root of the scores. Raise InputError if it is missing or damaged."""
-        place = join(root, FOLDER, f"{key}.json")
+        place = measurement_place(root, key)
         try:
             return parse_json(cls, read_bytes(place), what="this measurement of a backend", where=place, fix=FIX)
         except FileNotFoundError as error:
@@ -135,7 +138,7 @@ class Measurement:
     def write_first(self, root: str, key: str) -> "Measurement":
         """Write it unless another process was faster, and return the one that is there."""
         try:
-            create(join(root, FOLDER, f"{key}.json"), (json.dumps(asdict(self), indent=2) + "\n").encode())
+            create(measurement_place(root, key), (json.dumps(asdict(self), indent=2) + "\n").encode())
         except FileExistsError:
             return Measurement.read(root, key)
         return self
@@ -146,12 +149,6 @@ def measurement_key(plan: Plan) -> str:
     return replace(plan, rejection=None, backend=None).key
 
 
-def is_settled(plan: Plan, root: str) -> bool:
-    """Return True if `settle_backend` would have nothing to measure."""
-    if plan.config.backend == REFERENCE:
-        return True
-    try:
-        read_bytes(join(root, FOLDER, f"{measurement_key(plan)}.json"))
-    except FileNotFoundError:
-        return False
-    return True
+def measurement_place(root: str, key: str) -> str:
+    """Return the path or URL of a measurement."""
+    return join(root, FOLDER, f"{key}.json")

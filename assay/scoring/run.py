@@ -143,6 +143,7 @@ class _Stopped(BaseException):
 
 def _in_flight(scorer: PartScorer, parts: Sequence[Part], shown: Update) -> int:
     """Score parts in this process, a few at a time, and return how many were scored here."""
+    scorer.scorer.times.take()  # what was read before, such as for a measurement, is no part of this run
     if scorer.scorer.model.info.kind == "lexical" or (usable_cores() == 1 and not _gpus()):
         return sum(scorer.score(part, shown) for part in parts)
     stop, one = threading.Event(), threading.Lock()

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.model import QualityModel, Windows
+from assay.model import QualityModel
 from assay.training.fitted import Fitted
 from assay.training.lexical import fit_lexical
 
@@ -23,7 +23,5 @@ def add_words(
     Both parts are fitted to the labels by squared error, so that half of each is a score on their scale: on 799
     documents of fineweb_edu no other weights ranked better by more than .001 (benchmarks/RESULTS.md).
     """
-    info = fitted.model.info
-    alone = replace(info, kind="lexical", encoder="", windows=Windows(info.words, 1), words=0, blend=())
-    lexical = fit_lexical(texts, labels, alone, weights=weights, seed=seed)
+    lexical = fit_lexical(texts, labels, fitted.model.info.words_alone(), weights=weights, seed=seed)
     return replace(fitted, model=replace(fitted.model, words=lexical.model.weights))

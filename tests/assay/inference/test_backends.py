@@ -113,7 +113,9 @@ def test_a_backend_that_this_machine_lacks_is_refused(monkeypatch: pytest.Monkey
     require_backend("openvino-fp32")
 
 
-def test_a_network_that_is_damaged_is_refused(scorer: Scorer, tmp_path: Path) -> None:
+def test_a_network_that_is_damaged_or_missing_is_refused(scorer: Scorer, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="openvino-fp32 computes an exported network, and there is none"):
+        scorer.with_backend("openvino-fp32", None)
     for backend in ("onnxruntime-fp32", "openvino-fp32"):
         (tmp_path / "network.onnx").write_bytes(b"no network")
         with pytest.raises(InputError, match="the exported network cannot be read"):
