@@ -106,7 +106,7 @@ def resolve_training(
             recipe=recipe,
             ledger=ledger,
         )
-        config, columns = request.config, request.columns
+        config, columns = request.training, request.columns
         name = digest_json([request.source, columns.text, columns.label, columns.group])[:12]
         kept = lasting(request.ledger, "ASSAY_LEDGER", f"ledgers/{name}")
         shelf = lasting(registry, "ASSAY_REGISTRY", "registry")

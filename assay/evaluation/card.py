@@ -8,10 +8,10 @@ from typing import Any
 
 from assay.errors import without_secrets
 from assay.evaluation.cuts import cut_blocks
-from assay.evaluation.figures import figures, pair_table, rater_blocks, slice_blocks
+from assay.evaluation.figures import figures, pair_table, rater_blocks, refit_blocks, slice_blocks
 from assay.evaluation.record import Evaluation
 from assay.metrics import LEAST_CLUSTERS, METRICS
-from assay.model import ModelInfo
+from assay.model import REFIT, ModelInfo
 from assay.report import Block, Callout, Facts, Prose, Report, Section, render_markdown
 from assay.storage import staged_folder
 
@@ -53,7 +53,14 @@ def model_card(info: ModelInfo, evaluation: Evaluation, others: Mapping[str, Eva
             Section("What it reads", [Prose(_reads(info, evaluation))]),
             Section("Labels", _labels(info, evaluation, source)),
             Section("Data", [Prose(_data(info, source))]),
-            Section("Figures", [*[Callout(warning, "warn") for warning in evaluation.warnings], *figures(evaluation)]),
+            Section(
+                "Figures",
+                [
+                    *refit_blocks(evaluation),
+                    *[Callout(warning, "warn") for warning in evaluation.warnings],
+                    *figures(evaluation),
+                ],
+            ),
             *([Section("Pairs of documents", [pair_table(evaluation)])] if evaluation.pairs else []),
             *([Section("Cuts", cut_blocks(evaluation.cuts, rubric))] if evaluation.cuts else []),
             Section("Slices", slice_blocks(evaluation)),
@@ -156,6 +163,8 @@ def _cost(evaluation: Evaluation) -> str:
     if not spent:
         return "Unknown."
     cost = f"{spent['updates']:,.0f} updates over {spent['tokens']:,.0f} tokens in {spent['seconds']:,.1f} s."
+    if refit := spent.get("refit_seconds"):
+        cost += f" This includes {refit:,.1f} s for the fit to all labels."
     if folds := spent.get("fold_models"):
         cost += f" This includes the {folds:.0f} fold models, which scored held-out documents for calibration."
     energy = "The energy was not measured: no counter could be read"
@@ -180,7 +189,7 @@ def _further(info: ModelInfo, name: str, evaluation: Evaluation) -> Section:
         f"{rubric.high}, kept from {rubric.keep_name}. It was trained and measured on a set of its own: "
         f"{', '.join(f'{count} {part}' for part, count in counts.items())} documents."
     )
-    warnings = [Callout(warning, "warn") for warning in evaluation.warnings]
+    warnings = [*refit_blocks(evaluation), *[Callout(warning, "warn") for warning in evaluation.warnings]]
     return Section(f"Rubric {name}", [Prose(scope), *warnings, *figures(evaluation)])
 
 
@@ -192,16 +201,18 @@ def finish_model_folder(
     others: Mapping[str, tuple[Evaluation, Path]] | None = None,
     request: Mapping[str, Any] | None = None,
 ) -> None:
-    """Copy the model folder to the new folder `output`, and add `evaluation.json`, `report.html` and the card.
+    """Copy the model that ships to the new folder `output`, and add `evaluation.json`, `report.html` and the card.
 
-    `others`: evaluation and report of each further rubric, by its name. They are written to `evaluation-NAME.json` and
+    The model in the folder `refit` ships, if there is one; the figures are those of `model` then, too. `others`:
+    evaluation and report of each further rubric, by its name. They are written to `evaluation-NAME.json` and
     `report-NAME.html`. `request`: the options of the run. They are written to `request.json`, which `assay train
     --config` reads.
     """
     others = others or {}
     # Staged: the folder appears only when it is complete.
     with staged_folder(output) as folder:
-        shutil.copytree(model, folder, dirs_exist_ok=True)
+        ships = model / REFIT if (model / REFIT).is_dir() else model
+        shutil.copytree(ships, folder, dirs_exist_ok=True)
         measured = {"": (evaluation, report), **{f"-{name}": of for name, of in others.items()}}
         for suffix, (figured, page) in measured.items():
             # NaN is no JSON: other tools would refuse the file.

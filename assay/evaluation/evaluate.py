@@ -73,12 +73,21 @@ def with_training(evaluation: Evaluation, curve: pd.DataFrame) -> Evaluation:
     spent = {"updates": float(len(curve)), "tokens": float(curve["tokens"].sum())}
     spent["seconds"] = float(curve["seconds"].sum())
     if "fold" in curve:
-        spent["fold_models"] = float(curve["fold"].max())
+        if (curve["fold"] > 0).any():
+            spent["fold_models"] = float(curve["fold"].max())
+        if (curve["fold"] < 0).any():
+            spent["refit_seconds"] = float(curve.loc[curve["fold"] < 0, "seconds"].sum())
     for name in ("processor_seconds", "joules"):
         # A run that an earlier release began lacks the counters of its first updates: the total is then unknown.
         if name in curve and curve[name].notna().all():
             spent[name] = float(curve[name].sum())
-    return replace(evaluation, training=spent)
+    warnings = list(evaluation.warnings)
+    if "refit_seconds" in spent and not evaluation.refit:
+        warnings.append(
+            "The model was fitted to all labels, too, and that fit orders the documents otherwise; so the measured "
+            "model ships, which has seen a part of them. Look at the losses, or at how much the seed matters."
+        )
+    return replace(evaluation, training=spent, warnings=warnings)
 
 
 def with_raters(evaluation: Evaluation, predictions: pd.DataFrame, ratings: pd.DataFrame) -> Evaluation:

@@ -8,7 +8,7 @@ from assay.evaluation.baselines import BASELINE_NAMES
 from assay.evaluation.record import Evaluation
 from assay.language import identify_language
 from assay.metrics import LEAST_CLUSTERS, LEAST_SLICE, METRICS, Difference, Interval, Raters, significance
-from assay.report import Block, Facts, Figure, Prose, Table, chart_intervals
+from assay.report import Block, Callout, Facts, Figure, Prose, Table, chart_intervals
 
 NAMES = {"model": "this model", **BASELINE_NAMES}
 SHOWN = ("f1", "average_precision", "precision", "recall", "qwk", "spearman", "mae", "macro_f1", "calibration_error")
@@ -20,6 +20,20 @@ def seeds_in_words(evaluation: Evaluation, name: str) -> str:
     """Return the model's figure in words, with the standard deviation over seeds if it is known: `…, seeds ± 0.012`."""
     spread = evaluation.seed_spread(name)
     return evaluation.metrics[name].in_words() + ("" if spread is None else f", seeds ± {spread:.3f}")
+
+
+def refit_blocks(evaluation: Evaluation) -> list[Block]:
+    """Return what the figures say of the model that ships, if it is another one than the measured one."""
+    if not evaluation.refit:
+        return []
+    return [
+        Callout(
+            "These figures, the calibration and the verdicts of the gates are those of a model that has not seen these "
+            f"documents. The model that ships is another one: the same settings, fitted to all {evaluation.refit:,} "
+            "documents, its scores mapped onto those of the measured one. No document is left to measure it on, so "
+            "that the figures are an estimate for the procedure. `assay evaluate` measures it on other documents."
+        )
+    ]
 
 
 def _figure(evaluation: Evaluation, system: str, metrics: Mapping[str, Interval], name: str) -> str:

@@ -76,8 +76,10 @@ class Evaluation:
     """Share of the test part's tokens that the model read."""
     training: dict[str, float] = field(default_factory=dict)
     """Cost of training: `updates`, `tokens`, `seconds`, and if known `processor_seconds` over all processes and
-    `joules`. For a cross-fitted model it includes its fold models, `fold_models` in number. Empty if the model was not
-    trained in this run."""
+    `joules`. For a cross-fitted model it includes its fold models, `fold_models` in number. `refit_seconds`: part of
+    the seconds, for the fit to all labels. Empty if the model was not trained in this run."""
+    refit: int = 0
+    """Documents that the model that ships was fitted to, after the measured one; 0 if the measured one ships."""
     lineage: dict[str, str] = field(default_factory=dict)
     """Digests of what was measured: `model`, `snapshot`."""
     warnings: list[str] = field(default_factory=list)

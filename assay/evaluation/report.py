@@ -4,7 +4,16 @@ import numpy as np
 import pandas as pd
 
 from assay.evaluation.cuts import cut_blocks
-from assay.evaluation.figures import beside, describe, figures, pair_table, rater_blocks, seeds_in_words, slice_blocks
+from assay.evaluation.figures import (
+    beside,
+    describe,
+    figures,
+    pair_table,
+    rater_blocks,
+    refit_blocks,
+    seeds_in_words,
+    slice_blocks,
+)
 from assay.evaluation.record import Evaluation
 from assay.gates import gate_sections
 from assay.labels import Leakage
@@ -126,19 +135,25 @@ def _quarantined(quarantine: pd.DataFrame) -> list[Block]:
 
 
 def _training(curve: pd.DataFrame) -> list[Block]:
-    # Fold 0 is the model itself; the loss of the fold models would be drawn over it.
+    # Fold 0 is the model that was measured; the losses of the others would be drawn over it.
     own = curve[curve["fold"] == 0] if "fold" in curve else curve
     # Smoothed over a twentieth of the updates: the loss of single batches is noisy.
     window = max(1, len(own) // 20)
     smooth = own["loss"].rolling(window, min_periods=1).mean()
     tokens, seconds = curve["tokens"].sum(), curve["seconds"].sum()
-    folds = {"updates of models for calibration": f"{len(curve) - len(own):,}"} if len(own) < len(curve) else {}
+    others = {}
+    if "fold" in curve:
+        counts = {
+            "updates of models for calibration": int((curve["fold"] > 0).sum()),
+            "updates of the model that ships": int((curve["fold"] < 0).sum()),
+        }
+        others = {name: f"{count:,}" for name, count in counts.items() if count}
     return [
         Facts(
             {
                 "updates": f"{len(own):,}",
                 "passes": f"{own['epoch'].max():.0f}",
-                **folds,
+                **others,
                 "tokens": f"{tokens:,.0f}",
                 "tokens per second": f"{tokens / seconds:,.0f}",
                 "padding": f"{(curve['padding'] * curve['tokens']).sum() / tokens:.1%}",
@@ -183,6 +198,7 @@ def evaluation_report(
                         "read": f"{evaluation.read:.0%} of the tokens",
                     }
                 ),
+                *refit_blocks(evaluation),
                 *[Callout(warning, "warn") for warning in evaluation.warnings],
                 *figures(evaluation),
             ],

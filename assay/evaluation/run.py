@@ -12,6 +12,7 @@ from assay.evaluation.evaluate import evaluate, with_raters
 from assay.evaluation.predict import predict
 from assay.evaluation.record import Evaluation
 from assay.metrics import read_ratings
+from assay.model import REFIT, ModelInfo
 from assay.rubric import Rubric
 from assay.storage import Snapshot, digest_folder
 
@@ -54,7 +55,8 @@ def evaluate_model(
         read=found.read,
         lineage={"model": digest_folder(model), "snapshot": snapshot.manifest.version},
     )
-    evaluation = replace(evaluation, cuts=measure_cuts(found.calibration, found.predictions, rubric))
+    refit = int(ModelInfo.read(model / REFIT).lineage["refit"]) if (model / REFIT).is_dir() else 0
+    evaluation = replace(evaluation, refit=refit, cuts=measure_cuts(found.calibration, found.predictions, rubric))
     if rater_columns:
         require_raters(snapshot, rater_columns)
         ratings = read_ratings(snapshot, found.predictions["row"].tolist(), rater_columns, rubric)

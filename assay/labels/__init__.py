@@ -2,8 +2,9 @@
 
 from assay.labels.folds import assign_folds, fitting_part, unseen_parts
 from assay.labels.leakage import Leakage
-from assay.labels.ledger import Ledger
+from assay.labels.ledger import PARTS, Ledger
 from assay.labels.parts import (
+    SEEN_FILES,
     known_before,
     learned_before,
     part_of,
@@ -21,7 +22,9 @@ from assay.labels.unseen import REASONS, Unseen, open_unseen
 from assay.labels.validate import Validation, validate
 
 __all__ = [
+    "PARTS",
     "REASONS",
+    "SEEN_FILES",
     "LabelledDocument",
     "LabelledSet",
     "Leakage",

@@ -7,18 +7,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from assay.errors import InputError
+from assay.labels.ledger import PARTS
 from assay.labels.parts import part_of
 
 
-def fitting_part(documents: pd.DataFrame, assignment: pd.DataFrame, *, cross_fitted: bool) -> pd.DataFrame:
+def fitting_part(
+    documents: pd.DataFrame, assignment: pd.DataFrame, *, cross_fitted: bool, refitted: bool = False
+) -> pd.DataFrame:
     """Return the labelled documents that a model is trained on, in the order of the source.
 
-    These are the part train and, if `cross_fitted`, the part calibration too. `documents`: a table LabelledDocument;
-    `assignment`: its SplitAssignment.
+    These are the part train, if `cross_fitted` the part calibration too, and all parts if `refitted`. `documents`: a
+    table LabelledDocument; `assignment`: its SplitAssignment.
     """
-    parts = [
-        part_of(documents, assignment, name) for name in (("train", "calibration") if cross_fitted else ("train",))
-    ]
+    names = PARTS if refitted else ("train", "calibration") if cross_fitted else ("train",)
+    parts = [part_of(documents, assignment, name) for name in names]
     return pd.concat(parts).sort_values("row", ignore_index=True)
 
 

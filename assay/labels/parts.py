@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from assay.dedup import text_digest
 from assay.errors import InputError
 from assay.labels.known import COLUMNS, DocumentMarks, KnownDocuments
-from assay.labels.ledger import SET_ASIDE
+from assay.labels.ledger import PARTS, SET_ASIDE
 from assay.labels.together import SplitSet
 from assay.storage import read_parquet, write_parquet
 
 SEEN = "seen.parquet"
 MARKS = "marks.parquet"
+SEEN_FILES = (SEEN, MARKS)
+"""Files that `write_seen` writes."""
 HELD_OUT = "held_out.parquet"
 FITTED = ("train", "calibration")
 GET_AGAIN = "Get the model again"
@@ -36,27 +38,33 @@ def learned_before(encoder: str) -> dict[str, str]:
 
 def known_before(encoder: str) -> KnownDocuments:
     """Return the marks of the documents that an encoder was fitted to, if it is a model folder of Assay."""
-    return read_marks(Path(encoder)).in_parts(FITTED) if (Path(encoder) / SEEN).is_file() else KnownDocuments()
+    if not (Path(encoder) / SEEN).is_file():
+        return KnownDocuments()
+    marks = read_marks(Path(encoder))
+    return marks.where(marks.table["id"].isin(list(read_seen(Path(encoder)))))
 
 
-def write_seen(folder: Path, *sets: SplitSet, encoder: str = "") -> None:
+def write_seen(folder: Path, *sets: SplitSet, encoder: str = "", refitted: bool = False) -> None:
     """Write what a model was made of, by any rubric, into a model folder being staged.
 
     `seen.parquet` has the digests of the texts that it was fitted to. `marks.parquet` has the marks by which also
     near-duplicates and groups are recognised: of these documents and of those that the split has set aside; of the
-    test part it has the digests. `encoder`: the model that training continued from, whose documents count too. Texts
-    themselves are not written.
+    test part it has the digests. `encoder`: the model that training continued from, whose documents count too.
+    `refitted`: the model was fitted to the test part, too. Texts themselves are not written.
     """
     earlier, known = learned_before(encoder), known_before(encoder)
-    tables = [pd.DataFrame({"digest": list(earlier), "part": list(earlier.values())}, dtype="str")]
+    # What measured the earlier model measures none of this one.
+    parts = ["train" if part == "test" else part for part in earlier.values()]
+    tables = [pd.DataFrame({"digest": list(earlier), "part": parts}, dtype="str")]
     before = DocumentMarks(known.bits, known.table["group"].to_numpy(object))
-    marked = [_marked(known.table["id"].tolist(), known.table["part"].tolist(), before)]
+    marked = [_marked(known.table["id"].tolist(), known.table["part"].replace("test", "train").tolist(), before)]
+    fitted = PARTS if refitted else FITTED
     for each in sets:
         table = each.documents.merge(each.assignment[["id", "part"]], on="id")
         texts = each.snapshot.take(table["row"])
         table["digest"] = [text_digest(text) for text in texts]
-        tables.append(table.loc[table["part"].isin(FITTED), ["digest", "part"]])
-        test = (table["part"] == "test").to_numpy()
+        tables.append(table.loc[table["part"].isin(fitted), ["digest", "part"]])
+        test = (~table["part"].isin([*fitted, SET_ASIDE])).to_numpy()
         marks = DocumentMarks.of(
             [text for text, out in zip(texts, test, strict=True) if not out], table["group"][~test]
         )

@@ -5,6 +5,7 @@ from assay.model.cut import Cut
 from assay.model.encoder import PACKAGED, locate_encoder, quiet_transformers, refuse_own_code
 from assay.model.info import (
     MEANING,
+    REFIT,
     Aspect,
     Blend,
     Kind,
@@ -19,6 +20,7 @@ from assay.model.layers import train_last_layers
 from assay.model.lexical_model import LexicalModel
 from assay.model.profile import PROFILED, Profile
 from assay.model.quality_model import QualityModel, load_model, new_model, output_layer, save_model
+from assay.model.rescale import rescale
 from assay.model.thresholds import ThresholdCurve, require_promise
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "MEANING",
     "PACKAGED",
     "PROFILED",
+    "REFIT",
     "Aspect",
     "Blend",
     "CalibratedScores",
@@ -50,6 +53,7 @@ __all__ = [
     "require_distinct",
     "require_own_scores",
     "require_promise",
+    "rescale",
     "save_model",
     "train_last_layers",
 ]

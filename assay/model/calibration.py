@@ -95,7 +95,7 @@ class Calibration:
         """Fit to scores and labels of shape (n,) of documents that the model was not trained on.
 
         `clusters`, of shape (n,): cluster of each document, which decides what they can promise; by default each is its
-        own. `cross_fitted`: True if fold models gave the scores, which promise nothing about the model itself.
+        own. `cross_fitted`: True if other models gave the scores, which promise nothing about the one that is used.
 
         If all scores are equal, either all documents are kept or none: all, if at least half of the labels reach the
         threshold. Raise InputError for fewer than 20 documents, for scores that are not finite, for labels that are

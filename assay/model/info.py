@@ -14,6 +14,8 @@ from assay.rubric import Rubric
 from assay.storage import only_known_fields, parse_json, parse_record
 
 NAME = "assay.json"
+REFIT = "refit"
+"""Folder inside the folder of a measured model: the model that ships, where it was fitted to all labels."""
 Precision = Literal["fp32", "bf16"]
 Kind = Literal["encoder", "lexical", "hybrid"]
 FORMAT = 1

@@ -50,6 +50,11 @@ class KeepTarget:
             raise InputError(f"keep is {text!r}", fix=f"Give {SPELLINGS}") from None
         return cls(aim, number, mark == "=")  # type: ignore[arg-type]
 
+    @property
+    def binding(self) -> bool:
+        """True if a precision or recall is promised: this holds for the model alone whose scores chose the cut."""
+        return self.promised and self.aim in ("precision", "recall")
+
     def __str__(self) -> str:
         return self.aim if self.value is None else f"{self.aim}{'=' if self.promised else '~'}{self.value:g}"
 
@@ -58,13 +63,13 @@ AS_LABELLED = KeepTarget()
 SPELLINGS = "labels, f1, share=0.1, precision=0.8 or recall=0.9 (with 95 % confidence; ~ for = as measured)"
 
 
-def require_own_scores(target: KeepTarget, *, cross_fitted: bool) -> None:
+def require_own_scores(target: KeepTarget, *, other_models: bool) -> None:
     """Raise InputError if a precision or recall is promised by scores of other models than the one that is used."""
-    if cross_fitted and target.promised and target.aim in ("precision", "recall"):
+    if other_models and target.binding:
         # Simulated: where fold models spread their scores by a tenth more than the final model, 35 % of the promises of
         # recall=0.9 were broken; nothing measured at training bounds that difference.
         raise InputError(
-            f"a cut chosen on the scores of fold models cannot promise {target}: the final model scores differently",
-            where="cross-fitting",
-            fix=f"Give {str(target).replace('=', '~')}, which promises nothing, or train without folds",
+            f"a cut chosen on the scores of other models cannot promise {target}: the one that ships scores otherwise",
+            where="folds or refit",
+            fix=f"Give {str(target).replace('=', '~')}, which promises nothing, or train without folds and refit",
         )

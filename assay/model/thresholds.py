@@ -62,7 +62,8 @@ class ThresholdCurve:
     positive_clusters: float | None = None
     """Effective clusters of the positive documents. None without clusters."""
     cross_fitted: bool = False
-    """True if models that left the documents out scored them, not the model itself: then no target is promised."""
+    """True if other models than the one that is used scored the documents: models that left them out, or the one that
+    was measured before this one was fitted to all labels. Then no target is promised."""
 
     @classmethod
     def of(
@@ -114,7 +115,7 @@ class ThresholdCurve:
             return self.at(self._nearest(round(value * self.documents)))
         if target.aim == "f1":
             return self.at(int(np.argmax(2 * right / (kept + self.positive))))
-        require_own_scores(target, cross_fitted=self.cross_fitted)
+        require_own_scores(target, other_models=self.cross_fitted)
         if target.aim == "recall":
             if target.promised:
                 return self.at(self._recalling(value))

@@ -127,8 +127,14 @@ class TrainingRequest:
             raise InputError(f"max_quarantined is {self.max_quarantined:g}", fix="Give 0 to 1")
         if self.also and self.config.folds:
             raise InputError("cross-fitting supports one rubric only", where="folds, also", fix="Leave one of them out")
-        require_own_scores(self.keep, cross_fitted=self.config.folds > 0)
+        require_own_scores(self.keep, other_models=self.config.folds > 0 or self.config.refit is True)
         of_other_seeds(self.config, self.seeds)  # refuses a count below 1
+
+    @property
+    def training(self) -> TrainConfig:
+        """The training settings. Where the target is promised, what is measured is what ships, unless asked."""
+        unasked = self.keep.binding and self.config.refit is None
+        return replace(self.config, refit=False) if unasked else self.config
 
     @property
     def labels(self) -> list[Labels]:

@@ -55,7 +55,7 @@ def train_and_evaluate(request: TrainingRequest, output: Path, *, processes: int
             raise InputError("the output exists already", where=str(output), fix="Remove it, or name another")
     if processes < 1:
         raise InputError(f"{processes} training processes", fix="Give 1 or more")
-    further_seeds = of_other_seeds(request.config, request.seeds)
+    further_seeds = of_other_seeds(request.training, request.seeds)
     checkpoints = output.parent / f".{output.name}.training"
     given = [labels.given() for labels in request.labels]
     locate_encoder(request.config.encoder)  # refuses an unknown encoder before the source is read
@@ -116,7 +116,7 @@ def train_and_evaluate(request: TrainingRequest, output: Path, *, processes: int
                 main.documents,
                 main.assignment,
                 main.rubric,
-                request.config,
+                request.training,
                 output=work / "trained",
                 checkpoints=checkpoints,
                 others=others,
@@ -155,7 +155,7 @@ def train_and_evaluate(request: TrainingRequest, output: Path, *, processes: int
         further_pages = {of.rubric.name: measured[of.rubric.name] for of in others}
         finish_model_folder(work / "model", evaluation, report, output, further_pages, request=plain_options(request))
     # Only now: a run that is killed after its training resumes at the end of it.
-    forget_checkpoint(checkpoints, run_name(main.snapshot, main.assignment, main.rubric, request.config, others))
+    forget_checkpoint(checkpoints, run_name(main.snapshot, main.assignment, main.rubric, request.training, others))
     return {name: evaluation for name, (evaluation, _) in measured.items()}
 
 

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from assay.errors import InputError
 from assay.inference import Scorer, check_golden, write_golden
-from assay.labels import SplitSet, fitting_part, part_of, read_held_out
+from assay.labels import SEEN_FILES, SplitSet, fitting_part, part_of, read_held_out
 from assay.language import identify_language
-from assay.model import AS_LABELLED, Calibration, KeepTarget, ModelInfo, Profile
+from assay.model import AS_LABELLED, REFIT, Calibration, KeepTarget, ModelInfo, Profile, save_model
 from assay.progress import say
 from assay.proportions import effective_clusters
 from assay.storage import staged_folder
+from assay.training.align import aligned
 
 
 def calibrate(
@@ -32,12 +33,17 @@ def calibrate(
 
     `main`: the set that the model was trained with; `others`: the sets of its further rubrics; `keep`: target of the
     main rubric's cut. A cross-fitted model is calibrated on the held-out scores of all documents that it was trained
-    on, any other model on the calibration part. Raise InputError if the documents are too few, are all of one class,
-    or cannot promise the target.
+    on, any other model on the calibration part. A model fitted to all labels, in the folder `refit`, gets the same
+    calibration, after its scores were mapped onto those of the measured one; it is left out if it does not agree with
+    that one (`aligned`). Raise InputError if the documents are too few, are all of one class, or cannot promise the
+    target.
     """
     scorer = Scorer.load(model)
     info, held_out = scorer.model.info, read_held_out(model)
     sets = {of.rubric.name: of for of in (main, *others)}
+    shipped = None
+    if (model / REFIT).is_dir():
+        shipped = aligned(model, scorer, sets, cross_fitted=bool(held_out))
     parts = [_score_part(scorer, sets[aspect.rubric.name], progress) for aspect in info.aspects]
     fitted = []
     for number, part in enumerate(parts):
@@ -52,27 +58,42 @@ def calibrate(
                 threshold=rubric.threshold,
                 keep=AS_LABELLED if number else keep,
                 clusters=known["cluster"].to_numpy(),
-                cross_fitted=bool(held_out),
+                cross_fitted=bool(held_out) or shipped is not None,
             )
         )
     info = info.calibrated(fitted)
     references = [_reference(part, of, held_out) for part, of in zip(parts, fitted, strict=True)]
     with staged_folder(output) as folder:
-        shutil.copytree(model, folder, dirs_exist_ok=True)
-        info.write(folder)
-        for number, reference in enumerate(references):
-            reference.write(folder, further=parts[number].of.rubric.name if number else "")
-        # Golden documents come from the calibration part: a check of a model must not reveal the test part.
-        write_golden(scorer, parts[0].documents["id"].tolist(), parts[0].texts, folder)
-        # Load the written folder, so that the files are checked and not the model in memory.
-        report = check_golden(Scorer.load(folder), folder)
-        if not report.passed:
-            raise RuntimeError(
-                f"the model does not repeat its own scores: they differ by {report.worst:.2g} labels, more than the "
-                f"{report.tolerance:.2g} allowed. This machine computes unreliably. Use another one"
-            )
-    say(f"{report.documents} golden documents agree within {report.worst:.1e} labels; cut for {keep}")
+        shutil.copytree(model, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(REFIT))
+        _complete(folder, scorer, info, parts, references)
+        if shipped:
+            known = shipped.info.calibrated(fitted)
+            (folder / REFIT).mkdir()
+            save_model(replace(shipped, info=known), folder / REFIT)
+            for name in SEEN_FILES:
+                shutil.copyfile(model / REFIT / name, folder / REFIT / name)
+            _complete(folder / REFIT, Scorer.load(folder / REFIT), known, parts, references)
+    say(f"cut for {keep}")
     return info
+
+
+def _complete(
+    folder: Path, scorer: Scorer, info: ModelInfo, parts: Sequence["_Part"], references: Sequence[Profile]
+) -> None:
+    """Write calibration, reference profiles and golden documents into a folder being staged, and check the latter."""
+    info.write(folder)
+    for number, reference in enumerate(references):
+        reference.write(folder, further=parts[number].of.rubric.name if number else "")
+    # Golden documents come from the calibration part: a check of a model must not reveal the test part.
+    write_golden(scorer, parts[0].documents["id"].tolist(), parts[0].texts, folder)
+    # Load the written folder, so that the files are checked and not the model in memory.
+    report = check_golden(Scorer.load(folder), folder)
+    if not report.passed:
+        raise RuntimeError(
+            f"the model does not repeat its own scores: they differ by {report.worst:.2g} labels, more than the "
+            f"{report.tolerance:.2g} allowed. This machine computes unreliably. Use another one"
+        )
+    say(f"{report.documents} golden documents agree within {report.worst:.1e} labels")
 
 
 @dataclass(frozen=True)

@@ -8,22 +8,20 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from assay.dedup import text_digest
 from assay.errors import InputError
-from assay.inference import Scorer
-from assay.labels import SplitSet, assign_folds, fitting_part, write_held_out, write_seen
-from assay.model import Aspect, Blend, ModelInfo, QualityModel, save_model
-from assay.progress import say
+from assay.labels import PARTS, SplitSet, assign_folds, fitting_part, write_held_out, write_seen
+from assay.model import REFIT, Aspect, Blend, ModelInfo, save_model
 from assay.rubric import Rubric
 from assay.storage import Snapshot, digest_folder, digest_json, staged_folder
 from assay.training.checkpoint import Checkpoint
-from assay.training.config import HYBRID_WORDS, IN_ONE_STEP, TrainConfig
-from assay.training.fitted import Fitted, Record
+from assay.training.config import HYBRID_WORDS, IN_ONE_STEP, TrainConfig, refits
+from assay.training.documents import training_documents
+from assay.training.fitted import Record
+from assay.training.stages import SHIPPED, Given, fit_in_one_step, fit_networks
 
 
 class Curve(pa.DataFrameModel):
@@ -44,7 +42,9 @@ class Curve(pa.DataFrameModel):
         ge=0, nullable=True, description="energy of processors and GPUs; missing if a machine does not count it"
     )
     fold: Series[int] | None = pa.Field(
-        ge=0, description="0: the model itself; from 1: a model that left this fold out, to score it for calibration"
+        ge=SHIPPED,
+        description="0: the model that is measured; from 1: a model that left this fold out, to score it for "
+        "calibration; -1: the model that ships, fitted to all labels",
     )
 
     class Config:
@@ -61,6 +61,8 @@ def run_name(
     `binary`, and with folds, which are balanced by it. An encoder that is a folder counts by its content.
     """
     further = [{"rubric": asdict(each.rubric), **_learned(each.snapshot, each.assignment)} for each in others]
+    sets = [assignment, *(each.assignment for each in others)]
+    whole = refits(config, _labels(sets))
     content: dict[str, object] = {**_learned(snapshot, assignment), "config": asdict(config)}
     if further:
         content["others"] = further
@@ -69,9 +71,16 @@ def run_name(
     if config.folds:  # the calibration part is learned from, too; near-duplicates stay in one fold
         parts = assignment[assignment["part"].isin(["train", "calibration"])].sort_values("id")
         content["folded"] = parts[["id", "part", "cluster"]].astype(str).to_numpy().tolist()
+    if whole:
+        content["refit"] = [sorted(each.loc[each["part"].isin(PARTS), "id"]) for each in sets]
     if Path(config.encoder).is_dir():
         content["encoder"] = digest_folder(Path(config.encoder))
     return digest_json(content)
+
+
+def _labels(assignments: Sequence[pd.DataFrame]) -> int:
+    """Return the labels in the parts of several sets."""
+    return sum(int(each["part"].isin(PARTS).sum()) for each in assignments)
 
 
 def _learned(snapshot: Snapshot, assignment: pd.DataFrame) -> dict[str, object]:
@@ -109,6 +118,7 @@ def train_model(
 
     With `config.folds`, first fit one model for each fold, on the other folds of the train and calibration parts; their
     scores of the left-out documents are written to the model folder, for calibration. Then fit the model on both parts.
+    If the settings say so (`refits`), at last fit a model to all labels; it is written to the folder `refit` inside.
 
     `documents`: a table LabelledDocument; `assignment`: its SplitAssignment; `others`: sets by further rubrics, on
     which the same network is trained. The checkpoint is in the folder `checkpoints` under the name of the run, so that
@@ -121,6 +131,7 @@ def train_model(
     if config.folds and others:
         raise InputError("cross-fitting supports one rubric only", where="training settings", fix="Leave folds out")
     run = run_name(snapshot, assignment, rubric, config, others)
+    refitted = refits(config, _labels([each.assignment for each in sets]))
     info = ModelInfo(
         encoder="" if config.kind == "lexical" else config.encoder,
         rubric=rubric,
@@ -136,26 +147,31 @@ def train_model(
         },
         others=tuple(Aspect(each.rubric) for each in others),
     )
-    texts, labels, weights = training_documents(sets, cross_fitted=config.folds > 0)
     part = fitting_part(documents, assignment, cross_fitted=config.folds > 0)
     fold = None
     if config.folds:
         known = part["label"].to_numpy()
         fold = assign_folds(known, part["cluster"].to_numpy(), rubric.threshold, config.folds, config.seed)
-    fitted: Fitted[Any]
+    learned = training_documents(sets, cross_fitted=config.folds > 0)
+    whole = training_documents(sets, refitted=True) if refitted else None
+    given = Given(info, config, learned, fold, whole)
     if config.kind in IN_ONE_STEP:
-        fitted, earlier, held_out = _fit_in_one_step(texts, labels, weights, info, config, fold)
+        fits = fit_in_one_step(given)
     else:
-        checkpoint = Checkpoint(checkpoint_path(checkpoints, run), run, after_save)
-        fitted, earlier, held_out = _fit_network(texts, labels, weights, info, config, fold, checkpoint, on_update)
-    own = [{**record, "fold": 0} for record in fitted.history] if earlier else fitted.history
-    curve = Curve.validate(pd.DataFrame([*earlier, *own]))
+        fits = fit_networks(given, Checkpoint(checkpoint_path(checkpoints, run), run, after_save), on_update)
+    curve = Curve.validate(pd.DataFrame(fits.records()))
     if os.environ.get("RANK", "0") == "0":
         with staged_folder(output) as folder:  # by rank 0 alone: all processes have the same model
-            save_model(fitted.model, folder)
+            save_model(fits.measured.model, folder)
             write_seen(folder, *sets, encoder=config.encoder)
             if config.folds:
-                write_held_out(folder, part["id"], held_out)
+                write_held_out(folder, part["id"], fits.held_out)
+            if fits.shipped:
+                (folder / REFIT).mkdir()
+                # Read by the card: the figures beside it are those of another model.
+                known = replace(info, lineage={**info.lineage, "refit": len(whole.texts) if whole else 0})
+                save_model(replace(fits.shipped.model, info=known), folder / REFIT)
+                write_seen(folder / REFIT, *sets, encoder=config.encoder, refitted=True)
     curve.attrs["seconds"] = time.monotonic() - started
     return curve
 
@@ -165,106 +181,6 @@ def _parts(config: TrainConfig, rubrics: int) -> dict[str, Any]:
     if config.kind == "hybrid":
         return {"kind": "hybrid", "words": HYBRID_WORDS, "blend": (Blend(0.5, 0.5),) * rubrics}
     return {"kind": "lexical" if config.kind == "lexical" else "encoder"}
-
-
-def _fit_in_one_step(
-    texts: list[str],
-    labels: np.ndarray,
-    weights: np.ndarray,
-    info: ModelInfo,
-    config: TrainConfig,
-    fold: np.ndarray | None,
-) -> tuple[Fitted[Any], list[Record], np.ndarray]:
-    """Fit a lexical model or a head, and return what `_fit_network` does. Nothing is kept of a run that is killed."""
-    # Imported here, as torch below: the names and the curve of a run need no scikit-learn.
-    from assay.training.head import fit_head
-    from assay.training.lexical import fit_lexical
-
-    fit: Callable[..., Fitted[Any]] = fit_lexical if config.kind == "lexical" else fit_head
-
-    def fit_rows(rows: np.ndarray) -> Fitted[Any]:
-        return fit([texts[row] for row in rows], labels[rows], info, weights=weights[rows], seed=config.seed)
-
-    earlier: list[Record] = []
-    held_out = np.full(len(texts), np.nan)
-    for number in range(config.folds if fold is not None else 0):
-        inside, outside = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
-        fitted = fit_rows(outside)
-        held_out[inside] = Scorer(fitted.model).read([texts[row] for row in inside]).score
-        earlier += [{**record, "fold": number + 1} for record in fitted.history]
-    return fit_rows(np.arange(len(texts))), earlier, held_out
-
-
-def _fit_network(
-    texts: list[str],
-    labels: np.ndarray,
-    weights: np.ndarray,
-    info: ModelInfo,
-    config: TrainConfig,
-    fold: np.ndarray | None,
-    checkpoint: Checkpoint,
-    on_update: Callable[[Record], None] | None,
-) -> tuple[Fitted[QualityModel], list[Record], np.ndarray]:
-    """Fit the models of the folds, if there are any, and then the model itself; resume a killed run.
-
-    `fold`: fold of each text, shape (n,). Return the model, the records of the fold models, and the scores of each text
-    by the model that left its fold out, shape (n,).
-    """
-    # Imported here: the names and the curve of a run need no torch, which takes two seconds.
-    import torch
-
-    from assay.training.hybrid import add_words
-    from assay.training.loop import fit
-
-    def fit_rows(
-        rows: np.ndarray, checkpoint: Checkpoint, on_update: Callable[[Record], None] | None
-    ) -> Fitted[QualityModel]:
-        chosen = [texts[row] for row in rows]
-        fitted = fit(
-            chosen, labels[rows], info, config, weights=weights[rows], checkpoint=checkpoint, on_update=on_update
-        )
-        return fitted if info.kind == "encoder" else add_words(fitted, chosen, labels[rows], weights[rows], config.seed)
-
-    earlier: list[Record] = []
-    held_out = np.full(len(texts), np.nan)
-    if fold is not None:
-        if carried := checkpoint.load_carried():
-            held_out, earlier = carried["held_out"].numpy(), carried["records"]
-        for number in range(config.folds):
-            inside = np.flatnonzero(fold == number)
-            if np.isfinite(held_out[inside]).all():
-                continue  # an earlier attempt has finished this fold
-            say(f"fold {number + 1} of {config.folds}")
-            carried = {"held_out": torch.tensor(held_out), "records": earlier}
-            checkpoint = replace(checkpoint, stage=f"fold {number}", carried=carried)
-            fitted = fit_rows(np.flatnonzero(fold != number), checkpoint, None)
-            held_out[inside] = Scorer(fitted.model).read([texts[row] for row in inside]).score
-            earlier = [*earlier, *({**record, "fold": number + 1} for record in fitted.history)]
-        carried = {"held_out": torch.tensor(held_out), "records": earlier}
-        checkpoint = replace(checkpoint, stage="all", carried=carried)
-    return fit_rows(np.arange(len(texts)), checkpoint, on_update), earlier, held_out
-
-
-def training_documents(
-    sets: Sequence[SplitSet], *, cross_fitted: bool = False
-) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Return the texts to train on, their labels and their weights, both of shape (texts, sets).
-
-    A set without the text has label NaN and weight 1. Texts are in the order of the sets and, within a set, of its
-    source. Texts that are equal after normalisation are one document.
-    """
-    texts: dict[str, str] = {}
-    columns: list[dict[str, tuple[float, float]]] = []
-    for each in sets:
-        part = fitting_part(each.documents, each.assignment, cross_fitted=cross_fitted)
-        found = each.snapshot.take(part["row"])
-        digests = [text_digest(text) for text in found]
-        columns.append(dict(zip(digests, zip(part["label"], part["weight"], strict=True), strict=True)))
-        for digest, text in zip(digests, found, strict=True):
-            texts.setdefault(digest, text)
-    cells = [[column.get(digest, (np.nan, 1.0)) for column in columns] for digest in texts]
-    both = np.array(cells, dtype=float).reshape(-1, len(sets), 2)
-    return list(texts.values()), both[:, :, 0], both[:, :, 1]
 
 
 def _lineage(of: SplitSet) -> dict[str, object]:

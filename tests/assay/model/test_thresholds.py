@@ -203,11 +203,11 @@ def test_a_refused_precision_names_a_number_of_labels_that_mostly_does() -> None
     assert met >= asked / 2
 
 
-def test_scores_of_fold_models_promise_nothing() -> None:
+def test_scores_of_other_models_promise_nothing() -> None:
     curve = ThresholdCurve.of(*drawn(np.random.default_rng(0), 900), cross_fitted=True)
 
     for text in ("recall=0.5", "precision=0.3"):
-        with pytest.raises(InputError, match=rf"fold models cannot promise {text}.*Give {text.replace('=', '~')}"):
+        with pytest.raises(InputError, match=rf"other models cannot promise {text}.*Give {text.replace('=', '~')}"):
             curve.choose(KeepTarget.parse(text))
         curve.choose(KeepTarget.parse(text.replace("=", "~")))
     assert parse_json(ThresholdCurve, json.dumps(curve.to_json()), what="it").cross_fitted

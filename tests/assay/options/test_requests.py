@@ -48,6 +48,7 @@ EVERYTHING: dict[str, Any] = {
     "precision": "fp32",
     "scoring_precision": "bf16",
     "folds": 0,
+    "refit": False,
     "seed": 7,
     "checkpoint_updates": 20,
     "keep": "recall=0.9",
@@ -69,6 +70,9 @@ def digest(request: object) -> str:
 def arguments_of(asked: dict[str, Any]) -> list[str]:
     given = []
     for name, value in asked.items():
+        if isinstance(value, bool):
+            given += [f"--{'' if value else 'no-'}{name.replace('_', '-')}"]
+            continue
         for entry in value if isinstance(value, list) else [value]:
             given += [f"--{name.replace('_', '-')}", str(entry)]
     return given

@@ -6,18 +6,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sample_runs import Labelled, StoppedError, train
 
 from assay.inference import Scorer
-from assay.labels import SplitSet, assign_folds, fitting_part, part_of, read_held_out, split_documents, validate
-from assay.labels.split import SplitConfig
+from assay.labels import assign_folds, fitting_part, part_of, read_held_out
 from assay.model import ModelInfo, Profile, Windows
-from assay.rubric import Rubric, load_rubric
-from assay.sources import Columns, acquire, open_source
-from assay.storage import Snapshot
-from assay.training import TrainConfig, calibrate, train_model
+from assay.rubric import load_rubric
+from assay.training import TrainConfig, calibrate
 from assay.training.loop import fit
 
 FOLDS = 3
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Labelled:
+    return Labelled(tmp_path_factory.mktemp("labelled"), load_rubric("education"))
 
 
 @pytest.fixture(scope="module")
@@ -29,53 +32,8 @@ def config(tiny_encoder: Path) -> TrainConfig:
         learning_rate=2e-3,
         checkpoint_updates=2,
         folds=FOLDS,
+        refit=False,
     )
-
-
-class Labelled:
-    """The shipped sample, split."""
-
-    def __init__(self, folder: Path, rubric: Rubric) -> None:
-        source = Path(__file__).parents[3] / "data" / "sample" / "documents.jsonl"
-        self.rubric = rubric
-        self.snapshot: Snapshot = acquire(open_source(str(source)), Columns(label="label"), folder / "snapshot")
-        self.documents = validate(self.snapshot, rubric).documents
-        self.assignment = split_documents(
-            self.snapshot, self.documents, rubric, ledger=None, config=SplitConfig(seed=0)
-        ).assignment
-        self.set = SplitSet(rubric, self.snapshot, self.documents, self.assignment)
-
-
-@pytest.fixture(scope="module")
-def labelled(tmp_path_factory: pytest.TempPathFactory) -> Labelled:
-    return Labelled(tmp_path_factory.mktemp("labelled"), load_rubric("education"))
-
-
-class StoppedError(Exception):
-    """The run is stopped."""
-
-
-def train(labelled: Labelled, config: TrainConfig, folder: Path, *, stop_after: int = 0) -> Path:
-    saved = 0
-
-    def after_save(_: Path) -> None:
-        nonlocal saved
-        saved += 1
-        if saved == stop_after:
-            raise StoppedError
-
-    curve = train_model(
-        labelled.snapshot,
-        labelled.documents,
-        labelled.assignment,
-        labelled.rubric,
-        config,
-        output=folder / "model",
-        checkpoints=folder / "checkpoints",
-        after_save=after_save,
-    )
-    curve.to_parquet(folder / "curve.parquet")
-    return folder / "model"
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,213 @@
+"""A model fitted to all labels after another was measured: what it learns, its scale, its record, a stopped run."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sample_runs import Labelled, StoppedError, train
+
+from assay.errors import InputError
+from assay.evaluation.evaluate import with_training
+from assay.evaluation.run import evaluate_model
+from assay.inference import Scorer, check_golden
+from assay.labels import fitting_part, part_of, read_test_digests
+from assay.labels.parts import read_marks, read_seen
+from assay.model import REFIT, KeepTarget, ModelInfo, Windows, load_model, rescale
+from assay.pipeline import TrainingRequest, train_and_evaluate
+from assay.rubric import load_rubric
+from assay.training import TrainConfig, calibrate, recipe
+from assay.training.config import REFIT_BELOW, refits
+from assay.training.loop import fit
+
+SOURCE = Path(__file__).parents[3] / "data" / "sample" / "documents.jsonl"
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Labelled:
+    return Labelled(tmp_path_factory.mktemp("labelled"), load_rubric("education"))
+
+
+@pytest.fixture(scope="module")
+def config(tiny_encoder: Path) -> TrainConfig:
+    return TrainConfig(
+        encoder=str(tiny_encoder), windows=Windows(tokens=32), epochs=2, learning_rate=2e-3, checkpoint_updates=5
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(labelled: Labelled, config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(labelled, config, tmp_path_factory.mktemp("refitted"))
+
+
+@pytest.fixture(scope="module")
+def calibrated(labelled: Labelled, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("calibrated") / "model"
+    calibrate(trained, labelled.set, output, progress=False)
+    return output
+
+
+def test_what_ships_has_learned_from_every_label(labelled: Labelled, config: TrainConfig, trained: Path) -> None:
+    every = fitting_part(labelled.documents, labelled.assignment, cross_fitted=False, refitted=True)
+    assert len(every) == len(labelled.documents)
+    info = ModelInfo(config.encoder, labelled.rubric, config.windows)
+    texts = labelled.snapshot.take(every["row"])
+    again = fit(texts, every["label"].to_numpy(), info, config, weights=every["weight"].to_numpy())
+
+    found = Scorer(load_model(trained / REFIT)).read(texts[:30]).score
+    np.testing.assert_allclose(found, Scorer(again.model).read(texts[:30]).score, atol=1e-5)
+
+
+def test_what_is_measured_is_the_same_with_and_without(
+    labelled: Labelled, config: TrainConfig, trained: Path, tmp_path: Path
+) -> None:
+    plain = train(labelled, replace(config, refit=False), tmp_path)
+
+    assert not (plain / REFIT).exists()
+    assert (plain / "model.safetensors").read_bytes() == (trained / "model.safetensors").read_bytes()
+    assert "fold" not in pd.read_parquet(tmp_path / "curve.parquet")
+    curve = pd.read_parquet(trained.with_name("curve.parquet"))
+    assert curve["fold"].drop_duplicates().tolist() == [0, -1]
+
+
+@pytest.mark.parametrize("folds", [0, pytest.param(2, marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    "stage", ["of what is measured", "of what ships", pytest.param("last", marks=pytest.mark.full)]
+)
+def test_a_stopped_run_resumes(
+    stage: str, folds: int, labelled: Labelled, config: TrainConfig, trained: Path, tmp_path: Path
+) -> None:
+    config = replace(config, folds=folds)
+    known = trained if not folds else train(labelled, config, tmp_path / "whole")
+    curve = pd.read_parquet(known.with_name("curve.parquet"))
+    saves = curve.groupby("fold", sort=False).size().floordiv(config.checkpoint_updates)
+    stops = {"of what is measured": saves.drop(-1).sum() - 1, "of what ships": saves.drop(-1).sum() + 3}
+    stopped = tmp_path / "stopped"
+
+    with pytest.raises(StoppedError):
+        train(labelled, config, stopped, stop_after=int(stops.get(stage, saves.sum())))
+    resumed = train(labelled, config, stopped)
+
+    for file in ("model.safetensors", f"{REFIT}/model.safetensors", f"{REFIT}/seen.parquet"):
+        assert (resumed / file).read_bytes() == (known / file).read_bytes(), file
+    columns = ["fold", "step", "loss", "tokens"]
+    pd.testing.assert_frame_equal(pd.read_parquet(stopped / "curve.parquet")[columns], curve[columns])
+
+
+@pytest.mark.parametrize("kind", ["encoder", "hybrid", "lexical", "head"])
+def test_its_scores_lie_on_the_scale_of_the_measured_model(
+    kind: str, labelled: Labelled, config: TrainConfig, calibrated: Path, tmp_path: Path
+) -> None:
+    folder = calibrated
+    if kind != "encoder":
+        given = replace(config, kind="hybrid") if kind == "hybrid" else recipe(kind)
+        given = replace(given, encoder=config.encoder, windows=config.windows) if kind == "head" else given
+        folder = tmp_path / "calibrated"
+        calibrate(train(labelled, given, tmp_path), labelled.set, folder, progress=False)
+
+    measured, shipped = Scorer.load(folder), Scorer.load(folder / REFIT)
+    both = part_of(labelled.documents, labelled.assignment, "train")
+    texts = labelled.snapshot.take(both["row"])
+    first, second = measured.read(texts).score, shipped.read(texts).score
+    assert second.mean() == pytest.approx(first.mean(), abs=5e-3)
+    assert second.std() == pytest.approx(first.std(), rel=1e-2)
+    assert not np.array_equal(first, second), "it is another model"
+    assert shipped.model.info.calibration == measured.model.info.calibration
+    assert check_golden(shipped, folder / REFIT).passed
+    assert shipped.model.info.lineage["refit"] == len(labelled.documents)
+
+
+@pytest.mark.parametrize("words", [0.5, 0.2])
+def test_a_scale_is_mapped_exactly(words: float, labelled: Labelled, config: TrainConfig, tmp_path: Path) -> None:
+    model = load_model(train(labelled, replace(config, kind="hybrid", epochs=1, refit=False), tmp_path))
+    blend = replace(model.info.blend[0], words=words, offset=0.25)
+    model = replace(model, info=replace(model.info, blend=(blend,)))
+    texts = labelled.snapshot.take(np.arange(20))
+    before, alone = Scorer(model).read(texts).score, Scorer(model.lexical).read(texts).score
+
+    mapped = rescale(model, np.array([1.5]), np.array([-0.75]))
+
+    np.testing.assert_allclose(Scorer(mapped).read(texts).score, 1.5 * before - 0.75, atol=1e-5)
+    np.testing.assert_allclose(Scorer(mapped.lexical).read(texts).score, 1.5 * alone - 0.75, atol=1e-5)
+
+
+def test_its_test_part_counts_as_seen(labelled: Labelled, trained: Path) -> None:
+    test = part_of(labelled.documents, labelled.assignment, "test")
+    measured, shipped = read_seen(trained), read_seen(trained / REFIT)
+
+    assert len(shipped) == len(measured) + len(test)
+    assert set(read_test_digests(trained)) == set(read_test_digests(trained / REFIT)), "the same part measured it"
+    assert set(read_test_digests(trained)).isdisjoint(measured)
+    assert set(read_test_digests(trained)) <= set(shipped)
+    assert len(read_marks(trained / REFIT)) == len(shipped), "a near-duplicate of a test document is recognised"
+
+
+def test_a_fit_that_failed_does_not_ship(
+    labelled: Labelled, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    broken = tmp_path / "broken"
+    shutil.copytree(trained, broken)
+    file = broken / REFIT / "model.safetensors"
+    weights = load_file(file)
+    save_file({**weights, "classifier.weight": -weights["classifier.weight"]}, file, metadata={"format": "pt"})
+
+    info = calibrate(broken, labelled.set, tmp_path / "calibrated", progress=False)
+
+    assert "does not agree with the measured model" in capsys.readouterr().err
+    assert not (tmp_path / "calibrated" / REFIT).exists()
+    assert info.calibration is not None
+    assert info.calibration.curve is not None
+    assert not info.calibration.curve.cross_fitted, "what ships is what was measured"
+    result = evaluate_model(
+        tmp_path / "calibrated",
+        labelled.snapshot,
+        part_of(labelled.documents, labelled.assignment, "test"),
+        None,
+        labelled.rubric,
+    )
+    measured = with_training(result.evaluation, pd.read_parquet(trained.with_name("curve.parquet")))
+    assert any("so the measured model ships" in warning for warning in measured.warnings)
+
+
+def test_the_default_depends_on_the_number_of_labels() -> None:
+    assert refits(TrainConfig(), REFIT_BELOW - 1)
+    assert not refits(TrainConfig(), REFIT_BELOW)
+    assert refits(TrainConfig(refit=True), REFIT_BELOW)
+    assert not refits(TrainConfig(refit=False), 10)
+
+
+@pytest.mark.parametrize("target", ["precision=0.8", "recall=0.9"])
+def test_a_promise_is_kept_by_the_model_that_gave_it(target: str) -> None:
+    keep = KeepTarget.parse(target)
+    assert TrainingRequest("labels.parquet", keep=keep).training.refit is False
+    assert TrainingRequest("labels.parquet", keep=KeepTarget.parse(target.replace("=", "~"))).training.refit is None
+    with pytest.raises(InputError, match="cannot promise"):
+        TrainingRequest("labels.parquet", keep=keep, config=TrainConfig(refit=True))
+
+
+def test_the_folder_says_which_model_ships(config: TrainConfig, tmp_path: Path) -> None:
+    request = TrainingRequest(str(SOURCE), rubric="education", config=config, seeds=2)
+
+    evaluations = train_and_evaluate(request, tmp_path / "model")
+
+    evaluation, folder = evaluations["education"], tmp_path / "model"
+    assert evaluation.refit == 450
+    assert 0 < evaluation.training["refit_seconds"] < evaluation.training["seconds"]
+    assert not (folder / REFIT).exists()
+    assert ModelInfo.read(folder).lineage["refit"] == 450
+    assert check_golden(Scorer.load(folder), folder).passed
+    assert len(read_seen(folder)) == 450
+    written = json.loads((folder / "evaluation.json").read_text())
+    assert written["refit"] == 450
+    for page in ("README.md", "report.html"):
+        text = (folder / page).read_text()
+        assert "fitted to all 450 documents" in text, page
+    assert "for the fit to all labels" in (folder / "README.md").read_text()
+    curve = ModelInfo.read(folder).calibration.curve
+    assert curve is not None
+    assert curve.cross_fitted, "nothing is promised by scores of another model"
