@@ -165,6 +165,8 @@ def _cost(evaluation: Evaluation) -> str:
     cost = f"{spent['updates']:,.0f} updates over {spent['tokens']:,.0f} tokens in {spent['seconds']:,.1f} s."
     if refit := spent.get("refit_seconds"):
         cost += f" This includes {refit:,.1f} s for the fit to all labels."
+    if learning := spent.get("learning_curve_seconds"):
+        cost += f" This includes {learning:,.1f} s for the learning curve."
     if folds := spent.get("fold_models"):
         cost += f" This includes the {folds:.0f} fold models, which scored held-out documents for calibration."
     energy = "The energy was not measured: no counter could be read"

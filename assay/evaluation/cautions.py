@@ -15,7 +15,7 @@ MOST_READ = 0.95
 
 def cautions(evaluation: Evaluation, predictions: pd.DataFrame) -> list[str]:
     """Return the warnings as sentences, the most important first. `predictions`: the table that was measured."""
-    found = [*_precision(evaluation, predictions), *_baselines(evaluation)]
+    found = [*_precision(evaluation, predictions), *_baselines(evaluation), *_silent(evaluation)]
     if evaluation.read < MOST_READ:
         found.append(
             f"The model read {evaluation.read:.0%} of the test documents' tokens; the raters may have read more. A "
@@ -94,3 +94,18 @@ def _baselines(evaluation: Evaluation) -> list[str]:
         if worse:
             found.append(f"After Holm's correction it is worse than {name} in: {', '.join(worse)}.")
     return found
+
+
+def _silent(evaluation: Evaluation) -> list[str]:
+    """Return a sentence on the kinds of documents within which the score is not shown to say anything."""
+    silent = [
+        f"{part.column} {part.value} ({part.documents} documents, {part.metrics['spearman'].in_words()})"
+        for part in evaluation.slices
+        if part.metrics and part.metrics["spearman"].low is not None and part.metrics["spearman"].low <= 0
+    ]
+    if not silent:
+        return []
+    return [
+        "Within these kinds of documents the score is not shown to say anything, since the interval of Spearman "
+        f"reaches 0: {', '.join(silent)}. Label more of them, or do not choose among them by it."
+    ]

@@ -20,6 +20,7 @@ from assay.metrics import (
     slices,
 )
 from assay.rubric import Rubric
+from assay.training import OF_A_PART, SHIPPED
 
 
 def evaluate(
@@ -75,8 +76,9 @@ def with_training(evaluation: Evaluation, curve: pd.DataFrame) -> Evaluation:
     if "fold" in curve:
         if (curve["fold"] > 0).any():
             spent["fold_models"] = float(curve["fold"].max())
-        if (curve["fold"] < 0).any():
-            spent["refit_seconds"] = float(curve.loc[curve["fold"] < 0, "seconds"].sum())
+        for name, fold in (("refit_seconds", SHIPPED), ("learning_curve_seconds", OF_A_PART)):
+            if (curve["fold"] == fold).any():
+                spent[name] = float(curve.loc[curve["fold"] == fold, "seconds"].sum())
     for name in ("processor_seconds", "joules"):
         # A run that an earlier release began lacks the counters of its first updates: the total is then unknown.
         if name in curve and curve[name].notna().all():

@@ -1,13 +1,14 @@
 """Examine a model after training, by one of its rubrics: evaluation, gates, report."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from assay.evaluation.baselines import encoder_alone
 from assay.evaluation.evaluate import with_gates, with_training
+from assay.evaluation.learning import LearningCurve
 from assay.evaluation.record import Evaluation
 from assay.evaluation.report import evaluation_report
 from assay.evaluation.run import evaluate_model
@@ -17,6 +18,7 @@ from assay.labels import Leakage, SplitSet, part_of
 from assay.model import ModelInfo
 from assay.progress import say
 from assay.report import Report
+from assay.training import read_learning
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,9 @@ def examine(
     )
     for verdict in verdicts:
         say(verdict.sentence())
-    evaluation = with_training(with_seeds(with_gates(result.evaluation, verdicts), seeds), curve)
+    learning = LearningCurve.of(result.predictions, read_learning(model, of.rubric.name), of.rubric)
+    evaluation = replace(result.evaluation, learning=learning)
+    evaluation = with_training(with_seeds(with_gates(evaluation, verdicts), seeds), curve)
     report = evaluation_report(
         evaluation,
         result.predictions,

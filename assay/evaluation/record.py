@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from assay.evaluation.cuts import CutRow
+from assay.evaluation.learning import LearningCurve
 from assay.gates import Verdict
 from assay.metrics import Curves, Difference, Interval, PairAccuracy, Probabilities, Raters, Slice
 from assay.rubric import Rubric
@@ -77,9 +78,12 @@ class Evaluation:
     training: dict[str, float] = field(default_factory=dict)
     """Cost of training: `updates`, `tokens`, `seconds`, and if known `processor_seconds` over all processes and
     `joules`. For a cross-fitted model it includes its fold models, `fold_models` in number. `refit_seconds`: part of
-    the seconds, for the fit to all labels. Empty if the model was not trained in this run."""
+    the seconds, for the fit to all labels; `learning_curve_seconds`: for that. Empty if the model was not trained in
+    this run."""
     refit: int = 0
     """Documents that the model that ships was fitted to, after the measured one; 0 if the measured one ships."""
+    learning: LearningCurve | None = None
+    """What more labels would give; None if the model has no learning curve."""
     lineage: dict[str, str] = field(default_factory=dict)
     """Digests of what was measured: `model`, `snapshot`."""
     warnings: list[str] = field(default_factory=list)

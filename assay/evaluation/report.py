@@ -14,6 +14,7 @@ from assay.evaluation.figures import (
     seeds_in_words,
     slice_blocks,
 )
+from assay.evaluation.learning import learning_blocks
 from assay.evaluation.record import Evaluation
 from assay.gates import gate_sections
 from assay.labels import Leakage
@@ -36,6 +37,7 @@ from assay.report import (
     chart_score_by_label,
 )
 from assay.storage import Snapshot
+from assay.training import OF_A_PART, SHIPPED
 
 SHORT = 5
 """Largest number of false keeps and of false drops shown."""
@@ -145,7 +147,8 @@ def _training(curve: pd.DataFrame) -> list[Block]:
     if "fold" in curve:
         counts = {
             "updates of models for calibration": int((curve["fold"] > 0).sum()),
-            "updates of the model that ships": int((curve["fold"] < 0).sum()),
+            "updates of the model that ships": int((curve["fold"] == SHIPPED).sum()),
+            "updates of the learning curve": int((curve["fold"] == OF_A_PART).sum()),
         }
         others = {name: f"{count:,}" for name, count in counts.items() if count}
     return [
@@ -196,6 +199,7 @@ def evaluation_report(
                         "test documents": f"{evaluation.documents:,}",
                         "of them to be kept": f"{evaluation.positive:,}",
                         "read": f"{evaluation.read:.0%} of the tokens",
+                        **({"twice the labels": evaluation.learning.in_words()} if evaluation.learning else {}),
                     }
                 ),
                 *refit_blocks(evaluation),
@@ -205,6 +209,7 @@ def evaluation_report(
         ),
         *([Section("Agreement of the raters", rater_blocks(evaluation.raters))] if evaluation.raters else []),
         Section("Scores", _charts(evaluation, predictions)),
+        *([Section("More labels", learning_blocks(evaluation.learning))] if evaluation.learning else []),
         *([Section("Other cuts", cut_blocks(evaluation.cuts, evaluation.rubric))] if evaluation.cuts else []),
         Section("Slices", slice_blocks(evaluation)),
         *gate_sections(evaluation.gates),

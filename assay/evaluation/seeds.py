@@ -40,7 +40,7 @@ def measure_seed(
     Its folders are written below `work`. `launch(train_model, …)` starts the processes; by default the training runs in
     this process.
     """
-    config = replace(config, refit=False)
+    config = replace(config, refit=False, learning_curve=False)
     say(f"training a model with seed {config.seed}, to measure the variance over seeds")
     trained, calibrated = work / f"trained-{config.seed}", work / f"calibrated-{config.seed}"
     given = (main.snapshot, main.documents, main.assignment, main.rubric, config)

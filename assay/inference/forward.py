@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.inference.encode import EncodedText
-from assay.model import output_layer
+from assay.model import carries_mean, mean_at_once, output_layer
 
 if TYPE_CHECKING:
     import torch
@@ -62,8 +62,12 @@ def scoring_only(network: Any) -> Iterator[None]:
 
     The pooler of BERT, RoBERTa and similar encoders reads the first token. The output projection and feed-forward of
     the other tokens, a tenth of the arithmetic of six layers, are not needed. Scores are the same. Other encoders are
-    not changed.
+    not changed. A mean over the tokens that a layer carries is computed at once.
     """
+    if carries_mean(network):
+        with mean_at_once(network):
+            yield
+        return
     if network.config.model_type not in FIRST_TOKEN_POOLED:
         yield
         return

@@ -18,6 +18,7 @@ from assay.model.info import (
 from assay.model.keep_target import AS_LABELLED, KeepTarget, require_own_scores
 from assay.model.layers import train_last_layers
 from assay.model.lexical_model import LexicalModel
+from assay.model.pooling import carries_mean, mean_at_once
 from assay.model.profile import PROFILED, Profile
 from assay.model.quality_model import QualityModel, load_model, new_model, output_layer, save_model
 from assay.model.rescale import rescale
@@ -44,8 +45,10 @@ __all__ = [
     "ThresholdCurve",
     "Windows",
     "calibrated_info",
+    "carries_mean",
     "load_model",
     "locate_encoder",
+    "mean_at_once",
     "new_model",
     "output_layer",
     "quiet_transformers",

@@ -11,6 +11,7 @@ from assay.lexical import LexicalWeights
 from assay.model.encoder import locate_encoder, quiet_transformers, refuse_own_code
 from assay.model.info import ModelInfo
 from assay.model.lexical_model import LexicalModel
+from assay.model.pooling import carries_mean, carry_mean
 from assay.parallel import limit_threads
 
 if TYPE_CHECKING:
@@ -37,16 +38,23 @@ class QualityModel:
         return None if self.words is None else LexicalModel(self.words, self.info.words_alone())
 
 
-def new_model(info: ModelInfo, *, seed: int) -> QualityModel:
+def new_model(info: ModelInfo, *, seed: int, mean: bool = False) -> QualityModel:
     """Return the pretrained encoder with a new head, whose weights depend on `seed`.
 
-    A classifier with one output keeps its own head. Raise InputError for an unknown encoder, and for windows longer
-    than the encoder reads.
+    A classifier with one output keeps its own head. `mean`: the head reads the mean over the tokens (`carry_mean`); a
+    head that read the first token is replaced. Raise InputError for an unknown encoder, for windows longer than the
+    encoder reads, and for a mean over the tokens of an encoder that is no BERT.
     """
     import torch
 
     torch.manual_seed(seed)  # for the head: transformers draws its initial weights while loading
-    return _open(*locate_encoder(info.encoder), info, new_head=True)
+    model = _open(*locate_encoder(info.encoder), info, new_head=True)
+    if not mean or carries_mean(model.network):
+        return model
+    if model.trained_head:
+        _reset(output_layer(model.network), model.network)
+    carry_mean(model.network)
+    return replace(model, trained_head=False)
 
 
 def load_model(folder: Path) -> QualityModel | LexicalModel:

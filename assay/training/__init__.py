@@ -3,16 +3,22 @@
 from assay.training.calibrate import calibrate
 from assay.training.config import RECIPES, TrainConfig, recipe
 from assay.training.launch import launch
+from assay.training.learning import Points, read_learning
 from assay.training.run import Curve, checkpoint_path, forget_checkpoint, run_name, train_model
+from assay.training.stages import OF_A_PART, SHIPPED
 
 __all__ = [
+    "OF_A_PART",
     "RECIPES",
+    "SHIPPED",
     "Curve",
+    "Points",
     "TrainConfig",
     "calibrate",
     "checkpoint_path",
     "forget_checkpoint",
     "launch",
+    "read_learning",
     "recipe",
     "run_name",
     "train_model",

@@ -11,8 +11,8 @@ from assay.options import group
 LossName: TypeAlias = Literal["regression", "ordinal", "binary"]
 KindName: TypeAlias = Literal["encoder", "lexical", "head", "hybrid"]
 IN_ONE_STEP = {
-    "lexical": ("kind", "windows", "folds", "refit", "seed"),
-    "head": ("kind", "encoder", "windows", "folds", "refit", "seed", "scoring_precision"),
+    "lexical": ("kind", "windows", "folds", "refit", "learning_curve", "seed"),
+    "head": ("kind", "encoder", "windows", "folds", "refit", "learning_curve", "seed", "scoring_precision"),
 }
 """Settings that mean something for the kinds that are fitted in one step."""
 
@@ -37,6 +37,9 @@ class TrainConfig:
     """Pretrained encoder: packaged name, folder, or OWNER/NAME[@REVISION] of a hub."""
     windows: Windows = field(default_factory=Windows, metadata=group())
     """Windows of a document that are read, in training and in scoring."""
+    pooling: Literal["first", "mean"] = "first"
+    """State that the output layer reads. first: that of the first token, through the encoder's own pooler. mean: the
+    mean over the tokens, by one more layer with fixed weights, which plain transformers computes, too; for BERT."""
     loss: LossName = "regression"
     """Loss. regression: squared error of labels. ordinal: cumulative link with one score and a cut for each level.
     binary: logistic loss of reaching the threshold."""
@@ -70,6 +73,9 @@ class TrainConfig:
     """Fit the model that ships to all labels, after one that has seen the train part was measured; its scores are
     mapped onto those of the measured one. Without it: yes below 20,000 labels, unless the target of the cut is
     promised."""
+    learning_curve: bool = True
+    """Fit models to a quarter and to half of the documents, too, to report what more labels would give. Takes three
+    quarters of the time of the measured model."""
     seed: int = 0
     """Seed of the initial weights of the head and of the order of the documents."""
     checkpoint_updates: int = 50
@@ -101,6 +107,8 @@ class TrainConfig:
             raise InputError(
                 f"kind is {self.kind!r}", where="training settings", fix=f"Give one of: {', '.join(get_args(KindName))}"
             )
+        if self.pooling not in ("first", "mean"):
+            raise InputError(f"pooling is {self.pooling!r}", where="training settings", fix="Give first or mean")
         if self.kind in IN_ONE_STEP:
             self._require_known()
         if self.kind == "hybrid" and self.loss != "regression":

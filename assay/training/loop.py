@@ -17,7 +17,15 @@ from torch.nn.parallel import DistributedDataParallel
 
 from assay.errors import InputError
 from assay.inference import EncodedText, document_scores, encode, token_budget_batches
-from assay.model import ModelInfo, QualityModel, new_model, output_layer, train_last_layers
+from assay.model import (
+    ModelInfo,
+    QualityModel,
+    carries_mean,
+    mean_at_once,
+    new_model,
+    output_layer,
+    train_last_layers,
+)
 from assay.progress import counter, say
 from assay.training.checkpoint import Checkpoint
 from assay.training.config import TrainConfig
@@ -50,7 +58,13 @@ def fit(
     label_DR = label_matrix(labels, info, len(texts))
     with Processes() as processes:
         weight_DR = joint_weights(label_DR, weights)
-        return _fit(texts, label_DR, weight_DR, info, config, processes, checkpoint, on_update)
+        model = new_model(info, seed=config.seed, mean=config.pooling == "mean")
+        if config.trained_layers is not None:
+            train_last_layers(model.network, config.trained_layers + carries_mean(model.network))
+        with mean_at_once(model.network, as_trained=True):
+            fitted = _fit(texts, label_DR, weight_DR, model, config, processes, checkpoint, on_update)
+        model.network.requires_grad_(True).eval()
+        return fitted
 
 
 def _parameter_groups(parameters: Sequence[nn.Parameter], config: TrainConfig) -> list[dict[str, object]]:
@@ -73,20 +87,17 @@ def _fit(
     texts: Sequence[str],
     label_DR: np.ndarray,
     given_DR: np.ndarray,
-    info: ModelInfo,
+    model: QualityModel,
     config: TrainConfig,
     processes: Processes,
     checkpoint: Checkpoint | None,
     on_update: Callable[[Record], None] | None,
 ) -> Fitted[QualityModel]:
-    model = new_model(info, seed=config.seed)
     # `eval` switches the dropout of the encoder off: it gained nothing (benchmarks/RESULTS.md), doubled the time on
     # CPUs, and one process and several would draw different numbers.
     network = model.network.to(processes.device).eval()
     head = output_layer(network)
-    if config.trained_layers is not None:
-        train_last_layers(network, config.trained_layers)
-    criterion = JointLoss(config.loss, label_DR, info).to(processes.device)
+    criterion = JointLoss(config.loss, label_DR, model.info).to(processes.device)
     weight_DR = relative_weights(torch.tensor(given_DR, dtype=torch.float32))
     if model.trained_head:
         # The outputs are on the scale of the labels. Undo that, because the loss has a scale of its own: otherwise the
@@ -191,7 +202,6 @@ def _fit(
     with torch.no_grad():
         head.weight.mul_(slope.to(processes.device)[:, None])
         head.bias.mul_(slope.to(processes.device)).add_(shift.to(processes.device))
-    network.requires_grad_(True).eval()
     return Fitted(model, history, resumed_at)
 
 

@@ -13,7 +13,7 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 from assay.errors import InputError
-from assay.labels import PARTS, SplitSet, assign_folds, fitting_part, write_held_out, write_seen
+from assay.labels import PARTS, SplitSet, assign_folds, fitting_part, part_of, write_held_out, write_seen
 from assay.model import REFIT, Aspect, Blend, ModelInfo, save_model
 from assay.rubric import Rubric
 from assay.storage import Snapshot, digest_folder, digest_json, staged_folder
@@ -21,7 +21,8 @@ from assay.training.checkpoint import Checkpoint
 from assay.training.config import HYBRID_WORDS, IN_ONE_STEP, TrainConfig, refits
 from assay.training.documents import training_documents
 from assay.training.fitted import Record
-from assay.training.stages import SHIPPED, Given, fit_in_one_step, fit_networks
+from assay.training.learning import write_learning
+from assay.training.stages import OF_A_PART, Given, fit_in_one_step, fit_networks
 
 
 class Curve(pa.DataFrameModel):
@@ -42,9 +43,9 @@ class Curve(pa.DataFrameModel):
         ge=0, nullable=True, description="energy of processors and GPUs; missing if a machine does not count it"
     )
     fold: Series[int] | None = pa.Field(
-        ge=SHIPPED,
+        ge=OF_A_PART,
         description="0: the model that is measured; from 1: a model that left this fold out, to score it for "
-        "calibration; -1: the model that ships, fitted to all labels",
+        "calibration; -1: the model that ships, fitted to all labels; -2: a model of the learning curve",
     )
 
     class Config:
@@ -68,6 +69,8 @@ def run_name(
         content["others"] = further
     if config.loss == "binary" or config.folds:
         content["threshold"] = rubric.threshold
+    if config.learning_curve:  # its models score the test parts
+        content["tested"] = [sorted(each.loc[each["part"] == "test", "id"]) for each in sets]
     if config.folds:  # the calibration part is learned from, too; near-duplicates stay in one fold
         parts = assignment[assignment["part"].isin(["train", "calibration"])].sort_values("id")
         content["folded"] = parts[["id", "part", "cluster"]].astype(str).to_numpy().tolist()
@@ -154,7 +157,10 @@ def train_model(
         fold = assign_folds(known, part["cluster"].to_numpy(), rubric.threshold, config.folds, config.seed)
     learned = training_documents(sets, cross_fitted=config.folds > 0)
     whole = training_documents(sets, refitted=True) if refitted else None
-    given = Given(info, config, learned, fold, whole)
+    tested = []
+    if config.learning_curve:
+        tested = [each.snapshot.take(part_of(each.documents, each.assignment, "test")["row"]) for each in sets]
+    given = Given(info, config, learned, fold, whole, tested)
     if config.kind in IN_ONE_STEP:
         fits = fit_in_one_step(given)
     else:
@@ -166,6 +172,9 @@ def train_model(
             write_seen(folder, *sets, encoder=config.encoder)
             if config.folds:
                 write_held_out(folder, part["id"], fits.held_out)
+            if fits.points:
+                sizes, scores = [point.documents for point in fits.points], [point.scores for point in fits.points]
+                write_learning(folder, sets, sizes, scores, len(learned.texts))
             if fits.shipped:
                 (folder / REFIT).mkdir()
                 # Read by the card: the figures beside it are those of another model.

@@ -1,6 +1,6 @@
 """The fits of one run: models that leave a fold out, the model that is measured, and the one that ships."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,11 +14,14 @@ from assay.training.checkpoint import Checkpoint
 from assay.training.config import TrainConfig
 from assay.training.documents import LabelledTexts
 from assay.training.fitted import Fitted, Record
+from assay.training.learning import rows_of
 
 MEASURED = 0
 """Fold in the curve of the model that is measured. Models that leave a fold out count from 1."""
 SHIPPED = -1
 """Fold in the curve of the model that is fitted to all labels."""
+OF_A_PART = -2
+"""Fold in the curve of the models of the learning curve."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Given:
     """Fold of each of these documents; None without folds."""
     whole: LabelledTexts | None = None
     """All documents, for the model that ships; None if the measured one ships."""
+    tested: Sequence[Sequence[str]] = ()
+    """Texts of the test part of each rubric, for the learning curve; empty without one."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +51,27 @@ class Fits:
     """Score of each document by the model that left its fold out, shape (n,); NaN without folds."""
     folds: list[Record]
     """Records of the models that left a fold out, with `fold`."""
+    points: "list[Point]"
+    """Models of the learning curve, the measured one left out."""
 
     def records(self) -> list[Record]:
         """Return the records of all fits, in their order; with `fold`, if there is more than one fit."""
-        if not self.folds and self.shipped is None:
+        if not self.folds and self.shipped is None and not self.points:
             return self.measured.history
+        parts = [{**record, "fold": OF_A_PART} for point in self.points for record in point.history]
         own = [{**record, "fold": MEASURED} for record in self.measured.history]
         last = [{**record, "fold": SHIPPED} for record in self.shipped.history] if self.shipped else []
-        return [*self.folds, *own, *last]
+        return [*self.folds, *parts, *own, *last]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A model of the learning curve."""
+
+    documents: int
+    scores: list[NDArray[np.float64]]
+    """Scores of the test part of each rubric."""
+    history: list[Record]
 
 
 _Fit = Callable[[LabelledTexts, str], Fitted[Any]]
@@ -72,8 +90,9 @@ def fit_in_one_step(given: Given) -> Fits:
         return fit(documents.texts, documents.labels, given.info, weights=documents.weights, seed=given.config.seed)
 
     held_out, folds = _fit_folds(given, of, np.full(len(given.learned.texts), np.nan), [], lambda *_: None)
+    points = _fit_parts(given, of, [], lambda _: None)
     measured = of(given.learned, "all")
-    return Fits(measured, of(given.whole, "refit") if given.whole else None, held_out, folds)
+    return Fits(measured, of(given.whole, "refit") if given.whole else None, held_out, folds, points)
 
 
 def fit_networks(given: Given, checkpoint: Checkpoint, on_update: Callable[[Record], None] | None) -> Fits:
@@ -104,11 +123,23 @@ def fit_networks(given: Given, checkpoint: Checkpoint, on_update: Callable[[Reco
     held_out, folds = np.full(len(given.learned.texts), np.nan), []
     if "held_out" in carried:
         held_out, folds = carried["held_out"].numpy(), carried["records"]
+
+    def carry_points(points: list[Point]) -> None:
+        carried["points"] = [
+            {"scores": [torch.tensor(score) for score in point.scores], "history": point.history} for point in points
+        ]
+
     held_out, folds = _fit_folds(given, of, held_out, folds, carry)
+    sizes = [len(rows) for rows in rows_of(given.learned.labels, config.seed)]
+    points = [
+        Point(size, [score.numpy() for score in kept["scores"]], kept["history"])
+        for size, kept in zip(sizes, carried.get("points", []), strict=False)
+    ]
+    points = _fit_parts(given, of, points, carry_points)
     if given.whole is None:
-        return Fits(of(given.learned, "all"), None, held_out, folds)
+        return Fits(of(given.learned, "all"), None, held_out, folds, points)
     if "measured" in carried:  # an earlier attempt has finished it
-        model = new_model(info, seed=config.seed)
+        model = new_model(info, seed=config.seed, mean=config.pooling == "mean")
         model.network.load_state_dict(carried["measured"]["network"])
         measured = with_words(Fitted(model, list(carried["measured"]["history"])), given.learned)
     else:
@@ -116,7 +147,7 @@ def fit_networks(given: Given, checkpoint: Checkpoint, on_update: Callable[[Reco
         weights = {name: weight.cpu() for name, weight in measured.model.network.state_dict().items()}
         carried["measured"] = {"network": weights, "history": measured.history}
     say(f"once more, on all {len(given.whole.texts):,} documents: this model ships")
-    return Fits(measured, of(given.whole, "refit"), held_out, folds)
+    return Fits(measured, of(given.whole, "refit"), held_out, folds, points)
 
 
 def _fit_folds(
@@ -143,3 +174,21 @@ def _fit_folds(
         folds = [*folds, *({**record, "fold": number + 1} for record in fitted.history)]
     carry(held_out, folds)
     return held_out, folds
+
+
+def _fit_parts(given: Given, fit: _Fit, points: list[Point], carry: Callable[[list[Point]], None]) -> list[Point]:
+    """Return the models of the learning curve, after those that an earlier attempt has finished.
+
+    `carry` is called with the finished ones after each.
+    """
+    if not given.tested:
+        return []
+    parts = rows_of(given.learned.labels, given.config.seed)
+    for number, rows in enumerate(parts[len(points) :], start=len(points)):
+        say(f"learning curve: {len(rows):,} of {len(given.learned.texts):,} documents")
+        fitted = fit(given.learned.rows(rows), f"part {number}")
+        scorer = Scorer(fitted.model)
+        scores = [scorer.read(texts).scores[:, output] for output, texts in enumerate(given.tested)]
+        points = [*points, Point(len(rows), scores, fitted.history)]
+        carry(points)
+    return points

@@ -33,6 +33,7 @@ def config(tiny_encoder: Path) -> TrainConfig:
         checkpoint_updates=2,
         folds=FOLDS,
         refit=False,
+        learning_curve=False,
     )
 
 

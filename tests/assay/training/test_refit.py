@@ -34,7 +34,12 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Labelled:
 @pytest.fixture(scope="module")
 def config(tiny_encoder: Path) -> TrainConfig:
     return TrainConfig(
-        encoder=str(tiny_encoder), windows=Windows(tokens=32), epochs=2, learning_rate=2e-3, checkpoint_updates=5
+        encoder=str(tiny_encoder),
+        windows=Windows(tokens=32),
+        epochs=2,
+        learning_rate=2e-3,
+        checkpoint_updates=5,
+        learning_curve=False,
     )
 
 
@@ -105,6 +110,7 @@ def test_its_scores_lie_on_the_scale_of_the_measured_model(
     if kind != "encoder":
         given = replace(config, kind="hybrid") if kind == "hybrid" else recipe(kind)
         given = replace(given, encoder=config.encoder, windows=config.windows) if kind == "head" else given
+        given = replace(given, learning_curve=False)
         folder = tmp_path / "calibrated"
         calibrate(train(labelled, given, tmp_path), labelled.set, folder, progress=False)
 
