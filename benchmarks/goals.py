@@ -1,7 +1,9 @@
 """Measure a recipe on every labelled set, compared with frozen encoder + ridge and TF-IDF + ridge, and across sets.
 
     python -m benchmarks.goals --data FOLDER --output work/goals [--sets web_pages …] [--seeds 0 1 2] [--recipe best]
+        [--pooling mean]
 
+`hybrid` is the mean of the model's score and that of words alone, as the recipe of that name makes it.
 fineweb_edu: trained on its train file, measured on its val file. A fifth of the train file, in whole clusters, is left
 out of training and gives the cut points. web_pages: five folds of whole clusters, each measured by a model trained on
 the other four. The cut points of a fold come from the held-out scores of the other four, so that none of its labels is
@@ -23,6 +25,7 @@ from scipy.stats import spearmanr
 from assay.dedup import near_duplicate_clusters
 from assay.evaluation import baseline_scores
 from assay.inference import Scorer
+from assay.inference.backends import BF16, processor_features
 from assay.labels import assign_folds, join_units, validate
 from assay.metrics import Difference, Outcomes, measure, paired_bootstrap
 from assay.model import Calibration, ModelInfo, Windows, new_model
@@ -31,10 +34,12 @@ from assay.rubric import Rubric, load_rubric
 from assay.sources import Columns, acquire, open_source
 from assay.storage import digest_json
 from assay.training import TrainConfig, recipe
+from assay.training.lexical import fit_lexical
 from assay.training.loop import fit
 
 FOLDS = 5
 SHOWN = ("f1", "average_precision", "qwk", "spearman", "mae", "calibration_error")
+SYSTEMS = {"model": "**model**", "hybrid": "**hybrid**", "words": "its words alone"}
 BASELINES = {"encoder_ridge": "frozen encoder + ridge", "tfidf_ridge": "TF-IDF + ridge"}
 FOLDED = ("web_pages",)
 EDUCATION = ("sample", "web_pages", "fineweb_edu")
@@ -103,6 +108,13 @@ def fitted_scores(
     return np.load(kept)
 
 
+def words_scores(of: Labelled, train: NDArray[np.int64], others: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
+    """Return the scores of the rows `others` by words alone."""
+    info = ModelInfo("", of.rubric, recipe("lexical").windows, kind="lexical")
+    model = fit_lexical(of.rows(train), of.labels[train], info, seed=seed).model
+    return Scorer(model).read(of.rows(others)).score
+
+
 def ridge_scores(
     of: Labelled, train: NDArray[np.int64], others: NDArray[np.int64], frozen: dict[str, NDArray[np.float32]]
 ) -> dict[str, NDArray[np.float64]]:
@@ -166,8 +178,11 @@ def by_system(of: Labelled, config: TrainConfig, place: Path) -> dict[str, pd.Da
     frozen = dict(zip(of.texts, Scorer(new_model(info, seed=0)).embed(of.texts), strict=True))
 
     def scores(train: NDArray[np.int64], others: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+        alone, words = fitted_scores(of, train, others, config, place), words_scores(of, train, others, config.seed)
         return {
-            "model": fitted_scores(of, train, others, config, place),
+            "model": alone,
+            "hybrid": (alone + words) / 2,
+            "words": words,
             **ridge_scores(of, train, others, frozen),
         }
 
@@ -178,7 +193,7 @@ def by_system(of: Labelled, config: TrainConfig, place: Path) -> dict[str, pd.Da
         cut = len(part.calibration)
         return {name: predictions(of, part.test, s[cut:], part.calibration, s[:cut]) for name, s in found.items()}
     fold = assign_folds(of.labels, of.clusters, threshold, FOLDS, config.seed)
-    held_out = {name: np.zeros(len(of.texts)) for name in ("model", *BASELINES)}
+    held_out = {name: np.zeros(len(of.texts)) for name in (*SYSTEMS, *BASELINES)}
     for number in range(FOLDS):
         say(f"{of.name}, seed {config.seed}, fold {number + 1} of {FOLDS}")
         for name, found in scores(everything[fold != number], everything[fold == number]).items():
@@ -196,19 +211,22 @@ def by_system(of: Labelled, config: TrainConfig, place: Path) -> dict[str, pd.Da
 def table(of: Labelled, seeds: list[dict[str, pd.DataFrame]]) -> str:
     """Return the metrics as mean ± standard deviation over seeds, and the difference to each baseline for each seed."""
     lines = ["| | " + " | ".join(SHOWN) + " |", "|---" * (len(SHOWN) + 1) + "|"]
-    for system in ("model", *BASELINES):
+    for system, title in {**SYSTEMS, **BASELINES}.items():
         values = [measure(Outcomes.of(seed[system], of.rubric)) for seed in seeds]
         cells = [[value[name] for value in values] for name in SHOWN]
         shown = [f"{np.mean(c):.3f} ± {np.std(c, ddof=1) if len(c) > 1 else float('nan'):.3f}" for c in cells]
-        lines.append(f"| {BASELINES.get(system, '**model**')} | " + " | ".join(shown) + " |")
+        lines.append(f"| {title} | " + " | ".join(shown) + " |")
     gains = []
-    for baseline, title in BASELINES.items():
-        found = [paired_bootstrap(seed["model"], seed[baseline], of.rubric) for seed in seeds]
+    pairs = {
+        (mine, other): f"{mine} beside {title}" for other, title in BASELINES.items() for mine in ("model", "hybrid")
+    }
+    for (mine, other), title in {**pairs, ("hybrid", "model"): "hybrid beside model"}.items():
+        found = [paired_bootstrap(seed[mine], seed[other], of.rubric) for seed in seeds]
         for name in ("spearman", "qwk", "average_precision", "f1"):
             shown = ", ".join(gain(d[name]) for d in found)
             gains.append(f"| {title} | {name} | {shown} |")
     kept = int((seeds[0]["model"]["label"] >= of.rubric.threshold).sum())
-    head = ["| beside | metric | better by, for each seed [95 % interval] |", "|---|---|---|"]
+    head = ["| | metric | better by, for each seed [95 % interval] |", "|---|---|---|"]
     return "\n".join([*lines, "", f"{len(seeds[0]['model'])} documents, {kept} kept.", "", *head, *gains])
 
 
@@ -310,6 +328,7 @@ def main() -> None:
     parser.add_argument("--recipe", default="best")
     parser.add_argument("--encoder", help="encoder instead of the recipe's; a model folder continues from its training")
     parser.add_argument("--windows", default="", help="windows instead of the recipe's, as TOKENSxCOUNT, such as 256x4")
+    parser.add_argument("--pooling", default="first", choices=["first", "mean"])
     parser.add_argument("--transfer", action="store_true")
     parser.add_argument("--joined", action="store_true", help="with --transfer, also train on all other sets together")
     options = parser.parse_args()
@@ -318,7 +337,10 @@ def main() -> None:
 
     def config(seed: int) -> TrainConfig:
         windows = Windows(*map(int, options.windows.split("x"))) if options.windows else None
-        return recipe(options.recipe, encoder=options.encoder, precision="bf16", seed=seed, windows=windows)
+        # Elsewhere bf16 is emulated, and many times slower than fp32.
+        precision = "bf16" if processor_features() & BF16 else "fp32"
+        changes = {"encoder": options.encoder, "precision": precision, "seed": seed, "windows": windows}
+        return recipe(options.recipe, pooling=options.pooling, **changes)
 
     if options.transfer:
         print(transfer(sets, [config(seed) for seed in options.seeds], options.output, joined=options.joined))

@@ -34,7 +34,7 @@ from assay.training import TrainConfig, recipe
 from assay.training.checkpoint import Checkpoint
 from assay.training.loop import fit
 from benchmarks.goals import Labelled, load, parts_of, predictions
-from benchmarks.pooling import mean_layer_encoder, pooled_encoder
+from benchmarks.pooling import pooled_encoder
 
 SHOWN = ("spearman", "average_precision", "f1", "best_f1", "qwk", "mae")
 """Metrics of a row. best_f1 is the best F1 over all cuts of the measured documents, a bound for any cut point."""
@@ -183,10 +183,6 @@ def pooled(pooling: str) -> Callable[[Task], NDArray[np.float64]]:
     )
 
 
-def mean_layer(given: Task) -> NDArray[np.float64]:
-    return learned(given, replace(given.config, encoder=mean_layer_encoder(given.config.encoder, given.place)))
-
-
 def three_windows(given: Task, joined: Callable[[list[float]], float]) -> NDArray[np.float64]:
     """Train on the mean of beginning, middle and end, and join the scores of the windows by `joined`."""
     config = replace(given.config, windows=replace(given.config.windows, count=3))
@@ -216,7 +212,7 @@ TRIES: dict[str, Callable[[Task], NDArray[np.float64]]] = {
     "three_windows_lowest": lambda given: three_windows(given, min),
     "mean_pooling": pooled("mean"),
     "first_token": pooled("first"),
-    "mean_layer": mean_layer,
+    "mean_layer": changed(pooling="mean"),
     "early_stopped": early_stopped,
     "ordinal": changed(loss="ordinal"),
     "binary": changed(loss="binary"),

@@ -9,7 +9,6 @@ from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
-    AutoTokenizer,
     BertConfig,
     BertModel,
     BertPreTrainedModel,
@@ -48,37 +47,6 @@ class PooledBert(BertPreTrainedModel):
             return SequenceClassifierOutput(logits=self.classifier(state_WTH[:, 0]))
         mask_WT1 = attention_mask[:, :, None].to(state_WTH.dtype)
         return SequenceClassifierOutput(logits=self.classifier((state_WTH * mask_WT1).sum(1) / mask_WT1.sum(1)))
-
-
-def mean_layer_encoder(encoder: str, place: Path) -> str:
-    """Return the folder of a BERT encoder whose first token starts as the mean over the tokens.
-
-    It is plain BERT with one more layer, so that transformers loads it without this module. Queries and keys of that
-    layer are zero, so that attention is uniform. Its values are multiplied by 10, compared with which the former state
-    of the first token is small. The rest of the layer has no effect, and the pooler's tanh is nearly linear.
-    """
-    folder = place / "encoder-mean-layer"
-    if not folder.exists():
-        source = locate_encoder(encoder)[0]
-        given = BertModel.from_pretrained(source)
-        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-        config.num_hidden_layers += 1
-        made = BertModel(config)
-        made.load_state_dict(given.state_dict(), strict=False)
-        layer, one = made.encoder.layer[-1], torch.eye(config.hidden_size)
-        with torch.no_grad():
-            for parameter in layer.parameters():
-                parameter.zero_()
-            layer.attention.self.value.weight.copy_(one)
-            layer.attention.output.dense.weight.copy_(10 * one)
-            for norm in (layer.attention.output.LayerNorm, layer.output.LayerNorm):
-                norm.weight.fill_(1)
-            made.pooler.dense.weight.copy_(0.3 * one)
-            made.pooler.dense.bias.zero_()
-        with staged_folder(folder) as partial:
-            made.save_pretrained(partial)
-            AutoTokenizer.from_pretrained(source, trust_remote_code=False).save_pretrained(partial)
-    return str(folder)
 
 
 def pooled_encoder(encoder: str, pooling: str, place: Path) -> str:

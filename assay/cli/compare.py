@@ -12,7 +12,13 @@ from assay.report import print_table
 from assay.storage import digest_folder
 
 SPELLED = {"source": "--data"}
-OPTIONS = subset(options_of(TrainingRequest), "source", "columns", "slice_by", but=["weight_column"])
+OPTIONS = subset(
+    options_of(TrainingRequest),
+    "source",
+    "columns",
+    "slice_by",
+    but=["weight_column", "judge_column", "reference_judge"],
+)
 
 
 def add(parser: argparse.ArgumentParser) -> None:

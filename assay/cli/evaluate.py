@@ -12,7 +12,13 @@ from assay.storage import digest_folder
 
 SPELLED = {"source": "--data"}
 OPTIONS = subset(
-    options_of(TrainingRequest), "source", "columns", "slice_by", "rater_columns", "gates", but=["weight_column"]
+    options_of(TrainingRequest),
+    "source",
+    "columns",
+    "slice_by",
+    "rater_columns",
+    "gates",
+    but=["weight_column", "judge_column", "reference_judge"],
 )
 
 

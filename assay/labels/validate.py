@@ -6,13 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
+from numpy.typing import NDArray
 from pandera.errors import SchemaErrors
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from assay.dedup import text_digest
 from assay.errors import InputError
+from assay.labels.judges import level_judges
 from assay.labels.schema import LabelledDocument, Quarantined
+from assay.progress import say
 from assay.rubric import Rubric
 from assay.storage import Snapshot
 
@@ -73,6 +76,12 @@ def _row_schema(rubric: Rubric) -> pa.DataFrameSchema:
                 ],
                 nullable=True,
             ),
+            "judge": pa.Column(
+                str,
+                pa.Check(lambda names: names.notna() & (names != ""), name="no judge", ignore_na=False),
+                nullable=True,
+                required=False,
+            ),
             "label_weight": pa.Column(
                 float,
                 pa.Check(
@@ -125,10 +134,12 @@ def _shown(rows: pd.DataFrame, number: int, column: str) -> str:
 def validate(snapshot: Snapshot, rubric: Rubric, *, max_quarantined: float | None = None) -> Validation:
     """Check every row, quarantine those that fail, and merge rows with the same text into one document.
 
+    Labels by several judges are brought to the level of one of them before (`level_judges`).
+
     A row fails for a missing id or text, a NUL, a text longer than LONGEST, a label that is not finite or is outside
-    the scale of the rubric, a weight that is not above 0, or an id that an earlier row with another text has. Raise
-    InputError if the label column is missing, if more than `max_quarantined` (a share, 0 to 1; without it,
-    MOST_QUARANTINED) of the rows fail, or if all labels are equal.
+    the scale of the rubric, no judge, a weight that is not above 0, or an id that an earlier row with another text has.
+    Raise InputError if the label column is missing, if more than `max_quarantined` (a share, 0 to 1; without it,
+    MOST_QUARANTINED) of the rows fail, if all labels are equal, or as `level_judges` does.
     """
     if max_quarantined is not None and not 0 <= max_quarantined <= 1:
         raise InputError(f"max_quarantined is {max_quarantined:g}", fix="Give a share of the rows, 0 to 1")
@@ -136,7 +147,9 @@ def validate(snapshot: Snapshot, rubric: Rubric, *, max_quarantined: float | Non
     if "label" not in names:
         raise InputError("no label column", where=snapshot.url, fix="Name it with --label_column")
     wanted: list[str] = [
-        name for name in ("id", "text", "label", "label_text", "label_weight", "group") if name in names
+        name
+        for name in ("id", "text", "label", "label_text", "label_weight", "group", "judge", "by_reference")
+        if name in names
     ]
     rows = pd.concat([batch.to_pandas() for batch in snapshot.batches(wanted)], ignore_index=True)
     rows = rows.astype({"id": "str", "text": "str", "label": float})
@@ -150,6 +163,8 @@ def validate(snapshot: Snapshot, rubric: Rubric, *, max_quarantined: float | Non
     good["digest"] = [text_digest(text) for text in good["text"]]
     if "group" in good:
         good["group"] = _joined_groups(good["digest"], good["group"])
+    if "judge" in good and len(good):
+        good["label"] = _on_one_level(good, rubric, snapshot)
     merged = good.groupby("digest", sort=False)
     documents = pd.DataFrame(
         {
@@ -187,6 +202,21 @@ def validate(snapshot: Snapshot, rubric: Rubric, *, max_quarantined: float | Non
         merged=len(good) - merged.ngroups,
         disagreeing=int((merged["label"].nunique() > 1).sum()),
     )
+
+
+def _on_one_level(rows: pd.DataFrame, rubric: Rubric, snapshot: Snapshot) -> NDArray[np.float64]:
+    """Return the labels on the level of the reference judge, within the scale, and print the level of each judge."""
+    reference = ""
+    if "by_reference" in rows:
+        by_it = rows.loc[rows["by_reference"].fillna(False).astype(bool), "judge"]
+        if by_it.empty:
+            judges = ", ".join(sorted(rows["judge"].unique())[:10])
+            raise InputError("no label by the reference judge", where=snapshot.sources, fix=f"Name one of: {judges}")
+        reference = by_it.iloc[0]
+    labels, levels = level_judges(rows["text"].tolist(), rows["label"].to_numpy(), rows["judge"].tolist(), reference)
+    for level in levels:
+        say(f"level of {level.in_words()}")
+    return np.clip(labels, rubric.low, rubric.high)
 
 
 def _joined_groups(digests: pd.Series, groups: pd.Series) -> pd.Series:

@@ -18,7 +18,7 @@ from assay.sources.source import Source
 from assay.sources.utf8 import is_text, valid_utf8
 from assay.storage import Snapshot, only_known_fields, write_snapshot
 
-RESERVED = ("id", "text", "label", "group", "label_weight")
+RESERVED = ("id", "text", "label", "group", "label_weight", "judge", "by_reference")
 
 
 @only_known_fields
@@ -39,13 +39,28 @@ class Columns:
     id: str = field(default="", metadata=named("id_column"))
     """Column of stable ids. If empty: `id` if the source has it, otherwise the digest of the normalised text."""
 
+    judge: str = field(default="", metadata=named("judge_column"))
+    """Column that names who gave the label, if several judges did. Their labels are brought to the level of one of
+    them: an offset and a slope for each, found on documents of like words."""
+    reference_judge: str = ""
+    """Judge whose level counts. Without it, the one with the most labels."""
+
+    def roles(self) -> dict[str, str]:
+        """Return role -> name of its column, for the roles that are given."""
+        return {role: name for role, name in asdict(self).items() if name and role != "reference_judge"}
+
     @property
     def names(self) -> tuple[str, ...]:
         """Columns of ids and groups, if the source has them."""
         return tuple(filter(None, (self.id or "id", self.group)))
 
     def __post_init__(self) -> None:
-        given = [name for name in asdict(self).values() if name]
+        if self.reference_judge and not self.judge:
+            raise InputError(
+                f"the reference judge is {self.reference_judge!r}, and no column names the judges",
+                fix="Give judge_column",
+            )
+        given = list(self.roles().values())
         if len(set(given)) < len(given):
             raise InputError(f"one column is named twice: {', '.join(given)}", fix="Give each role its own column")
 
@@ -95,9 +110,10 @@ def text_of(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.Array:
 
 
 def canonical(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.RecordBatch:
-    """Return a batch with its columns renamed to `id`, `text`, and `label`, `label_weight`, `group` if given.
+    """Return a batch with its columns renamed to `id`, `text`, and `label`, `label_weight`, `group`, `judge` if given.
 
-    `label_text` holds the labels that are no numbers, if their column is text.
+    `label_text` holds the labels that are no numbers, if their column is text; `by_reference` is True for labels by the
+    reference judge.
 
     All other columns keep their names. Invalid UTF-8 becomes U+FFFD. Raise InputError if a column is missing, occurs
     twice, or holds the wrong type.
@@ -105,8 +121,8 @@ def canonical(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.RecordBat
     names = batch.schema.names
     if repeated := {name for name in names if names.count(name) > 1}:
         raise InputError(f"column {repeated.pop()!r} occurs twice", where=uri, fix="Rename one of them")
-    for role, name in asdict(columns).items():
-        if name and name not in names:
+    for role, name in columns.roles().items():
+        if name not in names:
             pages = role == "text" and "html" in names
             raise InputError(
                 "these are web pages, not texts" if pages else f"no column {name!r} for the {role}",
@@ -142,6 +158,12 @@ def canonical(batch: pa.RecordBatch, columns: Columns, uri: str) -> pa.RecordBat
     if columns.group:
         fields["group"] = _strings(given[columns.group], columns.group, uri)
     used = {id_column, columns.text, columns.label, columns.weight, columns.group}
+    if columns.judge:
+        fields["judge"] = _strings(given[columns.judge], columns.judge, uri)
+        if columns.reference_judge:
+            fields["by_reference"] = pc.equal(fields["judge"], columns.reference_judge)
+        # Under its own name it stays a column by which documents can be told apart.
+        used |= {"judge"} & {columns.judge}
     # A column that has one of the reserved names by chance is kept, under another name.
     for name, kept in free_names([name for name in names if name not in used], {*RESERVED, *fields}).items():
         fields[kept] = given[name]

@@ -24,6 +24,8 @@ EVERYTHING: dict[str, Any] = {
     "group_by": "site",
     "id_column": "url",
     "weight_column": "trust",
+    "judge_column": "judge",
+    "reference_judge": "people",
     "time_column": "when",
     "since": "2026-01-01",
     "until": "2026-02-01",
