@@ -213,11 +213,17 @@ def slice_blocks(evaluation: Evaluation) -> list[Block]:
                 METRICS[name].title: part.metrics[name].in_words() if part.metrics else ""
                 for name in ("f1", "average_precision", "spearman")
             },
+            "label above expected": "" if part.offset is None else f"{part.offset:+.2f}",
+            "of further ones": "" if part.shrunk is None else f"{part.shrunk:+.2f}",
         }
         for part in ordered
         if id(part) not in left_out
     ]
-    caption = f"No figures below {LEAST_SLICE} documents, no intervals below {LEAST_CLUSTERS} effective clusters."
+    caption = (
+        f"No figures below {LEAST_SLICE} documents, no intervals below {LEAST_CLUSTERS} effective clusters. Label "
+        "above expected: how far the labels lie above what the scores say, on average; of further ones: the same, drawn "
+        "towards the other slices of the column as far as chance explains the difference."
+    )
     if left_out:
         caption += f" {len(left_out):,} smaller slices are not shown."
     return [Table(pd.DataFrame(rows), caption)]
