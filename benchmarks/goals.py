@@ -172,10 +172,18 @@ def parts_of(of: Labelled, seed: int) -> Parts:
     return Parts(fitting[fold != 0], fitting[fold == 0], test)
 
 
+def frozen_features(of: Labelled, config: TrainConfig, place: Path) -> NDArray[np.float32]:
+    """Return the features of all texts by the untrained encoder, from the folder `place` if they exist."""
+    windows = config.windows
+    kept = place / f"{of.name}-frozen-{digest_json({'encoder': config.encoder, 'windows': asdict(windows)})[:16]}.npy"
+    if not kept.exists():
+        np.save(kept, Scorer(new_model(ModelInfo(config.encoder, of.rubric, windows), seed=0)).embed(of.texts))
+    return np.load(kept)
+
+
 def by_system(of: Labelled, config: TrainConfig, place: Path) -> dict[str, pd.DataFrame]:
     """Return the predictions of the measured documents by the model and the baselines, for one seed."""
-    info = ModelInfo(config.encoder, of.rubric, config.windows)
-    frozen = dict(zip(of.texts, Scorer(new_model(info, seed=0)).embed(of.texts), strict=True))
+    frozen = dict(zip(of.texts, frozen_features(of, config, place), strict=True))
 
     def scores(train: NDArray[np.int64], others: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
         alone, words = fitted_scores(of, train, others, config, place), words_scores(of, train, others, config.seed)

@@ -221,8 +221,8 @@ def slice_blocks(evaluation: Evaluation) -> list[Block]:
     ]
     caption = (
         f"No figures below {LEAST_SLICE} documents, no intervals below {LEAST_CLUSTERS} effective clusters. Label "
-        "above expected: how far the labels lie above what the scores say, on average; of further ones: the same, drawn "
-        "towards the other slices of the column as far as chance explains the difference."
+        "above expected: how far the labels lie above what the scores say, on average; of further ones: the same, "
+        "drawn towards the other slices of the column as far as chance explains the difference."
     )
     if left_out:
         caption += f" {len(left_out):,} smaller slices are not shown."
