@@ -54,7 +54,8 @@ def test_scores_are_those_of_the_evaluation_path(
         np.testing.assert_allclose([answer[name] for answer in answers], expected[name].to_numpy(float), atol=1e-6)
     for name in ("grade", "keep", "tokens", "language", "in_scope"):
         assert [answer[name] for answer in answers] == expected[name].tolist(), name
-    assert len({answer["score"] for answer in answers}) == len(rows)
+    # Two texts may have one score in fp32; a constant would have passed all of the above.
+    assert len({answer["score"] for answer in answers}) > len(rows) / 2
     assert {answer["reason"] for answer in answers} == {None}
     assert answers[0]["model"] == {
         "version": server.bento.version,
