@@ -31,6 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
     for rubric, evaluation in evaluations.items():
         which = f"{rubric}: on" if request.also else "On"
         print_table(f"{which} {evaluation.documents} documents the model never saw", summary_table(evaluation))
+        if evaluation.refit:
+            print(f"What ships was fitted to all {evaluation.refit:,} documents; these are figures of the procedure.")
         for warning in evaluation.warnings:
             print(f"! {warning}")
     print(f"model, card and report: {arguments.output}")

@@ -31,7 +31,7 @@ def refit_blocks(evaluation: Evaluation) -> list[Block]:
             "These figures, the calibration and the verdicts of the gates are those of a model that has not seen these "
             f"documents. The model that ships is another one: the same settings, fitted to all {evaluation.refit:,} "
             "documents, its scores mapped onto those of the measured one. No document is left to measure it on, so "
-            "that the figures are an estimate for the procedure. `assay evaluate` measures it on other documents."
+            "that the figures are an estimate for the procedure. It can be measured on others (assay evaluate)."
         )
     ]
 

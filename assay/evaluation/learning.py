@@ -54,6 +54,10 @@ class LearningCurve:
             twice[name] = Interval(slope if np.isfinite(slope) else None, low, high, len(predictions))
         return cls(sizes, points, twice)
 
+    def headline(self) -> str:
+        """Return what twice the labels would give the order of the scores: `Spearman +0.04 (+0.01 to +0.06)`."""
+        return f"{METRICS[SHOWN[0]].title} {_gain(self.twice[SHOWN[0]])}"
+
     def in_words(self) -> str:
         """Return what twice the labels would give: `Spearman +0.04 (+0.01 to +0.06), …`."""
         gains = [f"{METRICS[name].title} {_gain(self.twice[name])}" for name in SHOWN]

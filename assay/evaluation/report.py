@@ -199,7 +199,7 @@ def evaluation_report(
                         "test documents": f"{evaluation.documents:,}",
                         "of them to be kept": f"{evaluation.positive:,}",
                         "read": f"{evaluation.read:.0%} of the tokens",
-                        **({"twice the labels": evaluation.learning.in_words()} if evaluation.learning else {}),
+                        **({"twice the labels": evaluation.learning.headline()} if evaluation.learning else {}),
                     }
                 ),
                 *refit_blocks(evaluation),

@@ -16,6 +16,7 @@ from assay.training.documents import LabelledTexts
 from assay.training.fitted import Fitted, Record
 from assay.training.learning import rows_of
 
+SHIPS = "once more, on all {:,} documents: this model ships"
 MEASURED = 0
 """Fold in the curve of the model that is measured. Models that leave a fold out count from 1."""
 SHIPPED = -1
@@ -92,7 +93,10 @@ def fit_in_one_step(given: Given) -> Fits:
     held_out, folds = _fit_folds(given, of, np.full(len(given.learned.texts), np.nan), [], lambda *_: None)
     points = _fit_parts(given, of, [], lambda _: None)
     measured = of(given.learned, "all")
-    return Fits(measured, of(given.whole, "refit") if given.whole else None, held_out, folds, points)
+    if given.whole is None:
+        return Fits(measured, None, held_out, folds, points)
+    say(SHIPS.format(len(given.whole.texts)))
+    return Fits(measured, of(given.whole, "refit"), held_out, folds, points)
 
 
 def fit_networks(given: Given, checkpoint: Checkpoint, on_update: Callable[[Record], None] | None) -> Fits:
@@ -146,7 +150,7 @@ def fit_networks(given: Given, checkpoint: Checkpoint, on_update: Callable[[Reco
         measured = of(given.learned, "all")
         weights = {name: weight.cpu() for name, weight in measured.model.network.state_dict().items()}
         carried["measured"] = {"network": weights, "history": measured.history}
-    say(f"once more, on all {len(given.whole.texts):,} documents: this model ships")
+    say(SHIPS.format(len(given.whole.texts)))
     return Fits(measured, of(given.whole, "refit"), held_out, folds, points)
 
 
