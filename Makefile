@@ -13,8 +13,8 @@ export ASSAY_WORK := $(abspath $(WORK))
 export PYTHONWARNINGS := ignore
 PYFLYTE := $(BIN)/pyflyte -c flyte.config.yaml
 
-# The quickstart and the tests need no hub: a machine without network is told so at once, not after all retries.
-demo serve test-fast test test-full simulate-drift: export HF_HUB_OFFLINE := 1
+# The quickstart, the site and the tests need no hub: a machine without network is told so at once, not after all retries.
+demo docs serve test-fast test test-full simulate-drift: export HF_HUB_OFFLINE := 1
 
 # Two files of tests at a time, with one thread each: most of them wait for processes that they start. Each of those
 # would compile torch and all else anew, where the environment tells Python to keep nothing of what it compiles; and the
@@ -25,7 +25,7 @@ TESTS := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2
 demo serve run: export ASSAY_SERVE_LOG ?= $(ASSAY_WORK)/score-log
 
 .PHONY: help setup demo run serve stop state simulate-drift test-fast test test-full lint lint-cloud lint-infra audit fmt lock \
-	ui images flyte register package
+	docs ui images flyte register package
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | column -t -s "$$(printf '\t')"
 
@@ -81,6 +81,9 @@ fmt: setup ## put formatting and imports in order
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: setup ## the site of docs/, in the work folder: open work/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(ASSAY_WORK)/site
+
 # One resolution, three files: requirements.lock has the tools of development, too; the other two are what images install,
 # with the same versions. +cpu and the hash of torch are cut off, so that a lock fits every build of torch: uv compares the
 # hashes that there are, and pip takes all or none. A CPU build comes from PIP_FIND_LINKS, where that is set; CUDA's packages
@@ -91,7 +94,7 @@ ANY_TORCH = awk '/^torch==/ {sub(/[+ ].*/, ""); cut = 1; print; next} /^ / && cu
 CPU_TORCH := $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--torch-backend cpu)
 
 lock: ## requirements.lock, requirements-cpu.lock and requirements-gpu.lock, from pyproject.toml
-	$(RESOLVE) $(CPU_TORCH) --extra dev --extra backends --upgrade-package torch -o requirements.lock
+	$(RESOLVE) $(CPU_TORCH) --extra dev --extra docs --extra backends --upgrade-package torch -o requirements.lock
 	$(call ANY_TORCH,requirements.lock)
 	$(RESOLVE) $(CPU_TORCH) --extra backends --upgrade-package torch --constraint requirements.lock -o requirements-cpu.lock
 	$(call ANY_TORCH,requirements-cpu.lock)

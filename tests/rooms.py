@@ -19,7 +19,14 @@ ROWS = {
     "storage": ("test_snapshots.py",),
 }
 """Files of the table of bad input whose rows are mostly about one room."""
-FOLDERS = {"workflows": "tests/workflows", "tasks": "tests/tasks", "infra": "tests/infra", "Dockerfile": "tests/infra"}
+FOLDERS = {
+    "workflows": "tests/workflows",
+    "tasks": "tests/tasks",
+    "infra": "tests/infra",
+    "Dockerfile": "tests/infra",
+    "docs": "tests/docs",
+    "mkdocs.yml": "tests/docs",
+}
 
 
 def of_room(name: str) -> list[str]:
@@ -29,7 +36,7 @@ def of_room(name: str) -> list[str]:
     folder = f"tests/assay/{name}"
     if not (ROOT / folder).is_dir() and not (ROOT / "assay" / name).is_dir():
         rooms = sorted({path.name for path in (ROOT / "assay").iterdir() if path.is_dir() and path.name[0] != "_"})
-        raise SystemExit(f"no room {name!r}. Name one of: {', '.join((*rooms, 'tasks', 'workflows', 'infra'))}")
+        raise SystemExit(f"no room {name!r}. Name one of: {', '.join((*rooms, 'tasks', 'workflows', 'infra', 'docs'))}")
     rows = [f"{TABLE}/{file}" for file in ROWS.get(name, ())]
     return [*([folder] if (ROOT / folder).is_dir() else []), *rows]
 

@@ -79,6 +79,6 @@ def test_the_settings_of_the_workflows_are_those_of_the_handbook() -> None:
 
 
 def test_links_lead_to_files() -> None:
-    for name in ("docs/operations.md", "docs/technologies.md", "infra/monitoring/README.md"):
+    for name in ("docs/operations.md", "infra/monitoring/README.md"):
         for link in re.findall(r"\]\(([^)#]+)\)", (ROOT / name).read_text()):
             assert link.startswith("http") or ((ROOT / name).parent / link).exists(), f"{name}: {link}"
