@@ -127,7 +127,8 @@ def _row(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
         name = str(action.metavar or action.dest)
     text = formatter._expand_help(action) if action.help else ""
     marks = ["required"] if action.required and action.option_strings else []
-    marks += ["may be given several times"] if isinstance(action, argparse._AppendAction) else []
+    if isinstance(action, argparse._AppendAction) and "several times" not in text:
+        marks.append("may be given several times")
     mark = f" *({', '.join(marks)})*" if marks else ""
     return f"| <code>{cell(name)}</code> | {cell(_sentence(text))}{mark} |"
 
