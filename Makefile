@@ -14,7 +14,7 @@ export PYTHONWARNINGS := ignore
 PYFLYTE := $(BIN)/pyflyte -c flyte.config.yaml
 
 # The quickstart, the site and the tests need no hub: a machine without network is told so at once, not after all retries.
-demo docs serve test-fast test test-full simulate-drift: export HF_HUB_OFFLINE := 1
+demo docs kedro serve test-fast test test-full simulate-drift: export HF_HUB_OFFLINE := 1
 
 # Two files of tests at a time, with one thread each: most of them wait for processes that they start. Each of those
 # would compile torch and all else anew, where the environment tells Python to keep nothing of what it compiles; and the
@@ -25,7 +25,7 @@ TESTS := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2
 demo serve run: export ASSAY_SERVE_LOG ?= $(ASSAY_WORK)/score-log
 
 .PHONY: help setup demo run serve stop state simulate-drift test-fast test test-full lint lint-cloud lint-infra audit fmt lock \
-	docs ui images flyte register package
+	docs ui kedro images flyte register package
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | column -t -s "$$(printf '\t')"
 
@@ -94,7 +94,7 @@ ANY_TORCH = awk '/^torch==/ {sub(/[+ ].*/, ""); cut = 1; print; next} /^ / && cu
 CPU_TORCH := $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--torch-backend cpu)
 
 lock: ## requirements.lock, requirements-cpu.lock and requirements-gpu.lock, from pyproject.toml
-	$(RESOLVE) $(CPU_TORCH) --extra dev --extra docs --extra backends --upgrade-package torch -o requirements.lock
+	$(RESOLVE) $(CPU_TORCH) --extra dev --extra docs --extra backends --extra kedro --upgrade-package torch -o requirements.lock
 	$(call ANY_TORCH,requirements.lock)
 	$(RESOLVE) $(CPU_TORCH) --extra backends --upgrade-package torch --constraint requirements.lock -o requirements-cpu.lock
 	$(call ANY_TORCH,requirements-cpu.lock)
@@ -102,6 +102,9 @@ lock: ## requirements.lock, requirements-cpu.lock and requirements-gpu.lock, fro
 
 ui: setup ## MLflow over the runs of the work folder, on port 5000
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(ASSAY_WORK)/mlflow.db --port 5000
+
+kedro: setup ## the same stages under Kedro: make kedro [ARGS="--pipeline filtering"]
+	cd integrations/kedro && $(abspath $(BIN))/kedro run $(ARGS)
 
 # Code is unpacked into the image's working directory: the default, /root, is not its user's to write.
 package: setup ## compile all workflows offline into flyte-package.tgz, with the code that they ship

@@ -22,6 +22,7 @@ ROWS = {
 FOLDERS = {
     "workflows": "tests/workflows",
     "tasks": "tests/tasks",
+    "integrations": "tests/integrations",
     "infra": "tests/infra",
     "Dockerfile": "tests/infra",
     "docs": "tests/docs",

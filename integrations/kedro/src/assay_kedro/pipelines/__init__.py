@@ -1,0 +1,1 @@
+"""The pipelines, a folder each: its nodes, and how they are connected."""

@@ -1,0 +1,1 @@
+"""Settings of the Kedro project: the defaults of Kedro."""
