@@ -1,13 +1,15 @@
-"""Experiment tracking behind one small interface: MLflow, Neptune, or nothing, by one setting.
+"""Experiment tracking behind one small interface: MLflow, Neptune, W&B, or nothing, by one setting.
 
 A tracker never breaks or blocks the work that it tracks. Every call has a timeout; the first failure is reported once,
 and no call is made after it. Only rank 0 of a distributed run tracks; the other ranks get a tracker that does nothing.
 """
 
 import contextlib
+import importlib.util
 import logging
 import math
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -55,18 +57,27 @@ def open_tracker(setting: str, *, run_name: str, work: Path, run_id: str = "") -
     """Start a run of the tracker that `setting` names, or resume the run `run_id`.
 
     `mlflow`: SQLite and artefacts below `work`. `mlflow:URI`: a server. `neptune`: Neptune's offline format below
-    `work`, or its server if NEPTUNE_API_TOKEN is set. `neptune:WORKSPACE/PROJECT`: the same for a project. `none`:
-    nothing is tracked. Raise InputError for any other setting. If the tracker cannot be reached, report it and track
-    nothing.
+    `work`, or its server if NEPTUNE_API_TOKEN is set. `neptune:WORKSPACE/PROJECT`: the same for a project. `wandb`:
+    W&B's offline format below `work`, or its server if WANDB_MODE is online. `wandb:[ENTITY/]PROJECT`: the same for a
+    project. `none`: nothing is tracked. Raise InputError for any other setting, and if the tracker's package is
+    missing. If the tracker cannot be reached, report it and track nothing.
     """
     kind, _, place = setting.partition(":")
     opens: dict[str, Callable[[], Tracker]] = {
         "mlflow": lambda: _MLflow(place or f"sqlite:///{work}/mlflow.db", work, run_name, run_id),
         "neptune": lambda: _Neptune(place, work, run_name, run_id),
+        "wandb": lambda: _WandB(place, work, run_name, run_id),
         "none": Tracker,
     }
     if kind not in opens:
-        raise InputError(f"no tracker {setting!r}", fix="Choose mlflow, mlflow:URI, neptune, neptune:PROJECT or none")
+        known = "mlflow, mlflow:URI, neptune, neptune:PROJECT, wandb, wandb:PROJECT or none"
+        raise InputError(f"no tracker {setting!r}", fix=f"Choose {known}")
+    if kind != "none" and importlib.util.find_spec(kind) is None:
+        raise InputError(
+            f"the package {kind} is not installed",
+            where=f"tracking {setting}",
+            fix=f"Install it (pip install {kind}), or choose another tracker",
+        )
     if os.environ.get("RANK", "0") != "0":
         return Tracker()
     work.mkdir(parents=True, exist_ok=True)
@@ -231,6 +242,73 @@ class _Neptune(_Guarded):
     def close(self, *, failed: bool = False) -> None:
         self._try(lambda: self.run.__setitem__("sys/failed", failed))
         self._try(lambda: self.run.stop(seconds=PATIENCE / 2))
+
+
+class _WandB(_Guarded):
+    kind = "wandb"
+
+    def __init__(self, project: str, work: Path, run_name: str, run_id: str) -> None:
+        super().__init__()
+        # Reports about errors of wandb itself would go to its makers, also offline. A user's own value stays.
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+        import wandb
+
+        _hush("wandb")
+        entity, _, name = project.rpartition("/")
+        mode: Any = os.environ.get("WANDB_MODE", "offline")  # wandb refuses an unknown one
+        self.run = wandb.init(
+            entity=entity or None,
+            project=name or os.environ.get("WANDB_PROJECT") or "assay",
+            name=run_name,
+            id=run_id or None,
+            resume="allow" if run_id else None,
+            dir=work,
+            mode=mode,
+            reinit="create_new",  # a run that the caller has open stays open
+            settings=wandb.Settings(
+                silent=True,
+                console="off",
+                disable_code=True,
+                disable_git=True,
+                disable_job_creation=True,
+                x_disable_meta=True,
+                x_disable_machine_info=True,
+                x_disable_stats=True,
+                init_timeout=PATIENCE / 2,
+                # With a limit, wandb 0.31 ends an offline run before its file is written.
+                finish_timeout=0 if mode == "offline" else PATIENCE / 2,
+            ),
+        )
+        self.run_id = str(self.run.id)
+        # W&B's own step may not go back, and a resumed training repeats some updates.
+        self.run.define_metric("*", step_metric="step")
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        self._try(lambda: self.run.config.update(_flat(values), allow_val_change=True))
+
+    def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
+        finite = {key: float(value) for key, value in values.items() if math.isfinite(value)}
+        if step is None:
+            self._try(lambda: self.run.summary.update(finite))
+        else:
+            self._try(lambda: self.run.log({**finite, "step": step}))
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        # Tags of W&B are words without a value.
+        self._try(lambda: self.run.config.update({"lineage": dict(values)}, allow_val_change=True))
+
+    def artifact(self, path: Path, folder: str = "") -> None:
+        def keep() -> None:
+            # `save` alone would link to the file, which may be gone when an offline run is sent.
+            kept = Path(self.run.dir) / (folder or "files") / path.name
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, kept)
+            self.run.save(str(kept), base_path=self.run.dir, policy="now")
+
+        self._try(keep)
+
+    def close(self, *, failed: bool = False) -> None:
+        self._try(lambda: self.run.finish(exit_code=int(failed)))
 
 
 def _hush(*loggers: str) -> None:

@@ -89,7 +89,7 @@ def test_every_public_function_says_what_it_does() -> None:
 
 @pytest.mark.parametrize("module", ["assay.tracking", "assay.registry", "assay.storage", "assay.cli", "assay.rubric"])
 def test_light_modules_do_not_import_heavy_libraries(module: str) -> None:
-    heavy = ("torch", "transformers", "mlflow", "neptune", "sklearn")
+    heavy = ("torch", "transformers", "mlflow", "neptune", "wandb", "sklearn")
     code = f"import sys, {module}; print([name for name in {heavy} if name in sys.modules])"
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True

@@ -24,7 +24,7 @@ def quickstart(
     """Train a classifier of educational value on 450 documents, prove it, ship it, and filter a corpus with it.
 
     Args:
-        tracking: mlflow, mlflow:URI of a server, neptune or none; on a cluster mlflow needs a server
+        tracking: mlflow, mlflow:URI of a server, neptune, wandb or none; on a cluster mlflow needs a server
         options: any option of `assay train --help`, as YAML or JSON, such as '{epochs: 5}'
         corpus: corpus to filter: a snapshot, files, or installed-docs[:PACKAGE,…]
         token_budget: number of tokens of the best documents

@@ -52,7 +52,7 @@ def retrain_and_redeploy(
         in_spite: reason to put the new model in service although the promotion rules refuse it; empty: it is not
         registry: folder or URL of the registry; empty: in the work folder
         ledger: folder or URL that remembers each document's side of the split; empty: in the work folder
-        tracking: mlflow, mlflow:URI of a server, neptune or none; on a cluster mlflow needs a server
+        tracking: mlflow, mlflow:URI of a server, neptune, wandb or none; on a cluster mlflow needs a server
         target: local or kubernetes, and settings of it; empty: this machine, or on a cluster the cluster
     """
     resolved = resolve_retraining(

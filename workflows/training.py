@@ -53,7 +53,7 @@ def train_quality_classifier(
             such as '{epochs: 5, slice_by: [genre]}' or configs/education.yaml
         ledger: folder or URL that remembers each document's side of the split; empty: in the work folder
         registry: folder or URL of the registry; empty: in the work folder
-        tracking: mlflow, mlflow:URI of a server, neptune or none; on a cluster mlflow needs a server
+        tracking: mlflow, mlflow:URI of a server, neptune, wandb or none; on a cluster mlflow needs a server
         promote_refused: reason to make a model that a gate refuses the first champion; empty: it is not promoted
     """
     resolved = resolve_training(

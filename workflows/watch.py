@@ -57,7 +57,7 @@ def watch_service(
         ledger: folder or URL that remembers each document's side of the split; empty: in the work folder
         looks: folder or URL that counts drift looks and cools alarms down; empty: in the work folder
         reference: folder or URL of scores of a corpus to compare with; empty: the calibration documents
-        tracking: mlflow, mlflow:URI of a server, neptune or none; on a cluster mlflow needs a server
+        tracking: mlflow, mlflow:URI of a server, neptune, wandb or none; on a cluster mlflow needs a server
         target: local or kubernetes, and settings of it; empty: this machine, or on a cluster the cluster
     """
     watched = look_at_service(

@@ -57,9 +57,14 @@ def on_own_disk(place: str) -> bool:
 def require_lasting_tracker(tracking: str) -> None:
     """Raise InputError on a cluster if a tracker would write to the disk of the pod, which is lost with it."""
     kind, _, place = tracking.partition(":")
-    kept = {"mlflow": bool(place), "neptune": bool(os.environ.get("NEPTUNE_API_TOKEN"))}.get(kind, True)
+    sent = {"neptune": bool(os.environ.get("NEPTUNE_API_TOKEN")), "wandb": os.environ.get("WANDB_MODE") == "online"}
+    kept = {"mlflow": bool(place), **sent}.get(kind, True)
     if on_cluster() and not kept:
-        fix = {"mlflow": "mlflow:URI of a server", "neptune": "NEPTUNE_API_TOKEN in the pods"}[kind]
+        fix = {
+            "mlflow": "mlflow:URI of a server",
+            "neptune": "NEPTUNE_API_TOKEN in the pods",
+            "wandb": "WANDB_MODE=online and WANDB_API_KEY in the pods",
+        }[kind]
         raise InputError(
             f"no lasting place for what is tracked: tracking is {tracking!r}, which writes to the disk of this pod",
             where="tracking",

@@ -53,8 +53,12 @@ def test_a_tracker_without_a_server_is_refused_in_a_pod(monkeypatch: pytest.Monk
     monkeypatch.delenv("NEPTUNE_API_TOKEN", raising=False)
     with pytest.raises(InputError, match=r"tracking is 'neptune:team/project'.*Give NEPTUNE_API_TOKEN"):
         require_lasting_tracker("neptune:team/project")
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    with pytest.raises(InputError, match=r"tracking is 'wandb'.*Give WANDB_MODE=online"):
+        require_lasting_tracker("wandb")
     monkeypatch.setenv("NEPTUNE_API_TOKEN", "given")
-    for kept in ("mlflow:http://mlflow:5000", "neptune:team/project", "none"):
+    monkeypatch.setenv("WANDB_MODE", "online")
+    for kept in ("mlflow:http://mlflow:5000", "neptune:team/project", "wandb:team/project", "none"):
         require_lasting_tracker(kept)
 
 
