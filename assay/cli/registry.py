@@ -1,4 +1,4 @@
-"""`assay registry add | list | show | promote | rollback`: versions of models, and which one is champion."""
+"""`assay registry add | list | show | promote | rollback | mirror`: versions of models, and which one is champion."""
 
 import argparse
 import json
@@ -46,7 +46,15 @@ def add(parser: argparse.ArgumentParser) -> None:
         moving.add_argument("--why", required=True, help="the reason, for the readers of the log")
     for moving in (adding, promote, back):
         moving.add_argument("--who", default="", help="your name in the log (default: the user of this machine)")
-    for action in (adding, listing, show, promote, back):
+    mirror = actions.add_parser(
+        "mirror", help="copy a version into MLflow's model registry, with its digest, figures and aliases"
+    )
+    mirror.add_argument("version", help="version, its first six characters or more, or alias")
+    mirror.add_argument(
+        "--mlflow", required=True, metavar="URI", help="server or database, such as sqlite:///mlflow.db"
+    )
+    mirror.add_argument("--name", default="assay", help="registered model in MLflow (default: assay)")
+    for action in (adding, listing, show, promote, back, mirror):
         add_registry(action)
 
 
@@ -55,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     url = registry_of(arguments)
     require_folder(url)
     registry = Registry(url)
-    actions = {"add": _add, "list": _list, "show": _show, "promote": _promote, "rollback": _rollback}
+    actions = {"add": _add, "list": _list, "show": _show, "promote": _promote, "rollback": _rollback, "mirror": _mirror}
     actions[arguments.action](arguments, registry)
     return 0
 
@@ -142,6 +150,13 @@ def _rollback(arguments: argparse.Namespace, registry: Registry) -> None:
     if before and move.number == before.number:
         print("nothing to roll back: nothing was moved")
     print(f"champion: {_in_words(move)}")
+
+
+def _mirror(arguments: argparse.Namespace, registry: Registry) -> None:
+    from assay.release import mirror_version
+
+    done = mirror_version(registry.url, arguments.version, arguments.mlflow, arguments.name)
+    print(f"{arguments.name} version {done.number}: {'; '.join(done.changes) or 'nothing changed'}")
 
 
 def _aliases(registry: Registry) -> dict[str, AliasMove]:

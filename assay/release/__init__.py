@@ -12,6 +12,7 @@ from assay.release.change import (
     prove,
     restore,
 )
+from assay.release.mirror import mirror_version
 from assay.release.register import register_model, require_golden
 from assay.release.report import decision_report
 from assay.release.retraining import RetrainingRequest, WatchingRequest
@@ -25,6 +26,7 @@ __all__ = [
     "conclude",
     "decision_report",
     "deploy",
+    "mirror_version",
     "move_champion",
     "plan_change",
     "plan_rollback",
