@@ -24,7 +24,7 @@ COMMANDS = {
     "serve": "serve a registered model over HTTP until Ctrl-C; settings: ASSAY_SERVE_…",
     "deploy": "put a registered version where clients reach it, and check it",
     "deployment": "manage what was deployed: status, rollback, stop, restore, keep",
-    "snapshot": "manage versions of a corpus: build, show, diff, verify, delete documents",
+    "snapshot": "manage versions of a corpus: build, show, diff, verify, delete documents, write a .dvc file",
     "watch": "check if inputs or scores have drifted; status 0 if calm, 1 on an alarm, 2 for bad input",
     "state": "write champion, scores over time, alarms, decisions and cost on one page",
 }

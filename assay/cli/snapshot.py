@@ -1,4 +1,4 @@
-"""`assay snapshot build | show | diff | verify | delete`: a corpus made, and what it holds, and whether it is whole."""
+"""`assay snapshot build | show | diff | verify | delete | dvc`: versions of a corpus, and what they hold."""
 
 import argparse
 import json
@@ -6,7 +6,7 @@ import json
 from assay.cli.parser import Parser
 from assay.errors import InputError
 from assay.progress import say, stage
-from assay.storage import MANIFEST, Change, Snapshot, difference, join, read_bytes, without
+from assay.storage import MANIFEST, Change, Snapshot, difference, join, read_bytes, without, write_dvc
 
 DIFFERENT = 1
 """Exit status of `diff` where the snapshots differ, as that of diff(1)."""
@@ -39,6 +39,9 @@ def add(parser: Parser) -> None:
     delete.add_argument("--ids", required=True, metavar="FILE", help="ids of the documents to delete, one a line")
     delete.add_argument("--output", required=True, help="the new snapshot, a folder or URL")
 
+    dvc = actions.add_parser("dvc", help="write the .dvc file beside a snapshot, with which DVC versions it")
+    dvc.add_argument("snapshot", help="folder")
+
 
 def _add_build(parser: Parser) -> None:
     from assay.cli.build import add_build
@@ -48,7 +51,7 @@ def _add_build(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the action and return the exit status. Raise InputError for what cannot be read or written."""
-    actions = {"build": _build, "show": _show, "diff": _diff, "verify": _verify, "delete": _delete}
+    actions = {"build": _build, "show": _show, "diff": _diff, "verify": _verify, "delete": _delete, "dvc": _dvc}
     return actions[arguments.action](arguments)
 
 
@@ -127,6 +130,13 @@ def _delete(arguments: argparse.Namespace) -> int:
     gone = snapshot.manifest.rows - new.manifest.rows
     print(f"{gone:,} documents deleted, {new.manifest.rows:,} left, version {new.manifest.version}")
     print(f"the old version is still there: {snapshot.url}")
+    return 0
+
+
+def _dvc(arguments: argparse.Namespace) -> int:
+    with stage("Digest"):
+        place = write_dvc(Snapshot.open(arguments.snapshot))
+    print(f"{place} is written; `dvc commit --force {place.name}` stores the snapshot in the cache of DVC")
     return 0
 
 

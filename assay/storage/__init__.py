@@ -1,5 +1,6 @@
 """Storage: content digests, files that appear complete or not at all, objects, numbered logs, snapshots."""
 
+from assay.storage.dvc import write_dvc
 from assay.storage.hashing import digest_file, digest_folder, digest_json
 from assay.storage.manifest import MANIFEST, TOKEN_ESTIMATE
 from assay.storage.numbered import NumberedFiles, NumberedLog
@@ -73,6 +74,7 @@ __all__ = [
     "without",
     "work_folder",
     "write_bytes",
+    "write_dvc",
     "write_parquet",
     "write_snapshot",
 ]
