@@ -49,6 +49,14 @@ class Columns:
         """Return role -> name of its column, for the roles that are given."""
         return {role: name for role, name in asdict(self).items() if name and role != "reference_judge"}
 
+    def to_json(self) -> dict[str, str]:
+        """Return plain JSON values for digests and provenance.
+
+        Without roles that came later, where they are not used: what an earlier release made is still recognised.
+        """
+        plain = asdict(self)
+        return {name: value for name, value in plain.items() if value or name not in ("judge", "reference_judge")}
+
     @property
     def names(self) -> tuple[str, ...]:
         """Columns of ids and groups, if the source has them."""
@@ -225,6 +233,6 @@ def acquire(
 
     provenance = {
         "sources": [{"uri": source.uri, "revision": before}],
-        "config": {"columns": asdict(columns), **({"period": asdict(period)} if period else {})},
+        "config": {"columns": columns.to_json(), **({"period": asdict(period)} if period else {})},
     }
     return write_snapshot(place, batches(), provenance=provenance, replace=replace, keep=keep)

@@ -38,7 +38,7 @@ def open_corpus(source: str, columns: Columns, root: str, period: Period | None 
     if not period and (snapshot := existing_snapshot(source)):
         return snapshot
     opened = open_source(source)
-    made_of = [opened.revision, asdict(columns), *([asdict(period)] if period else [])]
+    made_of = [opened.revision, columns.to_json(), *([asdict(period)] if period else [])]
     place = join(root, "corpora", digest_json(made_of)[:16])
     if exists(join(place, MANIFEST)):
         return Snapshot.open(place)

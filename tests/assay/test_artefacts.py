@@ -28,7 +28,7 @@ REGISTRY = ["--registry", "registry"]
 CHAMPION = ["--model", "champion", *REGISTRY]
 MODELS = ("model", "model-2", "two-rubrics")
 LATER = {"left_out", "known_by_bytes_alone", "detectable", "decisions_a_year", "probabilities", "worth"}
-LATER |= {"calibration_ratio", "calibration_odds", "calibration_slope", "reference_worth"}
+LATER |= {"learning", "refit", "calibration_ratio", "calibration_odds", "calibration_slope", "reference_worth"}
 """Fields that today's release adds."""
 
 

@@ -44,7 +44,10 @@ def test_the_threshold_counts_where_the_training_depends_on_it(name: Name) -> No
 def test_with_folds_the_calibration_part_counts(name: Name) -> None:
     moved = ASSIGNMENT.assign(part=["train", "train", "train", "calibration", "test", "calibration"])
 
-    assert name() == name(assignment=moved), "without folds only the train part is learned from"
+    alone = {"refit": False, "learning_curve": False}
+    assert name(**alone) == name(assignment=moved, **alone), "without folds only the train part is learned from"
+    assert name(refit=False) != name(assignment=moved, refit=False), "the learning curve scores the test part"
+    assert name(learning_curve=False) != name(refit=False, learning_curve=False)
     assert name(folds=2) != name(assignment=moved, folds=2)
     assert name(folds=2) != name(assignment=ASSIGNMENT.assign(cluster=[0, 0, 1, 2, 3, 4]), folds=2)
 
