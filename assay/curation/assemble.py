@@ -76,6 +76,7 @@ def provenance_of(plan: BuildPlan, shard_megabytes: int) -> dict[str, Any]:
     if shard_megabytes < 1:
         raise InputError(f"shard_megabytes is {shard_megabytes}", fix="Give 1 or more")
     config = asdict(plan.config)
+    config["columns"] = plan.config.columns.to_json()
     # As it is read from the manifest, to be compared with it: JSON has no tuples.
     config["clean"]["languages"] = list(plan.config.clean.languages)
     return {

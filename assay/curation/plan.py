@@ -107,6 +107,7 @@ class BuildPlan:
     def to_json(self) -> dict[str, Any]:
         """Return the plan as plain JSON values."""
         fields = asdict(self)
+        fields["config"]["columns"] = self.config.columns.to_json()
         # They are beside the plan: the revision covers the checksums, and no piece depends on what is not read.
         del fields["checksums"], fields["passed"]
         return {"format": self.format, **fields}

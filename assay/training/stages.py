@@ -101,6 +101,14 @@ def fit_in_one_step(given: Given) -> Fits:
 
 def fit_networks(given: Given, checkpoint: Checkpoint, on_update: Callable[[Record], None] | None) -> Fits:
     """Fit the networks of a run; resume a killed run. `on_update` is called for the model that is measured alone."""
+    from assay.training.processes import Processes
+
+    # One group for all fits: a second one would meet the addresses of the first in the agent's store, and wait forever.
+    with Processes():
+        return _fit_networks(given, checkpoint, on_update)
+
+
+def _fit_networks(given: Given, checkpoint: Checkpoint, on_update: Callable[[Record], None] | None) -> Fits:
     import torch
 
     from assay.training.hybrid import add_words

@@ -19,7 +19,7 @@ from assay.labels.parts import read_marks, read_seen
 from assay.model import REFIT, KeepTarget, ModelInfo, Windows, load_model, rescale
 from assay.pipeline import TrainingRequest, train_and_evaluate
 from assay.rubric import load_rubric
-from assay.training import TrainConfig, calibrate, recipe
+from assay.training import TrainConfig, calibrate, launch, recipe, train_model
 from assay.training.config import REFIT_BELOW, refits
 from assay.training.loop import fit
 
@@ -139,6 +139,24 @@ def test_a_scale_is_mapped_exactly(words: float, labelled: Labelled, config: Tra
 
     np.testing.assert_allclose(Scorer(mapped).read(texts).score, 1.5 * before - 0.75, atol=1e-5)
     np.testing.assert_allclose(Scorer(mapped.lexical).read(texts).score, 1.5 * alone - 0.75, atol=1e-5)
+
+
+@pytest.mark.parametrize("folds", [0, pytest.param(2, marks=pytest.mark.full)])
+def test_two_processes_fit_the_same_models_one_after_the_other(
+    folds: int, labelled: Labelled, config: TrainConfig, tmp_path: Path
+) -> None:
+    config = replace(config, folds=folds, learning_curve=True, epochs=1)
+    alone = train(labelled, config, tmp_path / "alone")
+
+    given = (labelled.snapshot, labelled.documents, labelled.assignment, labelled.rubric, config)
+    launch(2, train_model, *given, output=tmp_path / "two", checkpoints=tmp_path / "checkpoints")
+
+    texts = labelled.snapshot.take(np.arange(20))
+    for name in (".", REFIT):
+        one, two = (Scorer(load_model(folder / name)).read(texts).score for folder in (alone, tmp_path / "two"))
+        np.testing.assert_allclose(two, one, atol=1e-3)
+    one, two = (pd.read_parquet(folder / "learning.parquet") for folder in (alone, tmp_path / "two"))
+    np.testing.assert_allclose(two["score"], one["score"], atol=1e-3)
 
 
 def test_its_test_part_counts_as_seen(labelled: Labelled, trained: Path) -> None:
