@@ -174,14 +174,24 @@ class _Cutter:
         while not (end := _END_OF_HEAD.search(self._buffer)):
             if len(self._buffer) > LONGEST_HEAD:
                 raise _BadRecordError(f"has a head of more than {LONGEST_HEAD:,} bytes")
-            if not self._fill():
+            if self._next_begins_before(len(self._buffer)) or not self._fill():
                 raise _BadRecordError("is truncated")
+        if self._next_begins_before(end.start()):
+            raise _BadRecordError("is truncated")
         headers = parse_headers(bytes(self._buffer[: end.start()]).split(b"\n")[1:])
         length = headers.get("content-length", "").strip()
         if not (length.isascii() and length.isdigit()):
             raise _BadRecordError("states no length")
         self._drop(end.end())
         return headers, int(length)
+
+    def _next_begins_before(self, end: int) -> bool:
+        """Return True if another record begins with its member before the byte `end` of the buffer.
+
+        Damage that unpacks may lack the end of a head: the heads of intact records behind it are not part of it.
+        """
+        places = (place - self._at for place, _ in self._starts)
+        return any(0 < place < end and self._buffer.startswith(BEGINS, place) for place in places)
 
     def _take_block(self, length: int) -> bytes:
         """Take the block of a record."""

@@ -89,6 +89,18 @@ def test_records_without_damage_are_read_whole(
     assert packing == "zstd" or all(content in contents for content in good)
 
 
+@pytest.mark.parametrize("contents", [[b"one", b"two"], [b"", b"", b""]])
+def test_a_head_without_its_end_takes_no_intact_record_along(contents: list[bytes]) -> None:
+    broken = record("conversion", b"gone", number=0).replace(b"\r\n\r\n", b"\r\n", 1).replace(b"\r\n\r\n", b"")
+    intact = [record("conversion", content, number=n) for n, content in enumerate(contents, 1)]
+    data = b"".join(map(zstd, [broken, *intact]))
+
+    found = list(records(members(io.BytesIO(data), BEGINS, "zstd"), frozenset(("conversion",)), packed=True))
+
+    assert [each.block for each in found if isinstance(each, Record)] == contents
+    assert sum(not isinstance(each, Record) for each in found) == 1, "the damage is counted"
+
+
 @pytest.mark.parametrize("packing", ["gzip", "zstd"])
 def test_nothing_is_lost_or_invented_in_a_whole_file(packing: str) -> None:
     contents = [bytes([n]) * n * 1_000 for n in range(20)]
