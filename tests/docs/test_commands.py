@@ -37,8 +37,9 @@ RUNS = [
     (place, shlex.split(word.removeprefix("ARGS=")))
     for place, words in MAKE
     for word in words
-    if word.startswith("ARGS=") and "…" not in word
+    if word.startswith("ARGS=") and "…" not in word and "kedro" not in words
 ]
+KEDRO = [shlex.split(word.partition("=")[2]) for _, words in MAKE if "kedro" in words for word in words if "=" in word]
 
 
 def test_there_are_commands_to_check() -> None:
@@ -106,6 +107,14 @@ def parsed(place: str, words: list[str]) -> None:
     missing = [each.name for each in command.params if each.required and context.params.get(each.name) is None]
     if missing:
         pytest.fail(f"{place}: no {', '.join(map(str, missing))}")
+
+
+def test_kedro_has_the_pipelines_that_make_runs() -> None:
+    assert KEDRO
+    folder = ROOT / "integrations/kedro/src/assay_kedro/pipelines"
+    for option, name in KEDRO:
+        assert option == "--pipeline"
+        assert (folder / name / "pipeline.py").is_file()
 
 
 @pytest.fixture
