@@ -1,11 +1,11 @@
 """Labels by several judges: bring the labels of each to the level of one of them.
 
-Judges differ in level: on FineWeb documents an LLM labels 0.7 higher than people. Their labels are one set only when
-that is taken out. Documents by different judges may differ, too, so that a difference of means is no difference of
-judges. What a document deserves is therefore read off its words, by ridge regression on the labels of all judges, each
-document by a model that has not seen it; a line through the labels of each judge over that gives the judge's level.
-What words say is not exact, so that slopes are too flat, for all judges alike if their documents spread alike. On made
-labels of which one judge's were cut off at the end of the scale a slope was off by 8 %.
+Judges differ in level. Their labels are one set only when that is taken out. Documents by different judges may differ,
+too, so that a difference of means is no difference of judges. What a document deserves is therefore read off its words,
+by ridge regression on the labels of all judges, each document by a model that has not seen it; a line through the
+labels of each judge over that gives the judge's level. What words say is not exact, so that slopes are too flat, for all
+judges alike if their documents spread alike. On made labels of which one judge's were cut off at the end of the scale a
+slope was off by 8 %.
 """
 
 from collections.abc import Sequence
@@ -23,11 +23,11 @@ LEAST = 30
 SURE = 4.0
 """Standard errors that a slope must lie above 0. Below, words say too little of the labels to compare slopes."""
 ROUNDS = 5
-"""Rounds of reading documents and levels in turn. On labels that were shifted by .7 and scaled by .8, the levels moved
-by less than .01 after the third."""
+"""Rounds of reading documents and levels in turn. On 800 made labels, half of them shifted by .7 and scaled by .8, a
+sixth round moved the offset by .005 and the slope by .002."""
 FOLDS = 5
 PENALTY = 1.0
-"""Penalty of the ridge regression: the middle of those that TF-IDF + ridge chose in the baselines."""
+"""Penalty of the ridge regression: one of those of the baseline TF-IDF + ridge. Others were not tried."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ FLAG = "assay_pooling"
 LARGE = 1_000.0
 """Factor of the mean, next to which the former state of the first token is 1."""
 SMALL = 1e-3
-"""Weight of the pooler's layer: of a state of 30, which is more than occurs, tanh takes 0.03 %."""
+"""Weight of the pooler's layer: a normed state of 1,024 numbers has none above 32, of which tanh takes 0.03 %."""
 
 
 def carries_mean(network: Any) -> bool:
@@ -67,9 +67,8 @@ def mean_at_once(network: Any, *, as_trained: bool = False) -> Iterator[None]:
         yield
         return
     layer, pooler, head = network.base_model.encoder.layer[-1], network.base_model.pooler, network.classifier
-    small = 1.0 if as_trained else SMALL
     layer.forward = lambda state_WTH, attention_mask=None, *_, **__: _mean(layer, state_WTH, attention_mask)
-    pooler.forward = lambda state_WTH: state_WTH[:, 0] if as_trained else (state_WTH[:, 0] * small).tanh()
+    pooler.forward = lambda state_WTH: state_WTH[:, 0] if as_trained else (state_WTH[:, 0] * SMALL).tanh()
     if as_trained:
         _scale(head, SMALL)
         for parameter in [*layer.parameters(), *pooler.parameters()]:
@@ -88,7 +87,7 @@ def _mean(layer: Any, state_WTH: "torch.Tensor", mask: "torch.Tensor | None") ->
         mean_WH = state_WTH.mean(1)
     else:
         last_WT = mask[:, 0, -1, :]  # a mask for each query: all are alike
-        seen_WT = last_WT if last_WT.dtype.is_floating_point is False else last_WT == 0
+        seen_WT = last_WT == 0 if last_WT.dtype.is_floating_point else last_WT
         weight_WT1 = seen_WT[:, :, None].to(state_WTH.dtype)
         mean_WH = (state_WTH * weight_WT1).sum(1) / weight_WT1.sum(1)
     output = layer.attention.output

@@ -13,7 +13,7 @@ from assay.progress import say
 MOST_DOCUMENTS = 1_000
 """Documents of a rubric on which the scales are compared: their mean and spread are known to a few per cent."""
 LEAST_AGREEMENT = 0.5
-"""Least rank correlation of the two models on these documents. Two sound fits were above 0.9 where measured."""
+"""Least rank correlation of the two models on these documents. Two sound fits had 0.895 to 0.986 where measured."""
 
 
 def aligned(

@@ -16,7 +16,7 @@ FILE = "learning.parquet"
 SHARES = (0.25, 0.5)
 """Shares of the documents of the measured model, which is the last point of the curve."""
 LEAST = 40
-"""Least documents of a point: with fewer, their choice would matter more than their number."""
+"""Least documents of a point: with fewer, their choice would matter more than their number. Chosen."""
 
 
 def rows_of(labels: NDArray[np.float64], seed: int) -> list[NDArray[np.int64]]:

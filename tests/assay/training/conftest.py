@@ -4,9 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sample_runs import Labelled
 
 from assay.model import Windows
+from assay.rubric import load_rubric
 from assay.training import TrainConfig
+
+
+@pytest.fixture(scope="session")
+def split_sample(tmp_path_factory: pytest.TempPathFactory) -> Labelled:
+    """The shipped sample, split; nothing changes it."""
+    return Labelled(tmp_path_factory.mktemp("labelled"), load_rubric("education"))
 
 
 @pytest.fixture

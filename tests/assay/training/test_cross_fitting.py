@@ -19,11 +19,6 @@ FOLDS = 3
 
 
 @pytest.fixture(scope="module")
-def labelled(tmp_path_factory: pytest.TempPathFactory) -> Labelled:
-    return Labelled(tmp_path_factory.mktemp("labelled"), load_rubric("education"))
-
-
-@pytest.fixture(scope="module")
 def config(tiny_encoder: Path) -> TrainConfig:
     return TrainConfig(
         encoder=str(tiny_encoder),
@@ -38,25 +33,25 @@ def config(tiny_encoder: Path) -> TrainConfig:
 
 
 @pytest.fixture(scope="module")
-def cross_fitted(labelled: Labelled, config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train(labelled, config, tmp_path_factory.mktemp("cross-fitted"))
+def cross_fitted(split_sample: Labelled, config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(split_sample, config, tmp_path_factory.mktemp("cross-fitted"))
 
 
 def test_each_document_is_scored_by_the_model_that_left_its_fold_out(
-    labelled: Labelled, config: TrainConfig, cross_fitted: Path
+    split_sample: Labelled, config: TrainConfig, cross_fitted: Path
 ) -> None:
-    part = fitting_part(labelled.documents, labelled.assignment, cross_fitted=True)
-    texts, labels = labelled.snapshot.take(part["row"]), part["label"].to_numpy()
+    part = fitting_part(split_sample.documents, split_sample.assignment, cross_fitted=True)
+    texts, labels = split_sample.snapshot.take(part["row"]), part["label"].to_numpy()
     held_out = read_held_out(cross_fitted)
     assert set(held_out) == set(part["id"])
-    assert set(labelled.assignment.loc[labelled.assignment["part"] == "test", "id"]).isdisjoint(held_out)
+    assert set(split_sample.assignment.loc[split_sample.assignment["part"] == "test", "id"]).isdisjoint(held_out)
 
-    fold = assign_folds(labels, part["cluster"].to_numpy(), labelled.rubric.threshold, FOLDS, config.seed)
+    fold = assign_folds(labels, part["cluster"].to_numpy(), split_sample.rubric.threshold, FOLDS, config.seed)
     outside, inside = np.flatnonzero(fold != 1), np.flatnonzero(fold == 1)
     other = fit(
         [texts[row] for row in outside],
         labels[outside],
-        ModelInfo(config.encoder, labelled.rubric, config.windows),
+        ModelInfo(config.encoder, split_sample.rubric, config.windows),
         config,
     )
 
@@ -69,11 +64,11 @@ def test_each_document_is_scored_by_the_model_that_left_its_fold_out(
     [25, pytest.param(2, marks=pytest.mark.full), pytest.param(55, marks=pytest.mark.full)],
 )
 def test_a_stopped_run_resumes_with_the_model_it_was_fitting(
-    saves: int, labelled: Labelled, config: TrainConfig, cross_fitted: Path, tmp_path: Path
+    saves: int, split_sample: Labelled, config: TrainConfig, cross_fitted: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(StoppedError):
-        train(labelled, config, tmp_path, stop_after=saves)
-    resumed = train(labelled, config, tmp_path)
+        train(split_sample, config, tmp_path, stop_after=saves)
+    resumed = train(split_sample, config, tmp_path)
 
     for file in ("model.safetensors", "held_out.parquet"):
         assert (resumed / file).read_bytes() == (cross_fitted / file).read_bytes()
@@ -92,10 +87,10 @@ def test_the_updates_of_the_models_of_the_folds_are_counted(cross_fitted: Path, 
     assert updates.loc[0, "size"] > updates.loc[1, "size"], "it learns from every fold"
 
 
-def test_calibration_uses_the_held_out_scores(labelled: Labelled, cross_fitted: Path, tmp_path: Path) -> None:
+def test_calibration_uses_the_held_out_scores(split_sample: Labelled, cross_fitted: Path, tmp_path: Path) -> None:
     info = calibrate(
         cross_fitted,
-        labelled.set,
+        split_sample.set,
         tmp_path / "calibrated",
         progress=False,
     )
@@ -103,10 +98,10 @@ def test_calibration_uses_the_held_out_scores(labelled: Labelled, cross_fitted: 
     held_out = read_held_out(cross_fitted)
     assert info.calibration is not None
     assert info.calibration.documents == len(held_out)
-    part = fitting_part(labelled.documents, labelled.assignment, cross_fitted=True)
-    reached = part["label"] >= labelled.rubric.threshold
+    part = fitting_part(split_sample.documents, split_sample.assignment, cross_fitted=True)
+    reached = part["label"] >= split_sample.rubric.threshold
     kept = info.calibration.apply(part["id"].map(held_out).to_numpy()).keep
-    calibrating = part_of(labelled.documents, labelled.assignment, "calibration")
+    calibrating = part_of(split_sample.documents, split_sample.assignment, "calibration")
     reference = Profile.read(tmp_path / "calibrated")
     assert reference.documents == len(calibrating)
     expected = info.calibration.apply(calibrating["id"].map(held_out).to_numpy()).keep
@@ -115,14 +110,14 @@ def test_calibration_uses_the_held_out_scores(labelled: Labelled, cross_fitted: 
 
 
 def test_without_folds_the_calibration_part_is_not_trained_on(
-    labelled: Labelled, config: TrainConfig, tmp_path: Path
+    split_sample: Labelled, config: TrainConfig, tmp_path: Path
 ) -> None:
-    model = train(labelled, replace(config, folds=0, epochs=1), tmp_path)
+    model = train(split_sample, replace(config, folds=0, epochs=1), tmp_path)
 
     assert read_held_out(model) == {}
-    info = calibrate(model, labelled.set, tmp_path / "calibrated", progress=False)
+    info = calibrate(model, split_sample.set, tmp_path / "calibrated", progress=False)
     assert info.calibration is not None
-    assert info.calibration.documents == len(part_of(labelled.documents, labelled.assignment, "calibration"))
+    assert info.calibration.documents == len(part_of(split_sample.documents, split_sample.assignment, "calibration"))
 
 
 def test_heavy_labels_outweigh_light_ones(config: TrainConfig, sample: list[dict]) -> None:

@@ -29,11 +29,6 @@ RUBRIC = load_rubric("education")
 
 
 @pytest.fixture(scope="module")
-def labelled(tmp_path_factory: pytest.TempPathFactory) -> Labelled:
-    return Labelled(tmp_path_factory.mktemp("labelled"), RUBRIC)
-
-
-@pytest.fixture(scope="module")
 def config(tiny_encoder: Path) -> TrainConfig:
     return TrainConfig(
         encoder=str(tiny_encoder),
@@ -46,31 +41,33 @@ def config(tiny_encoder: Path) -> TrainConfig:
 
 
 @pytest.fixture(scope="module")
-def trained(labelled: Labelled, config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train(labelled, config, tmp_path_factory.mktemp("curve"))
+def trained(split_sample: Labelled, config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(split_sample, config, tmp_path_factory.mktemp("curve"))
 
 
-def test_a_point_is_a_model_of_a_part_of_the_documents(labelled: Labelled, config: TrainConfig, trained: Path) -> None:
+def test_a_point_is_a_model_of_a_part_of_the_documents(
+    split_sample: Labelled, config: TrainConfig, trained: Path
+) -> None:
     points = read_learning(trained, "education")
     assert points is not None
-    learned = part_of(labelled.documents, labelled.assignment, "train")
+    learned = part_of(split_sample.documents, split_sample.assignment, "train")
     assert points.documents == len(learned)
     assert list(points.scores) == [round(len(learned) / 4), round(len(learned) / 2)]
     quarter, half = rows_of(learned[["label"]].to_numpy(float), config.seed)
     assert set(quarter) < set(half), "the documents of a point are in the next one, too"
 
     part = learned.iloc[quarter]
-    info = ModelInfo(config.encoder, labelled.rubric, config.windows)
-    alone = fit(labelled.snapshot.take(part["row"]), part["label"].to_numpy(), info, config)
-    test = part_of(labelled.documents, labelled.assignment, "test")
-    expected = Scorer(alone.model).read(labelled.snapshot.take(test["row"])).score
+    info = ModelInfo(config.encoder, split_sample.rubric, config.windows)
+    alone = fit(split_sample.snapshot.take(part["row"]), part["label"].to_numpy(), info, config)
+    test = part_of(split_sample.documents, split_sample.assignment, "test")
+    expected = Scorer(alone.model).read(split_sample.snapshot.take(test["row"])).score
     np.testing.assert_allclose(points.scores[len(quarter)].loc[test["id"]], expected, atol=1e-5)
 
 
 def test_the_measured_model_is_the_same_without(
-    labelled: Labelled, config: TrainConfig, trained: Path, tmp_path: Path
+    split_sample: Labelled, config: TrainConfig, trained: Path, tmp_path: Path
 ) -> None:
-    plain = train(labelled, replace(config, learning_curve=False), tmp_path)
+    plain = train(split_sample, replace(config, learning_curve=False), tmp_path)
 
     assert read_learning(plain, "education") is None
     assert (plain / "model.safetensors").read_bytes() == (trained / "model.safetensors").read_bytes()
@@ -78,11 +75,11 @@ def test_the_measured_model_is_the_same_without(
 
 @pytest.mark.parametrize("saves", [1, 3, pytest.param(6, marks=pytest.mark.full)])
 def test_a_stopped_run_resumes(
-    saves: int, labelled: Labelled, config: TrainConfig, trained: Path, tmp_path: Path
+    saves: int, split_sample: Labelled, config: TrainConfig, trained: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(StoppedError):
-        train(labelled, config, tmp_path, stop_after=saves)
-    resumed = train(labelled, config, tmp_path)
+        train(split_sample, config, tmp_path, stop_after=saves)
+    resumed = train(split_sample, config, tmp_path)
 
     for file in ("model.safetensors", "learning.parquet"):
         assert (resumed / file).read_bytes() == (trained / file).read_bytes(), file

@@ -18,17 +18,11 @@ from assay.labels import fitting_part, part_of, read_test_digests
 from assay.labels.parts import read_marks, read_seen
 from assay.model import REFIT, KeepTarget, ModelInfo, Windows, load_model, rescale
 from assay.pipeline import TrainingRequest, train_and_evaluate
-from assay.rubric import load_rubric
 from assay.training import TrainConfig, calibrate, launch, recipe, train_model
 from assay.training.config import REFIT_BELOW, refits
 from assay.training.loop import fit
 
 SOURCE = Path(__file__).parents[3] / "data" / "sample" / "documents.jsonl"
-
-
-@pytest.fixture(scope="module")
-def labelled(tmp_path_factory: pytest.TempPathFactory) -> Labelled:
-    return Labelled(tmp_path_factory.mktemp("labelled"), load_rubric("education"))
 
 
 @pytest.fixture(scope="module")
@@ -44,22 +38,22 @@ def config(tiny_encoder: Path) -> TrainConfig:
 
 
 @pytest.fixture(scope="module")
-def trained(labelled: Labelled, config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train(labelled, config, tmp_path_factory.mktemp("refitted"))
+def trained(split_sample: Labelled, config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(split_sample, config, tmp_path_factory.mktemp("refitted"))
 
 
 @pytest.fixture(scope="module")
-def calibrated(labelled: Labelled, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def calibrated(split_sample: Labelled, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("calibrated") / "model"
-    calibrate(trained, labelled.set, output, progress=False)
+    calibrate(trained, split_sample.set, output, progress=False)
     return output
 
 
-def test_what_ships_has_learned_from_every_label(labelled: Labelled, config: TrainConfig, trained: Path) -> None:
-    every = fitting_part(labelled.documents, labelled.assignment, cross_fitted=False, refitted=True)
-    assert len(every) == len(labelled.documents)
-    info = ModelInfo(config.encoder, labelled.rubric, config.windows)
-    texts = labelled.snapshot.take(every["row"])
+def test_what_ships_has_learned_from_every_label(split_sample: Labelled, config: TrainConfig, trained: Path) -> None:
+    every = fitting_part(split_sample.documents, split_sample.assignment, cross_fitted=False, refitted=True)
+    assert len(every) == len(split_sample.documents)
+    info = ModelInfo(config.encoder, split_sample.rubric, config.windows)
+    texts = split_sample.snapshot.take(every["row"])
     again = fit(texts, every["label"].to_numpy(), info, config, weights=every["weight"].to_numpy())
 
     found = Scorer(load_model(trained / REFIT)).read(texts[:30]).score
@@ -67,9 +61,9 @@ def test_what_ships_has_learned_from_every_label(labelled: Labelled, config: Tra
 
 
 def test_what_is_measured_is_the_same_with_and_without(
-    labelled: Labelled, config: TrainConfig, trained: Path, tmp_path: Path
+    split_sample: Labelled, config: TrainConfig, trained: Path, tmp_path: Path
 ) -> None:
-    plain = train(labelled, replace(config, refit=False), tmp_path)
+    plain = train(split_sample, replace(config, refit=False), tmp_path)
 
     assert not (plain / REFIT).exists()
     assert (plain / "model.safetensors").read_bytes() == (trained / "model.safetensors").read_bytes()
@@ -83,18 +77,18 @@ def test_what_is_measured_is_the_same_with_and_without(
     "stage", ["of what is measured", "of what ships", pytest.param("last", marks=pytest.mark.full)]
 )
 def test_a_stopped_run_resumes(
-    stage: str, folds: int, labelled: Labelled, config: TrainConfig, trained: Path, tmp_path: Path
+    stage: str, folds: int, split_sample: Labelled, config: TrainConfig, trained: Path, tmp_path: Path
 ) -> None:
     config = replace(config, folds=folds)
-    known = trained if not folds else train(labelled, config, tmp_path / "whole")
+    known = trained if not folds else train(split_sample, config, tmp_path / "whole")
     curve = pd.read_parquet(known.with_name("curve.parquet"))
     saves = curve.groupby("fold", sort=False).size().floordiv(config.checkpoint_updates)
     stops = {"of what is measured": saves.drop(-1).sum() - 1, "of what ships": saves.drop(-1).sum() + 3}
     stopped = tmp_path / "stopped"
 
     with pytest.raises(StoppedError):
-        train(labelled, config, stopped, stop_after=int(stops.get(stage, saves.sum())))
-    resumed = train(labelled, config, stopped)
+        train(split_sample, config, stopped, stop_after=int(stops.get(stage, saves.sum())))
+    resumed = train(split_sample, config, stopped)
 
     for file in ("model.safetensors", f"{REFIT}/model.safetensors", f"{REFIT}/seen.parquet"):
         assert (resumed / file).read_bytes() == (known / file).read_bytes(), file
@@ -104,7 +98,7 @@ def test_a_stopped_run_resumes(
 
 @pytest.mark.parametrize("kind", ["encoder", "hybrid", "lexical", pytest.param("head", marks=pytest.mark.encoder)])
 def test_its_scores_lie_on_the_scale_of_the_measured_model(
-    kind: str, labelled: Labelled, config: TrainConfig, calibrated: Path, tmp_path: Path
+    kind: str, split_sample: Labelled, config: TrainConfig, calibrated: Path, tmp_path: Path
 ) -> None:
     folder = calibrated
     if kind != "encoder":
@@ -113,26 +107,26 @@ def test_its_scores_lie_on_the_scale_of_the_measured_model(
         given = replace(given, windows=config.windows) if kind == "head" else given
         given = replace(given, learning_curve=False)
         folder = tmp_path / "calibrated"
-        calibrate(train(labelled, given, tmp_path), labelled.set, folder, progress=False)
+        calibrate(train(split_sample, given, tmp_path), split_sample.set, folder, progress=False)
 
     measured, shipped = Scorer.load(folder), Scorer.load(folder / REFIT)
-    both = part_of(labelled.documents, labelled.assignment, "train")
-    texts = labelled.snapshot.take(both["row"])
+    both = part_of(split_sample.documents, split_sample.assignment, "train")
+    texts = split_sample.snapshot.take(both["row"])
     first, second = measured.read(texts).score, shipped.read(texts).score
     assert second.mean() == pytest.approx(first.mean(), abs=5e-3)
     assert second.std() == pytest.approx(first.std(), rel=1e-2)
     assert not np.array_equal(first, second), "it is another model"
     assert shipped.model.info.calibration == measured.model.info.calibration
     assert check_golden(shipped, folder / REFIT).passed
-    assert shipped.model.info.lineage["refit"] == len(labelled.documents)
+    assert shipped.model.info.lineage["refit"] == len(split_sample.documents)
 
 
 @pytest.mark.parametrize("words", [0.5, 0.2])
-def test_a_scale_is_mapped_exactly(words: float, labelled: Labelled, config: TrainConfig, tmp_path: Path) -> None:
-    model = load_model(train(labelled, replace(config, kind="hybrid", epochs=1, refit=False), tmp_path))
+def test_a_scale_is_mapped_exactly(words: float, split_sample: Labelled, config: TrainConfig, tmp_path: Path) -> None:
+    model = load_model(train(split_sample, replace(config, kind="hybrid", epochs=1, refit=False), tmp_path))
     blend = replace(model.info.blend[0], words=words, offset=0.25)
     model = replace(model, info=replace(model.info, blend=(blend,)))
-    texts = labelled.snapshot.take(np.arange(20))
+    texts = split_sample.snapshot.take(np.arange(20))
     before, alone = Scorer(model).read(texts).score, Scorer(model.lexical).read(texts).score
 
     mapped = rescale(model, np.array([1.5]), np.array([-0.75]))
@@ -143,15 +137,15 @@ def test_a_scale_is_mapped_exactly(words: float, labelled: Labelled, config: Tra
 
 @pytest.mark.parametrize("folds", [0, pytest.param(2, marks=pytest.mark.full)])
 def test_two_processes_fit_the_same_models_one_after_the_other(
-    folds: int, labelled: Labelled, config: TrainConfig, tmp_path: Path
+    folds: int, split_sample: Labelled, config: TrainConfig, tmp_path: Path
 ) -> None:
     config = replace(config, folds=folds, learning_curve=True, epochs=1)
-    alone = train(labelled, config, tmp_path / "alone")
+    alone = train(split_sample, config, tmp_path / "alone")
 
-    given = (labelled.snapshot, labelled.documents, labelled.assignment, labelled.rubric, config)
+    given = (split_sample.snapshot, split_sample.documents, split_sample.assignment, split_sample.rubric, config)
     launch(2, train_model, *given, output=tmp_path / "two", checkpoints=tmp_path / "checkpoints")
 
-    texts = labelled.snapshot.take(np.arange(20))
+    texts = split_sample.snapshot.take(np.arange(20))
     for name in (".", REFIT):
         one, two = (Scorer(load_model(folder / name)).read(texts).score for folder in (alone, tmp_path / "two"))
         np.testing.assert_allclose(two, one, atol=1e-3)
@@ -159,8 +153,8 @@ def test_two_processes_fit_the_same_models_one_after_the_other(
     np.testing.assert_allclose(two["score"], one["score"], atol=1e-3)
 
 
-def test_its_test_part_counts_as_seen(labelled: Labelled, trained: Path) -> None:
-    test = part_of(labelled.documents, labelled.assignment, "test")
+def test_its_test_part_counts_as_seen(split_sample: Labelled, trained: Path) -> None:
+    test = part_of(split_sample.documents, split_sample.assignment, "test")
     measured, shipped = read_seen(trained), read_seen(trained / REFIT)
 
     assert len(shipped) == len(measured) + len(test)
@@ -171,7 +165,7 @@ def test_its_test_part_counts_as_seen(labelled: Labelled, trained: Path) -> None
 
 
 def test_a_fit_that_failed_does_not_ship(
-    labelled: Labelled, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    split_sample: Labelled, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from safetensors.torch import load_file, save_file
 
@@ -181,7 +175,7 @@ def test_a_fit_that_failed_does_not_ship(
     weights = load_file(file)
     save_file({**weights, "classifier.weight": -weights["classifier.weight"]}, file, metadata={"format": "pt"})
 
-    info = calibrate(broken, labelled.set, tmp_path / "calibrated", progress=False)
+    info = calibrate(broken, split_sample.set, tmp_path / "calibrated", progress=False)
 
     assert "does not agree with the measured model" in capsys.readouterr().err
     assert not (tmp_path / "calibrated" / REFIT).exists()
@@ -190,10 +184,10 @@ def test_a_fit_that_failed_does_not_ship(
     assert not info.calibration.curve.cross_fitted, "what ships is what was measured"
     result = evaluate_model(
         tmp_path / "calibrated",
-        labelled.snapshot,
-        part_of(labelled.documents, labelled.assignment, "test"),
+        split_sample.snapshot,
+        part_of(split_sample.documents, split_sample.assignment, "test"),
         None,
-        labelled.rubric,
+        split_sample.rubric,
     )
     measured = with_training(result.evaluation, pd.read_parquet(trained.with_name("curve.parquet")))
     assert any("so the measured model ships" in warning for warning in measured.warnings)
