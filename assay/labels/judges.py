@@ -3,9 +3,9 @@
 Judges differ in level. Their labels are one set only when that is taken out. Documents by different judges may differ,
 too, so that a difference of means is no difference of judges. What a document deserves is therefore read off its words,
 by ridge regression on the labels of all judges, each document by a model that has not seen it; a line through the
-labels of each judge over that gives the judge's level. What words say is not exact, so that slopes are too flat, for all
-judges alike if their documents spread alike. On made labels of which one judge's were cut off at the end of the scale a
-slope was off by 8 %.
+labels of each judge over that gives the judge's level. What words say is not exact, so that slopes are too flat, for
+all judges alike if their documents spread alike. On made labels of which one judge's were cut off at the end of the
+scale a slope was off by 8 %.
 """
 
 from collections.abc import Sequence
