@@ -94,11 +94,11 @@ ANY_TORCH = awk '/^torch==/ {sub(/[+ ].*/, ""); cut = 1; print; next} /^ / && cu
 CPU_TORCH := $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--torch-backend cpu)
 
 lock: ## requirements.lock, requirements-cpu.lock and requirements-gpu.lock, from pyproject.toml
-	$(RESOLVE) $(CPU_TORCH) --extra dev --extra docs --extra backends --extra track --extra kedro --upgrade-package torch -o requirements.lock
+	$(RESOLVE) $(CPU_TORCH) --extra all --extra dev --extra docs --extra kedro --upgrade-package torch -o requirements.lock
 	$(call ANY_TORCH,requirements.lock)
-	$(RESOLVE) $(CPU_TORCH) --extra backends --extra track --upgrade-package torch --constraint requirements.lock -o requirements-cpu.lock
+	$(RESOLVE) $(CPU_TORCH) --extra all --upgrade-package torch --constraint requirements.lock -o requirements-cpu.lock
 	$(call ANY_TORCH,requirements-cpu.lock)
-	env -u UV_FIND_LINKS $(RESOLVE) --extra backends --extra track --constraint requirements.lock -o requirements-gpu.lock
+	env -u UV_FIND_LINKS $(RESOLVE) --extra all --constraint requirements.lock -o requirements-gpu.lock
 
 ui: setup ## MLflow over the runs of the work folder, on port 5000
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(ASSAY_WORK)/mlflow.db --port 5000

@@ -284,7 +284,10 @@ def transferred(
         np.arange(len(chosen) + asked) >= len(chosen),
     )
     train, others = np.flatnonzero(~both.test), np.flatnonzero(both.test)
-    scores = {"**model**": [fitted_scores(both, train, others, config, place) for config in configs]}
+    alone = [fitted_scores(both, train, others, config, place) for config in configs]
+    words = [words_scores(both, train, others, config.seed) for config in configs]
+    hybrid = [(model + other) / 2 for model, other in zip(alone, words, strict=True)]
+    scores = {SYSTEMS["model"]: alone, SYSTEMS["hybrid"]: hybrid, SYSTEMS["words"]: words}
     for baseline, found in ridge_scores(both, train, others, frozen).items():
         scores[BASELINES[baseline]] = [found]
     ends = np.cumsum([len(of.texts) for of in ask.values()])[:-1]
