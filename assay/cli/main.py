@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
+from assay.cli.extras import missing_extra
 from assay.cli.parser import Parser
 from assay.errors import InputError
 from assay.parallel import QUIET
@@ -45,6 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(_module(options.command).run(options))
     except InputError as error:
         print(f"assay {options.command}: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if (message := missing_extra(error)) is None:
+            raise
+        print(f"assay {options.command}: {message}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         say("stopped; the same command resumes: training from the last checkpoint, scoring from the last part")

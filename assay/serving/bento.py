@@ -5,6 +5,7 @@ resolves a relative one inside the folder itself.
 """
 
 import hashlib
+import importlib.util
 import os
 import re
 import shutil
@@ -88,10 +89,13 @@ def build_bento(
     """Pack a registered model folder into the new folder `output`. The same version gives the same bytes everywhere.
 
     `version` and `created` are the name and the time of the registration (`Version.name`, `Version.created`);
-    `requirements` is the lock (default: that of the checkout). Needs no network. Raise InputError if the folder is not
-    that version, if `output` exists and `replace` is false, or if BentoML fails; nothing is left then.
+    `requirements` is the lock (default: that of the checkout, or the copy that the installed package brings). Needs no
+    network. Raise InputError if the folder is not that version, if `output` exists and `replace` is false, or if
+    BentoML fails; nothing is left then.
     """
-    requirements = requirements or Path(assay.__file__).parents[1] / "requirements.lock"
+    if importlib.util.find_spec("bentoml") is None:  # it runs in another process, which would say less
+        raise ModuleNotFoundError("No module named 'bentoml'", name="bentoml")
+    requirements = requirements or _lock()
     if not requirements.is_file():
         raise InputError("the list of requirements is missing", where=str(requirements))
     digest = digest_folder(model)
@@ -120,6 +124,11 @@ def build_bento(
         openapi = yaml.safe_dump(describe(ServeSettings(), version, tokens=True), sort_keys=False)
         (folder / "apis" / "openapi.yaml").write_text(openapi, encoding="utf-8")
     return Bento.open(output)
+
+
+def _lock() -> Path:
+    lock = Path(assay.__file__).parents[1] / "requirements.lock"
+    return lock if lock.is_file() else Path(sys.prefix) / "share" / "assay" / "requirements.lock"
 
 
 def packed_files(source: Path | None = None) -> list[Path]:

@@ -183,18 +183,3 @@ def test_both_reports_have_the_same_figures() -> None:
     french = re.sub(r"(?<=\d),(?=\d)", ".", re.sub(r"(?<=\d) (?=\d{3}\b)", "", french))
     figure = re.compile(r"(?<![\w.])\d[\d.]*(?:\w*\b)")
     assert sorted(figure.findall(french)) == sorted(figure.findall(english))
-
-
-SOURCED = {"0.7455", ".384", "2.7"}
-"""Figures of others, with their source beside them in the page, and 1 + 5/3, which is reckoned there."""
-
-
-@pytest.mark.parametrize("page", ["index", "model", "labels", "corpora", "promotion", "serving", "recommendations"])
-def test_a_figure_is_one_that_was_measured(page: str) -> None:
-    """A decimal fraction in the text of a page is in RESULTS.md; those in code are settings."""
-    measured = set(re.findall(r"\d*\.\d+", (ROOT / "benchmarks/RESULTS.md").read_text(encoding="utf-8")))
-    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
-    text = re.sub(r"^Versions:.*?\n\n", "", text, flags=re.DOTALL | re.MULTILINE)
-    text = re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)|arXiv [\d.]+", "", text, flags=re.DOTALL)
-    figures = set(re.findall(r"(?<![\w.])\d*\.\d+(?!\.?\d)", text)) - SOURCED
-    assert {each for each in figures if each not in measured and each.lstrip("0") not in measured} == set()
