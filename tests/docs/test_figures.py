@@ -1,4 +1,4 @@
-"""A figure that a page shows is one that was measured, by benchmarks/figures.yaml and the heading there in RESULTS.md."""
+"""A figure on a page is a measured one, by benchmarks/figures.yaml and the heading of RESULTS.md that it names."""
 
 import re
 from pathlib import Path
@@ -34,7 +34,7 @@ NOT_MEASURED = {
 
 
 def text_of(page: str) -> str:
-    """Return the text of a page as English writes numbers, without code, the targets of links, and lists of versions."""
+    """Return the text of a page, with numbers as in English, without code, targets of links, and versions."""
     path = ROOT / ("README.md" if page == "README" else f"docs/{page}.md")
     text = path.read_text(encoding="utf-8")
     text = re.sub(r"^Versions:.*?\n\n", "", text, flags=re.DOTALL | re.MULTILINE)
