@@ -18,7 +18,7 @@ COMMANDS = {
     "evaluate": "measure a model on labelled documents that it has not seen",
     "compare": "compare two models on labelled documents that neither has seen",
     "challenge": "check if a challenger may become champion; status 1 if not",
-    "registry": "manage versions of models: add, list, show, promote, roll back, mirror",
+    "registry": "manage versions of models: add, list, show, promote, roll back, mirror, write for Triton",
     "score": "score a corpus into sidecars; the same command resumes after a stop",
     "select": "select the best documents of a scored corpus as a snapshot",
     "audit": "measure precision and recall of a selection by a labelled sample; status 1 if a promise is broken",

@@ -1,4 +1,4 @@
-"""`assay registry add | list | show | promote | rollback | mirror`: versions of models, and which one is champion."""
+"""`assay registry add | list | show | promote | rollback | mirror | triton`: versions, and which one is champion."""
 
 import argparse
 import json
@@ -54,7 +54,13 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--mlflow", required=True, metavar="URI", help="server or database, such as sqlite:///mlflow.db"
     )
     mirror.add_argument("--name", default="assay", help="registered model in MLflow (default: assay)")
-    for action in (adding, listing, show, promote, back, mirror):
+    triton = actions.add_parser(
+        "triton", help="write the network of a version as a model repository of NVIDIA's Triton"
+    )
+    triton.add_argument("version", help="version, its first six characters or more, or alias")
+    triton.add_argument("--output", type=local, required=True, help="new folder")
+    triton.add_argument("--name", default="assay", help="name of the model in Triton (default: assay)")
+    for action in (adding, listing, show, promote, back, mirror, triton):
         add_registry(action)
 
 
@@ -63,7 +69,15 @@ def run(arguments: argparse.Namespace) -> int:
     url = registry_of(arguments)
     require_folder(url)
     registry = Registry(url)
-    actions = {"add": _add, "list": _list, "show": _show, "promote": _promote, "rollback": _rollback, "mirror": _mirror}
+    actions = {
+        "add": _add,
+        "list": _list,
+        "show": _show,
+        "promote": _promote,
+        "rollback": _rollback,
+        "mirror": _mirror,
+        "triton": _triton,
+    }
     actions[arguments.action](arguments, registry)
     return 0
 
@@ -157,6 +171,15 @@ def _mirror(arguments: argparse.Namespace, registry: Registry) -> None:
 
     done = mirror_version(registry.url, arguments.version, arguments.mlflow, arguments.name)
     print(f"{arguments.name} version {done.number}: {'; '.join(done.changes) or 'nothing changed'}")
+
+
+def _triton(arguments: argparse.Namespace, registry: Registry) -> None:
+    from assay.inference import write_triton
+
+    version = registry.get(arguments.version)
+    with registry.open(version.name) as model:
+        worst = write_triton(model, arguments.name, arguments.output)
+    print(f"{version.name}: {arguments.output}, off by at most {worst:.1e} labels on the golden documents")
 
 
 def _aliases(registry: Registry) -> dict[str, AliasMove]:

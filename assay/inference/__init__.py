@@ -17,6 +17,7 @@ from assay.inference.golden import GoldenReport, check_golden, read_golden, writ
 from assay.inference.near_cut import Band
 from assay.inference.scorer import Scorer
 from assay.inference.tokens import TokenCounter, token_counter
+from assay.inference.triton import write_triton
 
 __all__ = [
     "REASONS",
@@ -41,4 +42,5 @@ __all__ = [
     "token_counter",
     "worth_measuring",
     "write_golden",
+    "write_triton",
 ]

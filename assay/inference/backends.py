@@ -120,10 +120,23 @@ def _export(model: QualityModel, backend: str, texts: Sequence[str], folder: Pat
     network = copy.deepcopy(model.network).to("cpu").eval()
     head = next(name for name, module in network.named_modules() if module is output_layer(network))
     network.set_submodule(head, torch.nn.Identity())
+    file = folder / f"{EXPORTED}.onnx"
+    trace(network, file, "features")
+    if backend == "onnxruntime-int8":
+        _quantize_dynamically(file)
+    if backend.startswith("openvino-int8"):
+        encoded = encode(model.tokenizer, texts[:FEW_TEXTS], model.info.windows)
+        padding = int(model.tokenizer.pad_token_id or 0)
+        _quantize_for_openvino(file, [pad([document.windows[0]], padding) for document in encoded])
+
+
+def trace(network: Any, file: Path, output: str) -> None:
+    """Write a network as ONNX: `input_ids` and `attention_mask` in, int64 of any (windows, tokens); `output` out."""
+    import torch
+
     network.config.return_dict = False
     names = ["input_ids", "attention_mask"]
     example = torch.ones(2, 16, dtype=torch.long)
-    file = folder / f"{EXPORTED}.onnx"
     with _quiet(), torch.inference_mode(), scoring_only(network):
         # By tracing: the other exporter of torch needs a package of its own.
         torch.onnx.export(
@@ -131,17 +144,11 @@ def _export(model: QualityModel, backend: str, texts: Sequence[str], folder: Pat
             (dict.fromkeys(names, example),),
             str(file),
             input_names=names,
-            output_names=["features"],
-            dynamic_axes={name: {0: "windows", 1: "tokens"} for name in names} | {"features": {0: "windows"}},
+            output_names=[output],
+            dynamic_axes={name: {0: "windows", 1: "tokens"} for name in names} | {output: {0: "windows"}},
             dynamo=False,
             opset_version=17,
         )
-    if backend == "onnxruntime-int8":
-        _quantize_dynamically(file)
-    if backend.startswith("openvino-int8"):
-        encoded = encode(model.tokenizer, texts[:FEW_TEXTS], model.info.windows)
-        padding = int(model.tokenizer.pad_token_id or 0)
-        _quantize_for_openvino(file, [pad([document.windows[0]], padding) for document in encoded])
 
 
 def _quantize_dynamically(file: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 
 SHELLS = ("sh", "bash")
-CLUSTER = 'title="needs a cluster"'
-"""Mark of a block whose commands need a cluster."""
+CLUSTER = 'title="needs a '
+"""Beginning of the mark of a block whose commands need a cluster, or another server."""
 BREAKS = {";", "&&", "||", "|", "&", "(", ")"}
 
 

@@ -16,7 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CODE = [block for page in PAGES for block in blocks(page) if block.language in ("", *SHELLS)]
 SHELL = [block for block in CODE if block.language]
-REMOTE = re.compile(r"\b(kubectl|helm|docker|terraform|aws|flytectl)\b|--remote\b|remote-launchplan|make register\b")
+REMOTE = re.compile(
+    r"\b(kubectl|helm|docker|terraform|aws|flytectl)\b|AWS_ENDPOINT_URL|--remote\b|remote-launchplan|make register\b"
+)
 
 
 def every(program: str) -> list[tuple[str, list[str]]]:

@@ -14,6 +14,7 @@ from test_commands import PAGES
 
 from assay.cli import main
 from assay.registry import Registry
+from assay.storage import Snapshot
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_HERE = ("s3://", "gs://", "kubernetes", "hf://")
@@ -75,8 +76,8 @@ def home(tmp_path_factory: pytest.TempPathFactory, sample: list[dict], tiny_enco
         run(["score", "corpus/", "--output", "old-scores/"], tiny_encoder)
         run(["score", "corpus/", "--output", "new-scores/"], tiny_encoder)
         run(["select", "corpus/", "--scores", "new-scores/", "--share", "0.1", "--output", "selected"], tiny_encoder)
-        ids = pd.read_parquet(next((folder / "selected").rglob("*.parquet")), columns=["id"])["id"]
-        (folder / "ids.txt").write_text(f"{ids[0]}\n")
+        shown_id = next(Snapshot.open(folder / "selected").batches(["id"]))["id"][0].as_py()
+        (folder / "ids.txt").write_text(f"{shown_id}\n")
         yield folder
         main(["deployment", "stop"])
 
