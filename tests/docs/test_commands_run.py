@@ -19,8 +19,16 @@ from assay.storage import Snapshot
 ROOT = Path(__file__).resolve().parents[2]
 NOT_HERE = ("s3://", "gs://", "kubernetes", "hf://")
 """Words of a command that needs a bucket or a cluster: it is parsed alone."""
-JUDGES = ("challenge", "watch", "audit")
-"""Commands whose status 1 is an answer."""
+STATUSES = {
+    "challenge": (0, 1),
+    "watch": (0, 1),
+    "audit": (0, 1),
+    "snapshot diff": (0, 1),
+    "registry promote": (0, 2),  # a verdict that refuses promotes nothing
+}
+"""Commands whose status other than 0 is an answer."""
+SMALL = {"256": "48", "0.99": "0.9"}
+"""Settings for the tiny encoder, and for a corpus of 258 documents, which cannot promise more."""
 HEAD = ["--no-learning-curve", "--no-refit"]
 SMALLER = ["--encoder", "TINY", "--window-tokens", "48", "--epochs", "1", "--least-updates", "0", *HEAD]
 """What is added to a training of an encoder: the tiny one, which reads 128 tokens at most, and one pass over labels."""
@@ -52,7 +60,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, sample: list[dict], tiny_enco
         table[rows].to_parquet(folder / f"{name}.parquet", index=False)
     (folder / "crawl").mkdir()
     # Longer than what the filters of FineWeb drop, and each another text.
-    texts = [f"{row['text']}\n\n{other['text']}" for row, other in pairwise(sample[:160])]
+    texts = [f"{row['text']}\n\n{other['text']}" for row, other in pairwise(sample[:260])]
     pd.DataFrame({"id": [f"d{n}" for n in range(len(texts))], "text": texts}).to_json(
         folder / "crawl" / "pages.jsonl", orient="records", lines=True
     )
@@ -72,7 +80,12 @@ def home(tmp_path_factory: pytest.TempPathFactory, sample: list[dict], tiny_enco
             )
         run(["train", "--data", "labels.parquet", "--output", "champion-folder"], tiny_encoder)
         run(["registry", "add", "champion-folder"], tiny_encoder)
+        # A second champion, so that there is a first one to go back to.
+        run(["train", "--data", "labels.parquet", "--seed", "1", "--output", "second"], tiny_encoder)
+        run(["registry", "add", "second"], tiny_encoder)
+        run(["registry", "promote", "VERSION", "--in-spite-of-gate", "a test", "--why", "a test"], tiny_encoder)
         run(["snapshot", "build", "crawl/", "--output", "corpus", "--preset", "none"], tiny_encoder)
+        shutil.copytree(folder / "corpus", folder / "whole")
         run(["score", "corpus/", "--output", "old-scores/"], tiny_encoder)
         run(["score", "corpus/", "--output", "new-scores/"], tiny_encoder)
         run(["select", "corpus/", "--scores", "new-scores/", "--share", "0.1", "--output", "selected"], tiny_encoder)
@@ -84,20 +97,22 @@ def home(tmp_path_factory: pytest.TempPathFactory, sample: list[dict], tiny_enco
 
 def run(words: list[str], encoder: Path) -> None:
     """Run a command, with a tiny encoder in place of the packaged one, over what an earlier command left."""
+    words = [SMALL.get(word, word) for word in words]
     if words[0] == "train" and "lexical" not in words:
-        words = ["48" if word == "256" else word for word in words]
         smaller = HEAD if "head" in words else [str(encoder) if word == "TINY" else word for word in SMALLER]
         words = [*words, *smaller]
     if words[:2] == ["registry", "add"]:
         words = [*words, "--promote-refused", "a test of the pages"]
     status = main([word.replace("VERSION", latest()) if "VERSION" in word else word for word in words])
-    assert status in ((0, 1) if words[0] in JUDGES else (0,)), " ".join(words)
+    allowed = STATUSES.get(words[0]) or STATUSES.get(" ".join(words[:2])) or (0,)
+    assert status in allowed, " ".join(words)
 
 
 def latest() -> str:
-    """Return the version that was registered last."""
+    """Return the version that was registered last and is not champion."""
     registry = Registry(str(Path(os.environ["ASSAY_WORK"]) / "registry"))
-    return registry.versions()[-1].name
+    champion = registry.get("champion").name
+    return [version.name for version in registry.versions() if version.name != champion][-1]
 
 
 def prepared(words: list[str], home: Path) -> None:
@@ -115,6 +130,12 @@ def prepared(words: list[str], home: Path) -> None:
 def test_the_commands_of_a_page_run(
     page: Path, home: Path, tiny_encoder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    if page.name == "serving.md":  # what a rollback goes back to
+        run(["deploy", "previous"], tiny_encoder)
     for words in shown(page):
         prepared(words, home)
         run(words, tiny_encoder)
+        if words[:2] == ["snapshot", "build"]:
+            # FineWeb's filters leave a tenth of these documents, too few for the commands that follow.
+            shutil.rmtree(home / "corpus")
+            shutil.copytree(home / "whole", home / "corpus")
