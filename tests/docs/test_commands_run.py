@@ -78,11 +78,11 @@ def home(tmp_path_factory: pytest.TempPathFactory, sample: list[dict], tiny_enco
             (folder / "crawl" / f"more-{number}.jsonl").write_text(
                 json.dumps({"id": f"m{number}", "text": "more"}) + "\n"
             )
+        # A champion of before, so that there is one to go back to.
+        run(["train", "--data", "labels.parquet", "--seed", "1", "--output", "first"], tiny_encoder)
+        run(["registry", "add", "first"], tiny_encoder)
         run(["train", "--data", "labels.parquet", "--output", "champion-folder"], tiny_encoder)
         run(["registry", "add", "champion-folder"], tiny_encoder)
-        # A second champion, so that there is a first one to go back to.
-        run(["train", "--data", "labels.parquet", "--seed", "1", "--output", "second"], tiny_encoder)
-        run(["registry", "add", "second"], tiny_encoder)
         run(["registry", "promote", "VERSION", "--in-spite-of-gate", "a test", "--why", "a test"], tiny_encoder)
         run(["snapshot", "build", "crawl/", "--output", "corpus", "--preset", "none"], tiny_encoder)
         shutil.copytree(folder / "corpus", folder / "whole")
