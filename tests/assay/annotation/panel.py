@@ -1,0 +1,36 @@
+"""Made answers of judges whose level, scale and noise are known."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+RANDOM = 99.0
+"""Noise of a judge that answers at random."""
+
+
+def ids_of(count: int) -> list[str]:
+    return [f"d{number:05}" for number in range(count)]
+
+
+def panel(
+    count: int,
+    judges: Mapping[str, tuple[float, float, float]],
+    *,
+    repeats: Mapping[str, int] | None = None,
+    own: float = 0.0,
+    seed: int = 0,
+) -> tuple[NDArray[np.float64], pd.DataFrame]:
+    """Return the quality of documents, and answers on 0 to 5. `judges`: name -> bias, scale and noise, in grades."""
+    rng = np.random.default_rng(seed)
+    truth = rng.normal(2.2, 1.2, count)
+    tables = []
+    for name, (bias, scale, noise) in judges.items():
+        error = rng.normal(0, own, count) if own else np.zeros(count)
+        for repeat in range((repeats or {}).get(name, 1)):
+            grade = np.clip(np.round(bias + scale * truth + error + rng.normal(0, noise, count)), 0, 5)
+            if noise == RANDOM:
+                grade = rng.integers(0, 6, count).astype(float)
+            tables.append(pd.DataFrame({"id": ids_of(count), "judge": name, "repeat": repeat, "grade": grade}))
+    return truth, pd.concat(tables, ignore_index=True)
