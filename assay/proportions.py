@@ -103,10 +103,14 @@ def price_of(clusters: ArrayLike) -> FloatArray:
         return (ndtri(upper) / stdtrit(np.maximum(np.asarray(clusters, float) - 1, 0.5), upper)) ** 2
 
 
-def effective_clusters(clusters: Sequence[int] | NDArray[np.int64]) -> float:
-    """Return the effective clusters of n documents from their clusters, shape (n,); 0 without a document."""
-    _, sizes = np.unique(np.asarray(clusters), return_counts=True)
-    return float(sizes.sum() ** 2 / (sizes.astype(float) ** 2).sum()) if len(sizes) else 0.0
+def effective_clusters(clusters: Sequence[int] | NDArray[np.int64], weight: FloatArray | None = None) -> float:
+    """Return the effective clusters of n documents from their clusters, shape (n,); 0 without a document.
+
+    `weight`: how much each document counts, shape (n,); by default all count the same.
+    """
+    _, number = np.unique(np.asarray(clusters), return_inverse=True)
+    sizes = np.bincount(number, weight).astype(float)
+    return float(sizes.sum() ** 2 / (sizes**2).sum()) if len(sizes) else 0.0
 
 
 def chance_of(successes: ArrayLike, trials: ArrayLike, share: float) -> FloatArray:

@@ -4,7 +4,7 @@ import pandas as pd
 
 from assay.evaluation.baselines import BASELINE_NAMES
 from assay.evaluation.record import Evaluation
-from assay.metrics import FEW_POSITIVE, METRICS, refusals, significance
+from assay.metrics import FEW_POSITIVE, INCLUSION, METRICS, corpus_weights, refusals, significance
 from assay.proportions import effective_clusters
 
 WIDE = 0.1
@@ -16,6 +16,13 @@ MOST_READ = 0.95
 def cautions(evaluation: Evaluation, predictions: pd.DataFrame) -> list[str]:
     """Return the warnings as sentences, the most important first. `predictions`: the table that was measured."""
     found = [*_precision(evaluation, predictions), *_baselines(evaluation), *_silent(evaluation)]
+    if INCLUSION in predictions:
+        worth = effective_clusters(predictions["cluster"].to_numpy(), corpus_weights(predictions))
+        found.append(
+            "The documents were drawn with the probabilities in the column inclusion. Metrics, gains, slices and pairs "
+            "count each document by 1 / inclusion and hold for the corpus that it was drawn from. The documents are "
+            f"worth {worth:.0f} drawn at random. Curves, probabilities and gates are those of the labelled documents."
+        )
     if evaluation.read < MOST_READ:
         found.append(
             f"The model read {evaluation.read:.0%} of the test documents' tokens; the raters may have read more. A "

@@ -10,6 +10,7 @@ from assay.evaluation.cautions import cautions
 from assay.evaluation.record import Errors, Evaluation
 from assay.gates import Verdict, refusals
 from assay.metrics import (
+    INCLUSION,
     Curves,
     Outcomes,
     Probabilities,
@@ -41,7 +42,10 @@ def evaluate(
     """
     # One seed for all: the model and its baselines get the same resamples, which makes the gains paired.
     mine = Resampled.of(predictions, rubric, seed=seed)
-    others = {name: Resampled.of(table, rubric, seed=seed) for name, table in (baselines or {}).items()}
+    others = {
+        name: Resampled.of(_weighted_as(predictions, table), rubric, seed=seed)
+        for name, table in (baselines or {}).items()
+    }
     positive = int((predictions["label"] >= rubric.threshold).sum())
     evaluation = Evaluation(
         rubric=rubric,
@@ -65,6 +69,13 @@ def evaluate(
     )
     evaluation.warnings.extend(cautions(evaluation, predictions))
     return evaluation
+
+
+def _weighted_as(predictions: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
+    """Return a baseline's table with the probabilities of inclusion of the model's, if it has them."""
+    if INCLUSION not in predictions:
+        return baseline
+    return baseline.assign(**{INCLUSION: baseline["id"].map(predictions.set_index("id")[INCLUSION])})
 
 
 def with_training(evaluation: Evaluation, curve: pd.DataFrame) -> Evaluation:

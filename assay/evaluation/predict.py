@@ -10,7 +10,7 @@ from assay.errors import InputError
 from assay.evaluation.checks import require_slices
 from assay.inference import Scorer
 from assay.language import CERTAIN, identify_language
-from assay.metrics import Predictions
+from assay.metrics import INCLUSION, Predictions, corpus_weights
 from assay.model import Calibration
 from assay.storage import Snapshot
 
@@ -34,8 +34,9 @@ def predict(
 ) -> Predicted:
     """Score the documents of `part` (labelled, with `cluster`) by one rubric of the model, by default its main one.
 
-    `slice_by`: columns of the snapshot. Raise InputError if the model was never calibrated or has no such rubric, if
-    `part` is empty, or if there is no such column.
+    `slice_by`: columns of the snapshot. Its column `inclusion`, the probabilities of `assay draw`, becomes one of the
+    predictions: figures then hold for the corpus. Raise InputError if the model was never calibrated or has no such
+    rubric, if `part` is empty, if there is no such column, or if a value of `inclusion` is no probability.
     """
     if part.empty:
         raise InputError(
@@ -51,6 +52,9 @@ def predict(
     table["length"] = _length_thirds(texts)
     table["language"] = [_language(text) for text in texts]
     columns = {"length": "length", "language": "language"}
+    if INCLUSION in snapshot.manifest.schema:
+        table[INCLUSION] = snapshot.take(part["row"], INCLUSION)
+        corpus_weights(table)  # refuses what is no probability before anything is measured
     for place, name in enumerate(slice_by):
         # A column of the snapshot may be called like one of Predictions, such as `score`.
         table[f"slice_{place}"] = snapshot.take(part["row"], name)

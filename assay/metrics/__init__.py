@@ -17,10 +17,12 @@ from assay.metrics.probabilities import Probabilities
 from assay.metrics.raters import Raters, measure_raters, read_ratings
 from assay.metrics.slices import LEAST_SLICE, Slice, slices
 from assay.metrics.tables import BaselinePredictions, Predictions
+from assay.metrics.weighting import INCLUSION, corpus_weights
 
 __all__ = [
     "BINS",
     "FEW_POSITIVE",
+    "INCLUSION",
     "LEAST_CLUSTERS",
     "LEAST_SLICE",
     "METRICS",
@@ -37,6 +39,7 @@ __all__ = [
     "Slice",
     "bootstrap_figures",
     "cautious_difference",
+    "corpus_weights",
     "correct",
     "measure",
     "measure_raters",

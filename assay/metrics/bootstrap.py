@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from assay.errors import InputError
 from assay.metrics.enough import LEAST_CLUSTERS, refusals
 from assay.metrics.metrics import METRICS, Outcomes, measure, measure_resamples
+from assay.metrics.weighting import INCLUSION, corpus_weights
 from assay.proportions import CONFIDENCE, Clustered, effective_clusters
 from assay.rubric import Rubric
 from assay.storage import only_known_fields
@@ -120,16 +121,21 @@ class Resampled:
         seed: int = 0,
         metrics: Sequence[str] = tuple(METRICS),
     ) -> "Resampled":
-        """Measure a Predictions table. Equal seeds draw the same clusters for every model of the same documents."""
+        """Measure a Predictions table. Equal seeds draw the same clusters for every model of the same documents.
+
+        With a column `inclusion` each document counts by its `corpus_weights`, and precision and recall get intervals
+        by the bootstrap: exact ones know no weights.
+        """
         # The order of the documents decides which cluster a draw is: without it, comparisons would not be paired.
         table = predictions.sort_values("id", ignore_index=True)
-        outcomes = Outcomes.of(table, rubric)
+        outcomes, weight = Outcomes.of(table, rubric), corpus_weights(table)
         drawn: dict[str, NDArray[np.float64]] = {}
         refused = refusals(table, rubric)
         if not set(metrics) <= set(refused):
-            weights = draws(table["cluster"].to_numpy(), resamples, seed)
-            drawn = measure_resamples(outcomes, weights, metrics)
-        return cls(table, measure(outcomes, names=metrics), drawn, refused, _exact(table, outcomes))
+            times = draws(table["cluster"].to_numpy(), resamples, seed)
+            drawn = measure_resamples(outcomes, times * weight if INCLUSION in table else times, metrics)
+        exact = {} if INCLUSION in table else _exact(table, outcomes)
+        return cls(table, measure(outcomes, weight, metrics), drawn, refused, exact)
 
     def _known(self, name: str, value: float) -> bool:
         return bool(self.drawn) and bool(np.isfinite(value)) and name not in self.refused

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from assay.metrics.metrics import METRICS
+from assay.metrics.weighting import corpus_weights
 from assay.proportions import effective_clusters
 from assay.rubric import Rubric
 
@@ -26,9 +27,15 @@ OF_KEPT_DOCUMENTS = ("f1", "precision")
 def refusals(predictions: pd.DataFrame, rubric: Rubric) -> dict[str, str]:
     """Return metric -> reason why a Predictions table is too small for its interval."""
     positive = predictions["label"] >= rubric.threshold
+    # A document that stands for many is not worth many: Kish's effective size, by the weights too.
+    cluster, weight = predictions["cluster"].to_numpy(), corpus_weights(predictions)
     every, reaching, kept = (
-        effective_clusters(predictions.loc[of, "cluster"].to_numpy())
-        for of in (np.ones(len(predictions), bool), positive, predictions["keep"].astype(bool))
+        effective_clusters(cluster[of], weight[of])
+        for of in (
+            np.ones(len(predictions), bool),
+            positive.to_numpy(bool),
+            predictions["keep"].to_numpy(bool),
+        )
     )
     found: dict[str, str] = {}
     for metrics, what, count, least in (

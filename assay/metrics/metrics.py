@@ -236,7 +236,7 @@ def measure(
 
 
 def measure_resamples(
-    outcomes: Outcomes, weights: NDArray[np.int64], names: Sequence[str] = tuple(METRICS)
+    outcomes: Outcomes, weights: NDArray[np.int64] | FloatArray, names: Sequence[str] = tuple(METRICS)
 ) -> dict[str, FloatArray]:
     """Return the metrics `names` of every resample, shape (resamples,) each.
 

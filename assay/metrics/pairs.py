@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from assay.metrics.bootstrap import Interval, bootstrap_figures
+from assay.metrics.weighting import corpus_weights
 from assay.rubric import Rubric
 from assay.storage import only_known_fields
 
@@ -58,12 +59,12 @@ def pair_accuracy(
     gap = np.round(np.subtract.outer(level, level) / width, 9)
     number = np.floor(gap + 0.5).astype(int)
     _, tie = np.unique(predictions["score"].to_numpy(float), return_inverse=True)
-    by_score = np.argsort(tie, kind="stable")
+    by_score, stands_for = np.argsort(tie, kind="stable"), corpus_weights(predictions)
     count = _Pairs(place[by_score], tie[by_score], len(level))
     kinds = [(bin_, number == bin_) for bin_ in np.unique(number[number > 0])]
 
     def figures(weight: FloatArray) -> dict[str, float]:
-        right, every = count(weight[by_score])
+        right, every = count((weight * stands_for)[by_score])
         return {str(bin_): _ratio(right[which].sum(), every[which].sum()) for bin_, which in kinds}
 
     if not kinds:

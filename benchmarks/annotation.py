@@ -1,0 +1,221 @@
+"""Measure what several answers of a judge are worth, and how many labels chosen documents save.
+
+    python -m benchmarks.annotation repeats --data FOLDER
+    python -m benchmarks.annotation draw --data FOLDER --output work/draw [--sets fineweb_edu fineweb_legal]
+        [--seeds 0 1 2]
+
+`repeats`: documents of repeated_judgements with five valid answers. 1 to 4 answers make a label, by mean and by
+`combine`; what they say of the answer left out is measured, as the mean over the five that can be left out.
+`draw`: two fifths of a set, in whole clusters, are measured. From the rest, labels are bought in rounds that double
+their number: at random, or drawn by `assay.annotation` after the lexical model of the round before.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from assay.annotation.agreement import measure_agreement
+from assay.annotation.distance import distance_from
+from assay.annotation.draw import DrawConfig, draw_documents
+from assay.annotation.raters import combine, combine_answers
+from assay.dedup import near_duplicate_clusters
+from assay.labels import assign_folds
+from assay.metrics import Outcomes, bootstrap_figures, measure
+from assay.metrics.metrics import rank_correlation, weighted_kappa
+from assay.model import Calibration
+from benchmarks.goals import Labelled, load, predictions, words_scores
+
+FloatArray = NDArray[np.float64]
+ANSWERS = 5
+SIZES = (100, 200, 400, 800)
+"""Labels after each round."""
+RANDOM = DrawConfig(uniform=1.0, strata=0, rare=0, unsure=0, new=0)
+WAYS = {
+    "at random": RANDOM,
+    "drawn (defaults)": DrawConfig(),
+    "drawn, rare scores alone": DrawConfig(strata=0, unsure=0, new=0),
+    "drawn, unsure alone": DrawConfig(strata=0, rare=0, new=0, unsure=1),
+    "drawn, new alone": DrawConfig(strata=0, rare=0, unsure=0, new=1),
+}
+
+
+def repeats(data: Path) -> None:
+    table = pd.read_parquet(data / "repeated_judgements")
+    rows = [
+        (name, "judge", n, grade)
+        for name, given in zip(table["id"], table["scores"], strict=True)
+        for n, grade in enumerate(given)
+    ]
+    answers = pd.DataFrame(rows, columns=["id", "judge", "repeat", "grade"])
+    cluster = dict(zip(table["id"], near_duplicate_clusters(table["text"].tolist(), progress=False), strict=True))
+    found = measure_agreement(answers, 0, 5, clusters=cluster)
+    print(f"All {len(table):,} documents, {answers['grade'].notna().sum():,} answers. {' '.join(found.sentences())}")
+    print(f"Test-retest QWK {found.retests[0].qwk.in_words()}.")
+    together = combine_answers(answers, 0, 5)
+    print(f"combine: reliability of its labels {together.reliability:.3f}, ceiling {together.ceiling:.3f}\n")
+
+    whole = answers.groupby("id")["grade"].transform("count") == ANSWERS
+    wide = answers[whole].pivot(index="id", columns="repeat", values="grade")
+    unit = np.array([cluster[name] for name in wide.index])
+    labels: dict[tuple[str, int, int], FloatArray] = {}
+    for left in range(ANSWERS):
+        others = [n for n in range(ANSWERS) if n != left]
+        for count in range(1, ANSWERS):
+            given = wide[others[:count]]
+            labels["mean", count, left] = given.mean(axis=1).to_numpy()
+            labels["median", count, left] = given.median(axis=1).to_numpy()
+            kept = answers[whole & answers["repeat"].isin(others[:count])]
+            made = combine(kept, 0, 5).set_index("id").loc[wide.index, "label"]
+            labels["combine", count, left] = made.to_numpy()
+    out = {left: wide[left].to_numpy() for left in range(ANSWERS)}
+    ranks = {key: rankdata(label, "dense").astype(float) for key, label in labels.items()}
+    out_ranks = {left: rankdata(answer, "dense").astype(float) for left, answer in out.items()}
+
+    def figures(weight: FloatArray) -> dict[str, float]:
+        values: dict[str, list[float]] = {}
+        for (way, count, left), label in labels.items():
+            key, grade = f"{way} {count}", np.floor(label + 0.5)
+            said = (
+                ("Spearman", float(rank_correlation(ranks[way, count, left], out_ranks[left], weight))),
+                ("QWK", float(weighted_kappa(grade, out[left], weight))),
+                ("squared error", float(weight @ (label - out[left]) ** 2 / weight.sum())),
+            )
+            for name, value in said:
+                values.setdefault(f"{key} {name}", []).append(value)
+        means = {key: float(np.mean(each)) for key, each in values.items()}
+        one = {name: means[f"mean 1 {name}"] for name in ("Spearman", "QWK", "squared error")}
+        gains = {f"{key} gain": value - one[next(n for n in one if key.endswith(n))] for key, value in means.items()}
+        return means | gains
+
+    measured = bootstrap_figures(figures, unit, resamples=300)
+    print(f"{len(wide):,} documents with five valid answers.\n")
+    print("| label of | by | Spearman with the answer left out | gain over one answer | QWK | squared error |")
+    print("|---|---|---|---|---|---|")
+    for count in range(1, ANSWERS):
+        for way in ("mean", "median", "combine"):
+            if way == "median" and count < 3:
+                continue
+            key = f"{way} {count}"
+            gain = measured[f"{key} Spearman gain"]
+            shown = f"{gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})" if count > 1 else "–"
+            cells = [measured[f"{key} {name}"].value for name in ("Spearman", "QWK", "squared error")]
+            print(f"| {count} | {way} | {cells[0]:.3f} | {shown} | {cells[1]:.3f} | {cells[2]:.3f} |")
+
+
+def bought(
+    of: Labelled, pool: NDArray[np.int64], test: NDArray[np.int64], way: DrawConfig, seed: int
+) -> list[dict[str, float]]:
+    """Return what models of rising numbers of labels reach on the rows `test`."""
+    chosen, reached = np.zeros(0, np.int64), []
+    texts = np.array(of.texts, dtype=object)
+    pages = pd.DataFrame(
+        {
+            "id": [f"{row:06}" for row in range(len(texts))],
+            "row": np.arange(len(texts)),
+            "length": [len(text) for text in texts],
+        }
+    )
+    for size in SIZES:
+        left = pool[~np.isin(pool, chosen)]
+        table = pages.loc[left].reset_index(drop=True)
+        if len(chosen) and way.rare + way.unsure + way.new:
+            # Five held-out folds: the model's scores of its own documents would be too good for the curve.
+            scores = words_scores(of, chosen, np.concatenate([left, chosen]), seed)
+            rubric = of.rubric
+            if len(np.unique(of.labels[chosen] >= rubric.threshold)) == 2:
+                fitted = Calibration.fit(
+                    scores[len(left) :], of.labels[chosen], low=rubric.low, high=rubric.high, threshold=rubric.threshold
+                )
+                table["p_keep"] = fitted.apply(scores[: len(left)]).p_keep
+            table["score"] = scores[: len(left)]
+            if way.new:
+                table["distance"] = distance_from(list(texts[left]), list(texts[chosen]))
+        drawn = draw_documents(table, replace(way, documents=size - len(chosen), seed=seed))
+        chosen = np.concatenate([chosen, drawn["row"].to_numpy()])
+        scores = words_scores(of, chosen, test, seed)
+        said = predictions(of, test, scores, test, scores)  # cut points are not measured here
+        figures = measure(Outcomes.of(said, of.rubric), names=("spearman", "average_precision"))
+        reached.append(
+            {
+                **figures,
+                "good": float((of.labels[chosen] >= of.rubric.threshold).sum()),
+                "best": float((of.labels[chosen] >= of.rubric.high - 1).sum()),
+            }
+        )
+    return reached
+
+
+def needed(values: list[float], target: float) -> str:
+    """Return the number of labels at which a curve reaches a value, by lines over log2 of the labels."""
+    at = np.log2(SIZES)
+    for number, value in enumerate(values):
+        if value >= target:
+            if not number:
+                return f"at most {SIZES[0]}"
+            share = (target - values[number - 1]) / (value - values[number - 1])
+            return f"{2 ** (at[number - 1] + share * (at[number] - at[number - 1])):.0f}"
+    return f"over {SIZES[-1]}"
+
+
+def draw(data: Path, output: Path, sets: list[str], seeds: list[int], ways: list[str]) -> None:
+    output.mkdir(parents=True, exist_ok=True)
+    for name in sets:
+        of = load(name, data, output)
+        found: dict[str, list[list[dict[str, float]]]] = {way: [] for way in ways}
+        for seed in seeds:
+            fold = assign_folds(of.labels, of.clusters, of.rubric.threshold, 5, seed)
+            test, pool = np.flatnonzero(fold < 2), np.flatnonzero(fold >= 2)
+            for way in ways:
+                found[way].append(bought(of, pool, test, WAYS[way], seed))
+                print(
+                    f"{name}, seed {seed}, {way}: "
+                    + ", ".join(f"{each['spearman']:.3f}/{each['average_precision']:.3f}" for each in found[way][-1]),
+                    flush=True,
+                )
+        print(f"\n{name}: {len(of.texts):,} documents\n")
+        print(
+            "| | " + " | ".join(f"{size} labels" for size in SIZES) + f" | labels for what {SIZES[2]} at random reach |"
+        )
+        print("|---" * (len(SIZES) + 2) + "|")
+        for metric, title in (
+            ("spearman", "Spearman"),
+            ("average_precision", "average precision"),
+            ("good", "labels that reach the threshold"),
+            ("best", "labels of the two best grades"),
+        ):
+            target = np.mean([run[2][metric] for run in found["at random"]])
+            for way in ways:
+                each = np.array([[step[metric] for step in run] for run in found[way]])
+                means = each.mean(axis=0)
+                form = ".0f" if metric in ("good", "best") else ".3f"
+                spread = each.std(axis=0, ddof=1) if len(each) > 1 else np.zeros(len(SIZES))
+                cells = [f"{m:{form}} ± {s:{form}}" for m, s in zip(means, spread, strict=True)]
+                goal = needed(list(means), target) if form == ".3f" else ""
+                print(f"| {title}, {way} | " + " | ".join(cells) + f" | {goal} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    actions = parser.add_subparsers(dest="action", required=True)
+    for name in ("repeats", "draw"):
+        action = actions.add_parser(name)
+        action.add_argument("--data", type=Path, required=True)
+        if name == "draw":
+            action.add_argument("--output", type=Path, required=True)
+            action.add_argument("--sets", nargs="+", default=["fineweb_edu", "fineweb_legal"])
+            action.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+            action.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
+    options = parser.parse_args()
+    if options.action == "repeats":
+        repeats(options.data)
+    else:
+        draw(options.data, options.output, options.sets, options.seeds, options.ways)
+
+
+if __name__ == "__main__":
+    main()
