@@ -25,8 +25,7 @@ from assay.annotation.draw import DrawConfig, draw_documents
 from assay.annotation.raters import combine, combine_answers
 from assay.dedup import near_duplicate_clusters
 from assay.labels import assign_folds
-from assay.metrics import Outcomes, bootstrap_figures, measure
-from assay.metrics.metrics import rank_correlation, weighted_kappa
+from assay.metrics import Outcomes, bootstrap_figures, measure, rank_correlation, weighted_kappa
 from assay.model import Calibration
 from benchmarks.goals import Labelled, load, predictions, words_scores
 
@@ -112,41 +111,34 @@ def bought(
 ) -> list[dict[str, float]]:
     """Return what models of rising numbers of labels reach on the rows `test`."""
     chosen, reached = np.zeros(0, np.int64), []
-    texts = np.array(of.texts, dtype=object)
-    pages = pd.DataFrame(
-        {
-            "id": [f"{row:06}" for row in range(len(texts))],
-            "row": np.arange(len(texts)),
-            "length": [len(text) for text in texts],
-        }
-    )
+    rubric, texts = of.rubric, np.array(of.texts, dtype=object)
+    scores = np.zeros(len(texts))
     for size in SIZES:
         left = pool[~np.isin(pool, chosen)]
-        table = pages.loc[left].reset_index(drop=True)
+        lengths = [len(text) for text in texts[left]]
+        table = pd.DataFrame({"id": [f"{row:06}" for row in left], "row": left, "length": lengths})
         if len(chosen) and way.rare + way.unsure + way.new:
-            # Five held-out folds: the model's scores of its own documents would be too good for the curve.
-            scores = words_scores(of, chosen, np.concatenate([left, chosen]), seed)
-            rubric = of.rubric
-            if len(np.unique(of.labels[chosen] >= rubric.threshold)) == 2:
+            table["score"] = scores[left]
+            good = of.labels[chosen] >= rubric.threshold
+            if good.any():
+                # Scores of its own documents are too good: p_keep is too sure. That moves probabilities alone.
                 fitted = Calibration.fit(
-                    scores[len(left) :], of.labels[chosen], low=rubric.low, high=rubric.high, threshold=rubric.threshold
+                    scores[chosen], of.labels[chosen], low=rubric.low, high=rubric.high, threshold=rubric.threshold
                 )
-                table["p_keep"] = fitted.apply(scores[: len(left)]).p_keep
-            table["score"] = scores[: len(left)]
+                table["p_keep"] = fitted.apply(scores[left]).p_keep
             if way.new:
                 table["distance"] = distance_from(list(texts[left]), list(texts[chosen]))
         drawn = draw_documents(table, replace(way, documents=size - len(chosen), seed=seed))
         chosen = np.concatenate([chosen, drawn["row"].to_numpy()])
-        scores = words_scores(of, chosen, test, seed)
-        said = predictions(of, test, scores, test, scores)  # cut points are not measured here
-        figures = measure(Outcomes.of(said, of.rubric), names=("spearman", "average_precision"))
-        reached.append(
-            {
-                **figures,
-                "good": float((of.labels[chosen] >= of.rubric.threshold).sum()),
-                "best": float((of.labels[chosen] >= of.rubric.high - 1).sum()),
-            }
-        )
+        both = np.concatenate([test, pool])
+        scores[both] = words_scores(of, chosen, both, seed)
+        said = predictions(of, test, scores[test], test, scores[test])  # cut points are not measured here
+        figures = measure(Outcomes.of(said, rubric), names=("spearman", "average_precision"))
+        counts = {
+            "good": float((of.labels[chosen] >= rubric.threshold).sum()),
+            "best": float((of.labels[chosen] >= rubric.high - 1).sum()),
+        }
+        reached.append({**figures, **counts})
     return reached
 
 

@@ -8,6 +8,7 @@ from assay.gates.run import refusals, run_gates, run_gates_elsewhere
 from assay.gates.shortcuts import measure_shortcuts
 from assay.gates.split_comparison import compare_splits
 from assay.gates.straddling import find_straddling
+from assay.gates.surface import surface_features
 from assay.gates.verdict import Verdict
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "refusals",
     "run_gates",
     "run_gates_elsewhere",
+    "surface_features",
 ]

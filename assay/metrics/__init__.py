@@ -11,7 +11,7 @@ from assay.metrics.cautious import cautious_difference
 from assay.metrics.curves import Curves
 from assay.metrics.enough import FEW_POSITIVE, LEAST_CLUSTERS, refusals
 from assay.metrics.holm import correct, significance
-from assay.metrics.metrics import BINS, METRICS, Outcomes, measure
+from assay.metrics.metrics import BINS, METRICS, Outcomes, measure, rank_correlation, weighted_kappa
 from assay.metrics.pairs import PairAccuracy, pair_accuracy
 from assay.metrics.probabilities import Probabilities
 from assay.metrics.raters import Raters, measure_raters, read_ratings
@@ -45,8 +45,10 @@ __all__ = [
     "measure_raters",
     "pair_accuracy",
     "paired_bootstrap",
+    "rank_correlation",
     "read_ratings",
     "refusals",
     "significance",
     "slices",
+    "weighted_kappa",
 ]
