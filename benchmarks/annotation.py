@@ -3,11 +3,14 @@
     python -m benchmarks.annotation repeats --data FOLDER
     python -m benchmarks.annotation draw --data FOLDER --output work/draw [--sets fineweb_edu fineweb_legal]
         [--seeds 0 1 2]
+    python -m benchmarks.annotation estimate --data FOLDER --output work/draw
 
 `repeats`: documents of repeated_judgements with five valid answers. 1 to 4 answers make a label, by mean and by
 `combine`; what they say of the answer left out is measured, as the mean over the five that can be left out.
 `draw`: two fifths of a set, in whole clusters, are measured. From the rest, labels are bought in rounds that double
 their number: at random, or drawn by `assay.annotation` after the lexical model of the round before.
+`estimate`: a lexical model of two fifths of a set scores the rest, of which 200 documents are drawn many times. Printed:
+root mean squared error of the weighted figures, and their mean error.
 """
 
 import argparse
@@ -25,12 +28,14 @@ from assay.annotation.draw import DrawConfig, draw_documents
 from assay.annotation.raters import combine, combine_answers
 from assay.dedup import near_duplicate_clusters
 from assay.labels import assign_folds
-from assay.metrics import Outcomes, bootstrap_figures, measure, rank_correlation, weighted_kappa
+from assay.metrics import Outcomes, bootstrap_figures, corpus_weights, measure, rank_correlation, weighted_kappa
 from assay.model import Calibration
 from benchmarks.goals import Labelled, load, predictions, words_scores
 
 FloatArray = NDArray[np.float64]
 ANSWERS = 5
+ESTIMATED = 200
+"""Labels of an estimate."""
 SIZES = (100, 200, 400, 800)
 """Labels after each round."""
 RANDOM = DrawConfig(uniform=1.0, strata=0, rare=0, unsure=0, new=0)
@@ -142,6 +147,38 @@ def bought(
     return reached
 
 
+def estimate(data: Path, output: Path, sets: list[str], ways: list[str], draws: int = 300) -> None:
+    output.mkdir(parents=True, exist_ok=True)
+    for name in sets:
+        of = load(name, data, output)
+        fold = assign_folds(of.labels, of.clusters, of.rubric.threshold, 5, 0)
+        known, rest = np.flatnonzero(fold < 2), np.flatnonzero(fold >= 2)
+        scores = words_scores(of, known, rest, 0)
+        fitted = words_scores(of, known[: len(known) // 2], known[len(known) // 2 :], 0)
+        whole = predictions(of, rest, scores, known[len(known) // 2 :], fitted)
+        whole["length"] = [len(text) for text in of.rows(rest)]
+        metrics = ("average_precision", "spearman", "recall", "mae")
+
+        def figures(table: pd.DataFrame, of: Labelled = of, metrics: tuple[str, ...] = metrics) -> dict[str, float]:
+            weight = corpus_weights(table)
+            good = table["label"].to_numpy() >= of.rubric.threshold
+            share = {"share of good documents": float(weight @ good / weight.sum())}
+            return {**share, **measure(Outcomes.of(table, of.rubric), weight, metrics)}
+
+        truth = figures(whole)
+        print(f"\n{name}: {ESTIMATED} labels of {len(rest):,} documents, {draws} draws\n")
+        print("| | " + " | ".join(f"{key} (of all: {value:.3f})" for key, value in truth.items()) + " |")
+        print("|---" * (len(truth) + 1) + "|")
+        for way in ways:
+            runs = [
+                figures(draw_documents(whole, replace(WAYS[way], documents=ESTIMATED, seed=seed)))
+                for seed in range(draws)
+            ]
+            errors = {key: np.array([run[key] for run in runs]) - value for key, value in truth.items()}
+            cells = [f"{np.sqrt(np.nanmean(e**2)):.3f} ({np.nanmean(e):+.3f})" for e in errors.values()]
+            print(f"| {way} | " + " | ".join(cells) + " |", flush=True)
+
+
 def needed(values: list[float], target: float) -> str:
     """Return the number of labels at which a curve reaches a value, by lines over log2 of the labels."""
     at = np.log2(SIZES)
@@ -194,17 +231,19 @@ def draw(data: Path, output: Path, sets: list[str], seeds: list[int], ways: list
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True)
-    for name in ("repeats", "draw"):
+    for name in ("repeats", "draw", "estimate"):
         action = actions.add_parser(name)
         action.add_argument("--data", type=Path, required=True)
-        if name == "draw":
+        if name != "repeats":
             action.add_argument("--output", type=Path, required=True)
             action.add_argument("--sets", nargs="+", default=["fineweb_edu", "fineweb_legal"])
-            action.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+            action.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])  # of `draw`
             action.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
     options = parser.parse_args()
     if options.action == "repeats":
         repeats(options.data)
+    elif options.action == "estimate":
+        estimate(options.data, options.output, options.sets, options.ways)
     else:
         draw(options.data, options.output, options.sets, options.seeds, options.ways)
 

@@ -43,7 +43,7 @@ class DrawRequest:
     rubric: str = ""
     """Rubric of the model, if it has several. Empty: its main one."""
     candidates: int = 20_000
-    """Documents, drawn at random from the corpus, among which the draw chooses. Only their texts are read and scored."""
+    """Documents among which the draw chooses, a random sample of the corpus. Only their texts are read and scored."""
     draw: DrawConfig = field(default=DrawConfig(), metadata=group(title="the draw"))
 
     def __post_init__(self) -> None:
