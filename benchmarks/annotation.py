@@ -9,8 +9,8 @@
 `combine`; what they say of the answer left out is measured, as the mean over the five that can be left out.
 `draw`: two fifths of a set, in whole clusters, are measured. From the rest, labels are bought in rounds that double
 their number: at random, or drawn by `assay.annotation` after the lexical model of the round before.
-`estimate`: a lexical model of two fifths of a set scores the rest, of which 200 documents are drawn many times. Printed:
-root mean squared error of the weighted figures, and their mean error.
+`estimate`: a lexical model of two fifths of a set scores the rest, of which 200 documents are drawn many times. It
+prints the root mean squared error of the weighted figures, and their mean error.
 """
 
 import argparse
@@ -42,9 +42,9 @@ RANDOM = DrawConfig(uniform=1.0, strata=0, rare=0, unsure=0, new=0)
 WAYS = {
     "at random": RANDOM,
     "drawn (defaults)": DrawConfig(),
+    "drawn, more rare scores": DrawConfig(uniform=0.25),
     "drawn, rare scores alone": DrawConfig(strata=0, unsure=0, new=0),
     "drawn, unsure alone": DrawConfig(strata=0, rare=0, new=0, unsure=1),
-    "drawn, new alone": DrawConfig(strata=0, rare=0, unsure=0, new=1),
 }
 
 

@@ -3,14 +3,35 @@
 from assay.annotation.agreement import measure_agreement
 from assay.annotation.choose import DrawRequest, choose_documents
 from assay.annotation.dispute import read_answers, send_to_people, take_from_people
+from assay.annotation.loop import begin, measure_and_choose, take_answers, to_ask
 from assay.annotation.raters import combine_answers
+from assay.annotation.rounds import (
+    RoundsRequest,
+    ask_columns,
+    fit_words,
+    read_documents,
+    rounds_report,
+    write_labels,
+)
+from assay.annotation.state import LoopState
 
 __all__ = [
     "DrawRequest",
+    "LoopState",
+    "RoundsRequest",
+    "ask_columns",
+    "begin",
     "choose_documents",
     "combine_answers",
+    "fit_words",
     "measure_agreement",
+    "measure_and_choose",
     "read_answers",
+    "read_documents",
+    "rounds_report",
     "send_to_people",
+    "take_answers",
     "take_from_people",
+    "to_ask",
+    "write_labels",
 ]

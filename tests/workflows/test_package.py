@@ -73,6 +73,10 @@ NEVER_CACHED = {
     "stay",
     "look_at_port",
     "serve_here",
+    "begin_rounds",
+    "ask_judge",
+    "train_and_choose",
+    "finish_rounds",
 }
 
 
@@ -91,6 +95,7 @@ def test_every_workflow_and_its_launch_plan_compile(cpu: dict[str, object]) -> N
         "workflows.filtering.filter_corpus",
         "workflows.cascade.filter_in_cascade",
         "workflows.corpus.build_snapshot",
+        "workflows.labelling.label_in_rounds",
         "workflows.deployment.put_in_service",
         "workflows.deployment.replace_service",
         "workflows.deployment.deploy_champion",
