@@ -11,7 +11,7 @@ from assay.gates.split_comparison import COMPARED, SplitComparison
 from assay.gates.straddling import Straddling
 from assay.gates.verdict import Verdict, decide
 from assay.labels import REASONS, Unseen
-from assay.metrics import METRICS, Difference, paired_bootstrap
+from assay.metrics import INCLUSION, METRICS, Difference, paired_bootstrap
 from assay.rubric import Rubric
 from assay.storage import only_known_fields
 
@@ -72,8 +72,9 @@ def leak_verdict(
         gains = {}
         if predictions is not None and rubric is not None:
             # Clusters and labels are those of the model's own predictions: a paired comparison needs equal ones.
+            own = ["id", "cluster", "label", *([INCLUSION] if INCLUSION in predictions else [])]
             cheap = comparison.cheap.drop(columns=["cluster", "label"]).merge(
-                predictions[["id", "cluster", "label"]], on="id", validate="one_to_one"
+                predictions[own], on="id", validate="one_to_one"
             )
             gains = paired_bootstrap(predictions, cheap, rubric)
         figures |= {"random split": f"{comparison.random_seen:.1%} of its test rows in training"}

@@ -155,11 +155,14 @@ class Resampled:
     def minus(self, other: "Resampled", level: float = 0.95) -> dict[str, Difference]:
         """Return by how much this model is better in every metric.
 
-        Raise InputError if the documents, their labels or their clusters differ.
+        Raise InputError if the documents, their labels, their clusters or their probabilities of inclusion differ.
         """
-        columns = ["id", "label", "cluster"]
-        if not self.predictions[columns].equals(other.predictions[columns]):
-            raise InputError("two models can only be compared on the same documents with the same labels and clusters")
+        columns = ["id", "label", "cluster", INCLUSION]
+        mine, theirs = (table.reindex(columns=columns) for table in (self.predictions, other.predictions))
+        if not mine.equals(theirs):
+            raise InputError(
+                "two models can only be compared on the same documents with the same labels, clusters and weights"
+            )
         found = {}
         for name in self.values:
             # A lower error is a gain, so that positive always means better.
