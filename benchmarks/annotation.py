@@ -1,12 +1,14 @@
 """Measure what several answers of a judge are worth, and how many labels chosen documents save.
 
     python -m benchmarks.annotation repeats --data FOLDER
+    python -m benchmarks.annotation made
     python -m benchmarks.annotation draw --data FOLDER --output work/draw [--sets fineweb_edu fineweb_legal]
         [--seeds 0 1 2]
     python -m benchmarks.annotation estimate --data FOLDER --output work/draw
 
 `repeats`: documents of repeated_judgements with five valid answers. 1 to 4 answers make a label, by mean and by
 `combine`; what they say of the answer left out is measured, as the mean over the five that can be left out.
+`made`: answers of made judges; Spearman of their labels with the quality that they were made from.
 `draw`: two fifths of a set, in whole clusters, are measured. From the rest, labels are bought in rounds that double
 their number: at random, or drawn by `assay.annotation` after the lexical model of the round before.
 `estimate`: a lexical model of two fifths of a set scores the rest, of which 200 documents are drawn many times. It
@@ -20,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
+from scipy.stats import rankdata, spearmanr
 
 from assay.annotation.agreement import measure_agreement
 from assay.annotation.distance import distance_from
@@ -109,6 +111,58 @@ def repeats(data: Path) -> None:
             shown = f"{gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})" if count > 1 else "–"
             cells = [measured[f"{key} {name}"].value for name in ("Spearman", "QWK", "squared error")]
             print(f"| {count} | {way} | {cells[0]:.3f} | {shown} | {cells[1]:.3f} | {cells[2]:.3f} |")
+
+
+def dawid_skene(answers: pd.DataFrame, *, grades: int = 6, rounds: int = 100) -> pd.Series:
+    """Return the posterior mean of the latent class by id (Dawid and Skene 1979), with one answer added to each row."""
+    ids, document = np.unique(answers["id"], return_inverse=True)
+    _, judge = np.unique(answers["judge"], return_inverse=True)
+    grade = answers["grade"].to_numpy(int)
+    posterior = np.full((len(ids), grades), 1e-3)
+    np.add.at(posterior, (document, grade), 1)
+    posterior /= posterior.sum(axis=1, keepdims=True)
+    for _ in range(rounds):
+        table = np.full((judge.max() + 1, grades, grades), 1 / grades)
+        np.add.at(table.transpose(0, 2, 1), (judge, grade), posterior[document])
+        table /= table.sum(axis=2, keepdims=True)
+        log = np.tile(np.log(posterior.mean(axis=0)), (len(ids), 1))
+        np.add.at(log, document, np.log(table[judge, :, grade]))
+        posterior = np.exp(log - log.max(axis=1, keepdims=True))
+        posterior /= posterior.sum(axis=1, keepdims=True)
+    return pd.Series(posterior @ np.arange(grades), ids)
+
+
+MADE = {
+    "three alike": {"a": (0.0, 1.0, 0.7), "b": (0.0, 1.0, 0.7), "c": (0.0, 1.0, 0.7)},
+    "good, lenient, poor": {"a": (0.0, 1.0, 0.5), "b": (1.0, 0.9, 0.7), "c": (0.0, 1.0, 1.6)},
+    "good, lenient, random": {"a": (0.0, 1.0, 0.5), "b": (1.0, 0.9, 0.7), "c": (2.5, 0.0, 1.7)},
+}
+"""Name -> judge -> bias, scale and noise in grades."""
+
+
+def made(seeds: int = 5) -> None:
+    print("| judges | documents | mean | Dawid-Skene | combine |")
+    print("|---|---|---|---|---|")
+    for name, judges in MADE.items():
+        for count in (100, 300, 1000):
+            found: list[list[float]] = [[], [], []]
+            for seed in range(seeds):
+                rng = np.random.default_rng(seed)
+                truth, ids = rng.normal(2.0, 1.2, count), np.array([f"{n:05}" for n in range(count)])
+                tables = []
+                for judge, (bias, scale, noise) in judges.items():
+                    grade = np.clip(np.round(bias + scale * truth + rng.normal(0, noise, count)), 0, 5)
+                    tables.append(pd.DataFrame({"id": ids, "judge": judge, "repeat": 0, "grade": grade}))
+                answers = pd.concat(tables, ignore_index=True)
+                labels = (
+                    answers.groupby("id")["grade"].mean(),
+                    dawid_skene(answers),
+                    combine(answers, 0, 5).set_index("id")["label"],
+                )
+                for place, label in enumerate(labels):
+                    found[place].append(float(spearmanr(label.loc[ids], truth).statistic))
+            cells = [f"{np.mean(each):.3f} ± {np.std(each, ddof=1):.3f}" for each in found]
+            print(f"| {name} | {count:,} | " + " | ".join(cells) + " |", flush=True)
 
 
 def bought(
@@ -231,8 +285,10 @@ def draw(data: Path, output: Path, sets: list[str], seeds: list[int], ways: list
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True)
-    for name in ("repeats", "draw", "estimate"):
+    for name in ("repeats", "made", "draw", "estimate"):
         action = actions.add_parser(name)
+        if name == "made":
+            continue
         action.add_argument("--data", type=Path, required=True)
         if name != "repeats":
             action.add_argument("--output", type=Path, required=True)
@@ -242,6 +298,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.action == "repeats":
         repeats(options.data)
+    elif options.action == "made":
+        made()
     elif options.action == "estimate":
         estimate(options.data, options.output, options.sets, options.ways)
     else:
