@@ -1,24 +1,21 @@
-"""Labels from judges: how far to trust them, which documents to label, and what people say of the judge."""
+"""Labels from judges: a rubric and documents in, labels and how far to trust them out."""
 
 from assay.annotation.agreement import measure_agreement
 from assay.annotation.choose import DrawRequest, choose_documents
 from assay.annotation.dispute import read_answers, send_to_people, take_from_people
 from assay.annotation.loop import begin, measure_and_choose, take_answers, to_ask
 from assay.annotation.raters import combine_answers
-from assay.annotation.rounds import (
-    RoundsRequest,
-    ask_columns,
-    fit_words,
-    read_documents,
-    rounds_report,
-    write_labels,
-)
+from assay.annotation.request import AnnotationRequest
+from assay.annotation.rounds import RoundsRequest, ask_columns, fit_words, read_documents, rounds_report, write_labels
+from assay.annotation.run import annotate
 from assay.annotation.state import LoopState
 
 __all__ = [
+    "AnnotationRequest",
     "DrawRequest",
     "LoopState",
     "RoundsRequest",
+    "annotate",
     "ask_columns",
     "begin",
     "choose_documents",

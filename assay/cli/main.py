@@ -15,6 +15,7 @@ from assay.progress import say
 COMMANDS = {
     "draw": "draw the documents of a corpus to label next, with known probabilities",
     "dispute": "send documents on which judges differ to people, and take their labels in",
+    "annotate": "label documents by judges with a rubric; the same command resumes after a stop",
     "train": "train and measure a model on labelled documents",
     "distil": "train a cheap model on the scores that a full one gives to documents of a corpus",
     "evaluate": "measure a model on labelled documents that it has not seen",

@@ -16,6 +16,7 @@ from assay.inference.forward import document_scores, token_budget_batches
 from assay.inference.golden import GoldenReport, check_golden, read_golden, write_golden
 from assay.inference.near_cut import Band
 from assay.inference.scorer import Scorer
+from assay.inference.spans import SpanReader, span_reader
 from assay.inference.tokens import TokenCounter, token_counter
 from assay.inference.triton import write_triton
 
@@ -28,6 +29,7 @@ __all__ = [
     "GoldenReport",
     "Limits",
     "Scorer",
+    "SpanReader",
     "TokenCounter",
     "arithmetic_of",
     "assess",
@@ -38,6 +40,7 @@ __all__ = [
     "is_exported",
     "read_golden",
     "require_backend",
+    "span_reader",
     "token_budget_batches",
     "token_counter",
     "worth_measuring",
