@@ -40,6 +40,13 @@ class Asked:
     failed: dict[Question, str] = field(default_factory=dict)
     """Questions without an answer in the store, and the reason."""
 
+    def add(self, other: "Asked") -> None:
+        """Add what became of the questions about other documents."""
+        self.questions, self.reused = self.questions + other.questions, self.reused + other.reused
+        self.calls, self.spent = self.calls + other.calls, self.spent + other.spent
+        self.unsure += other.unsure
+        self.failed |= other.failed
+
 
 @dataclass(frozen=True)
 class Job:
@@ -49,8 +56,6 @@ class Job:
     snapshot: Snapshot
     store: str
     """Path or fsspec URL of the store of answers."""
-    keys: Mapping[str, str] = field(default_factory=dict)
-    """Keys of servers by the name of their variable, if they are not in the environment."""
 
     def stores(self) -> dict[str, AnswerStore]:
         """Return the store of each judge that is a model, by its name."""
@@ -87,7 +92,7 @@ def ask(job: Job, table: pd.DataFrame, reader: SpanReader, limits: Limits) -> As
     before, calls = budget.spent, budget.calls
     prompt, stop = job.request.prompt(), threading.Event()
     clients = {
-        judge.name: Client(judge, prompt, budget, job.request.pace, key=job.keys.get(judge.key, ""), stop=stop)
+        judge.name: Client(judge, prompt, budget, job.request.pace, stop=stop)
         for judge in job.request.models
         if missing[judge.name]
     }
@@ -110,7 +115,7 @@ def ask(job: Job, table: pd.DataFrame, reader: SpanReader, limits: Limits) -> As
         pools = {name: ThreadPoolExecutor(pace.concurrency, thread_name_prefix=name) for name in clients}
         open_: set[Future[None]] = set()
         try:
-            for shown in _texts(job, table, reader, missing):
+            for shown in texts_of(job, table, reader, missing):
                 for name in clients:
                     for repeat in range(job.request.repeats):
                         if (shown.digest, repeat) in missing[name]:
@@ -129,8 +134,8 @@ def ask(job: Job, table: pd.DataFrame, reader: SpanReader, limits: Limits) -> As
     return asked
 
 
-def _texts(job: Job, table: pd.DataFrame, reader: SpanReader, missing: Mapping[str, set[Key]]) -> Iterator[Shown]:
-    """Yield what is shown of each document with a missing answer, each text once."""
+def texts_of(job: Job, table: pd.DataFrame, reader: SpanReader, missing: Mapping[str, set[Key]]) -> Iterator[Shown]:
+    """Yield what is shown of each document with a missing answer, each text once, in the order of the rows."""
     left = {span for keys in missing.values() for span, _ in keys}
     spans = dict(zip(table["row"], table["span"], strict=True))
     for row, _, text in documents(job.snapshot, int(table["row"].min()), int(table["row"].max()) + 1):

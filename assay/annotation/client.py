@@ -90,10 +90,9 @@ class Client:
         budget: Budget,
         pace: Pace,
         *,
-        key: str = "",
         stop: threading.Event | None = None,
     ) -> None:
-        """`key` replaces the environment variable of the judge. Raise InputError if the key is missing."""
+        """Raise InputError if the key of the judge is missing."""
         try:
             import httpx
             import openai
@@ -102,7 +101,7 @@ class Client:
                 "the package openai is missing", where=f"judge {judge.name}", fix="Install assay[annotate]"
             ) from error
         self.judge, self.prompt, self.budget, self.pace = judge, prompt, budget, pace
-        found = key or os.environ.get(judge.key, "")
+        found = os.environ.get(judge.key, "")
         server = judge.url or os.environ.get("OPENAI_BASE_URL", "")
         if not found and (judge.key != DEFAULT_KEY or not server):
             raise InputError(f"{judge.key} is not set", where=f"judge {judge.name}", fix="Set it to the server's key")

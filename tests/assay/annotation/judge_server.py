@@ -28,7 +28,9 @@ class Reply:
     delay: float = 0.0
 
 
-def completion(content: str | None, *, finish: str = "stop", refusal: str | None = None, **other: Any) -> dict[str, Any]:
+def completion(
+    content: str | None, *, finish: str = "stop", refusal: str | None = None, **other: Any
+) -> dict[str, Any]:
     """Return the body of a chat completion."""
     message = {"role": "assistant", "content": content, "refusal": refusal}
     usage = {"prompt_tokens": 500, "completion_tokens": 20, "total_tokens": 520}

@@ -71,11 +71,11 @@ def test_everything_else_has_a_reason_and_no_score(content: str | None, reason: 
 
 def test_a_cut_or_refused_answer_is_none_also_if_it_could_be_read() -> None:
     whole = '{"reason": "clear", "score": 4}'
-    with pytest.raises(AnswerError, match="^cut off$"):
+    with pytest.raises(AnswerError, match=r"^cut off$"):
         read_score(said(whole, finish="length"), RUBRIC)
-    with pytest.raises(AnswerError, match="^refused$"):
+    with pytest.raises(AnswerError, match=r"^refused$"):
         read_score(said(whole, refusal="I cannot"), RUBRIC)
-    with pytest.raises(AnswerError, match="^refused$"):
+    with pytest.raises(AnswerError, match=r"^refused$"):
         read_score(said(None, finish="content_filter"), RUBRIC)
 
 
