@@ -3,7 +3,9 @@
 The store of answers is the cache of these tasks: what is in it is not asked again.
 """
 
+import itertools
 import json
+import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -114,7 +116,7 @@ def plan_questions(corpus: FlyteDirectory, request: str, answers: str, workers: 
         job = _job(corpus, request, answers)
         rows = job.snapshot.manifest.rows if job.request.models else 0
         ends = [rows * number // workers for number in range(workers + 1)]
-        shares = [RowShare(start, stop) for start, stop in zip(ends, ends[1:], strict=False) if stop > start]
+        shares = [RowShare(start, stop) for start, stop in itertools.pairwise(ends) if stop > start]
         stage.remark = f"{len(shares)} shares"
     return PlannedQuestions(store_shares(shares), stage)
 
@@ -129,7 +131,8 @@ def ask_share(share: FlyteFile, corpus: FlyteDirectory, request: str, answers: s
         stage.remark = f"{found.calls:,} calls, {found.reused:,} answers existed"
     failed = [(*question, reason) for question, reason in found.failed.items()]
     done = AskedShare(stage, found.questions, found.reused, found.calls, found.spent, found.unsure, failed)
-    path = Path(current_context().working_directory) / "asked.json"
+    # All tasks of a local run have one working directory.
+    path = Path(tempfile.mkdtemp(dir=current_context().working_directory)) / "asked.json"
     path.write_text(json.dumps(asdict(done), ensure_ascii=False), encoding="utf-8")
     return stored_file(path)
 
@@ -142,7 +145,7 @@ def write_labelled(corpus: FlyteDirectory, request: str, answers: str, asked: li
         for done in read_asked(asked):
             failed = {(judge, span, repeat): reason for judge, span, repeat, reason in done.failed}
             total.add(Asked(done.questions, done.reused, done.calls, done.spent, done.unsure, failed))
-        path = Path(current_context().working_directory) / "labels"
+        path = Path(tempfile.mkdtemp(dir=current_context().working_directory)) / "labels"
         labels = label_rows(_job(corpus, request, answers), total, str(path))
         stage.documents = labels.manifest.rows
         stage.remark = f"version {labels.manifest.version[:12]}"

@@ -43,7 +43,8 @@ def summarise_annotation(
     shares = read_asked(asked)
     line = together("Ask the judges", [share.stage for share in shares], planned)
     line.remark = f"{sum(s.calls for s in shares):,} calls, {sum(s.reused for s in shares):,} answers existed"
-    done = stage_table([acquired, line, written], started)
+    # Columns of the source are read while the labels are written: without models nothing is dealt out.
+    done = stage_table([acquired, *([line] if shares else []), written], started)
     reasons = pd.DataFrame(counts["unanswered"].items(), columns=["without a label", "documents"])
     console = Console(file=sys.stdout, width=min(140, max(100, Console().width)), highlight=False)
     print_table("Stages", done, console)

@@ -12,7 +12,7 @@ NO_JSON, OTHER_FORM, OUTSIDE = "no JSON object", "JSON of another form", "score 
 TWO_SCORES = "two scores"
 UNREADABLE = "no chat completion"
 KEPT = 2_000
-"""Characters of an answer without a valid score that are kept."""
+"""Characters that are kept of a reason, and of an answer without a valid score."""
 THOUGHT = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
 FENCE = re.compile(r"\A```(?:json)?\s*\n(.*)\n```\Z", re.DOTALL)
 

@@ -69,15 +69,20 @@ def answer_of(judge: Judge, prompt: Prompt, span: str, repeat: int, completion: 
         span=span,
         repeat=repeat,
         score=score,
-        reason=reason,
+        reason=_storable(reason),
         error=error,
-        served=completion.served,
+        served=_storable(completion.served),
         tokens_in=tokens_in or 0,
         tokens_out=tokens_out or 0,
         cost=judge.cost(tokens_in or 0, tokens_out or 0) if known else most,
         when=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        raw=completion.content[:KEPT].encode("utf-8", "replace").decode("utf-8") if error else "",
+        raw=_storable(completion.content) if error else "",
     )
+
+
+def _storable(text: str) -> str:
+    """Return the beginning of a text. Escapes of JSON can be lone surrogates, which UTF-8 cannot encode."""
+    return text[:KEPT].encode("utf-8", "replace").decode("utf-8")
 
 
 class Client:
@@ -115,6 +120,7 @@ class Client:
         )
         self._stop = stop or threading.Event()
         self._without: frozenset[str] = frozenset()
+        self._reported: frozenset[int] = frozenset()
         self._not_before, self._lost_in_a_row = 0.0, 0
         self._lock = threading.Lock()
 
@@ -169,9 +175,8 @@ class Client:
         status, text = error.status_code, str(error)
         where = f"judge {self.judge.name}"
         if status in (400, 422):
-            for feature in ("response_format", "max_tokens"):
-                other = {"response_format": ("response_format", "json_schema", "grammar", "guided")}.get(feature)
-                if feature not in without and any(word in text for word in other or (feature,)):
+            for feature, refused in (("response_format", _refuses_schema), ("max_tokens", _refuses_max_tokens)):
+                if feature not in without and refused(text):
                     with self._lock:
                         if feature not in self._without:
                             say(f"{self.judge.name}: its server refuses {feature}; it is left out")
@@ -183,11 +188,18 @@ class Client:
                     where=where,
                     fix="Give temperature=default",
                 ) from error
-            raise UnansweredError(f"status {status}") from error
         if status in (401, 403, 404, 405):
             fix = "Check the base URL and the model" if status > 403 else f"Check the key in {self.judge.key}"
             raise InputError(f"status {status}: {text[:200]}", where=where, fix=fix) from error
+        self._report_once(status, text)
         raise UnansweredError(f"status {status}") from error
+
+    def _report_once(self, status: int, text: str) -> None:
+        """Print the first message of each status: it says why documents get no answer."""
+        with self._lock:
+            new, self._reported = status not in self._reported, self._reported | {status}
+        if new:
+            say(f"{self.judge.name}: status {status}: {text[:300]}")
 
     def _again(self, lost: int, reason: str, after: float | None) -> int:
         """Wait before the next try, and return their number. Raise UnansweredError after the last."""
@@ -228,6 +240,15 @@ class Client:
                 where=f"judge {self.judge.name}",
                 fix="Add credit, and run the same command again: answers so far are kept",
             ) from error
+
+
+def _refuses_schema(text: str) -> bool:
+    return any(word in text for word in ("response_format", "json_schema", "grammar", "guided"))
+
+
+def _refuses_max_tokens(text: str) -> bool:
+    # A message about a prompt that is too long names max_tokens, too.
+    return "max_completion_tokens" in text and "not supported" in text
 
 
 def _json(content: bytes) -> Any:

@@ -20,12 +20,7 @@ class AnnotationRequest:
 
     source: str
     """Documents: snapshot, Parquet, JSONL or CSV as file, folder or URL, or hf://datasets/OWNER/NAME@REVISION."""
-    columns: Columns = field(default=Columns(), metadata=group("text", "id", title="columns of the source"))
-    period: Period | None = field(default=None, metadata=group(title="period of the source"))
-    rubric: str = "education"
-    """Built-in name or Markdown file of the rubric."""
     judges: tuple[Judge, ...] = field(
-        default=(),
         metadata=written(read_judges, many=True, name="judge", metavar="'MODEL[@URL] [SETTING=VALUE …]'"),
     )
     """Judge; may be given several times. MODEL@URL: a model behind a server of the chat-completions protocol, such as
@@ -33,6 +28,10 @@ class AnnotationRequest:
     raters of data/sample. Settings: name= (in tables), key= (variable with the key, default OPENAI_API_KEY),
     price=IN/OUT (of a million tokens each), temperature= (default 0; default: the server's), tokens= (most tokens of
     an answer, default 512)."""
+    columns: Columns = field(default=Columns(), metadata=group("text", "id", title="columns of the source"))
+    period: Period | None = field(default=None, metadata=group(title="period of the source"))
+    rubric: str = "education"
+    """Built-in name or Markdown file of the rubric."""
     repeats: int = 1
     """Number of times that each model judges each document."""
     encoder: str = PACKAGED

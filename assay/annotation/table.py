@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import pandas as pd
 import pyarrow as pa
@@ -11,6 +11,7 @@ from assay.annotation.ask import Asked, Job
 from assay.annotation.combined import combine
 from assay.annotation.judge import grade_column
 from assay.annotation.present import annotation_report
+from assay.errors import InputError
 from assay.options import plain_options
 from assay.report import render_html
 from assay.sources import free_names
@@ -55,14 +56,18 @@ def write_labels(job: Job, table: pd.DataFrame, answers: pd.DataFrame, asked: As
         added[grade_column(judge.name)] = added["id"].map(given)
     unanswered = unanswered_of(table, answers, set(labels["id"]))
     counts = counts_of(table, answers, unanswered, asked)
+    if labels.empty:
+        reasons = ", ".join(f"{count:,} × {reason}" for reason, count in counts.unanswered.items())
+        fix = "Check the judges; answers so far are kept"
+        raise InputError(f"no document has a label: {reasons}", where=job.snapshot.sources, fix=fix)
     manifest = job.snapshot.manifest
     provenance = {
         "sources": [{"uri": job.snapshot.sources, "revision": manifest.version}],
         "annotation": {
             "rubric": prompt.rubric.name,
             "prompt": prompt.digest,
-            "request": plain_options(job.request),
-            "counts": counts.__dict__,
+            "request": {**plain_options(job.request), "source": job.snapshot.sources},
+            "counts": asdict(counts),
         },
     }
 

@@ -9,6 +9,7 @@ locals {
     ASSAY_SCORES   = "${local.bucket_url}/${local.prefixes.all}/scores"
     ASSAY_PIECES   = "${local.bucket_url}/${local.prefixes.all}/pieces"
     ASSAY_LEDGER   = "${local.bucket_url}/${local.prefixes.all}/ledger"
+    ASSAY_ANSWERS  = "${local.bucket_url}/${local.prefixes.all}/answers"
     ASSAY_LOOKS    = "${local.bucket_url}/${local.prefixes.all}/looks"
 
     # What the service writes and the watch reads, and where the service is.

@@ -77,6 +77,11 @@ NEVER_CACHED = {
     "ask_judge",
     "train_and_choose",
     "finish_rounds",
+    "resolve_annotation",
+    "plan_questions",
+    "ask_share",
+    "write_labelled",
+    "summarise_annotation",
 }
 
 
@@ -96,6 +101,7 @@ def test_every_workflow_and_its_launch_plan_compile(cpu: dict[str, object]) -> N
         "workflows.cascade.filter_in_cascade",
         "workflows.corpus.build_snapshot",
         "workflows.labelling.label_in_rounds",
+        "workflows.annotation.annotate",
         "workflows.deployment.put_in_service",
         "workflows.deployment.replace_service",
         "workflows.deployment.deploy_champion",
