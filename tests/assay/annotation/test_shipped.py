@@ -56,6 +56,7 @@ def test_other_documents_have_no_shipped_answers(tmp_path: Path, capsys: pytest.
     assert "no column 'rater_1' with answers" in capsys.readouterr().err
 
 
+@pytest.mark.full
 def test_a_run_that_is_killed_resumes_and_pays_nothing_twice(tmp_path: Path, sample: list[dict]) -> None:
     data, answers = tmp_path / "d.parquet", tmp_path / "answers"
     pd.DataFrame([{"id": row["id"], "text": row["text"]} for row in sample[:120]]).to_parquet(data)
