@@ -14,7 +14,7 @@ from flytekit.types.file import FlyteFile
 from assay.annotation import (
     LoopState,
     RoundsRequest,
-    ask_columns,
+    ask_judges,
     begin,
     fit_words,
     measure_and_choose,
@@ -33,6 +33,7 @@ from assay.sources import acquire, open_source
 from assay.storage import read_parquet, write_parquet
 from tasks.support.requests import options_text, read_request
 from tasks.support.resources import heavy, light
+from tasks.support.settings import lasting
 from tasks.support.types import stored_file, stored_folder
 
 MOST_ROUNDS = 6
@@ -40,11 +41,12 @@ MOST_ROUNDS = 6
 
 
 class Begun(NamedTuple):
-    """The documents, the request, and what was chosen of them."""
+    """The documents, the request, what was chosen of them, and where answers are kept."""
 
     documents: FlyteFile
     request: str
     state: FlyteDirectory
+    answers: str
 
 
 @dataclass
@@ -66,16 +68,14 @@ class Finished(NamedTuple):
 
 
 @task(**heavy())
-def begin_rounds(
-    source: str, text_column: str, judge_columns: list[str], rubric: str, calls: int, options: str
-) -> Begun:
+def begin_rounds(source: str, text_column: str, judges: list[str], rubric: str, calls: int, options: str) -> Begun:
     """Read the documents, and draw the sample that measures and the first ones to train on."""
     given = read_request(
         RoundsRequest,
         options,
         source=source,
         text_column=text_column,
-        judge_columns=tuple(judge_columns),
+        judge=judges or None,
         rubric=rubric,
         calls=calls,
     )
@@ -84,6 +84,7 @@ def begin_rounds(
             f"{given.loop.rounds} rounds", where="options", fix=f"Give {MOST_ROUNDS} or fewer in this workflow"
         )
     load_rubric(given.rubric)
+    answers = lasting("", "ASSAY_ANSWERS", "answers")
     place = Path(current_context().working_directory)
     with stage("Begin"):
         snapshot = acquire(open_source(given.source), given.columns, place / "snapshot", replace=True)
@@ -91,18 +92,18 @@ def begin_rounds(
         write_parquet(pa.Table.from_pandas(documents, preserve_index=False), place / "documents.parquet")
         begin(documents, given.config).write(place / "state")
         say(f"{len(documents):,} documents take part")
-    return Begun(stored_file(place / "documents.parquet"), options_text(given), stored_folder(place / "state"))
+    return Begun(stored_file(place / "documents.parquet"), options_text(given), stored_folder(place / "state"), answers)
 
 
 @task(**light())
-def ask_judge(documents: FlyteFile, request: str, state: FlyteDirectory) -> FlyteDirectory:
+def ask_judge(documents: FlyteFile, request: str, state: FlyteDirectory, answers: str) -> FlyteDirectory:
     """Ask about the documents of the round. A labelling that ended is passed on as it is."""
     known, table, given = _open(documents, request, state)
     if known.stopped:
         return stored_folder(Path(state.download()))
     with stage("Judge"):
         asked = to_ask(known, table)
-        answered = take_answers(known, asked, ask_columns(table, given, asked))
+        answered = take_answers(known, asked, ask_judges(table, given, asked, answers))
         say(f"{len(asked):,} documents, {len(answered.answers):,} answers so far")
     return _keep(answered)
 

@@ -9,7 +9,7 @@ from tasks.labelling import MOST_ROUNDS, Finished, ask_judge, begin_rounds, fini
 def label_in_rounds(
     source: str = "data/sample/documents.jsonl",
     text_column: str = "text",
-    judge_columns: list[str] = ["rater_1", "rater_2"],  # noqa: B006  # flytekit serialises the default
+    judges: list[str] = ["shipped"],  # noqa: B006  # a workflow's default, which is never changed
     rubric: str = "education",
     calls: int = 5000,
     options: str = "",
@@ -19,22 +19,23 @@ def label_in_rounds(
     Args:
         source: documents: Parquet, JSONL or CSV (file, folder, URL), or hf://datasets/OWNER/NAME@REVISION
         text_column: column of the documents
-        judge_columns: columns that answer as a judge would, one judge a column
+        judges: 'MODEL[@URL] [SETTING=VALUE …]' of a server of the chat-completions protocol, column:NAME for answers
+            in a column of the source, or shipped: the two raters of data/sample
         rubric: built-in name or Markdown file
         calls: answers of judges at most, with those that are not valid
         options: any other option of the rounds and of the draw, as YAML or JSON or the name of a shipped file, such as
-            '{measured: 100, first: 50, answers_each: 2, rounds: 3}'
+            '{measured: 100, first: 50, rounds: 3}'
     """
     begun = begin_rounds(
         source=source,
         text_column=text_column,
-        judge_columns=judge_columns,
+        judges=judges,
         rubric=rubric,
         calls=calls,
         options=options,
     )
     state = begun.state
     for _ in range(MOST_ROUNDS):
-        asked = ask_judge(documents=begun.documents, request=begun.request, state=state)
+        asked = ask_judge(documents=begun.documents, request=begun.request, state=state, answers=begun.answers)
         state = train_and_choose(documents=begun.documents, request=begun.request, state=asked)
     return finish_rounds(documents=begun.documents, request=begun.request, state=state)

@@ -7,22 +7,22 @@ from assay.annotation.dispute import read_answers, send_to_people, take_from_peo
 from assay.annotation.loop import begin, measure_and_choose, take_answers, to_ask
 from assay.annotation.raters import combine_answers
 from assay.annotation.request import AnnotationRequest
-from assay.annotation.rounds import RoundsRequest, ask_columns, fit_words, read_documents, rounds_report, write_labels
+from assay.annotation.rounds import RoundsRequest, ask_judges, fit_words, read_documents, rounds_report, write_labels
 from assay.annotation.run import annotate, ask_by_batch, ask_rows, job_of, label_rows, take_batch
 from assay.annotation.state import LoopState
 from assay.annotation.table import REPORT
 
 __all__ = [
+    "REPORT",
     "AnnotationRequest",
     "Asked",
     "DrawRequest",
     "Job",
     "LoopState",
-    "REPORT",
     "RoundsRequest",
     "annotate",
     "ask_by_batch",
-    "ask_columns",
+    "ask_judges",
     "ask_rows",
     "begin",
     "choose_documents",

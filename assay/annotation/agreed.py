@@ -1,35 +1,35 @@
-"""How far the answers agree, for the report."""
-
-from collections.abc import Sequence
+"""How far the answers are to be trusted, for reports: the noise of each judge, and how far the answers agree."""
 
 import pandas as pd
 
+from assay.annotation.agreement import agreement_blocks, measure_agreement
+from assay.annotation.raters import combine_answers
 from assay.errors import InputError
-from assay.metrics import measure_raters
-from assay.report import Block, Callout, Prose, Table
+from assay.report import Callout, Section, Table
 
 
-def agreement_blocks(answers: pd.DataFrame) -> Sequence[Block]:
-    """Return the section of the report on agreement, from the table of answers.
-
-    Each repeat of a judge counts as a rater.
-    """
-    several = answers.groupby("judge")["repeat"].nunique() > 1
-    rater = answers["judge"].where(
-        ~answers["judge"].map(several), answers["judge"] + " #" + answers["repeat"].astype(str)
-    )
-    ratings = answers.assign(rater=rater).pivot(index="id", columns="rater", values="grade")
-    try:
-        raters = measure_raters(ratings)
-    except InputError as error:
-        return [Callout(f"Agreement is not measured: {error}", "note")]
+def trust_sections(answers: pd.DataFrame, low: int, high: int) -> list[Section]:
+    """Return the sections on judges and on agreement. Raise InputError as `combine_answers` does."""
+    found = combine_answers(answers, low, high)
     rows = [
         {
-            "judges": f"{pair.one}, {pair.other}",
-            "documents": pair.documents,
-            "QWK": pair.qwk.in_words(),
-            "Spearman": pair.spearman.in_words(),
+            "judge": judge.judge,
+            "answers": judge.answers,
+            "off the labels": f"{judge.bias:+.2f}",
+            "noise": f"{judge.noise:.2f}",
+            "reliability of an answer": f"{judge.reliability:.2f}",
+            "share in the labels": f"{judge.share:.2f}",
         }
-        for pair in raters.pairs
+        for judge in found.judges
     ]
-    return [*(Prose(sentence) for sentence in raters.sentences()), Table(pd.DataFrame(rows), "95 % intervals.")]
+    told = Table(pd.DataFrame(rows), "In grades: how far a judge is off the labels, and how far its answers vary.")
+    if found.assumed:
+        note = (
+            "No document has two answers. What a judge's noise is, is therefore assumed, and each label is an answer."
+        )
+        return [Section("Judges", [told, Callout(note, "warn")])]
+    try:
+        agreement = agreement_blocks(measure_agreement(answers, low, high))
+    except InputError as error:
+        agreement = [Callout(f"Agreement is not measured: {error}", "note")]
+    return [Section("Judges", [told]), Section("Agreement", agreement)]

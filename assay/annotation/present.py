@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from assay.annotation.agreed import agreement_blocks
+from assay.annotation.agreed import trust_sections
 from assay.annotation.ask import BUDGET, Job
+from assay.annotation.people import compare_with_people, people_blocks
+from assay.errors import InputError
+from assay.metrics import read_ratings
 from assay.report import (
     Block,
     Callout,
@@ -42,7 +45,8 @@ def annotation_report(
             Section("Labels", [*_warnings(counts), _facts(job, counts), *_chart(labels, rubric.low, rubric.high)]),
             Section("Answers by judge", _by_judge(answers, list(rubric.grades))),
             Section("Answers without a score, by reason", _failures(answers, unanswered)),
-            Section("Agreement", agreement_blocks(answers)),
+            *trust_sections(answers, rubric.low, rubric.high),
+            *_beside_people(job, labels),
             Section("Most disputed documents", _disputed(job, answers)),
             Section("Lineage", [_lineage(job)]),
         ],
@@ -106,6 +110,20 @@ def _by_judge(answers: pd.DataFrame, grades: list[int]) -> list[Block]:
         row["served as"] = ", ".join(sorted({str(name) for name in found["served"] if name}))
         rows.append(row)
     return [Table(pd.DataFrame(rows), "Number of answers with each grade.")]
+
+
+def _beside_people(job: Job, labels: pd.DataFrame) -> list[Section]:
+    """Return the section on people's labels, if columns of the source hold some."""
+    if not job.request.people:
+        return []
+    rows = dict(_rows_of(job, set(labels["id"])))
+    people = read_ratings(job.snapshot, list(rows), list(job.request.people), job.request.prompt().rubric)
+    label = labels.set_index("id")["label"].loc[list(rows.values())].to_numpy(float)
+    try:
+        found = compare_with_people(job.snapshot.take(rows), label, people, judge="the judges' label")
+    except InputError as error:
+        return [Section("Beside people", [Callout(f"It is not measured: {error}", "note")])]
+    return [Section("Beside people", people_blocks(found))]
 
 
 def _failures(answers: pd.DataFrame, unanswered: pd.DataFrame) -> list[Block]:

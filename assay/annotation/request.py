@@ -32,6 +32,8 @@ class AnnotationRequest:
     period: Period | None = field(default=None, metadata=group(title="period of the source"))
     rubric: str = "education"
     """Built-in name or Markdown file of the rubric."""
+    people: tuple[str, ...] = ()
+    """Column with the labels of a person, to compare the judges with; may be given several times. It makes no label."""
     repeats: int = 1
     """Number of times that each model judges each document."""
     encoder: str = PACKAGED

@@ -1,26 +1,34 @@
 """A labelling in rounds, from a source to labelled tables: its request, its documents, its model, its results."""
 
+import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 
-from assay.annotation.agreement import agreement_blocks, measure_agreement
+from assay.annotation.agreed import trust_sections
+from assay.annotation.ask import ask
+from assay.annotation.collect import collect
 from assay.annotation.draw import DrawConfig
-from assay.annotation.loop import Fit, LoopConfig, columns_judge
-from assay.annotation.raters import combine_answers
+from assay.annotation.judge import Judge, read_judges
+from assay.annotation.loop import Fit, LoopConfig
+from assay.annotation.pace import Pace
+from assay.annotation.raters import COLUMNS, combine_answers
+from assay.annotation.request import AnnotationRequest
+from assay.annotation.run import job_of
 from assay.annotation.state import MEASURED, TRAIN, LoopState, loop_blocks
+from assay.annotation.survey import survey
 from assay.dedup import near_duplicate_clusters
 from assay.errors import InputError
-from assay.inference import Scorer
+from assay.inference import WORDS, Scorer
 from assay.language import identify_language
 from assay.model import ModelInfo
-from assay.options import group
-from assay.report import Prose, Report, Section, Table, write_html
+from assay.options import group, written
+from assay.report import Report, Section, write_html
 from assay.rubric import Rubric
-from assay.sources import Columns
+from assay.sources import Columns, acquire, open_source
 from assay.storage import Snapshot, staged_folder, write_parquet
 from assay.training import fit_lexical, recipe
 
@@ -35,24 +43,42 @@ class RoundsRequest:
     source: str
     """Documents to choose from: snapshot, Parquet, JSONL or CSV (file, folder, URL), or hf://datasets/OWNER/NAME."""
     columns: Columns = field(default=Columns(), metadata=group("text", "id", title="columns of the source"))
-    judge_columns: tuple[str, ...] = ()
-    """Columns of the source that answer as a judge would, one judge a column. Labels that are known already show so
-    what fewer of them would have done."""
+    judges: tuple[Judge, ...] = field(
+        default=(),
+        metadata=written(read_judges, many=True, name="judge", metavar="'MODEL[@URL] [SETTING=VALUE …]'"),
+    )
+    """Judge, as of `assay annotate`; may be given several times. Each answers once about each document. Labels that are
+    known already (column:NAME) show what fewer of them would have done."""
     rubric: str = "education"
     """Built-in name or Markdown file of the rubric."""
     candidates: int = 20_000
     """Documents of the source that take part at most. They are in memory."""
     loop: LoopConfig = field(
         default=LoopConfig(),
-        metadata=group("measured", "first", "growth", "rounds", "calls", "answers_each", "least_gain", title="rounds"),
+        metadata=group("measured", "first", "growth", "rounds", "calls", "least_gain", title="rounds"),
     )
     draw: DrawConfig = field(default=DrawConfig(), metadata=group(*AIMS, title="the draw"))
+    budget: float | None = None
+    """Money that all answers may cost, in the currency of the prices; answers of earlier runs count."""
+    pace: Pace = field(default_factory=Pace, metadata=group(title="pace of the questions"))
+    """How fast judges are asked. It changes no answer."""
 
     @property
     def config(self) -> LoopConfig:
-        """The rounds with what their draws aim at."""
-        fields = {name: getattr(self.loop, name) for name in self.loop.__dataclass_fields__ if name != "draw"}
-        return LoopConfig(**fields, draw=self.draw)
+        """The rounds with what their draws aim at, and one answer of each judge."""
+        return replace(self.loop, draw=self.draw, answers_each=max(1, len(self.judges)))
+
+    def annotation(self, source: str) -> AnnotationRequest:
+        """Return the request that asks the judges about documents. They are shown what a model of words reads."""
+        return AnnotationRequest(
+            source,
+            rubric=self.rubric,
+            judges=self.judges,
+            encoder=WORDS,
+            windows=recipe("lexical").windows,
+            budget=self.budget,
+            pace=self.pace,
+        )
 
 
 def read_documents(snapshot: Snapshot, request: RoundsRequest) -> pd.DataFrame:
@@ -61,9 +87,9 @@ def read_documents(snapshot: Snapshot, request: RoundsRequest) -> pd.DataFrame:
     A random sample if the source has more than `candidates`. Raise InputError without a judge, and for a missing
     column.
     """
-    if not request.judge_columns:
-        raise InputError("no judge", where="labelling", fix="Name columns of answers in judge_columns")
-    columns = list(dict.fromkeys(["id", "text", *request.judge_columns]))
+    if not request.judges:
+        raise InputError("no judge", where="labelling", fix="Give a judge: MODEL@URL, column:NAME or shipped")
+    columns = list(dict.fromkeys(["id", "text", *(judge.column for judge in request.judges if judge.column)]))
     if missing := [name for name in columns if name not in snapshot.manifest.schema]:
         names = ", ".join(sorted(snapshot.manifest.schema))
         raise InputError(f"no column {missing[0]!r}", where=snapshot.sources, fix=f"Name one of: {names}")
@@ -89,9 +115,25 @@ def fit_words(rubric: Rubric, seed: int = 0) -> Fit:
     return fit
 
 
-def ask_columns(documents: pd.DataFrame, request: RoundsRequest, asked: pd.DataFrame) -> pd.DataFrame:
-    """Return the answers of the judges' columns to the documents `asked`."""
-    return columns_judge(documents, request.judge_columns)(asked)
+def ask_judges(documents: pd.DataFrame, request: RoundsRequest, asked: pd.DataFrame, store: str) -> pd.DataFrame:
+    """Return the answers of the judges to the documents `asked`, with one row a document and judge.
+
+    `store`: path or URL of the store of answers: what it has is not asked again. Raise InputError if a judge cannot
+    answer at all; answers so far are kept.
+    """
+    with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
+        file = Path(scratch) / "asked.parquet"
+        chosen = documents[documents["id"].isin(asked["id"])]
+        write_parquet(pa.Table.from_pandas(chosen, preserve_index=False), file)
+        snapshot = acquire(open_source(str(file)), Columns(id="id"), Path(scratch) / "snapshot")
+        annotation = request.annotation(str(file))
+        job, reader = job_of(annotation, snapshot, store), annotation.reader()
+        table = survey(snapshot, reader)
+        answers = collect(job, table, ask(job, table, reader, annotation.limits).failed)[list(COLUMNS)]
+    # A document without text is in no answer, and was asked about all the same.
+    silent = sorted(set(asked["id"]) - set(answers["id"]))
+    missing = pd.DataFrame({"id": silent, "judge": request.judges[0].name, "repeat": 0, "grade": float("nan")})
+    return pd.concat([answers, missing], ignore_index=True) if silent else answers
 
 
 def write_labels(state: LoopState, documents: pd.DataFrame, rubric: Rubric, output: Path) -> int:
@@ -113,24 +155,6 @@ def write_labels(state: LoopState, documents: pd.DataFrame, rubric: Rubric, outp
 
 def rounds_report(state: LoopState, rubric: Rubric) -> Report:
     """Return the page of a labelling: the rounds, the judges, their agreement."""
-    found = combine_answers(state.answers, rubric.low, rubric.high)
-    rows = [
-        {
-            "judge": judge.judge,
-            "answers": judge.answers,
-            "off the labels": f"{judge.bias:+.2f}",
-            "noise": f"{judge.noise:.2f}",
-            "reliability of an answer": f"{judge.reliability:.2f}",
-        }
-        for judge in found.judges
-    ]
-    sections = [
-        Section("Rounds", loop_blocks(state)),
-        Section("Judges", [Table(pd.DataFrame(rows), "In grades: how far a judge is off, and how far it varies.")]),
-    ]
-    try:
-        agreement = measure_agreement(state.answers, rubric.low, rubric.high)
-        sections.append(Section("Agreement", agreement_blocks(agreement)))
-    except InputError as error:
-        sections.append(Section("Agreement", [Prose(f"It was not measured: {error}.")]))
-    return Report("Labelling in rounds", f"{len(found.table):,} labels by the rubric {rubric.name}", sections)
+    sections = [Section("Rounds", loop_blocks(state)), *trust_sections(state.answers, rubric.low, rubric.high)]
+    labels = len(combine_answers(state.answers, rubric.low, rubric.high).table)
+    return Report("Labelling in rounds", f"{labels:,} labels by the rubric {rubric.name}", sections)

@@ -22,6 +22,13 @@ def open_job(request: AnnotationRequest, store: str) -> Job:
 
 def job_of(request: AnnotationRequest, snapshot: Snapshot, store: str) -> Job:
     """Return the job of a request over the snapshot of its documents. Raise InputError if a column is missing."""
+    unknown = [name for name in request.people if name not in snapshot.manifest.schema]
+    if unknown:
+        raise InputError(
+            f"no column {unknown[0]!r} with the labels of people",
+            where=snapshot.sources,
+            fix=f"Name one of: {', '.join(sorted(snapshot.manifest.schema))}",
+        )
     lacking = [
         judge.column for judge in request.judges if judge.column and judge.column not in snapshot.manifest.schema
     ]

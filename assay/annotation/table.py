@@ -8,9 +8,9 @@ import pandas as pd
 import pyarrow as pa
 
 from assay.annotation.ask import Asked, Job
-from assay.annotation.combined import combine
 from assay.annotation.judge import grade_column
 from assay.annotation.present import annotation_report
+from assay.annotation.raters import combine
 from assay.errors import InputError
 from assay.options import plain_options
 from assay.report import render_html

@@ -16,12 +16,13 @@ from assay.inference.forward import document_scores, token_budget_batches
 from assay.inference.golden import GoldenReport, check_golden, read_golden, write_golden
 from assay.inference.near_cut import Band
 from assay.inference.scorer import Scorer
-from assay.inference.spans import SpanReader, span_reader
+from assay.inference.spans import WORDS, SpanReader, span_reader
 from assay.inference.tokens import TokenCounter, token_counter
 from assay.inference.triton import write_triton
 
 __all__ = [
     "REASONS",
+    "WORDS",
     "Assessed",
     "Assessment",
     "Band",

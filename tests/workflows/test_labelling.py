@@ -9,7 +9,7 @@ from assay.cli.main import main
 from tasks.labelling import MOST_ROUNDS
 from workflows.labelling import label_in_rounds
 
-OPTIONS = "{measured: 100, first: 50, answers_each: 2, rounds: 2, least_gain: -1, new: 0}"
+OPTIONS = "{measured: 100, first: 50, rounds: 2, least_gain: -1, new: 0}"
 
 
 @pytest.mark.full
