@@ -224,10 +224,10 @@ def estimate(data: Path, output: Path, sets: list[str], ways: list[str], draws: 
         print("| | " + " | ".join(f"{key} (of all: {value:.3f})" for key, value in truth.items()) + " |")
         print("|---" * (len(truth) + 1) + "|")
         for way in ways:
-            runs = [
-                figures(draw_documents(whole, replace(WAYS[way], documents=ESTIMATED, seed=seed)))
-                for seed in range(draws)
-            ]
+            # At random is without strata, too.
+            given = whole[["id"]] if way == "at random" else whole
+            drawn = [draw_documents(given, replace(WAYS[way], documents=ESTIMATED, seed=seed)) for seed in range(draws)]
+            runs = [figures(whole.merge(each[["id", "inclusion"]], on="id")) for each in drawn]
             errors = {key: np.array([run[key] for run in runs]) - value for key, value in truth.items()}
             cells = [f"{np.sqrt(np.nanmean(e**2)):.3f} ({np.nanmean(e):+.3f})" for e in errors.values()]
             print(f"| {way} | " + " | ".join(cells) + " |", flush=True)

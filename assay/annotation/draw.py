@@ -20,6 +20,8 @@ LENGTHS = 4
 """Strata of the length, of about equal numbers of documents."""
 SCORES = 10
 """Bins of the score, of equal width, that get equal numbers of documents."""
+GROUPS = 20
+"""Groups of the scores, of equal numbers of documents, from each of which about as many are drawn as expected."""
 HIGHEST = 0.995
 """The widest bin ends where this share of the scores is reached: a single score far above would make the others one
 bin."""
@@ -34,8 +36,7 @@ class DrawConfig:
     uniform: float = 0.5
     """Share of the probability that all documents get alike. No document stands for more than 1 / uniform times what it
     would stand for in a random sample, so that no estimate rests on a few of them."""
-    # With .25 more rare grades are found, but a good document of a low score then weighs so much that the recall of 200
-    # labels of fineweb_edu has a larger error than of a random sample (benchmarks/RESULTS.md).
+    # With .25, estimates were no better (benchmarks/RESULTS.md), and the weights differ twice as much.
     strata: float = 0.5
     """Weight of small strata: the probability falls with the root of the number of documents in a stratum of source,
     language and length (power allocation, Bankier 1988)."""
@@ -77,8 +78,9 @@ def inclusion_of(candidates: pd.DataFrame, config: DrawConfig) -> FloatArray:
 def draw_documents(candidates: pd.DataFrame, config: DrawConfig) -> pd.DataFrame:
     """Return the drawn rows of `candidates`, with their `inclusion` and `stratum`, ordered at random.
 
-    Systematic sampling with unequal probabilities from a list ordered by stratum and score (Madow 1949): exactly as
-    many documents as requested, each with its probability, and from each part of the list about as many as expected.
+    Systematic sampling with unequal probabilities from a list ordered by stratum and twentieth of the scores (Madow
+    1949): exactly as many documents as requested, each with its probability, and from each part of the list about as
+    many as expected.
     The same seed draws the same documents whatever the order of the rows. Raise InputError as `inclusion_of` does, and
     for ids that occur twice.
     """
@@ -91,9 +93,10 @@ def draw_documents(candidates: pd.DataFrame, config: DrawConfig) -> pd.DataFrame
     rng = np.random.default_rng([config.seed, len(table)])
     stratum = strata_of(table)
     table = table.assign(**{INCLUSION: inclusion_of(table, config), "stratum": stratum})
-    # Documents with equal scores, or without scores, are in random order.
-    score = table["score"].to_numpy(float) if "score" in table else np.zeros(len(table))
-    order = np.lexsort([rng.random(len(table)), score, stratum])
+    # Within a group the order is random: in a list of a fixed order the start alone would decide, and the error of an
+    # estimate would hang on how that order repeats.
+    score = table["score"].rank(pct=True).to_numpy() if "score" in table else np.zeros(len(table))
+    order = np.lexsort([rng.random(len(table)), np.ceil(score * GROUPS), stratum])
     reached = np.cumsum(table[INCLUSION].to_numpy()[order])
     # The sum is a whole number up to rounding. A last point beyond it would draw nothing.
     points = np.arange(round(reached[-1])) + rng.random()
