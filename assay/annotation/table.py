@@ -47,7 +47,7 @@ def write_labels(job: Job, table: pd.DataFrame, answers: pd.DataFrame, asked: As
     their reasons, the documents without a label, and the report. Raise InputError if no document has a label.
     """
     prompt = job.request.prompt()
-    labels = combine(answers, prompt.rubric.low, prompt.rubric.high)
+    labels = _labels(answers, prompt.rubric.low, prompt.rubric.high)
     judged = table[(table["unjudged"] == "") & table["id"].isin(set(labels["id"]))]
     grades = answers.pivot_table(index="id", columns="judge", values="grade", aggfunc="mean")
     added = judged[["row", "id", "places", "span"]].merge(labels, on="id", how="left")
@@ -79,6 +79,13 @@ def write_labels(job: Job, table: pd.DataFrame, answers: pd.DataFrame, asked: As
         write_bytes(join(snapshot.url, REPORT), render_html(report).encode())
 
     return write_snapshot(place, _documents(job.snapshot, added, prompt.digest), provenance=provenance, finish=finish)
+
+
+def _labels(answers: pd.DataFrame, low: int, high: int) -> pd.DataFrame:
+    """Return the labels; none if no answer is valid, which is reported with the reasons."""
+    if answers["grade"].notna().any():
+        return combine(answers, low, high)
+    return pd.DataFrame({"id": [], "label": [], "uncertainty": [], "weight": []}).astype({"id": str})
 
 
 def unanswered_of(table: pd.DataFrame, answers: pd.DataFrame, labelled: set[str]) -> pd.DataFrame:
