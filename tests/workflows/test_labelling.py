@@ -9,7 +9,7 @@ from assay.cli.main import main
 from tasks.labelling import MOST_ROUNDS
 from workflows.labelling import label_in_rounds
 
-OPTIONS = "{measured: 100, first: 50, rounds: 2, least_gain: -1, new: 0}"
+OPTIONS = "{measured: 100, first: 50, rounds: 3, least_gain: -1, new: 0}"
 
 
 @pytest.mark.full
@@ -19,10 +19,10 @@ def test_the_sample_is_labelled_in_rounds(monkeypatch: pytest.MonkeyPatch, tmp_p
     made = label_in_rounds(options=OPTIONS, calls=600)
 
     labelled, folder = made.labelled, Path(str(made.folder))
-    assert (labelled.rounds, labelled.calls, labelled.labels) == (2, 400, 200)
-    assert labelled.stopped == "Stopped: 2 rounds are done."
+    assert (labelled.rounds, labelled.calls, labelled.labels) == (3, 600, 300)
+    assert labelled.stopped == "Stopped: 3 rounds are done."
     train, measured = (pd.read_parquet(folder / f"{name}.parquet") for name in ("train", "measured"))
-    assert len(train) == len(measured) == 100
+    assert (len(train), len(measured)) == (200, 100)
     assert not set(train["id"]) & set(measured["id"])
     assert (measured["inclusion"] > 0).all()
     assert "rater_1, rater_2" in (folder / "report.html").read_text()

@@ -293,7 +293,7 @@ def test_two_judges_and_repeats_are_asked_and_combined(data: str, tmp_path: Path
     means = answers.groupby(["id", "judge"])["grade"].mean().unstack()
     assert labels.set_index("id")["grade_a"].equals(means["a"].reindex(labels["id"]))
     assert labels["label"].between(0, 5).all()
-    assert (labels["label"] - labels["grade_a"]).abs().mean() < (labels["label"] - labels["grade_b"]).abs().mean(), (
+    assert (labels["label"] - labels["grade_a"]).abs().mean() < (labels["label"] - labels["grade_b_c"]).abs().mean(), (
         "the judge who agrees with itself counts for more"
     )
     assert (labels["uncertainty"] > 0).any()
