@@ -7,7 +7,15 @@ from assay.cli.options import add_registry, add_request, registry_of, request_of
 from assay.errors import InputError
 from assay.options import options_of, subset
 from assay.registry import open_model
-from assay.scoring import Certificate, Measurement, Scores, score_corpus, score_in_cascade, score_vectors
+from assay.scoring import (
+    Certificate,
+    Measurement,
+    Scores,
+    score_corpus,
+    score_from_column,
+    score_in_cascade,
+    score_vectors,
+)
 from assay.selection import FilteringRequest
 from assay.storage import place_or_default
 
@@ -36,6 +44,18 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="score by the vectors that `--embeddings int8` kept, for a model with the same encoder and another head "
         "(recipe head)",
     )
+    parser.add_argument(
+        "--from-column",
+        default="",
+        metavar="COLUMN",
+        help="take the numbers of a column of the corpus as scores, without a model, for `assay mix`",
+    )
+    parser.add_argument(
+        "--token-column",
+        default="",
+        metavar="COLUMN",
+        help="column with the tokens of each document, with --from-column (default: they are counted)",
+    )
     add_registry(parser)
 
 
@@ -45,6 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
     output = place_or_default(arguments.output, "ASSAY_SCORES", "scores")
     if arguments.from_embeddings and request.cascade.cheap:
         raise InputError("--cheap and --from-embeddings at once", fix="Give one of them")
+    if arguments.from_column:
+        return _from_column(request, arguments, output)
     scores = _score(request, registry_of(arguments), output, arguments.processes, vectors=arguments.from_embeddings)
     totals = scores.totals
     print(f"{totals.documents:,} documents, {totals.scored:,} with a score, {totals.in_scope:,} of them in scope")
@@ -57,6 +79,25 @@ def run(arguments: argparse.Namespace) -> int:
     print(
         f"{totals.kept:,} reach the model's threshold, {totals.kept_tokens:,} tokens ({scores.folder.plan.tokenizer})"
     )
+    print(f"scores: {scores.folder.url}")
+    return 0
+
+
+def _from_column(request: FilteringRequest, arguments: argparse.Namespace, output: str) -> int:
+    if arguments.from_embeddings or request.cascade.cheap:
+        raise InputError("--from-column reads no model", fix="Leave --cheap and --from-embeddings out")
+    scores = score_from_column(
+        request.source,
+        arguments.from_column,
+        request.columns,
+        output,
+        request.scoring,
+        token_column=arguments.token_column,
+        period=request.period,
+    )
+    totals = scores.totals
+    print(f"{totals.documents:,} documents, {totals.scored:,} with a number in {arguments.from_column}")
+    print(f"{totals.budget_tokens:,} tokens ({scores.folder.plan.tokenizer})")
     print(f"scores: {scores.folder.url}")
     return 0
 

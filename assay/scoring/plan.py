@@ -202,8 +202,13 @@ class Plan:
 
     def parts(self) -> list[Part]:
         """Return all parts, in order."""
+        return self.parts_between(0, self.rows)
+
+    def parts_between(self, start: int, stop: int) -> list[Part]:
+        """Return the parts that hold a row from `start` to before `stop`, in order."""
         step = self.config.rows_per_part
-        return [Part(start, min(start + step, self.rows)) for start in range(0, self.rows, step)]
+        first = start // step * step
+        return [Part(at, min(at + step, self.rows)) for at in range(first, min(stop, self.rows), step)]
 
 
 @dataclass(frozen=True)

@@ -63,13 +63,31 @@ class Scores:
 
     def rows(self, columns: list[str] | None = None) -> Iterator[tuple[Part, pd.DataFrame]]:
         """Yield the Sidecar of each part, in the order of the snapshot."""
-        names = {f"{self.rubric}_{name}": name for name in MEANING} if self.rubric else {}
-        if names:
-            # The columns of the main rubric are left out: renamed, the further rubric's have their names.
-            stored = {name: column for column, name in names.items()}
-            columns = [stored.get(name, name) for name in columns or SCHEMA.names]
         for part in self.folder.plan.parts():
-            yield part, PartFile(self.folder, part).read(columns).rename(columns=names)
+            yield part, _read(self.folder, part, columns, self.rubric)
+
+
+def read_rows(
+    folder: PartFolder, start: int, stop: int, columns: list[str] | None = None, rubric: str = ""
+) -> pd.DataFrame:
+    """Return the Sidecar of the rows from `start` to before `stop`. Only the parts that hold them are read.
+
+    With a further rubric of the model, its figures replace those of the main one.
+    """
+    tables = [
+        _read(folder, part, columns, rubric).iloc[max(start - part.start, 0) : stop - part.start]
+        for part in folder.plan.parts_between(start, stop)
+    ]
+    return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0].reset_index(drop=True)
+
+
+def _read(folder: PartFolder, part: Part, columns: list[str] | None, rubric: str) -> pd.DataFrame:
+    names = {f"{rubric}_{name}": name for name in MEANING} if rubric else {}
+    if names:
+        # The columns of the main rubric are left out: renamed, the further rubric's have their names.
+        stored = {name: column for column, name in names.items()}
+        columns = [stored.get(name, name) for name in columns or SCHEMA.names]
+    return PartFile(folder, part).read(columns).rename(columns=names)
 
 
 def complete_folders(root: str) -> list[PartFolder]:
