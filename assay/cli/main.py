@@ -24,6 +24,7 @@ COMMANDS = {
     "registry": "manage versions of models: add, list, show, promote, roll back, mirror, write for Triton",
     "score": "score a corpus into sidecars; the same command resumes after a stop",
     "select": "select the best documents of a scored corpus as a snapshot",
+    "mix": "make a mixture of a scored corpus: how often each document is used, by quality, topic and budget",
     "audit": "measure precision and recall of a selection by a labelled sample; status 1 if a promise is broken",
     "serve": "serve a registered model over HTTP until Ctrl-C; settings: ASSAY_SERVE_…",
     "deploy": "put a registered version where clients reach it, and check it",

@@ -19,7 +19,8 @@ POOL = ""
 """Name of the group of the topics that share one curve."""
 EXACT = 1e-9
 """Difference below which a repeat is taken for a whole number."""
-FloatArray, IntArray = NDArray[np.float64], NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 
 class InfeasibleError(InputError):

@@ -136,22 +136,27 @@ class MixingRequest:
 
     source: str
     """Corpus that was scored: a snapshot, or the source that was given to `assay score`."""
-    quality: tuple[str, ...] = ("champion",)
+    quality: tuple[str, ...] = ()
     """Scores that rank the documents: a version, alias or model folder; MODEL#RUBRIC for a further rubric; or
-    column:NAME for scores from a column (`assay score --from-column`). Several are joined."""
+    column:NAME for scores from a column (`assay score --from-column`). Several are joined. Without it: champion."""
     columns: Columns = field(default=Columns(), metadata=group("text", "id", title="columns of the source"))
     period: Period | None = field(default=None, metadata=group(title="period of the source"))
     mixture: MixtureRequest = field(default_factory=MixtureRequest, metadata=group(title="mixture"))
 
     def __post_init__(self) -> None:
-        if not self.quality or len(set(self.quality)) != len(self.quality):
-            raise InputError("quality is empty, or names one twice", where="mixture", fix="Name different scores")
-        if self.mixture.weights and len(self.mixture.weights) != len(self.quality):
+        if len(set(self.quality)) != len(self.quality):
+            raise InputError("quality names one twice", where="mixture", fix="Name different scores")
+        if self.mixture.weights and len(self.mixture.weights) != len(self.ranked_by):
             raise InputError(
-                f"{len(self.mixture.weights)} weights for {len(self.quality)} scores",
+                f"{len(self.mixture.weights)} weights for {len(self.ranked_by)} scores",
                 where="mixture",
                 fix="Give a weight for each",
             )
+
+    @property
+    def ranked_by(self) -> tuple[str, ...]:
+        """Return the scores that rank: those that were given, or the champion's."""
+        return self.quality or ("champion",)
 
 
 def _number(text: str) -> float:

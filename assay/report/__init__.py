@@ -8,6 +8,7 @@ from assay.report.charts import (
     chart_intervals,
     chart_lines,
     chart_precision_recall,
+    chart_repeats,
     chart_score_by_label,
     chart_times,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "chart_intervals",
     "chart_lines",
     "chart_precision_recall",
+    "chart_repeats",
     "chart_score_by_label",
     "chart_times",
     "fragment_of",

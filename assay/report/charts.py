@@ -163,6 +163,27 @@ def chart_calibration(
     return _svg(canvas, "calibration of p_keep")
 
 
+def chart_repeats(names: Sequence[str], there: np.ndarray, mixed: np.ndarray, repeat: np.ndarray, *, name: str) -> str:
+    """Draw for each of n bins the tokens of the corpus, those of the mixture, and the repeat by an axis of its own."""
+    canvas, axes = _axes(7.0, 3.8)
+    at = np.arange(len(names))
+    axes.bar(at - 0.2, there, 0.4, color=GREY, label="tokens of the corpus", linewidth=0)
+    axes.bar(at + 0.2, mixed, 0.4, color=BLUE, label="tokens of the mixture", linewidth=0)
+    axes.set_xlabel("bin of quality, the best at the right")
+    axes.set_ylabel("tokens")
+    axes.set_xticks(at, names)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    right = axes.twinx()
+    right.spines["top"].set_visible(False)
+    right.plot(at, repeat, color=ORANGE, linewidth=1.8, marker="o", markersize=4, label="repeat (right axis)")
+    right.set_ylim(bottom=0)
+    right.set_ylabel("repeat")
+    right.tick_params(color=GREY, labelsize=9)
+    (bars, titles), (lines, more) = axes.get_legend_handles_labels(), right.get_legend_handles_labels()
+    axes.legend([*bars, *lines], [*titles, *more], frameon=False, fontsize=9, loc="upper left")
+    return _svg(canvas, name)
+
+
 def chart_confusion(matrix: np.ndarray, names: Sequence[str]) -> str:
     """Draw the counts of labels (rows) by grades (columns), shape (k, k)."""
     size = 1.4 + 0.5 * len(names)
