@@ -109,7 +109,7 @@ def _learned(job: MixtureJob, ranked: Sequence[RankedScore]) -> Learned:
             read_rows(folder, part.start, part.stop, READ, place.rubric)
             for folder, place in zip(folders, job.scores, strict=True)
         ]
-        able = tables[0]["id"].isin(labels.keys()).to_numpy(bool)
+        able = tables[0]["id"].isin(labels.keys()).to_numpy(bool, copy=True)
         for table in tables:
             able &= (table["reason"].isna() & table["in_scope"]).to_numpy(bool)
         values = [score.rank(table["score"].to_numpy(float)[able]) for score, table in zip(ranked, tables, strict=True)]

@@ -144,7 +144,7 @@ def _plan(job: MixtureJob) -> str:
 
 
 def plan_file(job: MixtureJob) -> str:
-    """Return the path or URL of the file with the job."""
+    """Return the path or URL of the empty file that marks the place of a mixture, and stays in it."""
     return join(job.output, _plan(job))
 
 

@@ -15,6 +15,10 @@ from assay.storage import parse_json
 
 FAR = 0.1
 """Share of the tokens in other bins than when the bins were made, above which the report warns. Chosen."""
+TOPICS = (
+    "Tokens of each topic in the corpus, different ones in the mixture, and all of it, repeats included. Lost: to "
+    "whole documents. Short: of what was requested for the topic."
+)
 CHARTS = 12
 """Topics that have a chart of their own, the largest in the mixture."""
 
@@ -44,13 +48,13 @@ def topic_table(mixture: Mixture) -> pd.DataFrame:
         rows.append(
             {
                 "topic": topic or "all",
-                "tokens of the corpus": there,
-                "different tokens": unique,
-                "tokens of the mixture": mixed,
-                "share of the mixture": mixed / max(mixture.copied_tokens, 1),
+                "tokens there": there,
+                "different": unique,
+                "in the mixture": mixed,
+                "share": mixed / max(mixture.copied_tokens, 1),
                 "epochs": mixed / max(unique, 1),
-                "lost to whole documents": mixture.aims.get(topic, mixed) - mixed,
-                "short of its share": mixture.short.get(topic, 0) if topic else 0,
+                "lost": mixture.aims.get(topic, mixed) - mixed,
+                "short": mixture.short.get(topic, 0) if topic else 0,
             }
         )
     return pd.DataFrame(rows)
@@ -137,7 +141,7 @@ def mixture_report(mixture: Mixture, bins: QualityBins) -> Report:
                     ),
                     Prose(summary(mixture)),
                     *notes,
-                    Table(topic_table(mixture), "Topics."),
+                    Table(topic_table(mixture), TOPICS),
                 ],
             ),
             Section("Repeat by quality", _charts(mixture)),
@@ -180,7 +184,7 @@ def mixture_card(mixture: Mixture, bins: QualityBins) -> str:
                 ),
                 Prose(summary(mixture)),
                 *[Prose(line) for line in sentences if line],
-                Table(topic_table(mixture), "Topics."),
+                Table(topic_table(mixture), TOPICS),
             ],
         ),
         Section("Cells", [Table(cell_table(mixture, bins), "Topic by quality.")]),

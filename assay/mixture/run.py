@@ -67,7 +67,7 @@ def start(job: MixtureJob) -> MixtureState:
     """Mark the place of a mixture, and return the state before its passes. Raise InputError as `begin`."""
     state = begin(job)
     if not exists(plan_file(job)):
-        write_bytes(plan_file(job), job.to_json().encode())
+        write_bytes(plan_file(job), b"{}\n")
     return state
 
 

@@ -180,7 +180,9 @@ def chart_repeats(names: Sequence[str], there: np.ndarray, mixed: np.ndarray, re
     right.set_ylabel("repeat")
     right.tick_params(color=GREY, labelsize=9)
     (bars, titles), (lines, more) = axes.get_legend_handles_labels(), right.get_legend_handles_labels()
-    axes.legend([*bars, *lines], [*titles, *more], frameon=False, fontsize=9, loc="upper left")
+    axes.legend(
+        [*bars, *lines], [*titles, *more], frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(0, 1), ncols=3
+    )
     return _svg(canvas, name)
 
 
