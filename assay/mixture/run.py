@@ -10,13 +10,12 @@ from assay.mixture.manifest import BINS, MANIFEST, Mixture, find_mixture, mixtur
 from assay.mixture.materialise import write_cells, write_stream
 from assay.mixture.passes import advance, scan
 from assay.mixture.present import mixture_card, mixture_report
-from assay.mixture.reading import Reader
 from assay.mixture.request import Materialise, MixingRequest
 from assay.mixture.state import MixtureJob, MixtureState, ScorePlace
 from assay.model import ModelInfo, calibrated_info
 from assay.progress import say, stage
 from assay.report import render_html
-from assay.scoring import Part, bins_of, column_digest, find_scores
+from assay.scoring import Part, PartFolder, bins_of, column_digest, find_scores
 from assay.sources import open_corpus
 from assay.storage import Snapshot, digest_folder, exists, join, write_bytes
 
@@ -83,9 +82,14 @@ def finish(job: MixtureJob, state: MixtureState, materialise: Materialise = "") 
     }
     for name, text in texts.items():
         write_bytes(join(job.output, name), text.encode())
-    _materialise(job, mixture, Reader(job, state).parts(), materialise)
+    _materialise(job, mixture, parts_of(job), materialise)
     write_bytes(join(job.output, MANIFEST), mixture.to_json().encode())
     return mixture
+
+
+def parts_of(job: MixtureJob) -> list[Part]:
+    """Return the parts of the scores, which are those of the references."""
+    return PartFolder.open(job.scores[0].folder).plan.parts()
 
 
 def _materialise(job: MixtureJob, mixture: Mixture, parts: Sequence[Part], how: Materialise) -> None:
@@ -109,17 +113,12 @@ def mix_corpus(
     if found := find_mixture(job):
         say("this mixture exists already")
         if materialise:
-            _materialise(job, found, _parts(found), materialise)
+            _materialise(job, found, parts_of(job), materialise)
         return found
     with stage("Mix"):
         state = start(job)
-        parts = Reader(job, state).parts()
+        parts = parts_of(job)
         while state.next != "write":
             state = advance(job, state, [scan(job, state, parts)])
         scan(job, state, parts)
         return finish(job, state, materialise)
-
-
-def _parts(mixture: Mixture) -> list[Part]:
-    step, rows = mixture.rows_per_part, mixture.rows
-    return [Part(at, min(at + step, rows)) for at in range(0, rows, step)]

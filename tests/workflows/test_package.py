@@ -82,6 +82,10 @@ NEVER_CACHED = {
     "ask_share",
     "write_labelled",
     "summarise_annotation",
+    "plan_mixture",
+    "scan_share",
+    "join_pass",
+    "finish_mixture",
 }
 
 
@@ -102,6 +106,7 @@ def test_every_workflow_and_its_launch_plan_compile(cpu: dict[str, object]) -> N
         "workflows.corpus.build_snapshot",
         "workflows.labelling.label_in_rounds",
         "workflows.annotation.annotate",
+        "workflows.mixing.mix_corpus",
         "workflows.deployment.put_in_service",
         "workflows.deployment.replace_service",
         "workflows.deployment.deploy_champion",
