@@ -8,6 +8,7 @@ locals {
     ASSAY_REGISTRY = "${local.bucket_url}/${local.prefixes.registry}"
     ASSAY_SCORES   = "${local.bucket_url}/${local.prefixes.all}/scores"
     ASSAY_PIECES   = "${local.bucket_url}/${local.prefixes.all}/pieces"
+    ASSAY_MIXTURES = "${local.bucket_url}/${local.prefixes.all}/mixtures"
     ASSAY_LEDGER   = "${local.bucket_url}/${local.prefixes.all}/ledger"
     ASSAY_ANSWERS  = "${local.bucket_url}/${local.prefixes.all}/answers"
     ASSAY_LOOKS    = "${local.bucket_url}/${local.prefixes.all}/looks"
