@@ -10,7 +10,7 @@ from assay.errors import InputError
 from assay.mixture.bins import QualityBins, RankedScore
 from assay.mixture.learn import Learned, learn_weights
 from assay.mixture.passes import counted
-from assay.mixture.reading import READ, open_scores
+from assay.mixture.reading import READ, open_scores, topics_of
 from assay.mixture.state import MixtureJob, MixtureState, ScorePlace
 from assay.progress import say
 from assay.scoring import Bins, PartFolder, Scores, TokenHistogram, read_rows
@@ -47,11 +47,23 @@ def begin(job: MixtureJob) -> MixtureState:
     known = scores[0].histogram
     if (
         len(scores) == 1
-        and not (job.scores[0].rubric or request.topic or request.exclude)
+        and not (job.scores[0].rubric or request.exclude)
+        and (not request.topic or scores[0].folder.plan.config.slice_by == request.topic)
         and (known.bins.low, known.bins.high) == (low, high)
     ):
-        return counted(job, state, TokenHistogram(known.bins, {"": known.total()}))
+        return counted(
+            job, state, _by_topic(known) if request.topic else TokenHistogram(known.bins, {"": known.total()})
+        )
     return state
+
+
+def _by_topic(sliced: TokenHistogram) -> TokenHistogram:
+    """Return the counts of the footers under the names of topics."""
+    parts = [
+        TokenHistogram(sliced.bins, {str(name): counts})
+        for name, counts in zip(topics_of(sliced.slices), sliced.slices.values(), strict=True)
+    ]
+    return TokenHistogram.merge(parts)
 
 
 def _require_same(bins: QualityBins, scores: Sequence[Scores], job: MixtureJob) -> None:

@@ -45,10 +45,10 @@ def keys_of(block: Block, request: MixtureRequest) -> tuple[NDArray[np.float64],
 
 def cells_of(block: Block, bins: QualityBins, recipe: Recipe) -> NDArray[np.int64]:
     """Return the number of the cell of each document, shape (n,)."""
-    cells = np.zeros(len(block.id), np.int64)
+    cells, first = np.zeros(len(block.id), np.int64), recipe.first
     for topic in set(block.topic.tolist()):
         here = block.topic == topic
-        cells[here] = recipe.first[topic] + np.searchsorted(bins.edges_of(topic), block.place[here], side="right")
+        cells[here] = first[topic] + np.searchsorted(bins.edges_of(topic), block.place[here], side="right")
     return cells
 
 

@@ -1,6 +1,6 @@
 """Read the documents of a corpus by rows: their quality, topic and tokens, from the scores and few columns."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -18,6 +18,8 @@ from assay.storage import Snapshot
 P_KEEP = "p_keep"
 NO_TOPIC = "(none)"
 """Topic of documents whose column is empty."""
+EMPTY = (None, "", "None")
+"""Values that are no topic. Scores sliced by a column have the text None for an empty value."""
 READ = ["id", "score", "budget_tokens", "reason", "in_scope"]
 
 
@@ -64,6 +66,11 @@ def joined(
     return np.asarray(given @ ranks / given.sum())
 
 
+def topics_of(values: Iterable[Any]) -> NDArray[np.object_]:
+    """Return the topics of the values of a column, shape (n,)."""
+    return np.array([NO_TOPIC if value in EMPTY else str(value) for value in values], object)
+
+
 @dataclass(frozen=True)
 class Reader:
     """Reads blocks of a job. A process opens the corpus and the scores once."""
@@ -91,8 +98,9 @@ class Reader:
         """Return the documents of a part that have every score, are in scope and are not excluded."""
         rule = self.job.request.topic
         by_rubric = rule == P_KEEP or rule.startswith(f"{P_KEEP}:")
+        sliced = self.is_sliced
         tables = [
-            read_rows(folder, part.start, part.stop, READ, place.rubric)
+            read_rows(folder, part.start, part.stop, [*READ, "slice"] if sliced else READ, place.rubric)
             for folder, place in zip(self.folders, self.job.scores, strict=True)
         ]
         first = tables[0]
@@ -100,14 +108,16 @@ class Reader:
         for table in tables:
             able &= (table["reason"].isna() & table["in_scope"]).to_numpy(bool)
         topic: NDArray[Any] = np.full(len(first), "", dtype=object)
-        named = [*([rule] if rule and not by_rubric else []), *self.job.request.exclude]
+        of_corpus = bool(rule) and not by_rubric and not sliced
+        named = [*([rule] if of_corpus else []), *self.job.request.exclude]
         if named:
             columns = self._columns(part, named)
             for name in self.job.request.exclude:
                 able &= ~columns[name].map(bool).to_numpy(bool)
-            if rule and not by_rubric:
-                values = columns[rule]
-                topic = np.array([NO_TOPIC if value is None or value == "" else str(value) for value in values], object)
+            if of_corpus:
+                topic = topics_of(columns[rule])
+        if sliced:
+            topic = topics_of(first["slice"])
         if by_rubric:
             topic = self._best_rubric(part, rule.partition(":")[2])
         quality = joined(
@@ -124,6 +134,12 @@ class Reader:
             topic=topic[able],
             tokens=first["budget_tokens"].to_numpy(np.int64)[able],
         )
+
+    @property
+    def is_sliced(self) -> bool:
+        """Return True if the first scores were sliced by the topic's column, so that the corpus is not read for it."""
+        rule = self.job.request.topic
+        return bool(rule) and self.folders[0].plan.config.slice_by == rule
 
     def _columns(self, part: Part, names: list[str]) -> pd.DataFrame:
         if lacking := [name for name in names if name not in self.snapshot.manifest.schema]:

@@ -103,6 +103,24 @@ def test_a_mixture_has_all_its_files_and_is_not_made_twice(
     assert (place / "mixture/report.html").read_text().count("<svg") == 3
 
 
+def test_scores_sliced_by_the_topic_make_the_same_mixture_without_the_corpus(place: Path) -> None:
+    corpus = Snapshot.open(place / "corpus")
+    table = pa.Table.from_batches(list(corpus.batches())).to_pandas()
+    table.loc[::9, "topic"] = None
+    batches = pa.Table.from_pandas(table, schema=pa.schema(next(corpus.batches()).schema), preserve_index=False)
+    write_snapshot(place / "some", batches.to_batches(), provenance={"sources": []})
+    wish = ("--topic", "topic", "--token-budget", "20000", "--least-bin", "3")
+    for name, more in (("plain", []), ("sliced", ["--slice-by", "topic"])):
+        given = ["--from-column", "edu", "--token-column", "token_count", "--rows-per-part", "128", *more]
+        assert main(["score", str(place / "some"), *given, "--output", str(place / name)]) == 0
+        mixed = ["mix", str(place / "some"), "--quality", "column:edu", "--scores", str(place / name), *wish]
+        assert main([*mixed, "--output", str(place / f"{name}-mixture")]) == 0
+
+    plain, sliced = table_of(place / "plain-mixture"), table_of(place / "sliced-mixture")
+    pd.testing.assert_frame_equal(plain, sliced)
+    assert set(plain["topic"]) == {*TOPICS, "(none)"}
+
+
 def test_a_place_that_holds_something_else_is_left_alone(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert mix(place, "mixture", "--token-budget", "5000") == 0
     assert mix(place, "mixture", "--token-budget", "6000") == 2
