@@ -7,7 +7,7 @@ datatrove gives the reason of a drop. This module adds the value that failed, co
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -31,6 +31,8 @@ class CleanConfig:
     """Apply the filters of Gopher, C4 and FineWeb, which are made for English."""
     mask: bool = False
     """Replace e-mail addresses and public IP addresses by placeholders."""
+    mark: bool = False
+    """Mark documents that fail a quality filter, in columns `mark_…`, instead of dropping them."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.language_probability <= 1:
@@ -39,6 +41,15 @@ class CleanConfig:
             raise InputError(
                 "the quality filters work for English only", fix="Keep only the language en, or turn the filters off"
             )
+        if self.mark and not self.filters:
+            raise InputError("mark without filters", fix="Give --preset fineweb or --filters, or leave --mark out")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values. What came later is in it where it is used, so that older pieces are reused."""
+        fields = {**asdict(self), "languages": list(self.languages)}
+        if not self.mark:
+            del fields["mark"]
+        return fields
 
 
 PRESETS: Mapping[str, CleanConfig] = {
@@ -55,6 +66,15 @@ def preset(name: str) -> CleanConfig:
     return PRESETS[name]
 
 
+MARKS = {
+    "Gopher repetition": "mark_gopher_repetition",
+    "Gopher quality": "mark_gopher_quality",
+    "C4": "mark_c4",
+    "FineWeb": "mark_fineweb",
+}
+"""Rule -> column that is true for documents that fail it, where filters mark."""
+
+
 @dataclass(frozen=True)
 class Cleaned:
     """Result of cleaning a document."""
@@ -69,6 +89,8 @@ class Cleaned:
     """Reason of the drop, `rule: what failed`; empty if the document is kept."""
     value: float | None = None
     """Value that failed, in the unit of the rule. None for rules without a number."""
+    marks: tuple[str, ...] = ()
+    """Columns of MARKS of the rules that failed, where filters mark instead of drop."""
 
 
 class Cleaner:
@@ -91,16 +113,19 @@ class Cleaner:
             return kept(text, reason=f"language: {language.code or 'unknown'}", value=language.probability)
         if self.config.languages and language.probability < self.config.language_probability:
             return kept(text, reason="language: uncertain", value=language.probability)
-        rest = text
+        rest, marked = text, []
         for rule, one in self._filters:
             document = _document(rest)
             result = one.filter(document)
             passed, why = result if isinstance(result, tuple) else (result, "")
+            if not passed and self.config.mark:
+                marked.append(MARKS[rule])
+                continue  # with the text as it was before: a filter that fails may have changed it
             if not passed:
                 why = why.removeprefix("gopher_")
                 return kept(text, reason=f"{rule}: {why.replace('_', ' ')}", value=_measure(one, why, rest))
             rest = document.text  # C4's rules also drop lines, and the filters after it see the shorter text
-        return kept(_mask(rest) if self.config.mask else rest)
+        return kept(_mask(rest) if self.config.mask else rest, marks=tuple(marked))
 
 
 def _document(text: str) -> Any:

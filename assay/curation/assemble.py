@@ -78,7 +78,7 @@ def provenance_of(plan: BuildPlan, shard_megabytes: int) -> dict[str, Any]:
     config = asdict(plan.config)
     config["columns"] = plan.config.columns.to_json()
     # As it is read from the manifest, to be compared with it: JSON has no tuples.
-    config["clean"]["languages"] = list(plan.config.clean.languages)
+    config["clean"] = plan.config.clean.to_json()
     return {
         "sources": [{"uri": plan.source, "revision": plan.revision}],
         "config": {

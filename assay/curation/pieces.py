@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from assay.cleaning import NO_OVERLAP, Benchmarks, Cleaner, Extracted, Extractor, Page
+from assay.cleaning import MARKS, NO_OVERLAP, Benchmarks, Cleaner, Extracted, Extractor, Page
 from assay.curation.config import BuildConfig
 from assay.dedup import DedupConfig, marks, text_digest
 from assay.sources import Columns, Damage, Passed, Source, canonical, free_names, text_of, with_roles
@@ -56,6 +56,11 @@ UNREADABLE_ROWS = 1_000
 def band_name(band: int) -> str:
     """Return the name of the column with the keys of a band."""
     return f"_band_{band:03d}"
+
+
+def added_columns(config: BuildConfig) -> dict[str, pa.DataType]:
+    """Return the columns that a kept document has beyond those of its source."""
+    return ADDED | (dict.fromkeys(MARKS.values(), pa.bool_()) if config.clean.mark else {})
 
 
 def mark_types(config: BuildConfig) -> dict[str, pa.DataType]:
@@ -172,11 +177,12 @@ class PieceMaker:
         else:
             batch = batch.set_column(batch.schema.get_field_index(name), name, texts)
         batch = _named(canonical(batch, self._config.columns, uri))
-        ours = ADDED | ABOUT | mark_types(self._config)
+        added = added_columns(self._config) | ABOUT
+        ours = added | mark_types(self._config)
         # A column of the source with the name of one of ours, as FineWeb's `language`, is kept as `source_language`.
         batch = batch.rename_columns(list(free_names(batch.schema.names, ours).values()))
         sizes = pc.cast(pc.binary_length(batch["text"]), pa.int64())
-        for column, kind in (ADDED | ABOUT).items():
+        for column, kind in added.items():
             cells = sizes if column == "_bytes" else pa.array([each.get(column) for each in found], kind)
             batch = batch.append_column(column, cells)
         return self._marked(batch, np.array([not each["_reason"] for each in found], bool))
@@ -212,6 +218,7 @@ class PieceMaker:
             "contaminated_by": ",".join(overlap.benchmarks),
             "_reason": cleaned.reason,
             "_value": cleaned.value,
+            **{column: column in cleaned.marks for column in MARKS.values()},
         }
 
 

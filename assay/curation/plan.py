@@ -108,6 +108,7 @@ class BuildPlan:
         """Return the plan as plain JSON values."""
         fields = asdict(self)
         fields["config"]["columns"] = self.config.columns.to_json()
+        fields["config"]["clean"] = self.config.clean.to_json()
         # They are beside the plan: the revision covers the checksums, and no piece depends on what is not read.
         del fields["checksums"], fields["passed"]
         return {"format": self.format, **fields}

@@ -2,10 +2,11 @@
 
 import random
 import re
+from dataclasses import replace
 
 import pytest
 
-from assay.cleaning.clean import Cleaner, preset
+from assay.cleaning.clean import MARKS, Cleaner, preset
 from assay.errors import InputError
 
 SENTENCES = [
@@ -163,3 +164,20 @@ def test_the_preset_none_changes_nothing() -> None:
     assert cleaner.clean(" ").reason == "no text"
     with pytest.raises(InputError, match="no preset 'gopher'"):
         preset("gopher")
+
+
+def test_filters_that_mark_keep_the_document_and_its_text(fineweb: Cleaner) -> None:
+    marking = Cleaner(replace(preset("fineweb"), mark=True))
+
+    for reason, (text, _, _) in CASES.items():
+        found, dropped = marking.clean(text), fineweb.clean(text)
+        rule = reason.partition(":")[0]
+        if rule not in MARKS:  # no text, and another language: nothing to keep
+            assert (found, found.marks) == (dropped, ())
+            continue
+        assert not found.reason
+        assert MARKS[rule] in found.marks
+    assert marking.clean(GOOD) == fineweb.clean(GOOD)
+    assert marking.clean(GOOD).marks == ()
+    with pytest.raises(InputError, match="mark without filters"):
+        replace(preset("none"), mark=True)

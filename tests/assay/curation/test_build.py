@@ -404,3 +404,21 @@ def test_a_hub_dataset_is_read_file_by_file(tmp_path: Path, sample: list[dict]) 
     ]
     assert found == [[row["id"] for row in sample[n * 10 :][:10]] for n in range(3)]
     assert BuildPlan.of(source, BuildConfig()).members == tuple((member,) for member in source.members)
+
+
+def test_filters_that_mark_leave_the_decision_to_the_mixture(tmp_path: Path, sample: list[dict]) -> None:
+    texts = [row["text"] for row in sample[:20]] + ["Too short for Gopher, and in English, as everybody can see."]
+    pd.DataFrame({"text": texts}).to_parquet(tmp_path / "in.parquet")
+    given = ["snapshot", "build", str(tmp_path / "in.parquet"), "--preset", "fineweb", "--processes", "1"]
+    found = {}
+    for name, more in (("dropped", []), ("marked", ["--mark"])):
+        places = ["--output", str(tmp_path / name), "--pieces", str(tmp_path / "pieces")]
+        assert main([*given, *more, *places]) == 0
+        found[name] = documents(tmp_path / name)
+
+    assert not any(column.startswith("mark_") for column in found["dropped"])
+    marked = found["marked"]
+    columns = ["mark_gopher_repetition", "mark_gopher_quality", "mark_c4", "mark_fineweb"]
+    assert marked.loc[marked["text"].str.startswith("Too short"), "mark_gopher_quality"].all()
+    assert set(marked.loc[~marked[columns].any(axis=1), "id"]) == set(found["dropped"]["id"])
+    assert len(marked) > len(found["dropped"])
