@@ -4,10 +4,11 @@ from assay.serving.bento import Bento, build_bento, packed_digest
 from assay.serving.check import ServedReport, check_answers, check_running, check_served
 from assay.serving.client import ask
 from assay.serving.process import ServerProcess, serve_forever, warn_open
-from assay.serving.settings import PREFIX, ServeSettings
+from assay.serving.settings import PREFIX, PROCESS, ServeSettings
 
 __all__ = [
     "PREFIX",
+    "PROCESS",
     "Bento",
     "ServeSettings",
     "ServedReport",

@@ -1,7 +1,7 @@
 """Parse the body of a request into documents. A refusal names the place in the body and never repeats its content."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,28 +39,75 @@ def parse_documents(body: bytes, settings: ServeSettings, until: float) -> list[
 
     Raise RefusedError: 400 if the body is not `{"documents": [{"id": …, "text": …}, …]}`, 413 if it exceeds a limit.
     """
+    return _of_field(_parse(body), "documents", (), settings, until)
+
+
+def parse_instances(body: bytes, settings: ServeSettings, until: float) -> list[Document]:
+    """Return the documents of `{"instances": [{"id": …, "text": …}, …]}`, the form of Vertex AI. Raise as
+    `parse_documents`. `parameters`, which Vertex AI passes on, has no meaning here.
+    """
+    return _of_field(_parse(body), "instances", ("parameters",), settings, until)
+
+
+def parse_lines(body: bytes, settings: ServeSettings, until: float) -> list[Document]:
+    """Return the documents of JSON Lines, one `{"id": …, "text": …}` a line. Empty lines are left out.
+
+    Raise RefusedError as `parse_documents`; places begin with `line` and its number, from 1.
+    """
+    rows, lines = [], []
+    for number, line in enumerate(body.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        if len(rows) == settings.documents:
+            raise _too_many(["line", number], f"more than {settings.documents} documents")
+        try:
+            rows.append(_parse(line))
+        except RefusedError as refusal:
+            detail = [{"loc": ["line", number], "msg": each["msg"]} for each in refusal.detail]
+            raise RefusedError(refusal.status, refusal.error, detail) from None
+        lines.append(number)
     mistakes = _Mistakes()
-    fields = mistakes.fields(_parse(body), (), ("documents",))
-    rows = fields.get("documents")
+    if not rows:
+        mistakes.add((), "must hold at least one document")
+    return _documents(rows, lambda index: ("line", lines[index]), mistakes, settings, until)
+
+
+def _of_field(
+    value: Any, field: str, ignored: tuple[str, ...], settings: ServeSettings, until: float
+) -> list[Document]:
+    mistakes = _Mistakes()
+    if isinstance(value, dict):
+        value = {name: each for name, each in value.items() if name not in ignored}
+    fields = mistakes.fields(value, (), (field,))
+    rows = fields.get(field)
     if not mistakes.found and not isinstance(rows, list):
-        mistakes.add(("documents",), "must be a list")
+        mistakes.add((field,), "must be a list")
     elif not mistakes.found and not rows:
-        mistakes.add(("documents",), "must hold at least one document")
+        mistakes.add((field,), "must hold at least one document")
     mistakes.refuse()
     assert isinstance(rows, list)
     if len(rows) > settings.documents:
-        message = f"{len(rows)} documents; at most {settings.documents} are taken at once"
-        raise RefusedError(413, "too many documents", [{"loc": ["documents"], "msg": message}])
+        raise _too_many([field], f"{len(rows)} documents; at most {settings.documents} are taken at once")
+    return _documents(rows, lambda index: (field, index), mistakes, settings, until)
+
+
+def _documents(
+    rows: list[Any],
+    place_of: Callable[[int], tuple[str | int, ...]],
+    mistakes: "_Mistakes",
+    settings: ServeSettings,
+    until: float,
+) -> list[Document]:
     documents = []
     for index, row in enumerate(rows):
-        place = ("documents", index)
+        place = place_of(index)
         given = mistakes.fields(row, place, ("id", "text"))
         id, text = mistakes.string(given, "id", place), mistakes.string(given, "text", place)
         if len(id) > ID_CHARACTERS:
             mistakes.add((*place, "id"), f"is longer than {ID_CHARACTERS} characters")
         documents.append(Document(id, text, until))
     mistakes.refuse()
-    _check_lengths([document.text for document in documents], settings, lambda index: ["documents", index, "text"])
+    _check_lengths([document.text for document in documents], settings, lambda index: [*place_of(index), "text"])
     return documents
 
 
@@ -87,6 +134,10 @@ def _parse(body: bytes) -> Any:
         raise RefusedError(
             400, "the body is not JSON", [{"loc": [], "msg": "numbers too long, or nested too deep"}]
         ) from None
+
+
+def _too_many(place: list[str | int], message: str) -> RefusedError:
+    return RefusedError(413, "too many documents", [{"loc": place, "msg": message}])
 
 
 def _check_lengths(texts: Sequence[str], settings: ServeSettings, place: Any) -> None:

@@ -17,10 +17,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from assay.serving.access import CHALLENGES, Tokens
 from assay.serving.admission import Admission
 from assay.serving.connection import Incoming, lingering
-from assay.serving.documents import RefusedError
+from assay.serving.contracts import PARAMETERS, contract_of, execution_parameters, rewriting
+from assay.serving.documents import RefusedError, parse_documents, parse_text
 from assay.serving.log import LOG, log_error
 from assay.serving.openapi import describe
-from assay.serving.parsing import Parser
+from assay.serving.parsing import Parse, Parser
 from assay.serving.settings import ServeSettings
 
 if TYPE_CHECKING:
@@ -70,6 +71,9 @@ class Gate:
         self._page = resources.files("assay.serving").joinpath("page.html").read_bytes()
         self._parser = Parser(settings)
         self._working: set[asyncio.Task[None]] = set()
+        self._contract = contract_of(settings)
+        self._routes = {**ROUTES, **(self._contract.routes if self._contract else {})}
+        self._probes = (*PROBES, *((self._contract.health,) if self._contract else ()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI connection. Websockets are closed."""
@@ -82,11 +86,11 @@ class Gate:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started, receive = time.monotonic(), Incoming(scope, receive)
-        route = scope["path"] if scope["path"] in ROUTES else "other"
+        route = scope["path"] if scope["path"] in self._routes else "other"
         out = _Out(send)
         try:
             self._check(scope, route)
-            if ROUTES[route] == "POST":
+            if self._routes[route] == "POST":
                 await self._answer(scope, receive, out, route, started + self._settings.seconds)
             else:
                 await self._show(route)(scope, receive, out.send)
@@ -102,7 +106,7 @@ class Gate:
         seconds = time.monotonic() - started
         self._assayer().metrics.requests.labels(route, str(out.status)).inc()
         self._assayer().metrics.seconds.labels(route).observe(seconds)
-        if route not in PROBES and route != "/metrics":
+        if route not in self._probes and route != "/metrics":
             method = scope["method"] if scope["method"] in METHODS else "other"
             LOG.info("%s %s %d in %.1f ms", method, route, out.status, 1000 * seconds)
 
@@ -110,13 +114,13 @@ class Gate:
         """Raise RefusedError if the token, the page or the method is not valid."""
         # The token comes first: without one, a client does not learn which pages exist.
         closed = route == "/metrics" and self._settings.metrics == "closed"
-        is_open = route in PROBES or (route == "/metrics" and self._settings.metrics == "open")
+        is_open = route in self._probes or (route == "/metrics" and self._settings.metrics == "open")
         tokens = self._metrics_tokens if route == "/metrics" else self._tokens
         if tokens.required and not (is_open or closed or tokens.admit(_header(scope, b"authorization"))):
             raise RefusedError(401, "a token is needed: as Bearer, or as the password of Basic under any name")
         if closed or route == "other":
             raise RefusedError(404, "there is no such page")
-        allowed = ("GET", "HEAD") if ROUTES[route] == "GET" else ("POST",)
+        allowed = ("GET", "HEAD") if self._routes[route] == "GET" else ("POST",)
         if scope["method"] not in allowed:
             raise RefusedError(405, "this method is not allowed here", headers={"Allow": ", ".join(allowed)})
 
@@ -129,7 +133,10 @@ class Gate:
             return reply(200, describe(self._settings, assayer.version, tokens=self._tokens.required))
         if route == "/metrics":
             return Response(assayer.metrics.exposition(), media_type="text/plain; version=0.0.4")
-        if route == "/readyz" and assayer.state != "ready":
+        if route == PARAMETERS:
+            return reply(200, execution_parameters(self._settings))
+        ready_only = route == "/readyz" or bool(self._contract and route == self._contract.health)
+        if ready_only and assayer.state != "ready":
             return reply(503, {"state": assayer.state, "version": assayer.version}, NOT_READY[assayer.state])
         return reply(200, {"state": assayer.state, "version": assayer.version})
 
@@ -169,9 +176,14 @@ class Gate:
         if (state := self._assayer().state) != "ready":
             raise RefusedError(503, f"the model is not ready but {state}", headers=NOT_READY[state])
         kind = _header(scope, b"content-type").split(";")[0].strip().lower()
-        if kind not in ("application/json", ""):
-            raise RefusedError(415, "the body must be application/json")
-        explain = route == "/explain"
+        explain, contract = route == "/explain", self._contract
+        by_contract = contract is not None and route == contract.predict
+        kinds = contract.kinds() if contract and by_contract else ("application/json", "")
+        if kind not in kinds:
+            raise RefusedError(415, f"the body must be {' or '.join(kinds[:1] + kinds[2:3])}")
+        parse: Parse = parse_text if explain else parse_documents
+        if contract and by_contract:
+            parse = contract.parse(kind)
         self._admission.check(explain=explain)
         with self._admission.body() as body:
             data = await body.read(receive, _header(scope, b"content-length"))
@@ -181,8 +193,11 @@ class Gate:
             if data is not received:
                 body.hold(len(data))
             with self._admission.enter(explain=explain):
-                scope[PARSED] = await self._parser.parse(data, until, explain=explain)
+                scope[PARSED] = await self._parser.parse(parse, data, until)
                 del data, received  # the documents hold the text: the body would double the memory while they wait
+                if contract and by_contract:
+                    send = rewriting(send, contract.write(kind, _header(scope, b"accept")))
+                    scope = {**scope, "path": "/score", "raw_path": b"/score"}
                 await self._app(scope, receive, send)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from assay.serving.documents import parse_documents, parse_text
 from assay.serving.packing import unpacked
 from assay.serving.settings import ServeSettings
 
+Parse = Callable[[bytes, ServeSettings, float], Any]
 AT_ONCE = 64 * 1024
 """Bytes of the largest body that is parsed on the event loop, which takes a millisecond or two."""
 
@@ -34,14 +34,13 @@ class Parser:
         run = asyncio.get_running_loop().run_in_executor
         return await run(self._pool, unpacked, body, encoding, self._settings.body_bytes)
 
-    async def parse(self, body: bytes, until: float, *, explain: bool) -> Any:
-        """Return the documents of a request to /score, or the document of one to /explain. Raise RefusedError."""
-        parse: Callable[[bytes, ServeSettings, float], Any] = parse_text if explain else parse_documents
+    async def parse(self, parse: Parse, body: bytes, until: float) -> Any:
+        """Return what `parse` makes of a body: documents, or the one of a request to /explain. Raise RefusedError."""
         if len(body) <= AT_ONCE:
             return parse(body, self._settings, until)
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._parse, parse, body, until)
 
-    def _parse(self, parse: Callable[[bytes, ServeSettings, float], Any], body: bytes, until: float) -> Any:
+    def _parse(self, parse: Parse, body: bytes, until: float) -> Any:
         gc.disable()
         try:
             return parse(body, self._settings, until)

@@ -70,7 +70,7 @@ def make_service(model: str, version: str) -> Any:
             end_with_owner()
             raise_open_files()
             throttle_logs()
-            if not settings.guarded and not owned():
+            if not settings.guarded and not settings.platform and not owned():
                 LOG.warning("no token is set: whoever reaches this service may use it")
             # In the background, so that probes are answered while the model loads.
             self._pool.submit(self.assayer.prepare)

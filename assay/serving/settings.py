@@ -26,6 +26,9 @@ TOKEN = re.compile(r"[!-\"$-+\--~]{16,}")
 """Printable ASCII without space, comma and #: a token is sent in a header, listed between commas, and may be followed
 by a comment in a file."""
 
+ROUTE = re.compile(r"/[A-Za-z0-9._~:@/-]+")
+"""Paths that a platform may call."""
+
 
 @dataclass(frozen=True)
 class ServeSettings:
@@ -62,6 +65,13 @@ class ServeSettings:
     scores are private, and a scraper is configured with a token in one line."""
     metrics_tokens: tuple[str, ...] = field(default=(), repr=False)
     """Tokens for /metrics only, separated by commas. Without any, the tokens of the service are valid there."""
+    platform: str = ""
+    """`sagemaker` or `vertex`: answer by the contract of that cloud, too (`assay.serving.contracts`). The cloud checks
+    who calls, and passes no token on, so that tokens are refused here."""
+    health_route: str = "/health"
+    """Route of the health check, with `platform` vertex."""
+    predict_route: str = "/predict"
+    """Route of predictions, with `platform` vertex."""
     log: str = ""
     """Folder or URL of the score log (`assay.scorelog`), which `assay watch` reads; empty: no log. It holds no text and
     no id. If it cannot be written, requests are still answered, and the metric assay_log_rows counts the lost rows."""
@@ -98,6 +108,16 @@ class ServeSettings:
                 f"{variable('require_tokens')} is set, and there is no token",
                 fix=f"Set {variable('tokens')} or {variable('tokens_file')}",
             )
+        if self.platform not in ("", "sagemaker", "vertex"):
+            raise InputError(f"{variable('platform')} is {self.platform!r}", fix="Give sagemaker, vertex or nothing")
+        if self.platform and (self.guarded or self.require_tokens):
+            raise InputError(
+                f"{self.platform} passes no token on to a container: every request would be refused",
+                fix="Set no tokens: the cloud checks who may call the endpoint",
+            )
+        for name in ("health_route", "predict_route"):
+            if not ROUTE.fullmatch(getattr(self, name)):
+                raise InputError(f"{variable(name)} is {getattr(self, name)!r}", fix="Give a path such as /predict")
         if self.metrics not in ("token", "open", "closed"):
             raise InputError(f"{variable('metrics')} is {self.metrics!r}", fix="Give token, open or closed")
         for name in ("tokens", "metrics_tokens"):

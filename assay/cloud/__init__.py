@@ -1,0 +1,14 @@
+"""The programming interfaces of two clouds: clients with retries, and their errors in words that say what to do."""
+
+from assay.cloud.aws import Aws, AwsSettings, require_image, require_role
+from assay.cloud.google import ApiError, Google, GoogleSettings
+
+__all__ = [
+    "ApiError",
+    "Aws",
+    "AwsSettings",
+    "Google",
+    "GoogleSettings",
+    "require_image",
+    "require_role",
+]
