@@ -65,7 +65,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _here(arguments: argparse.Namespace, registry: str) -> None:
     """Run an action that only this machine has."""
-    if target_settings({"target": arguments.target})["target"] == "kubernetes":
+    chosen = target_settings({"target": arguments.target})["target"]
+    if chosen in ("sagemaker", "vertex"):
+        fix = "`aws sagemaker delete-endpoint`" if chosen == "sagemaker" else "`gcloud ai endpoints delete`"
+        raise InputError(f"{chosen} keeps its endpoints alive by itself", where="assay deployment", fix=fix)
+    if chosen == "kubernetes":
         if arguments.action == "stop":
             raise InputError("a cluster is not stopped from here", fix="`kubectl delete -k` the overlay")
         raise InputError("a cluster itself starts again what ends", where=f"assay deployment {arguments.action}")

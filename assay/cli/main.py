@@ -17,6 +17,8 @@ COMMANDS = {
     "dispute": "send documents on which judges differ to people, and take their labels in",
     "annotate": "label documents by judges with a rubric; the same command resumes after a stop",
     "train": "train and measure a model on labelled documents",
+    "sagemaker": "train as a job of SageMaker, or write a SageMaker pipeline that trains and releases",
+    "vertex": "train as a custom job of Vertex AI",
     "distil": "train a cheap model on the scores that a full one gives to documents of a corpus",
     "evaluate": "measure a model on labelled documents that it has not seen",
     "compare": "compare two models on labelled documents that neither has seen",

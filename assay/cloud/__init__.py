@@ -2,6 +2,7 @@
 
 from assay.cloud.aws import Aws, AwsSettings, require_image, require_role
 from assay.cloud.google import ApiError, Google, GoogleSettings
+from assay.cloud.google import require_image as require_google_image
 
 __all__ = [
     "ApiError",
@@ -9,6 +10,7 @@ __all__ = [
     "AwsSettings",
     "Google",
     "GoogleSettings",
+    "require_google_image",
     "require_image",
     "require_role",
 ]

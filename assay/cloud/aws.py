@@ -1,6 +1,7 @@
 """Clients of AWS through boto3. No other module imports it, and it is imported inside functions: it takes a second."""
 
 import functools
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,9 +48,7 @@ class Aws:
         except ImportError as error:
             raise InputError("boto3 is not installed", fix="`pip install 'assay[sagemaker]'`") from error
         try:
-            self._session = boto3.Session(
-                profile_name=settings.profile or None, region_name=settings.region or None
-            )
+            self._session = boto3.Session(profile_name=settings.profile or None, region_name=settings.region or None)
         except ProfileNotFound as error:
             raise InputError(str(error), where="--profile", fix="Name one of `aws configure list-profiles`") from error
         self.region: str = self._session.region_name or ""
@@ -80,8 +79,7 @@ class Aws:
     def call(self, what: str, call: Callable[..., T], **arguments: Any) -> T:
         """Call an operation. Raise InputError with what failed in words, and what to do about it.
 
-        `what` is the beginning of the message, such as "the endpoint cannot be created". A ClientError whose code
-        says that something does not exist passes unchanged through `missing`, not here.
+        `what` is the beginning of the message, such as "the endpoint cannot be created".
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -104,6 +102,26 @@ class Aws:
             if absent or code in ("404", "NoSuchKey", "NoSuchEntity", "ResourceNotFoundException"):
                 return None
             raise self.in_words(what, error) from error
+        except BotoCoreError as error:
+            raise self.in_words(what, error) from error
+
+    def invoke(self, endpoint: str, content: Any) -> tuple[int, Any]:
+        """Send JSON to an endpoint of SageMaker. Return the status and the content of the container's answer.
+
+        Raise InputError if no container answers.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        client, what = self.client("sagemaker-runtime"), f"endpoint {endpoint} does not answer"
+        body = json.dumps(content).encode("ascii")
+        try:
+            response = client.invoke_endpoint(EndpointName=endpoint, ContentType="application/json", Body=body)
+            return 200, json.loads(response["Body"].read())
+        except ClientError as error:
+            # ModelError: the container's own refusal, with its status.
+            if (status := error.response.get("OriginalStatusCode")) is None:
+                raise self.in_words(what, error) from error
+            return int(status), error.response.get("OriginalMessage", "")
         except BotoCoreError as error:
             raise self.in_words(what, error) from error
 

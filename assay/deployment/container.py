@@ -112,6 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     say(f"{launch.bento} at port {launch.port}")
     os.chdir(scratch)
     os.execve(launch.command[0], launch.command, launch.environment)
+    raise AssertionError("execve does not return")
 
 
 if __name__ == "__main__":

@@ -6,15 +6,31 @@ from collections.abc import Mapping
 from assay.errors import InputError
 
 SETTINGS = {
-    "target": ("local or kubernetes", "local"),
+    "target": ("local, kubernetes, sagemaker or vertex", "local"),
     "folder": ("local: folder of the state (default: deployment in the work folder)", ""),
     "host": ("local: address of the public port", "127.0.0.1"),
     "port": ("local: public port, which clients use", "3000"),
     "namespace": ("kubernetes: namespace of the Deployment", "assay"),
-    "name": ("kubernetes: name of the Deployment", "assay-serving"),
+    "name": ("kubernetes, sagemaker, vertex: name of the Deployment or endpoint", "assay-serving"),
     "context": ("kubernetes: context of the kubeconfig (default: its current one; in a pod, the service account)", ""),
     "url": ("kubernetes: URL of the service from here (default: its name in the cluster)", ""),
-    "within": ("seconds in which a version must serve (default: 180 local, 900 kubernetes)", ""),
+    "region": ("sagemaker, vertex: region (default for sagemaker: that of the environment or profile)", ""),
+    "project": ("vertex: id of the project", ""),
+    "profile": ("sagemaker: profile of ~/.aws (default: the keys of the environment)", ""),
+    "role": ("sagemaker: ARN of the role of the containers; vertex: their service account", ""),
+    "image": ("sagemaker, vertex: serving image with tag or digest, in ECR or Artifact Registry", ""),
+    "place": ("sagemaker, vertex: folder of model data, s3://… or gs://…", ""),
+    "instance": ("sagemaker, vertex: machine type (default: ml.c6i.xlarge, n2-standard-4)", ""),
+    "instances": ("sagemaker, vertex: machines at least (default: 2 sagemaker, 1 vertex)", ""),
+    "most": ("sagemaker, vertex: machines at most, by load (default: no autoscaling)", ""),
+    "load": ("sagemaker: requests a minute and machine that the autoscaling aims at (default: 300)", ""),
+    "share": ("sagemaker: percent of the machines, vertex: of the requests, that get a new version first", "10"),
+    "bake": ("sagemaker, vertex: seconds for which they do", "600"),
+    "alarms": ("sagemaker: CloudWatch alarms that roll an update back, with + between", ""),
+    "within": (
+        "seconds in which a version must serve (default: 180 local, 900 kubernetes, 3600 sagemaker, vertex)",
+        "",
+    ),
 }
 """Name of a setting -> its help and its default. Each setting may also be set by `ASSAY_DEPLOY_<SETTING>`."""
 

@@ -1,7 +1,7 @@
 """Check over HTTP, as a client, that a service scores the golden documents as the evaluation did."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,11 @@ from assay.errors import InputError
 from assay.serving.bento import Bento
 from assay.serving.client import ask
 from assay.serving.process import ServerProcess
+
+Documents = Sequence[dict[str, str]]
+"""Documents with `id` and `text`."""
+Call = Callable[[Documents], tuple[int, Any]]
+"""Sends documents to a service in one request. Returns status and answers; raises an OSError if none arrive."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +75,26 @@ def check_answers(
     model: Path, version: str, url: str, *, tag: str = "", token: str = "", seconds_to_ready: float = 0.0
 ) -> ServedReport:
     """Check the service at `url` against the folder of its model. Raise InputError as `check_running`."""
+
+    def call(documents: Documents) -> tuple[int, Any]:
+        return ask(url, "/score", {"documents": list(documents)}, token=token, timeout=120)
+
+    tag = tag or version
+    return check_calls(model, version, f"{tag} at {url}", call, tag=tag, seconds_to_ready=seconds_to_ready)
+
+
+def check_calls(
+    model: Path, version: str, where: str, call: Call, *, tag: str = "", seconds_to_ready: float = 0.0
+) -> ServedReport:
+    """Check a service that `call` reaches. `where` names it in messages. Raise InputError as `check_running`."""
     from assay.inference import Scorer, assess, check_golden, read_golden
 
     # Both paths are checked: alone a document is padded to no other, in a batch to the longest.
-    tag = tag or version
     golden = read_golden(model)
     documents = [{"id": str(row["id"]), "text": str(row["text"])} for row in golden]
 
-    def served(some: Sequence[dict[str, str]]) -> np.ndarray:
-        return _scores(version, f"{tag} at {url}", url, some, token)
+    def served(some: Documents) -> np.ndarray:
+        return _scores(version, where, some, call)
 
     together = served(documents)
     alone = np.concatenate([served([document]) for document in documents])
@@ -87,13 +103,13 @@ def check_answers(
     here = assess(scorer, [document["text"] for document in documents]).score
     gaps = [np.abs(answered - expected) for answered in (together, alone) for expected in (recorded, here)]
     tolerance = check_golden(scorer, model).tolerance
-    return ServedReport(tag, len(golden), float(np.max(gaps)), tolerance, round(seconds_to_ready, 2))
+    return ServedReport(tag or version, len(golden), float(np.max(gaps)), tolerance, round(seconds_to_ready, 2))
 
 
-def _scores(version: str, where: str, url: str, documents: Sequence[dict[str, str]], token: str) -> np.ndarray:
+def _scores(version: str, where: str, documents: Documents, call: Call) -> np.ndarray:
     """Return the scores, shape (documents,): infinite if the answer has a reason instead, which fails the check."""
     try:
-        status, answers = ask(url, "/score", {"documents": list(documents)}, token=token, timeout=120)
+        status, answers = call(documents)
     except OSError as error:
         raise InputError(f"the golden documents are not answered: {error}", where=where) from error
     if status != 200:

@@ -54,7 +54,8 @@ def parse_lines(body: bytes, settings: ServeSettings, until: float) -> list[Docu
 
     Raise RefusedError as `parse_documents`; places begin with `line` and its number, from 1.
     """
-    rows, lines = [], []
+    rows: list[Any] = []
+    lines: list[int] = []
     for number, line in enumerate(body.split(b"\n"), 1):
         if not line.strip():
             continue

@@ -176,7 +176,9 @@ def test_vertex_gets_its_routes_its_port_and_the_model_of_cloud_storage(
         predictions = json.loads(answer)["predictions"]
         assert [each["score"] for each in predictions] == pytest.approx([row["score"] for row in rows], abs=1e-4)
         assert {each["model"]["version"] for each in predictions} == {versions.second}
-        status, _, answer = call("POST", variables["AIP_PREDICT_ROUTE"], b'{"documents": []}', Content_Type="application/json")
+        status, _, answer = call(
+            "POST", variables["AIP_PREDICT_ROUTE"], b'{"documents": []}', Content_Type="application/json"
+        )
         assert (status, json.loads(answer)["detail"][0]["loc"]) == (400, ["instances"])
 
 
