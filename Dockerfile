@@ -3,6 +3,7 @@
 #   docker build --target task .        tasks on CPUs
 #   docker build --target task-gpu .    tasks on GPUs
 #   docker build --target serve .       the service
+#   docker build --target cloud .       service and training on SageMaker and Vertex AI; cloud-gpu: training on GPUs
 #
 # Those of tasks hold dependencies and no code: Flyte unpacks the code of a registration into the working directory, and an
 # installed `assay` could shadow it. So new code needs no new image of them; the service's gets one layer. What the context
@@ -68,3 +69,20 @@ COPY assay /opt/assay/assay
 USER 1000:1000
 WORKDIR /tmp
 RUN python -m assay.deployment.fetch --help >/dev/null && python -c "import assay.serving.service"
+
+# What the two clouds run by a word: `serve` and `train`. SageMaker demands that a container runs as root, since it mounts
+# model and output as root (https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html).
+FROM serve AS cloud
+USER root
+COPY infra/image/serve infra/image/train /usr/local/bin/
+RUN serve --help >/dev/null && train --help >/dev/null
+
+FROM base AS cloud-gpu
+ENV PYTHONPATH=/opt/assay \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility
+COPY --from=cuda /opt/venv /opt/venv
+COPY requirements.lock /opt/assay/requirements.lock
+COPY assay /opt/assay/assay
+COPY infra/image/serve infra/image/train /usr/local/bin/
+WORKDIR /tmp
+RUN train --help >/dev/null

@@ -1,6 +1,6 @@
 """The programming interfaces of two clouds: clients with retries, and their errors in words that say what to do."""
 
-from assay.cloud.aws import Aws, AwsSettings, require_image, require_role
+from assay.cloud.aws import Aws, AwsSettings, require_existing, require_names
 from assay.cloud.google import ApiError, Google, GoogleSettings
 from assay.cloud.google import require_image as require_google_image
 
@@ -10,7 +10,7 @@ __all__ = [
     "AwsSettings",
     "Google",
     "GoogleSettings",
+    "require_existing",
     "require_google_image",
-    "require_image",
-    "require_role",
+    "require_names",
 ]

@@ -164,27 +164,20 @@ def _message(error: Exception) -> str:
     return str(response.get("Error", {}).get("Message", "")) or _code(error) if response else str(error)
 
 
-def require_role(aws: Aws, role: str) -> None:
-    """Raise InputError if a role is no ARN of one, or does not exist. An account that may not look passes."""
-    found = ROLE.fullmatch(role)
-    if not found:
+def require_names(aws: Aws, role: str, image: str) -> None:
+    """Raise InputError if a role is no ARN of one, or an image none of ECR in this region. Calls nothing."""
+    if not ROLE.fullmatch(role):
         raise InputError(
             f"{role!r} is no ARN of a role",
             where="--role",
             fix="Give one such as arn:aws:iam::123456789012:role/assay-sagemaker",
         )
-    _require(aws, "role", role, lambda: aws.client("iam").get_role(RoleName=found["name"]))
-
-
-def require_image(aws: Aws, image: str) -> None:
-    """Raise InputError if an image is none of ECR in this region, or does not exist. An account that may not look
-    passes."""
     found = IMAGE.fullmatch(image)
     if not found:
         raise InputError(
             f"{image!r} is no image of ECR with a tag or digest",
             where="--image",
-            fix="Give one such as 123456789012.dkr.ecr.eu-central-1.amazonaws.com/assay/serve:1",
+            fix="Give one such as 123456789012.dkr.ecr.eu-central-1.amazonaws.com/assay/cloud:1",
         )
     if found["region"] != aws.region:
         raise InputError(
@@ -192,6 +185,15 @@ def require_image(aws: Aws, image: str) -> None:
             where="--image",
             fix="Push it there",
         )
+
+
+def require_existing(aws: Aws, role: str, image: str) -> None:
+    """Raise InputError as `require_names`, and if the role or the image does not exist. An account that may not look
+    passes."""
+    require_names(aws, role, image)
+    role_name, found = ROLE.fullmatch(role), IMAGE.fullmatch(image)
+    assert role_name and found
+    _require(aws, "role", role, lambda: aws.client("iam").get_role(RoleName=role_name["name"]))
     wanted = {"imageDigest": found["digest"]} if found["digest"] else {"imageTag": found["tag"]}
     names = {"registryId": found["account"], "repositoryName": found["name"]}
     _require(aws, "image", image, lambda: aws.client("ecr").describe_images(**names, imageIds=[wanted]))

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from assay.cloud import require_image, require_role
+from assay.cloud import require_existing, require_names
 from assay.deployment.golden import check_sagemaker
 from assay.deployment.sagemaker_endpoint import LEFT, MARK, NEXT, Endpoint, SageMaker, version_of
 from assay.deployment.sagemaker_settings import SageMakerSettings
@@ -41,6 +41,8 @@ class SageMakerTarget:
         """See `Target`. Raise InputError if role, image, bucket or alarms cannot be used; nothing is changed then."""
         log = Log()
         registered = Registry(self._settings.registry).get(version)
+        require_names(self._api.aws, self._settings.role, self._settings.image)
+        self._settings.bucket()
         environment = self._environment()
         entry = self._entry(registered, environment)
         now = self._look()
@@ -156,8 +158,7 @@ class SageMakerTarget:
 
     def _require_usable(self) -> None:
         """Raise InputError if the role, the image, the place of model data or an alarm cannot be used."""
-        require_role(self._api.aws, self._settings.role)
-        require_image(self._api.aws, self._settings.image)
+        require_existing(self._api.aws, self._settings.role, self._settings.image)
         bucket, _ = self._settings.bucket()
         s3 = self._api.aws.client("s3")
         if self._api.aws.find(f"bucket {bucket} cannot be read", s3.head_bucket, Bucket=bucket) is None:

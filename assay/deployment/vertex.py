@@ -40,6 +40,7 @@ class VertexTarget:
         """See `Target`. Raise InputError if image or place cannot be used; nothing is changed then."""
         log, settings = Log(), self._settings
         registered = Registry(settings.registry).get(version)
+        settings.require_usable()
         environment = self._environment()
         model = self._model(registered, environment)
         id, now = deployed_id(model), self._look()
@@ -47,7 +48,6 @@ class VertexTarget:
             log.add(f"{version} serves already")
             self._tidy(now, log)
             return Deployed(version, self._previous(now), False, self.url, log.events)
-        settings.require_usable()
         before = now.serving if now and now.serving != id else ""
         if not (now and id in now.deployed):
             self._api.upload(model, registered, environment)

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from assay.cloud import Aws, AwsSettings, require_image, require_role
+from assay.cloud import Aws, AwsSettings, require_existing, require_names
 from assay.errors import InputError
 from assay.jobs.job import JobSettings, hyperparameters, job_digest, require_remote
 from assay.jobs.train import CHANNEL
@@ -31,13 +31,13 @@ def train_at_sagemaker(request: TrainingRequest, settings: JobSettings, aws: Aws
         raise InputError("the output exists already", where=str(output), fix="Remove it, or name another")
     options = hyperparameters(request)
     cloud = Aws(aws)
+    require_names(cloud, settings.role, settings.image)
     client = cloud.client("sagemaker")
     name, running = _name(cloud, client, f"assay-{job_digest(request, settings)}")
     if running:
         say(f"{name} runs already")
     else:
-        require_role(cloud, settings.role)
-        require_image(cloud, settings.image)
+        require_existing(cloud, settings.role, settings.image)
         body = training_job(request.source, options, settings)
         cloud.call(f"job {name} cannot be started", client.create_training_job, TrainingJobName=name, **body)
         say(f"{name} is started")

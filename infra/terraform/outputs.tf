@@ -100,3 +100,8 @@ output "kustomizations" {
     training-operator = local.training_operator_kustomization
   }
 }
+
+output "sagemaker" {
+  description = "Role, policy of a deployer, place of models and alarms of SageMaker; null where it is off."
+  value       = one(module.sagemaker)
+}

@@ -9,7 +9,7 @@ import json
 import time
 import urllib.parse
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ import botocore
 import botocore.awsrequest
 import pytest
 from moto import mock_aws
+from moto.core.botocore_stubber import BotocoreStubber
 from moto.sagemaker.models import sagemaker_backends
 
 from assay.inference import Scorer, assess
@@ -61,7 +62,7 @@ class StandIn:
     def backend(self) -> Any:
         return sagemaker_backends[ACCOUNT][REGION]
 
-    def answer(self, request: Any, event_name: str, **_: Any) -> Any:
+    def answer(self, request: Any, event_name: str) -> Any:
         """Answer a request in the place of the network, or return None for moto."""
         _, service, operation = event_name.split(".")
         data = request.body or b"{}"
@@ -153,13 +154,15 @@ def reply(request: Any, status: int, content: Any, code: str = "") -> Any:
 def aws(registry: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     """An account with a role, an image, a bucket and an alarm."""
     made = StandIn(registry)
-    original: Callable[..., Any] = boto3.Session.client
+    original = BotocoreStubber.__call__
 
-    def client(session: Any, service: str, **options: Any) -> Any:
-        found = original(session, service, **options)
-        if service.startswith("sagemaker"):
-            found.meta.events.register_first(f"before-send.{service}.*", made.answer)
-        return found
+    def answered(stubber: Any, event_name: str, request: Any, **more: Any) -> Any:
+        # Before moto, which would do what a planned fault refuses.
+        if event_name.startswith("before-send.sagemaker"):
+            found = made.answer(request, event_name)
+            if found is not None:
+                return found
+        return original(stubber, event_name, request, **more)
 
     for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
@@ -190,5 +193,5 @@ def aws(registry: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
             ComparisonOperator="GreaterThanThreshold",
             **alarm,
         )
-        monkeypatch.setattr(boto3.Session, "client", client)
+        monkeypatch.setattr(BotocoreStubber, "__call__", answered)
         yield made

@@ -6,6 +6,14 @@ from typing import Any
 from bad_input.table import Bad, Good, check_row, rows, setting
 
 DEPLOYMENT = {"leaves": dict.fromkeys(("deploy", "back", "stop"), "deployment")}
+AWS = (
+    "--target sagemaker --region eu-central-1 --role arn:aws:iam::123456789012:role/a --place s3://abc/models "
+    "--image 123456789012.dkr.ecr.eu-central-1.amazonaws.com/assay/cloud:1"
+)
+GOOGLE = (
+    "--target vertex --project my-project --region europe-west4 --place gs://abc/models "
+    "--image europe-west4-docker.pkg.dev/my-project/assay/cloud:1"
+)
 DEPLOYED = [
     *(
         setting(
@@ -39,6 +47,47 @@ DEPLOYED = [
         )
         for name, version in (("deploy", "{one}"), ("status", ""), ("back", ""))
     ),
+    *(
+        setting(
+            "a region that there is not",
+            name,
+            f"{version} --target sagemaker --region moon",
+            "there is no region 'moon' with SageMaker",
+            "(--region)",
+        )
+        for name, version in (("deploy", "{one}"), ("status", ""), ("back", ""))
+    ),
+    setting("no role", "deploy", f"{{one}} {AWS} --role admin", "'admin' is no ARN of a role", "(--role)"),
+    setting("no image", "deploy", f"{{one}} {AWS} --image nginx", "'nginx' is no image of ECR", "(--image)"),
+    setting(
+        "an image elsewhere",
+        "deploy",
+        f"{{one}} {AWS} --region us-east-1",
+        "the image is in eu-central-1",
+        "us-east-1",
+        "Push it there",
+    ),
+    setting("no bucket", "deploy", f"{{one}} {AWS} --place gs://a", "'gs://a' is no folder of S3", "(--place)"),
+    setting("a version that is not there", "deploy", f"abcdefabcdef {AWS}", "no version 'abcdefabcdef'"),
+    setting("too large a canary", "deploy", f"{{one}} {AWS} --share 51", "--share is 51", "Give 1 to 50"),
+    setting("most below least", "deploy", f"{{one}} {AWS} --most 1", "--most is 1, below --instances 2", "Raise it"),
+    setting("a profile that there is not", "status", f"{AWS} --profile moon", "(moon)", "(--profile)"),
+    setting("an endpoint here", "stop", "--target sagemaker", "sagemaker keeps its endpoints alive by itself"),
+    *(
+        setting(
+            "a region that there is not",
+            name,
+            f"{version} {GOOGLE} --region moon",
+            "there is no region 'moon'",
+            "(--region)",
+        )
+        for name, version in (("deploy", "{one}"), ("status", ""), ("back", ""))
+    ),
+    setting("no project", "deploy", f"{{one}} {GOOGLE} --project X", "'X' is no project", "(--project)"),
+    setting("no image", "deploy", f"{{one}} {GOOGLE} --image nginx", "is no image of Artifact Registry", "(--image)"),
+    setting("no bucket", "deploy", f"{{one}} {GOOGLE} --place s3://a", "is no folder of Cloud Storage", "(--place)"),
+    setting("no name", "deploy", f"{{one}} {GOOGLE} --name Assay", "'Assay' is no id of an endpoint", "(--name)"),
+    setting("a version that is not there", "deploy", f"abcdefabcdef {GOOGLE}", "no version 'abcdefabcdef'"),
     setting("no time", "status", "--target kubernetes --within -1", "within is -1", "Give a number above 0"),
     setting("time that is no number", "status", "--target kubernetes --within nan", "within is nan", "Give a number"),
 ]

@@ -1,0 +1,7 @@
+# SageMaker beside the cluster, or in its place.
+
+variable "sagemaker" {
+  description = "Whether roles, policy and alarms for SageMaker are made."
+  type        = bool
+  default     = false
+}
