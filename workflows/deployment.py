@@ -44,8 +44,8 @@ def deploy_champion(registry: str = "", target: str = "") -> Decision:
 
     Args:
         registry: folder or URL of the registry; empty: in the work folder
-        target: local or kubernetes, and settings of it, such as kubernetes,namespace=prod; empty: this machine, or on a
-            cluster the cluster
+        target: local, kubernetes, sagemaker or vertex, and its settings, such as kubernetes,namespace=prod; empty: this
+            machine, or on a cluster the cluster
     """
     return replace_service(change=plan_champion(registry=registry, target=target))
 
@@ -74,7 +74,7 @@ def promote(
             '{slice_by: [genre], limit: {mode: not_worse, margin: 0.02}}'
         in_spite: reason to put it in service although the promotion rules refuse it; empty: it is not
         registry: folder or URL of the registry; empty: in the work folder
-        target: local or kubernetes, and settings of it; empty: this machine, or on a cluster the cluster
+        target: local, kubernetes, sagemaker or vertex, and its settings; empty: this machine, on a cluster the cluster
     """
     # No `conditional`: on a laptop flytekit 1.16 runs both branches of one inside a branch, as in the watch.
     judged = judge_version(
@@ -98,6 +98,6 @@ def rollback(why: str, registry: str = "", target: str = "") -> Decision:
     Args:
         why: the reason, which the log keeps
         registry: folder or URL of the registry; empty: in the work folder
-        target: local or kubernetes, and settings of it; empty: this machine, or on a cluster the cluster
+        target: local, kubernetes, sagemaker or vertex, and its settings; empty: this machine, on a cluster the cluster
     """
     return replace_service(change=plan_rollback(registry=registry, target=target, why=why))

@@ -53,7 +53,7 @@ def retrain_and_redeploy(
         registry: folder or URL of the registry; empty: in the work folder
         ledger: folder or URL that remembers each document's side of the split; empty: in the work folder
         tracking: mlflow, mlflow:URI of a server, neptune, wandb or none; on a cluster mlflow needs a server
-        target: local or kubernetes, and settings of it; empty: this machine, or on a cluster the cluster
+        target: local, kubernetes, sagemaker or vertex, and its settings; empty: this machine, on a cluster the cluster
     """
     resolved = resolve_retraining(
         kickoff=kickoff,

@@ -58,7 +58,7 @@ def watch_service(
         looks: folder or URL that counts drift looks and cools alarms down; empty: in the work folder
         reference: folder or URL of scores of a corpus to compare with; empty: the calibration documents
         tracking: mlflow, mlflow:URI of a server, neptune, wandb or none; on a cluster mlflow needs a server
-        target: local or kubernetes, and settings of it; empty: this machine, or on a cluster the cluster
+        target: local, kubernetes, sagemaker or vertex, and its settings; empty: this machine, on a cluster the cluster
     """
     watched = look_at_service(
         kickoff=kickoff,

@@ -68,6 +68,8 @@ class SageMakerTarget:
         log = Log()
         now = self._require_endpoint()
         history = now.history
+        if now.coming and now.status == "InService" and now.config == self._config(now.coming):
+            history = history.forward(now.coming)  # its deployment was interrupted at its last step
         if now.moving:
             raise InputError(f"an update is under way: {now.status.lower()}", where=self.url, fix="Wait for its end")
         if history.left and now.config == self._config(history.wanted):

@@ -47,50 +47,58 @@ class VertexTarget:
         if now and now.traffic.get(id) == 100:
             log.add(f"{version} serves already")
             self._tidy(now, log)
-            return Deployed(version, self._previous(now), False, self.url, log.events)
-        before = now.serving if now and now.serving != id else ""
+            return Deployed(version, self._version(now, now.before), False, self.url, log.events)
         if not (now and id in now.deployed):
             self._api.upload(model, registered, environment)
             self._check(registered, model, now, log)
             now = self._put_beside(version, model, now, log)
         assert now is not None
-        if before:
+        if before := now.beside(id):
             self._bake(registered, now, id, before, log)
             now = self._require_endpoint()
-            self._api.send(now, {id: 100, before: 0}, left="")
+            self._api.send(now, {id: 100, before: 0}, left="", coming="", before=now.deployed[before])
         elif now.traffic.get(id) != 100:
-            self._api.send(now, {id: 100}, left="")
+            self._api.send(now, {id: 100}, left="", coming="")
         now = self._require_endpoint()
         log.add(f"{version} gets all requests")
-        self._tidy(now, log, before)
-        return Deployed(version, self._previous(now), True, self.url, log.events)
+        self._tidy(now, log)
+        return Deployed(version, self._version(now, now.before), True, self.url, log.events)
 
     def rollback(self) -> Deployed:
         """See `Target`. The traffic goes back first; then the version that was left is removed."""
         log, now = Log(), self._require_endpoint()
-        current = now.serving
-        others = [id for id in now.deployed if id != current]
+        if now.coming and now.beside(now.coming):
+            return self._abandon(now, log)
+        current, back = now.serving, now.before
         if now.left and deployed_id(now.left) != current:
+            others = [id for id in now.deployed if id != current]
             for id in others:  # an interrupted rollback had not removed it
                 self._api.undeploy(self._settings.name, id)
             log.add(f"{self._version(now, current)} serves again already")
             return Deployed(self._version(now, current), "", bool(others), self.url, log.events)
-        if not others or not current:
+        if not back or not current:
             raise InputError("there is no version to roll back to", where=self.url, fix="Deploy one by its name")
-        back = others[0]
-        self._api.send(now, {back: 100, current: 0}, left=now.deployed[current])
+        self._api.send(now, {back: 100, current: 0}, left=now.deployed[current], coming="")
         version = self._version(now, back)
         log.add(f"{version} gets all requests again")
         self._api.undeploy(self._settings.name, current)
         log.add(f"{self._version(now, current)} was removed")
         return Deployed(version, "", True, self.url, log.events)
 
+    def _abandon(self, now: VertexEndpoint, log: Log) -> Deployed:
+        """Take the share of an incomplete deployment back, and remove its version."""
+        failed, stays = now.coming, now.beside(now.coming)
+        self._api.send(now, {stays: 100, failed: 0}, left=now.deployed[failed], coming="")
+        self._api.undeploy(self._settings.name, failed)
+        log.add(f"{self._version(now, failed)} was abandoned, and {self._version(now, stays)} gets all requests")
+        return Deployed(self._version(now, stays), "", True, self.url, log.events)
+
     def status(self) -> Status:
         """See `Target`."""
         now = self._api.look(self._settings.name)
         if now is None or (not now.deployed and MARK in now.labels):
             return Status("nothing", "", "", "", "no version was deployed")
-        version, previous = self._version(now, now.serving), self._previous(now)
+        version, previous = self._version(now, now.serving), self._version(now, now.before)
         if strange := self._strange(now):
             return Status("degraded", version, previous, self.url, strange)
         shares = {self._version(now, id): percent for id, percent in now.traffic.items() if percent}
@@ -114,10 +122,6 @@ class VertexTarget:
 
     def _version(self, now: VertexEndpoint, id: str) -> str:
         return now.deployed.get(id, "").removeprefix(f"{self._settings.name}-").partition("-")[0]
-
-    def _previous(self, now: VertexEndpoint) -> str:
-        others = [id for id in now.deployed if id != now.serving and now.deployed[id] != now.left]
-        return self._version(now, others[0]) if others and not now.left else ""
 
     def _look(self) -> VertexEndpoint | None:
         """Return the endpoint. Raise InputError if it is not as a deployment left it."""
@@ -175,6 +179,9 @@ class VertexTarget:
         first = now is None or not now.serving
         most = settings.most or settings.instances
         try:
+            if now and not first:
+                # Before the model is there, so that a rollback never takes it for one that has served.
+                self._api.send(now, now.traffic, coming=model)
             self._api.deploy(settings.name, model, first=first, instances=settings.instances, most=most)
         except ApiError as error:
             raise self._failed(version, now, str(error)) from error
@@ -188,6 +195,7 @@ class VertexTarget:
         try:
             if now.traffic.get(id) != share:
                 self._api.send(now, {id: share, before: 100 - share}, left="")
+                now = self._require_endpoint()
             log.add(f"{version.name} gets {share} % of the requests for {settings.bake:g} s")
             deadline = time.monotonic() + settings.bake
             with Registry(settings.registry).open(version.name) as folder:
@@ -205,7 +213,7 @@ class VertexTarget:
         try:
             now = self._require_endpoint()
             serving = self._version(now, before)
-            self._api.send(now, {before: 100, id: 0})
+            self._api.send(now, {before: 100, id: 0}, coming="")
             with suppress(InputError):
                 self._api.undeploy(self._settings.name, id)
             outcome = f"{serving} gets all requests again"
@@ -229,9 +237,9 @@ class VertexTarget:
             where=self.url,
         )
 
-    def _tidy(self, now: VertexEndpoint, log: Log, before: str = "") -> None:
+    def _tidy(self, now: VertexEndpoint, log: Log) -> None:
         """Remove all models but the serving one and the one before it: each costs its replicas."""
-        others = sorted((id for id in now.deployed if id != now.serving), key=lambda id: id != before)
-        for id in others[1:]:
-            self._api.undeploy(self._settings.name, id)
-            log.add(f"{self._version(now, id)} was removed")
+        for id in now.deployed:
+            if id not in (now.serving, now.before):
+                self._api.undeploy(self._settings.name, id)
+                log.add(f"{self._version(now, id)} was removed")

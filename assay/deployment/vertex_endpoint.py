@@ -10,8 +10,9 @@ from assay.errors import InputError
 from assay.registry import Registry, Version
 from assay.storage import digest_json, exists, join, upload_folder
 
-MARK, LEFT = "assay", "assay_left"
-"""Labels: an endpoint that `assay deploy` made, and the model that the last rollback left."""
+MARK, LEFT, COMING, BEFORE = "assay", "assay_left", "assay_next", "assay_previous"
+"""Labels: an endpoint that `assay deploy` made; the model that the last rollback left; the one whose deployment is not
+complete; and the one that served before the present one."""
 PORT = 8080
 CPU = "aiplatform.googleapis.com/prediction/online/cpu/utilization"
 CPU_TARGET = 60
@@ -42,6 +43,26 @@ class VertexEndpoint:
     def left(self) -> str:
         """Return the name of the model that the last rollback left; empty after a deployment."""
         return self.labels.get(LEFT, "")
+
+    @property
+    def coming(self) -> str:
+        """Return the id of a model whose deployment is not complete; empty if none is there."""
+        return self._there(COMING)
+
+    @property
+    def before(self) -> str:
+        """Return the id of the model that served before the present one, if it is still deployed and not left."""
+        found = self._there(BEFORE)
+        return found if found not in (self.serving, self.coming) and not self.left else ""
+
+    def beside(self, id: str) -> str:
+        """Return the id of another model that has requests; empty if there is none."""
+        shares = {other: share for other, share in self.traffic.items() if share and other != id}
+        return max(shares, key=shares.__getitem__, default="")
+
+    def _there(self, label: str) -> str:
+        id = deployed_id(self.labels[label]) if self.labels.get(label) else ""
+        return id if id in self.deployed else ""
 
 
 def deployed_id(model: str) -> str:
@@ -154,13 +175,14 @@ class Vertex:
         what = f"model {id} cannot be removed from {endpoint}"
         self._done(what, "POST", f"{self.path(endpoint)}:undeployModel", {"deployedModelId": id})
 
-    def send(self, now: VertexEndpoint, traffic: Mapping[str, int], *, left: str | None = None) -> None:
-        """Set the traffic of an endpoint that is still as `now`; `left`, if given, is recorded with it.
+    def send(self, now: VertexEndpoint, traffic: Mapping[str, int], **labels: str) -> None:
+        """Set the traffic of an endpoint that is still as `now`, and labels: `left`, `coming`, `before`.
 
         Raise ApiError, with the status ABORTED or FAILED_PRECONDITION if somebody else changed it meanwhile.
         """
-        labels = dict(now.labels) | ({LEFT: left} if left is not None else {})
-        body = {"name": now.name, "etag": now.etag, "trafficSplit": dict(traffic), "labels": labels}
+        names = {"left": LEFT, "coming": COMING, "before": BEFORE}
+        changed = dict(now.labels) | {names[name]: value for name, value in labels.items()}
+        body = {"name": now.name, "etag": now.etag, "trafficSplit": dict(traffic), "labels": changed}
         mask = {"updateMask": "trafficSplit,labels"}
         self._google.call("the traffic cannot be changed", "PATCH", now.name, body, params=mask)
 

@@ -74,7 +74,7 @@ def pipeline_definition(request: TrainingRequest, job: JobSettings, settings: Pi
         "Steps": [
             {"Name": "Train", "Type": "Training", "Arguments": training},
             {"Name": "Register", "Type": "Processing", "Arguments": register},
-            {"Name": "Release", "Type": "Processing", "Arguments": release, "DependsOn": ["Register"]},
+            {"Name": "Release", "Type": "Processing", "Arguments": release},
         ],
     }
 
@@ -92,7 +92,6 @@ def _processing(
         where = {"S3Uri": place, "LocalPath": f"{HERE}/{name}", "S3DataType": "S3Prefix", "S3InputMode": "File"}
         return {
             "InputName": name,
-            "AppManaged": False,
             "S3Input": {**where, "S3DataDistributionType": "FullyReplicated", "S3CompressionType": "None"},
         }
 
@@ -100,7 +99,7 @@ def _processing(
         # A folder for each execution: two that run at once do not overwrite each other's.
         joined = {"Std:Join": {"On": "/", "Values": [place, {"Get": "Execution.PipelineExecutionId"}]}}
         where = {"S3Uri": joined, "LocalPath": f"{HERE}/{name}", "S3UploadMode": "EndOfJob"}
-        return {"OutputName": name, "AppManaged": False, "S3Output": where}
+        return {"OutputName": name, "S3Output": where}
 
     cluster = {"InstanceType": settings.instance, "InstanceCount": 1, "VolumeSizeInGB": job.volume}
     return {

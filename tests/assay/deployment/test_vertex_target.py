@@ -190,6 +190,7 @@ def test_an_interrupted_share_goes_on(cloud: VertexStandIn, make: Make, versions
     endpoint = cloud.endpoints[NAME]
     ids = [each["id"] for each in endpoint["deployedModels"]]
     endpoint["trafficSplit"] = {ids[0]: 90, ids[1]: 10}
+    endpoint["labels"]["assay_next"] = endpoint["deployedModels"][1]["displayName"]
     status = make().status()
     assert (status.state, status.version) == ("moving", versions.first)
 
@@ -198,6 +199,24 @@ def test_an_interrupted_share_goes_on(cloud: VertexStandIn, make: Make, versions
 
     assert (done.version, done.previous) == (versions.second, versions.first)
     assert cloud.count(f"POST endpoints/{NAME}:deployModel") == deploys
+
+
+def test_a_rollback_abandons_a_share_that_was_interrupted(cloud: VertexStandIn, make: Make, versions: Versions) -> None:
+    """Also where the new version has most of the requests, and where it is deployed and has none yet."""
+    make().deploy(versions.first)
+    make().deploy(versions.second)
+    endpoint = cloud.endpoints[NAME]
+    first, second = endpoint["deployedModels"]
+    endpoint["trafficSplit"] = {first["id"]: 1, second["id"]: 99}
+    endpoint["labels"] |= {"assay_next": second["displayName"], "assay_previous": ""}
+
+    assert make().rollback().version == versions.first
+    assert (deployed(cloud), make().rollback().changed) == ([versions.first], False)
+
+    endpoint["deployedModels"].append(second)
+    endpoint["labels"] |= {"assay_next": second["displayName"], "assay_left": ""}
+    assert make().rollback().version == versions.first
+    assert (deployed(cloud), endpoint["trafficSplit"]) == ([versions.first], {first["id"]: 100})
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,12 +46,13 @@ def test_a_job_asks_for_the_same_training_and_its_model_is_fetched(cloud: StandI
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         archive.addfile(tarfile.TarInfo("assay.json"), io.BytesIO())
     place = train_at_sagemaker(asked, JOB, AwsSettings(), None)
-    bucket, _, key = place.removeprefix("s3://").partition("/")
+    bucket, _, key = place.replace("-1/", "-2/").removeprefix("s3://").partition("/")
     boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=packed.getvalue())
 
     again = train_at_sagemaker(asked, JOB, AwsSettings(), tmp_path / "model")
 
     assert again.replace("-2/", "-1/") == place, "a name is never taken again"
+    assert (tmp_path / "model/assay.json").exists()
     given = cloud.last("CreateTrainingJob")
     assert build(TrainingRequest, {**given["HyperParameters"], "source": asked.source}) == asked
     (channel,) = given["InputDataConfig"]
@@ -168,7 +170,12 @@ def test_the_pipeline_is_what_the_operations_of_the_api_take(tmp_path: Path) -> 
         ("Register", "Processing"),
         ("Release", "Processing"),
     ]
+    # What the published schema demands of the frame: names of one form, and no other fields.
     assert all(set(each) == {"Name", "Type", "DefaultValue"} for each in definition["Parameters"])
+    assert all(set(each) == {"Name", "Type", "Arguments"} for each in definition["Steps"])
+    assert all(
+        re.fullmatch(r"[A-Za-z0-9_-]{1,64}", each["Name"]) for each in [*definition["Steps"], *definition["Parameters"]]
+    )
     model = ServiceModel(botocore.loaders.Loader().load_service_model("sagemaker", "service-2"), "sagemaker")
     names = {each["Name"] for each in definition["Parameters"]}
     for step in definition["Steps"]:
