@@ -73,6 +73,7 @@ RUN python -m assay.deployment.fetch --help >/dev/null && python -c "import assa
 # What the two clouds run by a word: `serve` and `train`. SageMaker demands that a container runs as root, since it mounts
 # model and output as root (https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html).
 FROM serve AS cloud
+# hadolint ignore=DL3002
 USER root
 COPY infra/image/serve infra/image/train /usr/local/bin/
 RUN serve --help >/dev/null && train --help >/dev/null

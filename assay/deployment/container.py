@@ -18,7 +18,7 @@ from pathlib import Path
 from assay.errors import InputError
 from assay.progress import say
 from assay.serving import PREFIX, PROCESS, Bento, build_bento
-from assay.storage import digest_folder, download_folder
+from assay.storage import digest_folder, download_folder, list_names
 
 ROOT = Path("/opt/ml")
 VERSION = "ASSAY_MODEL_VERSION"
@@ -68,8 +68,11 @@ def _download(uri: str, scratch: Path) -> Path:
         raise InputError(f"{STORAGE} is empty", fix="Upload the model with its artifactUri: `assay deploy` does")
     model = scratch / "model"
     try:
-        if not model.exists():  # a restarted container has it already
-            download_folder(uri, model)
+        if model.exists():  # a restarted container has it already
+            return model
+        if not list_names(uri):
+            raise InputError("there is no model", where=uri, fix="Upload it again: `assay deploy` does")
+        download_folder(uri, model)
         return model
     except (OSError, ImportError) as error:
         raise InputError(

@@ -1,7 +1,7 @@
 # Images: one repository for each target of the Dockerfile.
 
 locals {
-  images = toset(["task", "task-gpu", "serve"])
+  images = toset(concat(["task", "task-gpu", "serve"], var.sagemaker ? ["cloud", "cloud-gpu"] : []))
 }
 
 resource "aws_ecr_repository" "this" {

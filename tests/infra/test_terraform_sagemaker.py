@@ -4,11 +4,12 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from policy_findings import allows, findings
-from terraform_runner import TERRAFORM, initialised, moto, terraform
+from terraform_runner import TERRAFORM, copied, initialised, moto, terraform
 
 PROJECT = """
 provider "aws" {
@@ -118,3 +119,14 @@ def test_it_is_off_unless_it_is_asked_for() -> None:
     assert "default     = false" in text
     assert "count  = var.sagemaker ? 1 : 0" in (TERRAFORM / "sagemaker.tf").read_text()
     assert not [path for path in (TERRAFORM / "environments").iterdir() if "sagemaker" in path.read_text()]
+
+
+@pytest.mark.full
+def test_an_environment_with_it_is_as_it_must_be(tmp_path: Path) -> None:
+    project = initialised(copied(tmp_path), "-backend=false")
+    arguments = ["test", "-no-color", "-test-directory=tests/aws", "-var-file=environments/dev.tfvars"]
+    with moto(tmp_path / "log") as endpoint:
+        run = terraform(project, *arguments, "-var=sagemaker=true", endpoint=endpoint)
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "1 passed, 0 failed" in run.stdout
