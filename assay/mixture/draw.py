@@ -13,8 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from assay.mixture.bins import QualityBins
+from assay.mixture.cells import Recipe
 from assay.mixture.reading import Block
-from assay.mixture.recipe import Recipe
 from assay.mixture.request import MixtureRequest
 from assay.mixture.state import Cut
 from assay.scoring import BINS

@@ -21,9 +21,10 @@ import pyarrow as pa
 
 from assay.errors import InputError
 from assay.mixture.bins import QualityBins, make_bins
+from assay.mixture.cells import Recipe
 from assay.mixture.draw import cells_of, first_cuts, key_bins, keys_of, last_cuts, repeats_of
 from assay.mixture.reading import Reader
-from assay.mixture.recipe import Recipe, solve
+from assay.mixture.recipe import solve
 from assay.mixture.references import write_references
 from assay.mixture.state import MixtureJob, MixtureState
 from assay.progress import counter

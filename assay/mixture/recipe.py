@@ -1,7 +1,7 @@
 """The recipe: how often the documents of each cell, topic by quality, are in the mixture."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from assay.errors import InputError
 from assay.mixture.bins import QualityBins
+from assay.mixture.cells import Cell, InfeasibleError, Recipe, Unit
 from assay.mixture.curve import STEPS, Curve
 from assay.mixture.request import MixtureRequest
 from assay.scoring import BINS, TokenHistogram
-from assay.storage import only_known_fields
 
 POOL = ""
 """Name of the group of the topics that share one curve."""
@@ -21,73 +21,6 @@ EXACT = 1e-9
 """Difference below which a repeat is taken for a whole number."""
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-
-
-class InfeasibleError(InputError):
-    """A wish that the tokens cannot fill. `nearest` has values of single settings, each of which would do."""
-
-    def __init__(self, what: str, nearest: Mapping[str, float]) -> None:
-        shown = [
-            f"{name} {value:,}" if isinstance(value, int) else f"{name} {value:g}" for name, value in nearest.items()
-        ]
-        fix = f"Nearest that would do: {', or '.join(shown)}" if shown else "No single setting would do"
-        super().__init__(what, where="mixture", fix=fix)
-        self.nearest = dict(nearest)
-
-
-@only_known_fields
-@dataclass(frozen=True)
-class Cell:
-    """A topic and a bin of quality."""
-
-    topic: str
-    bin: int
-    documents: int
-    """Documents of the corpus in it."""
-    tokens: int
-    repeat: float
-    """Times that a document is in the mixture in the mean."""
-
-
-@only_known_fields
-@dataclass(frozen=True)
-class Unit:
-    """Documents that are drawn together: some `most` times, the others `least` times.
-
-    A unit is a cell; or with a step, all documents that share a cut. `more` tokens at most are those of the first ones.
-    """
-
-    least: int
-    most: int
-    more: int
-    """Tokens, each counted once, of the documents that are in the mixture `most` times."""
-
-
-@only_known_fields
-@dataclass(frozen=True)
-class Recipe:
-    """Cells in the order of topics and bins, and the units in which their documents are drawn."""
-
-    cells: tuple[Cell, ...]
-    units: tuple[Unit, ...]
-    unit_of: tuple[int, ...]
-    """Unit of each cell."""
-    aims: Mapping[str, int]
-    """Topic -> tokens that it is to have in the mixture."""
-    short: Mapping[str, int]
-    """Topic -> tokens that it lacks of what was requested for it; `""`: the mixture."""
-
-    @property
-    def first(self) -> dict[str, int]:
-        """Return the number of the lowest cell of each topic."""
-        found: dict[str, int] = {}
-        for at, cell in enumerate(self.cells):
-            found.setdefault(cell.topic, at)
-        return found
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return asdict(self)
 
 
 def solve(bins: QualityBins, histogram: TokenHistogram, request: MixtureRequest) -> Recipe:

@@ -14,8 +14,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.errors import InputError
+from assay.mixture.cells import Recipe
 from assay.mixture.reading import Block
-from assay.mixture.recipe import Recipe
 from assay.mixture.state import MixtureJob
 from assay.scoring import Part
 from assay.storage import join, open_binary, open_parquet, parquet_bytes, read_parquet, write_bytes

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from assay.mixture.bins import QualityBins, RankedScore
-from assay.mixture.recipe import Recipe
+from assay.mixture.cells import Recipe
 from assay.mixture.request import MixtureRequest
 from assay.storage import digest_json, only_known_fields, parse_json
 

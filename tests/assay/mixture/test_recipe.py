@@ -13,8 +13,8 @@ from made_mixtures import all_passes, corpus_of, job_of, mixed, references, scor
 
 from assay.errors import InputError
 from assay.mixture.begin import begin
+from assay.mixture.cells import InfeasibleError
 from assay.mixture.draw import hashed
-from assay.mixture.recipe import InfeasibleError
 from assay.mixture.request import MixtureRequest
 from assay.selection import SelectionRequest, choose
 
