@@ -73,6 +73,9 @@ def literal_of(value: Any, kind: types_pb2.LiteralType) -> Literal:
         variant = next(each for each in kind.union_type.variants if (each.simple == types_pb2.NONE) == (value is None))
         inner = Literal(scalar=literals_pb2.Scalar(none_type={})) if value is None else literal_of(value, variant)
         return Literal(scalar=literals_pb2.Scalar(union=literals_pb2.Union(value=inner, type=variant)))
+    if kind.HasField("collection_type"):
+        every = [literal_of(each, kind.collection_type) for each in value]
+        return Literal(collection=literals_pb2.LiteralCollection(literals=every))
     names = {
         types_pb2.INTEGER: "integer",
         types_pb2.FLOAT: "float_value",
