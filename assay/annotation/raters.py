@@ -21,6 +21,8 @@ FloatArray = NDArray[np.float64]
 COLUMNS = ("id", "judge", "repeat", "grade")
 MOST_GRADES = 20
 """Most grades that are told apart. Of longer scales, neighbouring answers are joined."""
+LEAST_SHARE = 0.02
+"""Share in the labels below which a judge tells next to nothing, such as one that answers always alike."""
 LEAST_WEIGHT = 0.01
 """Training refuses a weight of 0."""
 
@@ -70,9 +72,10 @@ def combine(answers: pd.DataFrame, low: int, high: int, *, reference: str = "") 
     """Return `id`, `label`, `uncertainty` and `weight` of each document with a valid answer, by id.
 
     `answers`: `id`, `judge`, `repeat` and `grade`, NaN where there is no valid answer. `label`: posterior mean, on the
-    level of all judges or of the judge `reference`. `uncertainty`: posterior standard deviation, in grades. `weight`:
-    1 - uncertainty² / variance of the quality, at least 0.01: the share of what is unknown of a document that its
-    answers remove. Raise InputError as `combine_answers` does.
+    level of all judges or of the judge `reference`; the grade itself where all judges that tell something answered with
+    one grade. `uncertainty`: posterior standard deviation, in grades. `weight`: 1 - uncertainty² / variance of the
+    quality, at least 0.01: the share of what is unknown of a document that its answers remove. Raise InputError as
+    `combine_answers` does.
     """
     return combine_answers(answers, low, high, reference=reference).table
 
@@ -103,7 +106,15 @@ def combine_answers(answers: pd.DataFrame, low: int, high: int, *, reference: st
     own = (answered > 1).any(axis=0) & ((answered > 0).sum(axis=1) > 1).any()
     model = fit_graded(flat.reshape(-1, len(judges), len(values)), times, own)
     single = bool(answered.sum(axis=1).max() == 1)
-    return _consensus(model, ids, place.ravel(), judges, answered, values, reference, known if single else None)
+    found = _consensus(model, ids, place.ravel(), judges, answered, values, reference, known if single else None)
+    if reference:
+        return found
+    # All judges gave one grade: the mean of the posterior lies towards the others, below a threshold at that grade.
+    telling = np.array([judge.share > LEAST_SHARE for judge in found.judges])
+    given = counts[:, telling].sum(axis=1) > 0
+    agreed = (answered[:, telling] > 0).all(axis=1) & (given.sum(axis=1) == 1)
+    found.table.loc[agreed, "label"] = values[given[agreed].argmax(axis=1)]
+    return found
 
 
 def _consensus(
