@@ -1,4 +1,4 @@
-"""Acquire a corpus: use a snapshot where it is, and make one of any other source."""
+"""Acquire a corpus: use a snapshot, or Parquet in an object store, where it is; copy any other source."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from flytekit import current_context, task
 from flytekit.types.directory import FlyteDirectory
 
 from assay.progress import say
-from assay.sources import Columns, Period, acquire, existing_snapshot, open_source
+from assay.sources import Columns, Period, acquire, can_lie, existing_snapshot, open_source, refer
 from tasks.support.caching import by_content
 from tasks.support.resources import heavy
 from tasks.support.stages import Stage, recorded
@@ -29,7 +29,11 @@ def acquire_corpus(source: str, revision: str, columns: Columns, period: Period 
             folder = FlyteDirectory(source, remote_directory=False)
         else:
             path = Path(current_context().working_directory) / "corpus"
-            snapshot = acquire(open_source(source), columns, path, period=period, replace=True)
+            opened = open_source(source)
+            if not period and can_lie(opened, columns):
+                snapshot = refer(opened, columns, path, keep=True)
+            else:
+                snapshot = acquire(opened, columns, path, period=period, replace=True)
             folder = stored_folder(path)
         stage.documents = snapshot.manifest.rows
         stage.remark = f"version {snapshot.manifest.version[:12]}"

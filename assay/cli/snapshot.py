@@ -1,4 +1,4 @@
-"""`assay snapshot build | show | diff | verify | delete | dvc`: versions of a corpus, and what they hold."""
+"""`assay snapshot build | adopt | show | diff | verify | delete | dvc`: versions of a corpus, and what they hold."""
 
 import argparse
 import json
@@ -22,6 +22,13 @@ def add(parser: Parser) -> None:
         "build", help="clean, deduplicate and version documents of any source; the same command resumes after a stop"
     )
     building.complete = _add_build  # it needs the room of curation, which the other actions do without
+
+    adopt = actions.add_parser("adopt", help="make a snapshot of documents as they are, of Parquet where it lies")
+    adopt.add_argument("source", help="Parquet files, as folder or URL; with --copy any source")
+    adopt.add_argument("--output", required=True, help="the new snapshot, a folder or URL")
+    adopt.add_argument("--text-column", default="text", help="column of the documents (default: text)")
+    adopt.add_argument("--id-column", default="", help="column of stable ids (default: id, or digests of the texts)")
+    adopt.add_argument("--copy", action="store_true", help="copy the documents, of a source that may change or vanish")
 
     show = actions.add_parser("show", help="show what a snapshot holds, and where it came from")
     show.add_argument("snapshot", help="folder or URL")
@@ -51,7 +58,15 @@ def _add_build(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the action and return the exit status. Raise InputError for what cannot be read or written."""
-    actions = {"build": _build, "show": _show, "diff": _diff, "verify": _verify, "delete": _delete, "dvc": _dvc}
+    actions = {
+        "build": _build,
+        "adopt": _adopt,
+        "show": _show,
+        "diff": _diff,
+        "verify": _verify,
+        "delete": _delete,
+        "dvc": _dvc,
+    }
     return actions[arguments.action](arguments)
 
 
@@ -59,6 +74,17 @@ def _build(arguments: argparse.Namespace) -> int:
     from assay.cli.build import run_build
 
     return run_build(arguments)
+
+
+def _adopt(arguments: argparse.Namespace) -> int:
+    from assay.sources import Columns, acquire, open_source, refer
+
+    source, columns = open_source(arguments.source), Columns(text=arguments.text_column, id=arguments.id_column)
+    with stage("Copy" if arguments.copy else "Read the footers"):
+        snapshot = (acquire if arguments.copy else refer)(source, columns, arguments.output)
+    print(f"{snapshot.manifest.rows:,} documents, version {snapshot.manifest.version}")
+    print(f"snapshot: {arguments.output}")
+    return 0
 
 
 def _show(arguments: argparse.Namespace) -> int:
@@ -73,6 +99,8 @@ def _show(arguments: argparse.Namespace) -> int:
     print(f"tokens    {manifest.tokens:,} ({manifest.tokenizer})")
     print(f"shards    {len(manifest.shards):,}, {megabytes:,.1f} MB")
     print(f"columns   {', '.join(f'{name} ({kind})' for name, kind in manifest.schema.items())}")
+    if manifest.reference:
+        print(f"files     {manifest.reference.root}, read where they lie")
     for source in manifest.provenance.get("sources", []):
         print(f"source    {source['uri']} at {source['revision']}")
     for name, value in manifest.provenance.items():

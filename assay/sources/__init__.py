@@ -8,10 +8,11 @@ from assay.sources.kinds import KINDS, kind_of
 from assay.sources.listing import list_files
 from assay.sources.names import free_names
 from assay.sources.period import Period, read_date, read_time
+from assay.sources.reference import can_lie, refer
 from assay.sources.schemas import with_roles
 from assay.sources.source import Source, open_source
 from assay.sources.streams import read_text
-from assay.sources.utf8 import is_text, without_surrogates
+from assay.storage import is_text, without_surrogates
 
 __all__ = [
     "KINDS",
@@ -21,6 +22,7 @@ __all__ = [
     "Period",
     "Source",
     "acquire",
+    "can_lie",
     "canonical",
     "corpus_revision",
     "existing_snapshot",
@@ -38,6 +40,7 @@ __all__ = [
     "read_schema",
     "read_text",
     "read_time",
+    "refer",
     "text_of",
     "with_roles",
     "without_surrogates",

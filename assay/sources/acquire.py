@@ -15,8 +15,7 @@ from assay.sources.damage import listed
 from assay.sources.names import free_names
 from assay.sources.period import Period
 from assay.sources.source import Source
-from assay.sources.utf8 import is_text, valid_utf8
-from assay.storage import Snapshot, only_known_fields, write_snapshot
+from assay.storage import Snapshot, is_text, only_known_fields, valid_utf8, write_snapshot
 
 RESERVED = ("id", "text", "label", "group", "label_weight", "judge", "by_reference")
 

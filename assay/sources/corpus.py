@@ -1,4 +1,7 @@
-"""Open a corpus by its name: a snapshot is used as it is, any other source is copied once for each revision."""
+"""Open a corpus by its name: a snapshot is used as it is, and one is made of any other source for each revision.
+
+Parquet in an object store is read where it lies. Anything else is copied.
+"""
 
 from dataclasses import asdict
 
@@ -6,6 +9,7 @@ from assay.progress import say, stage
 from assay.sources.acquire import Columns, acquire
 from assay.sources.kinds import without_query
 from assay.sources.period import Period
+from assay.sources.reference import can_lie, refer
 from assay.sources.source import open_source
 from assay.storage import MANIFEST, Snapshot, digest_json, exists, join
 
@@ -32,8 +36,8 @@ def open_corpus(source: str, columns: Columns, root: str, period: Period | None 
     """Return the documents of a source as a snapshot.
 
     A snapshot is returned as it is; `columns` does not apply to it. Any other source, and the documents of a period,
-    are copied below `root`, once for each revision, choice of columns and period. Raise InputError if the source cannot
-    be read; then nothing is written.
+    are copied below `root`, once for each revision, choice of columns and period. Parquet in an object store is read where
+    it lies, unless a copy exists. Raise InputError if the source cannot be read; then nothing is written.
     """
     if not period and (snapshot := existing_snapshot(source)):
         return snapshot
@@ -42,6 +46,12 @@ def open_corpus(source: str, columns: Columns, root: str, period: Period | None 
     place = join(root, "corpora", digest_json(made_of)[:16])
     if exists(join(place, MANIFEST)):
         return Snapshot.open(place)
+    if not period and can_lie(opened, columns):
+        place = join(root, "corpora", digest_json([*made_of, "in place"])[:16])
+        if exists(join(place, MANIFEST)):
+            return Snapshot.open(place)
+        with stage("Read the footers"):
+            return refer(opened, columns, place, keep=True)
     with stage("Acquire"):
         # Another process may finish the same copy meanwhile: `keep` then returns that one.
         snapshot = acquire(opened, columns, place, period=period, keep=True)

@@ -25,8 +25,7 @@ from assay.errors import InputError
 from assay.progress import say
 from assay.sources.damage import DamageHandler, Passed
 from assay.sources.docstrings import docstrings
-from assay.sources.utf8 import without_surrogates
-from assay.storage import digest_json
+from assay.storage import digest_json, without_surrogates
 
 NAME = "installed-docs"
 EXTRACTION = 1

@@ -18,8 +18,8 @@ from assay.sources.damage import Damage, DamageHandler, in_words
 from assay.sources.members import CHUNK
 from assay.sources.schemas import MOST_FIELDS, text_column, too_many_fields
 from assay.sources.streams import peeked
-from assay.sources.utf8 import without_surrogates
 from assay.sources.values import BrokenValueError, in_lines, read_values
+from assay.storage import without_surrogates
 
 INT64 = 2**63
 WORDS = {bool: "a truth value", int: "a number", float: "a number", list: "a list", dict: "an object", str: "text"}

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from assay.errors import InputError
 from assay.sources.damage import shortened
-from assay.sources.utf8 import is_text
+from assay.storage import is_text
 
 MOST_FIELDS = 2_000
 """Most different fields of JSON. Each is a column, and a column takes memory for every row."""

@@ -98,6 +98,8 @@ class FileSource:
 
     def checksums(self, members: Iterable[str]) -> dict[str, str]:
         self.fs.invalidate_cache()  # object stores cache listings, and with them the checksums
+        if len(self.members) > 1 and not isinstance(self.fs, LocalFileSystem):
+            self.fs.find(self.root)  # one request for a thousand files, and not one for each
         return {member: self._checksum(member) for member in members}
 
     def _checksum(self, member: str) -> str:

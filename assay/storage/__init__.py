@@ -2,7 +2,7 @@
 
 from assay.storage.dvc import write_dvc
 from assay.storage.hashing import digest_file, digest_folder, digest_json
-from assay.storage.manifest import MANIFEST, TOKEN_ESTIMATE
+from assay.storage.manifest import MANIFEST, TOKEN_ESTIMATE, Manifest, Reference, Shard
 from assay.storage.numbered import NumberedFiles, NumberedLog
 from assay.storage.objects import (
     create,
@@ -24,18 +24,24 @@ from assay.storage.places import place_or_default, work_folder
 from assay.storage.planned import PlannedFolder, deal, deal_runs
 from assay.storage.reading import clear_permission_errors
 from assay.storage.records import only_known_fields, parse_json, parse_record, parse_setting, require_time
+from assay.storage.referenced import Footer, is_castable, read_footer
 from assay.storage.snapshot import Snapshot
-from assay.storage.snapshot_writer import find_made, write_snapshot
+from assay.storage.snapshot_writer import find_made, write_reference, write_snapshot
 from assay.storage.staging import clear_disk_errors, staged_file, staged_folder
+from assay.storage.utf8 import is_text, valid_utf8, without_surrogates
 from assay.storage.versions import Change, difference, without
 
 __all__ = [
     "MANIFEST",
     "TOKEN_ESTIMATE",
     "Change",
+    "Footer",
+    "Manifest",
     "NumberedFiles",
     "NumberedLog",
     "PlannedFolder",
+    "Reference",
+    "Shard",
     "Snapshot",
     "clear_disk_errors",
     "clear_permission_errors",
@@ -49,6 +55,8 @@ __all__ = [
     "download_folder",
     "exists",
     "find_made",
+    "is_castable",
+    "is_text",
     "join",
     "list_names",
     "local_path",
@@ -65,16 +73,20 @@ __all__ = [
     "published_file",
     "read_bytes",
     "read_columns",
+    "read_footer",
     "read_parquet",
     "require_folder",
     "require_time",
     "staged_file",
     "staged_folder",
     "upload_folder",
+    "valid_utf8",
     "without",
+    "without_surrogates",
     "work_folder",
     "write_bytes",
     "write_dvc",
     "write_parquet",
+    "write_reference",
     "write_snapshot",
 ]

@@ -1,7 +1,7 @@
 """The manifest of a snapshot: its shards with their digests, its version, and its origin."""
 
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from assay.errors import InputError
@@ -25,6 +25,28 @@ class Shard:
     rows: int
     bytes: int
     sha256: str
+    """Digest of its bytes. Empty for a file of an object store that is read where it lies."""
+    tag: str = ""
+    """What the object store says of the content of such a file: its entity tag or generation, and its size."""
+    groups: tuple[tuple[int, int], ...] = ()
+    """Row groups of a file that is read where it lies: runs of equal ones, as rows of each and their number."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values. What only files have that are read where they lie is left out for others."""
+        later = {"tag": self.tag, "groups": [list(run) for run in self.groups]}
+        own = {"name": self.name, "rows": self.rows, "bytes": self.bytes, "sha256": self.sha256}
+        return {**own, **{name: value for name, value in later.items() if value}}
+
+
+@only_known_fields
+@dataclass(frozen=True)
+class Reference:
+    """Files that are read where they lie, in place of shards beside the manifest."""
+
+    root: str
+    """Folder or URL of the files. Not part of the version: the same files in another place are the same documents."""
+    columns: dict[str, str]
+    """Column of the snapshot -> column of the files. Ids are digests of the texts if that of `id` is empty."""
 
 
 @only_known_fields
@@ -44,6 +66,8 @@ class Manifest:
     provenance: dict[str, Any] = field(default_factory=dict)
     """Sources with revision, and settings. Not part of the version. It has no time, so that the same work gives the
     same bytes."""
+    reference: Reference | None = None
+    """Where the files lie and what their columns are called, if they are no shards beside the manifest."""
 
 
 def read_manifest(url: str) -> Manifest:
@@ -70,7 +94,14 @@ def _fault(manifest: Manifest) -> str:
     """Return what is wrong with a manifest, for people. Empty if it can be used."""
     names = [shard.name for shard in manifest.shards]
     strange = [name for name in names if not SHARD.fullmatch(name)]
-    if strange:
+    if manifest.reference:
+        if outside := [name for name in names if name.startswith("/") or ".." in name.split("/")]:
+            return f"the manifest names {outside[0]!r}, which is not below the folder of its files"
+        if unpinned := [shard.name for shard in manifest.shards if not (shard.sha256 or shard.tag)]:
+            return f"the manifest does not say which content {unpinned[0]!r} has"
+        if manifest.reference.columns.keys() != manifest.schema.keys():
+            return "the manifest does not say what each column is called in its files"
+    elif strange:
         return f"the manifest names {strange[0]!r} as a shard, and shards are named part-00000.parquet and so on"
     if not names or len(set(names)) < len(names):
         return "the manifest names no shard, or one twice"
@@ -94,7 +125,8 @@ def content(manifest: Manifest) -> dict[str, Any]:
         "rows": manifest.rows,
         "tokens": manifest.tokens,
         "tokenizer": manifest.tokenizer,
-        "shards": [asdict(shard) for shard in manifest.shards],
+        "shards": [shard.to_json() for shard in manifest.shards],
+        **({"reference": manifest.reference.columns} if manifest.reference else {}),
     }
 
 

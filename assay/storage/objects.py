@@ -72,6 +72,24 @@ def open_binary(url: str) -> Iterator[Any]:
         yield file
 
 
+@contextmanager
+def open_ranges(url: str) -> Iterator[Any]:
+    """Yield a seekable file that fetches exactly what is read, and nothing ahead. Its state is that of now.
+
+    For files of which little is read: a footer, a row group, a column. Raise FileNotFoundError if it does not exist.
+    """
+    fs, path = _open(url)
+    if isinstance(fs, LocalFileSystem):
+        with open_binary(url) as file:
+            yield file
+        return
+    fs.invalidate_cache(path)  # a listing of before has the state of before
+    with clear_permission_errors(url):
+        file = fs.open(path, "rb", cache_type="none")
+    with file:
+        yield file
+
+
 def state_of(file: Any) -> str:
     """Return a text that changes when another program changes or replaces an open file. Empty if unknown.
 

@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 
 from assay.errors import InputError
 from assay.storage.manifest import Shard
-from assay.storage.objects import join, local_path, open_binary, state_of
+from assay.storage.objects import join, local_path, open_binary, open_ranges, state_of
 
 PIECE = 4 * 2**20
 """Bytes that are read at once while a shard is hashed."""
+LYING = "Make the snapshot anew, of the files as they are now (assay snapshot adopt); --copy keeps them as they are"
 FIX = "It is gone or damaged: restore it, or make the snapshot again, and run the same command"
 
 
@@ -31,30 +32,44 @@ class VerifiedShards:
     """Name of a verified shard -> its state when it was verified, as `state_of` returns it."""
 
     @contextmanager
-    def open(self, url: str, shard: Shard, schema: Mapping[str, str]) -> Iterator[pq.ParquetFile]:
-        """Yield a shard of the snapshot at `url`, whose manifest has this schema.
+    def open(self, url: str, shard: Shard, schema: Mapping[str, str] | None) -> Iterator[pq.ParquetFile]:
+        """Yield a shard of the snapshot at `url`, whose manifest has this schema. None: a file that is read in place.
+
+        A file in place in an object store is read by ranges. Its tag is compared with that of the manifest, and each
+        range is asked for by that tag.
 
         Raise InputError if it is missing, cannot be read, is not what was written, or changes while it is read.
         """
         try:
             with ExitStack() as opened:
-                file = opened.enter_context(open_binary(join(url, shard.name)))
+                file = opened.enter_context((open_ranges if shard.tag else open_binary)(join(url, shard.name)))
                 state, source = state_of(file), file
-                if not state or self.states.get(shard.name) != state:
+                if shard.tag:
+                    if state != shard.tag:
+                        raise _not_written(shard, url)
+                elif not state or self.states.get(shard.name) != state:
                     if not local_path(url):
                         # Those bytes are parsed that were hashed, and an object store sends them once.
                         source = opened.enter_context(tempfile.TemporaryFile(prefix="assay-"))
                     if _sha256(file, source) != shard.sha256:
                         raise _not_written(shard, url)
                     self.states[shard.name] = state
-                parquet = opened.enter_context(pq.ParquetFile(source, page_checksum_verification=True))
-                _require_content(parquet, shard, schema, url)
+                ranged = bool(shard.tag)  # the columns of a row group then come in few requests
+                parquet = opened.enter_context(
+                    pq.ParquetFile(source, page_checksum_verification=True, pre_buffer=ranged)
+                )
+                if schema is not None:
+                    _require_content(parquet, shard, schema, url)
                 yield parquet
                 if state_of(file) != state:
                     raise _not_written(shard, url)
         except FileNotFoundError as error:
-            raise InputError(f"shard {shard.name} is missing", where=url, fix=FIX) from error
+            what = "file" if shard.groups else "shard"
+            fix = LYING if shard.groups else FIX
+            raise InputError(f"{what} {shard.name} is missing", where=url, fix=fix) from error
         except (OSError, pa.ArrowException) as error:
+            if type(error).__name__ == "FileExpired":  # s3fs: the range of another content was refused
+                raise _not_written(shard, url) from error
             # Also errors of a network: the same command resumes the work.
             words = str(error).splitlines() or [repr(error)]
             raise InputError(f"shard {shard.name} cannot be read: {words[0]}", where=url, fix=FIX) from error
@@ -88,6 +103,8 @@ def _require_content(parquet: pq.ParquetFile, shard: Shard, schema: Mapping[str,
 
 
 def _not_written(shard: Shard, url: str) -> InputError:
+    if shard.groups:
+        return InputError(f"file {shard.name} changed since the snapshot was made of it", where=url, fix=LYING)
     return InputError(
         f"shard {shard.name} is not what was written: its bytes are not those of the manifest", where=url, fix=FIX
     )

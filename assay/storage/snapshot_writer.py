@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,19 @@ def write_snapshot(
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False), encoding="utf-8")
         if finish:
             finish(Snapshot.open(folder))
+    return Snapshot.open(place)
+
+
+def write_reference(place: str | Path, manifest: Manifest, *, keep: bool = False) -> Snapshot:
+    """Write a manifest over files that stay where they lie, as a snapshot at a path or fsspec URL.
+
+    Its version is computed here. `keep` works as in `published_folder`.
+    """
+    fields = content(manifest)
+    written = {"version": digest_json(fields), **fields, "provenance": manifest.provenance}
+    written["reference"] = asdict(manifest.reference) if manifest.reference else None
+    with published_folder(str(place), last=MANIFEST, keep=keep) as folder:
+        (folder / MANIFEST).write_text(json.dumps(written, ensure_ascii=False), encoding="utf-8")
     return Snapshot.open(place)
 
 

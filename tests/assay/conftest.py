@@ -7,7 +7,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from targets import cluster, kubeconfig, local
@@ -138,6 +140,39 @@ def variables(**given: str) -> Iterator[None]:
             os.environ[name] = value
 
 
+@dataclass(frozen=True)
+class Sent:
+    """One answer of the server of `s3` with the content of an object."""
+
+    name: str
+    """Bucket and key."""
+    bytes: int
+
+
+S3_LOG: list[Sent] = []
+"""What the server of `s3` sent so far."""
+
+
+class Logging:
+    """The application of the server, which notes what it sends."""
+
+    def __init__(self, application: Any) -> None:
+        self.application = application
+
+    def __call__(self, environment: dict[str, Any], start_response: Any) -> Any:
+        answer = list(self.application(environment, start_response))
+        if environment["REQUEST_METHOD"] == "GET":
+            S3_LOG.append(Sent(environment["PATH_INFO"].strip("/"), sum(map(len, answer))))
+        return answer
+
+
+@pytest.fixture
+def sent(s3: str) -> list[Sent]:
+    """What the server of `s3` sent since the test began, or since the list was cleared."""
+    S3_LOG.clear()
+    return S3_LOG
+
+
 @pytest.fixture(scope="session")
 def s3() -> Iterator[str]:
     """URL of a bucket on a moto server of this machine, reached through s3fs."""
@@ -146,6 +181,7 @@ def s3() -> Iterator[str]:
 
     server = ThreadedMotoServer("127.0.0.1", port=0)
     server.start()
+    server._server.app = Logging(server._server.app)
     host, port = server.get_host_and_port()
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
     with variables(AWS_ENDPOINT_URL=f"http://{host}:{port}", **keys):
