@@ -8,7 +8,7 @@ from tasks.corpus import acquire_corpus
 from tasks.filter_summary import Selection, summarise_filtering
 from tasks.resolve_filtering import resolve_filtering
 from tasks.score import measure_and_plan_parts, plan_parts, score_share
-from tasks.select import select_documents
+from tasks.select import count_scores, plan_cut, plan_shards, select_documents, write_selected
 
 
 @workflow
@@ -89,14 +89,34 @@ def filter_corpus(
             scoring=resolved.scoring,
         )
     )(share=planned.shares)
-    selected = select_documents(
+    counting = plan_cut(
         corpus=corpus.snapshot,
         folder=planned.folder,
         plan=planned.plan,
         registry=resolved.registry,
         version=resolved.version,
         request=resolved.selection,
+        workers=workers,
         scored=scored,
+    )
+    shards = plan_shards(
+        corpus=corpus.snapshot,
+        folder=planned.folder,
+        plan=planned.plan,
+        registry=resolved.registry,
+        version=resolved.version,
+        request=resolved.selection,
+        workers=workers,
+        counted=map_task(count_scores)(share=counting),
+    )
+    selected = select_documents(
+        corpus=corpus.snapshot,
+        folder=planned.folder,
+        registry=resolved.registry,
+        version=resolved.version,
+        request=resolved.selection,
+        draft=shards.draft,
+        written=map_task(write_selected)(share=shards.shares),
     )
     return summarise_filtering(
         request=resolved.selection,

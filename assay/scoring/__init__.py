@@ -10,21 +10,21 @@ from assay.scoring.measurement import Measurement
 from assay.scoring.plan import Part, PartFolder, ScoringConfig, bins_of
 from assay.scoring.run import ScoringJob, score_parts
 from assay.scoring.sample import SAMPLE_PART, draw, sample_snapshot
-from assay.scoring.scores import MANIFEST, Scores, find_scores, read_rows, scores_of_all
+from assay.scoring.scores import MANIFEST, Scores, find_scores, read_part, read_rows, scores_of_all
 from assay.scoring.sidecar import REJECTED
 
 __all__ = [
     "BINS",
-    "MANIFEST",
-    "REJECTED",
-    "SAMPLE_PART",
     "Bins",
     "CascadeConfig",
     "Certificate",
     "Cost",
+    "MANIFEST",
     "Measurement",
     "Part",
     "PartFolder",
+    "REJECTED",
+    "SAMPLE_PART",
     "Scores",
     "ScoringConfig",
     "ScoringJob",
@@ -36,6 +36,7 @@ __all__ = [
     "draw",
     "find_scores",
     "plan_scoring",
+    "read_part",
     "read_rows",
     "rejection_by",
     "reusable",

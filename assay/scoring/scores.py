@@ -2,8 +2,10 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import pandas as pd
 
@@ -17,6 +19,15 @@ from assay.scoring.sidecar import SCHEMA, PartFile, Totals, histogram_of
 from assay.storage import exists, join, list_names, write_bytes
 
 MANIFEST = "_manifest.json"
+AT_ONCE = 16
+"""Footers that are read at once. In an object store they are waited for."""
+
+
+def batched(parts: Iterable[Part], size: int) -> Iterator[list[Part]]:
+    """Yield parts in lists of at most `size`."""
+    left = iter(parts)
+    while some := list(islice(left, size)):
+        yield some
 
 
 @dataclass(frozen=True)
@@ -41,11 +52,17 @@ class Scores:
                 where=folder.url,
                 fix="Run the same command again: it resumes with them",
             )
-        parts = [PartFile(folder, part).read_footer() for part in folder.plan.parts()]
-        if unchecked := sum(not part.checked for part in parts):
+        parts = folder.plan.parts()
+        unchecked, totals, histograms = 0, Totals(), list[TokenHistogram]()
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for some in batched(parts, 4 * AT_ONCE):  # the histograms of all parts at once would fill the memory
+                footers = list(pool.map(lambda part: PartFile(folder, part).read_footer(), some))
+                unchecked += sum(not footer.checked for footer in footers)
+                totals = Totals.sum([totals, *(footer.totals for footer in footers)])
+                histograms = [TokenHistogram.merge([*histograms, *(footer.histogram for footer in footers)])]
+        if unchecked:
             say(f"{unchecked:,} of {len(parts):,} parts have no checksums: damage in them may stay unnoticed")
-        totals = Totals.sum([part.totals for part in parts])
-        histogram = TokenHistogram.merge([part.histogram for part in parts])
+        histogram = TokenHistogram.merge(histograms)
         manifest = {"plan": folder.plan.to_json(), "totals": totals.to_json(), "parts": len(parts)}
         if not exists(folder.place(MANIFEST)):
             write_bytes(folder.place(MANIFEST), (json.dumps(manifest, indent=2) + "\n").encode())
@@ -64,7 +81,7 @@ class Scores:
     def rows(self, columns: list[str] | None = None) -> Iterator[tuple[Part, pd.DataFrame]]:
         """Yield the Sidecar of each part, in the order of the snapshot."""
         for part in self.folder.plan.parts():
-            yield part, _read(self.folder, part, columns, self.rubric)
+            yield part, read_part(self.folder, part, columns, self.rubric)
 
 
 def read_rows(
@@ -75,13 +92,14 @@ def read_rows(
     With a further rubric of the model, its figures replace those of the main one.
     """
     tables = [
-        _read(folder, part, columns, rubric).iloc[max(start - part.start, 0) : stop - part.start]
+        read_part(folder, part, columns, rubric).iloc[max(start - part.start, 0) : stop - part.start]
         for part in folder.plan.parts_between(start, stop)
     ]
     return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0].reset_index(drop=True)
 
 
-def _read(folder: PartFolder, part: Part, columns: list[str] | None, rubric: str) -> pd.DataFrame:
+def read_part(folder: PartFolder, part: Part, columns: list[str] | None = None, rubric: str = "") -> pd.DataFrame:
+    """Return the Sidecar of one part. `rubric`: a further one, whose figures replace those of the main rubric."""
     names = {f"{rubric}_{name}": name for name in MEANING} if rubric else {}
     if names:
         # The columns of the main rubric are left out: renamed, the further rubric's have their names.

@@ -1,16 +1,13 @@
 """Write the data card of a selection, in the format of Hugging Face data sets."""
 
-from collections import Counter
-
 import pandas as pd
 
 from assay.report import Prose, Report, Section, Table, TextItem, Texts, render_markdown
+from assay.selection.facts import LICENCES, SelectionFacts
 from assay.selection.present import funnel_table, mix_sentences, promise
 from assay.selection.request import SelectionRequest
 from assay.storage import Snapshot
 
-EXAMPLES, CHARACTERS = 2, 600
-"""Examples of each grade, and characters of each."""
 SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
 NAMES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B")
 """Size classes of Hugging Face: upper limits in rows, and names."""
@@ -24,39 +21,17 @@ def size_category(rows: int) -> str:
     return "n>1B"
 
 
-def examples(selection: Snapshot) -> list[tuple[int, list[TextItem]]]:
-    """Return each grade of a selection and its first documents, the highest grade first, with shortened texts."""
-    table = pd.DataFrame({"grade": [grade for batch in selection.batches(["grade"]) for grade in batch[0].to_pylist()]})
-    found = []
-    for grade in sorted(table["grade"].unique(), reverse=True):
-        rows = table.index[table["grade"] == grade][:EXAMPLES].tolist()
-        columns = {name: selection.take(rows, name) for name in ("id", "text", "score", "calibrated")}
-        items = [
-            TextItem(f"expected label {calibrated:.2f}", _short(text), f"score {score:.3f}, {name}")
-            for name, text, score, calibrated in zip(*columns.values(), strict=True)
-        ]
-        found.append((int(grade), items))
-    return found
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= CHARACTERS else text[:CHARACTERS].rsplit(" ", 1)[0] + " …"
-
-
-def licences(selection: Snapshot) -> pd.DataFrame | None:
+def licences(selection: Snapshot, facts: SelectionFacts) -> pd.DataFrame | None:
     """Count the documents by licence. Return None if the corpus has no column of licences."""
-    name = next((name for name in ("license", "licence") if name in selection.manifest.schema), None)
-    if name is None:
+    if not any(name in selection.manifest.schema for name in LICENCES):
         return None
-    counts: Counter[str] = Counter()
-    for batch in selection.batches([name]):
-        counts.update("not stated" if value is None else str(value) for value in batch[0].to_pylist())
-    return pd.DataFrame(counts.most_common(20), columns=["licence", "documents"])
+    counts = sorted(facts.licences.items(), key=lambda item: -item[1])
+    return pd.DataFrame(counts[:20], columns=["licence", "documents"])
 
 
-def data_card(selection: Snapshot, corpus: Snapshot, request: SelectionRequest) -> str:
+def data_card(selection: Snapshot, corpus: Snapshot, request: SelectionRequest, facts: SelectionFacts) -> str:
     """Return Markdown below a YAML head."""
-    manifest, stated = selection.manifest, licences(selection)
+    manifest, stated = selection.manifest, licences(selection, facts)
     sources = ", ".join(str(source.get("uri", "")) for source in manifest.provenance["sources"]) or "not recorded"
     head = {
         "pretty_name": f"Selected documents: {request.in_words()}",
@@ -66,9 +41,10 @@ def data_card(selection: Snapshot, corpus: Snapshot, request: SelectionRequest) 
         "configs": [{"config_name": "default", "data_files": "part-*.parquet"}],
     }
     shown = [
-        TextItem(f"Grade {grade}, {item.heading}", item.text, item.notes)
-        for grade, items in examples(selection)
-        for item in items
+        TextItem(
+            f"Grade {each.grade}, expected label {each.calibrated:.2f}", each.text, f"score {each.score:.3f}, {each.id}"
+        )
+        for each in sorted(facts.examples, key=lambda each: -each.grade)
     ]
     lineage = {name: manifest.provenance[name] for name in ("corpus", "model", "scores")} | {
         "version": manifest.version

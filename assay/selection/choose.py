@@ -1,6 +1,7 @@
 """Choose documents of a scored corpus: rank them, cut the ranking, and take the best of each near-duplicate cluster."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,15 +12,15 @@ from assay.dedup import near_duplicate_clusters
 from assay.errors import InputError
 from assay.model import Calibration
 from assay.progress import say
-from assay.proportions import rounded_up
 from assay.scoring import REJECTED, Scores
-from assay.selection.request import SelectionRequest, score_at
+from assay.selection.cut import READ, Cut, Last, aim_of, count_parts, settle
+from assay.selection.request import SelectionRequest
+from assay.selection.shares import Fallen
 from assay.selection.texts import texts_on_disk
 from assay.storage import Snapshot
 
 SPARE = 1.05
 """Tokens that are ranked at first, as a multiple of the budget: some documents will be dropped as near-duplicates."""
-READ = ["id", "score", "budget_tokens", "reason", "in_scope"]
 
 
 @dataclass(frozen=True)
@@ -45,17 +46,35 @@ class Choice:
     realised: int
     """Tokens of the selected documents."""
     funnel: tuple[Step, ...]
-    duplicates: pd.DataFrame
-    """`id` of each near-duplicate that was dropped, and `kept_id` of the document kept instead."""
+    end: Cut
+    """Where the ranking ends."""
+    fallen: tuple[Fallen, ...] = ()
+    """Near-duplicates above the cut, the best first, which are not selected."""
+
+    @property
+    def duplicates(self) -> pd.DataFrame:
+        """Return `id` of each near-duplicate that was dropped, and `kept_id` of the document kept instead."""
+        return duplicates_of(self.fallen)
 
 
-def choose(scores: Scores, snapshot: Snapshot, calibration: Calibration, request: SelectionRequest) -> Choice:
-    """Choose the best documents. Equal scores are ordered by id.
+def duplicates_of(fallen: Sequence[Fallen]) -> pd.DataFrame:
+    """Return the table of near-duplicates: `id` and `kept_id`."""
+    rows = [(each.id, each.kept_id) for each in fallen]
+    return pd.DataFrame(rows, columns=["id", "kept_id"], dtype=object)
 
-    A budget takes the longest beginning of the ranking, without near-duplicates, that does not exceed it. A share, a
-    threshold or a target gives the cut, and near-duplicates above it are dropped. The best document of each cluster is
-    kept; clusters are formed from the documents down to the cut. Raise InputError if no document can be taken.
+
+def is_searched(snapshot: Snapshot, request: SelectionRequest) -> bool:
+    """Return True if a selection of this corpus is searched for near-duplicates.
+
+    It is not if they are wanted, or if the corpus has none: a build has searched all of it, as its manifest says.
     """
+    built = snapshot.manifest.provenance.get("config", {})
+    clean = isinstance(built, dict) and "dedup" in built and built.get("keep_duplicates") is False
+    return not request.keep_duplicates and (request.search_again or not clean)
+
+
+def require_scores(scores: Scores, snapshot: Snapshot) -> None:
+    """Raise InputError if nothing can be chosen by these scores of a corpus."""
     scores.folder.plan.require(snapshot)
     if scores.folder.plan.rejection and scores.rubric:
         raise InputError(
@@ -65,8 +84,20 @@ def choose(scores: Scores, snapshot: Snapshot, calibration: Calibration, request
         )
     if not scores.totals.in_scope:
         raise InputError("no document of this corpus has a score and is in scope", where=scores.folder.url)
+
+
+def choose(scores: Scores, snapshot: Snapshot, calibration: Calibration, request: SelectionRequest) -> Choice:
+    """Choose the best documents. Equal scores are ordered by id.
+
+    A budget takes the longest beginning of the ranking, without near-duplicates, that does not exceed it. A share, a
+    threshold or a target gives the cut, and near-duplicates above it are dropped. The best document of each cluster is
+    kept; clusters are formed from the documents down to the cut. Raise InputError if no document can be taken.
+    """
+    require_scores(scores, snapshot)
+    if not is_searched(snapshot, request):
+        return _by_counts(scores, calibration, request)
     if request.token_budget is not None:
-        ranked = _filling(scores, snapshot, request, request.token_budget)
+        ranked = _filling(scores, snapshot, request.token_budget)
         taken = ranked["stays"] & (ranked["tokens"].where(ranked["stays"], 0).cumsum() <= request.token_budget)
         if not taken.any():
             raise InputError(
@@ -76,24 +107,56 @@ def choose(scores: Scores, snapshot: Snapshot, calibration: Calibration, request
             )
         reached = ranked.iloc[: int(np.flatnonzero(taken)[-1]) + 1]
     else:
-        reached = _represented(_above(scores, calibration, request), snapshot, request)
+        reached = _represented(_above(scores, calibration, request), snapshot)
         taken = reached["stays"]
-    chosen, totals = reached[taken.reindex(reached.index)], scores.totals
-    fallen = reached[~reached["stays"]]
+    chosen = reached[taken.reindex(reached.index)]
+    fallen = reached.loc[~reached["stays"], ["row", "id", "kept_id"]]
+    last = Last(float(chosen["score"].iloc[-1]), str(chosen["id"].iloc[-1]), int(chosen["row"].iloc[-1]))
+    end = Cut(int(scores.histogram.bins.of(np.array([last.score]))[0]), last)
+    tokens = int(chosen["tokens"].sum())
     return Choice(
         rows=np.sort(chosen["row"].to_numpy(np.int64)),
         cut=float(chosen["score"].iloc[-1]),
         promised=request.token_budget or int(reached["tokens"].sum()),
-        realised=int(chosen["tokens"].sum()),
-        funnel=(
-            Step("in the corpus", totals.documents, None),
-            *_left_by_cheap(scores),
-            Step("with a score", totals.scored, None),
-            Step("in scope", totals.in_scope, totals.budget_tokens),
-            Step("reach the cut", len(reached), int(reached["tokens"].sum())),
-            Step("taken: no near-duplicate of a better one", len(chosen), int(chosen["tokens"].sum())),
-        ),
-        duplicates=fallen[["id", "kept_id"]].reset_index(drop=True),
+        realised=tokens,
+        funnel=funnel_of(scores, (len(reached), int(reached["tokens"].sum())), (len(chosen), tokens)),
+        end=end,
+        fallen=tuple(Fallen(int(row), str(name), str(kept)) for row, name, kept in fallen.itertuples(index=False)),
+    )
+
+
+def funnel_of(scores: Scores, reached: tuple[int, int], taken: tuple[int, int]) -> tuple[Step, ...]:
+    """Return the funnel of a selection. `reached` and `taken`: documents and tokens."""
+    totals = scores.totals
+    return (
+        Step("in the corpus", totals.documents, None),
+        *_left_by_cheap(scores),
+        Step("with a score", totals.scored, None),
+        Step("in scope", totals.in_scope, totals.budget_tokens),
+        Step("reach the cut", *reached),
+        Step("taken: no near-duplicate of a better one", *taken),
+    )
+
+
+def _by_counts(scores: Scores, calibration: Calibration, request: SelectionRequest) -> Choice:
+    """Choose without a search for near-duplicates: the counts of the scores say all but the order in one bin."""
+    plan, bins = scores.folder.plan, scores.histogram.bins
+    aim = aim_of(scores, calibration, request)
+    counted = count_parts(scores.folder, scores.rubric, bins, plan.parts(), aim)
+    settled = settle(aim, [counted], plan.config.rows_per_part, scores.folder.url)
+    rows, lowest = [], math.inf
+    for part, table in scores.rows(READ):
+        taken = settled.cut.takes(table, bins, part.start)
+        rows.append(np.flatnonzero(taken) + part.start)
+        lowest = min(lowest, table["score"].to_numpy(float)[taken].min(initial=math.inf))
+    both = (settled.documents, settled.tokens)
+    return Choice(
+        rows=np.concatenate(rows),
+        cut=float(lowest),
+        promised=request.token_budget or settled.tokens,
+        realised=settled.tokens,
+        funnel=funnel_of(scores, both, both),
+        end=settled.cut,
     )
 
 
@@ -124,20 +187,11 @@ def ranking(scores: Scores, lowest_bin: int) -> pd.DataFrame:
 
 def _above(scores: Scores, calibration: Calibration, request: SelectionRequest) -> pd.DataFrame:
     """Return the ranking down to the cut of a share, a threshold or a target."""
-    if request.share is not None:
-        count = rounded_up(request.share, scores.totals.in_scope + scores.totals.rejected)
-        lowest = scores.histogram.bin_of_documents(count)
-        if lowest is None:  # of all documents a share of at most 1 is there
-            raise InputError(
-                f"a share of {request.share:g} is {count:,} documents, and the cascade has scored "
-                f"{scores.totals.in_scope:,}",
-                where=scores.folder.url,
-                fix="Give a smaller share, or score with a larger --cascade-share or without --cheap",
-            )
-        return ranking(scores, lowest).iloc[:count]
-    cut = score_at(calibration, request.threshold, request.keep)
-    lowest = int(scores.histogram.bins.of(np.array([cut]))[0])
-    found = ranking(scores, lowest)
+    aim = aim_of(scores, calibration, request)
+    found = ranking(scores, aim.bin)
+    if aim.documents is not None:
+        return found.iloc[: aim.documents]
+    cut = aim.score if aim.score is not None else -math.inf
     found = found[found["score"] >= cut]
     if found.empty:
         raise InputError(
@@ -148,14 +202,14 @@ def _above(scores: Scores, calibration: Calibration, request: SelectionRequest) 
     return found
 
 
-def _filling(scores: Scores, snapshot: Snapshot, request: SelectionRequest, budget: int) -> pd.DataFrame:
+def _filling(scores: Scores, snapshot: Snapshot, budget: int) -> pd.DataFrame:
     """Return the ranking down to where it fills the budget without near-duplicates, or all of it."""
-    aim = budget if request.keep_duplicates else math.ceil(budget * SPARE)
+    aim = math.ceil(budget * SPARE)
     while True:
         lowest = scores.histogram.bin_of_budget(aim)
         found = ranking(scores, lowest or 0)
         enough = int(np.searchsorted(found["tokens"].cumsum().to_numpy(), aim)) + 1
-        ranked = _represented(found.iloc[:enough], snapshot, request)
+        ranked = _represented(found.iloc[:enough], snapshot)
         missing = budget - int(ranked.loc[ranked["stays"], "tokens"].sum())
         if missing <= 0 or lowest is None:
             if missing > 0:
@@ -166,11 +220,9 @@ def _filling(scores: Scores, snapshot: Snapshot, request: SelectionRequest, budg
         aim += math.ceil(missing / max(share, 0.1) * SPARE)
 
 
-def _represented(found: pd.DataFrame, snapshot: Snapshot, request: SelectionRequest) -> pd.DataFrame:
+def _represented(found: pd.DataFrame, snapshot: Snapshot) -> pd.DataFrame:
     """Add `stays`, True for the best document of each cluster, and `kept_id`, the id of that document."""
     found = found.reset_index(drop=True)
-    if request.keep_duplicates:
-        return found.assign(stays=True, kept_id=found["id"])
     with texts_on_disk(snapshot, found["row"].to_numpy(np.int64)) as texts:
         cluster = near_duplicate_clusters(texts, progress=True)
     best = pd.Series(cluster).groupby(cluster).transform(lambda group: group.index[0]).to_numpy()

@@ -1,11 +1,7 @@
 """The report of a selection: selected and other documents at both ends of the ranking, and the cut."""
 
-import heapq
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from assay.report import (
     Block,
@@ -21,54 +17,14 @@ from assay.report import (
     chart_distribution,
 )
 from assay.scoring import REJECTED, Certificate, Measurement, Scores
-from assay.selection.columns import ADDED
+from assay.selection.facts import SHOWN, TITLES, SelectionFacts, edges_of
 from assay.selection.mix import in_words
 from assay.selection.request import SelectionRequest
-from assay.sources import free_names
-from assay.storage import Snapshot, join, read_parquet
+from assay.storage import Snapshot
 
 DUPLICATES = "_duplicates.parquet"
-SHOWN = 5
-"""Documents shown at each end."""
-BARS = 60
-"""Bars of the distribution of scores."""
 HIGH_LOSS = 0.05
 """Share of documents without a score above which the report warns."""
-
-
-@dataclass(frozen=True, order=True)
-class _Place:
-    """A document in the ranking. They compare by score."""
-
-    score: float
-    row: int
-    name: str
-    expected: float
-    tokens: int
-
-
-def _ends(scores: Scores, taken: NDArray[np.int64], fallen: set[str]) -> dict[str, list[_Place]]:
-    """Return the best and the last documents, selected and not, without near-duplicates."""
-    best: dict[bool, list[_Place]] = {True: [], False: []}
-    worst: dict[bool, list[_Place]] = {True: [], False: []}
-    for part, table in scores.rows(["id", "score", "calibrated", "budget_tokens", "reason", "in_scope"]):
-        table = table.assign(row=np.arange(part.start, part.stop))
-        table = table[table["reason"].isna() & table["in_scope"]]
-        inside = np.isin(table["row"].to_numpy(), taken)
-        for which, some in ((True, table[inside]), (False, table[~inside & ~table["id"].isin(fallen)])):
-            ends = pd.concat([some.nlargest(SHOWN, "score"), some.nsmallest(SHOWN, "score")])
-            places = {
-                _Place(float(row.score), int(row.row), str(row.id), float(row.calibrated), int(row.budget_tokens))
-                for row in ends.itertuples(index=False)
-            }
-            best[which] = heapq.nlargest(SHOWN, {*best[which], *places})
-            worst[which] = heapq.nsmallest(SHOWN, {*worst[which], *places})
-    return {
-        "Best selected documents": best[True],
-        "Last selected documents": worst[True],
-        "Best documents not selected": best[False],
-        "Worst documents": worst[False],
-    }
 
 
 def funnel_table(snapshot: Snapshot) -> pd.DataFrame:
@@ -103,16 +59,10 @@ def _mix(selection: Snapshot) -> list[Block]:
     return [Prose(lines[0]) if calm else Callout(" ".join(lines), "warn")]
 
 
-def _distribution(selection: Snapshot, scores: Scores) -> Block:
+def _distribution(selection: Snapshot, scores: Scores, facts: SelectionFacts) -> Block:
     total, bins = scores.histogram.total(), scores.histogram.bins
-    width = bins.width
-    centres = bins.low + (total.bins + 0.5) * width
-    edges = np.linspace(centres.min() - width, centres.max() + width, BARS + 1)
-    everything = np.histogram(centres, edges, weights=total.tokens)[0]
-    kept = np.zeros(BARS)
-    for batch in selection.batches(["score", "tokens"]):
-        values = np.clip(batch["score"].to_numpy(), edges[0], edges[-1])
-        kept += np.histogram(values, edges, weights=batch["tokens"].to_numpy())[0]
+    edges, kept = np.array(edges_of(scores)), np.array(facts.bars, float)
+    everything = np.histogram(bins.low + (total.bins + 0.5) * bins.width, edges, weights=total.tokens)[0]
     amounts = {"selected": kept, "not selected": np.maximum(everything - kept, 0)}
     cut = float(selection.manifest.provenance["cut"])
     return Figure(
@@ -198,45 +148,45 @@ def _fallen(duplicates: pd.DataFrame) -> list[Block]:
     ]
 
 
-def _slices(selection: Snapshot, corpus: Snapshot, scores: Scores) -> list[Section]:
+def _slices(scores: Scores, facts: SelectionFacts) -> list[Section]:
     name = scores.folder.plan.config.slice_by
     if not name:
         return []
-    column = free_names(corpus.manifest.schema, ADDED)[name]
-    chosen = pd.concat([batch.to_pandas() for batch in selection.batches([column, "tokens"])])
-    taken = chosen.groupby(chosen[column].astype(str))["tokens"].agg(["size", "sum"])
-    rows = [
-        {
-            name: value,
-            "documents in scope": int(counts.documents.sum()),
-            "selected": int(taken["size"].get(value, 0)),
-            "tokens in scope": int(counts.tokens.sum()),
-            "tokens selected": int(taken["sum"].get(value, 0)),
-            "share of tokens selected": float(taken["sum"].get(value, 0) / max(counts.tokens.sum(), 1)),
-        }
-        for value, counts in scores.histogram.slices.items()
-    ]
+    rows = []
+    for value, counts in scores.histogram.slices.items():
+        documents, tokens = facts.slices.get(value, [0, 0])
+        rows.append(
+            {
+                name: value,
+                "documents in scope": int(counts.documents.sum()),
+                "selected": documents,
+                "tokens in scope": int(counts.tokens.sum()),
+                "tokens selected": tokens,
+                "share of tokens selected": float(tokens / max(counts.tokens.sum(), 1)),
+            }
+        )
     table = pd.DataFrame(rows).sort_values("tokens selected", ascending=False, kind="stable").head(40)
     return [Section(f"By {name}", [Table(table)])]
 
 
-def _duplicates(selection: Snapshot) -> pd.DataFrame:
-    """Read the table of near-duplicates: `id` and `kept_id`."""
-    return read_parquet(join(selection.url, DUPLICATES)).to_pandas()
+def selection_report(
+    selection: Snapshot,
+    scores: Scores,
+    corpus: Snapshot,
+    request: SelectionRequest,
+    facts: SelectionFacts,
+    duplicates: pd.DataFrame,
+) -> Report:
+    """Return the report, which is shown as a page and as a Deck. Its bytes depend on the selection only.
 
-
-def selection_report(selection: Snapshot, scores: Scores, corpus: Snapshot, request: SelectionRequest) -> Report:
-    """Return the report, which is shown as a page and as a Deck. Its bytes depend on the selection only."""
+    `duplicates`: `id` and `kept_id` of near-duplicates that were not selected.
+    """
     given, manifest = selection.manifest.provenance, selection.manifest
-    taken = np.concatenate([batch[0].to_numpy() for batch in selection.batches(["corpus_row"])])
     ends = []
-    duplicates = _duplicates(selection)
-    for title, places in _ends(scores, taken, set(duplicates["id"])).items():
-        rows = [place.row for place in places]
-        names = corpus.take(rows, "url") if "url" in corpus.manifest.schema else [place.name for place in places]
+    for title, places in zip(TITLES, facts.ends, strict=True):
         items = [
-            TextItem(f"score {place.score:.3f}, expected label {place.expected:.2f}", str(text), str(name))
-            for place, text, name in zip(places, corpus.take(rows), names, strict=True)
+            TextItem(f"score {place.score:.3f}, expected label {place.expected:.2f}", place.text, place.shown)
+            for place in places
         ]
         ends.append(Section(title, [Texts(items) if items else Prose("None.")]))
     return Report(
@@ -257,13 +207,13 @@ def selection_report(selection: Snapshot, scores: Scores, corpus: Snapshot, requ
                     Prose(promise(selection)),
                     *_mix(selection),
                     Table(funnel_table(selection), "Documents left after each step."),
-                    _distribution(selection, scores),
+                    _distribution(selection, scores, facts),
                 ],
             ),
             *_cascade(scores, float(given["cut"])),
             *_backend(scores, float(given["cut"])),
             Section("Not selected", [*_dropped(scores), *_fallen(duplicates)]),
-            *_slices(selection, corpus, scores),
+            *_slices(scores, facts),
             *ends,
             Section(
                 "Lineage",

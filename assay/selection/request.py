@@ -28,6 +28,8 @@ class SelectionRequest:
     is another mix: a precision or recall with = is refused, anything else gets a warning."""
     correct_p_keep: bool = False
     """Write p_keep for the share of good documents estimated for the corpus, if label shift explains its mix."""
+    search_again: bool = False
+    """Search a corpus for near-duplicates again that was searched when it was built."""
     by: str = ""
     """Rubric that ranks the documents, if the model has several. Empty: its main rubric."""
 
@@ -49,7 +51,7 @@ class SelectionRequest:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         # Without the later fields if they have their defaults: so the provenance of such selections stays as it was.
-        later = {"by": "", "mix_distance": 0.1, "correct_p_keep": False}
+        later = {"by": "", "mix_distance": 0.1, "correct_p_keep": False, "search_again": False}
         return {name: value for name, value in asdict(self).items() if name not in later or value != later[name]}
 
     def in_words(self) -> str:

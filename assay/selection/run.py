@@ -7,10 +7,10 @@ from assay.errors import InputError
 from assay.model import Calibration, ModelInfo, calibrated_info
 from assay.progress import say, stage
 from assay.scoring import Scores, find_scores
-from assay.selection.choose import choose
+from assay.selection.choose import choose, require_scores
 from assay.selection.mix import compare_mix, require_mix
 from assay.selection.request import SelectionRequest
-from assay.selection.write import provenance_of, write_selection
+from assay.selection.write import Writing, provenance_of, write_selection
 from assay.sources import Columns, Period, open_corpus
 from assay.storage import Snapshot, digest_folder, exists, find_made
 
@@ -24,6 +24,20 @@ def ranked(scores: Scores, info: ModelInfo, request: SelectionRequest) -> tuple[
         # Curves of earlier releases do not tell that they come from fold models.
         calibration = replace(calibration, curve=replace(calibration.curve, cross_fitted=True))
     return (scores.by(aspect.rubric) if aspect in info.others else scores), calibration
+
+
+def prepared(snapshot: Snapshot, scores: Scores, model: Path, request: SelectionRequest) -> Writing:
+    """Return what is known before anything is chosen: the scores by the rubric of a request, and the corpus's mix.
+
+    Raise InputError for an unknown rubric, for a promise that cannot be given for this mix, and if nothing can be
+    chosen by these scores.
+    """
+    info = calibrated_info(model)
+    scores, calibration = ranked(scores, info, request)
+    require_scores(scores, snapshot)
+    mix = compare_mix(model, info, scores, calibration)
+    require_mix(mix, request, calibration)
+    return Writing(scores, snapshot, request, mix, calibration)
 
 
 def select_corpus(
@@ -51,11 +65,12 @@ def select_corpus(
         say("this selection exists already")
         return found
     with stage("Select"):
-        scores, calibration = ranked(scores, info, request)
-        mix = compare_mix(model, info, scores, calibration)
-        require_mix(mix, request, calibration)
-        choice = choose(scores, snapshot, calibration, request)
-        selection = write_selection(scores, snapshot, request, choice, output, mix=mix, calibration=calibration)
+        writing = prepared(snapshot, scores, model, request)
+        assert writing.calibration is not None
+        choice = choose(writing.scores, snapshot, writing.calibration, request)
+        selection = write_selection(
+            writing.scores, snapshot, request, choice, output, mix=writing.mix, calibration=writing.calibration
+        )
         manifest = selection.manifest
         say(f"{manifest.rows:,} documents, {choice.realised:,} tokens, version {manifest.version[:12]}")
     return selection

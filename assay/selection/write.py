@@ -1,11 +1,9 @@
 """Write a selection as a snapshot: the documents with their scores, a data card, a report, and the near-duplicates."""
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from assay.model import Calibration
@@ -13,14 +11,24 @@ from assay.progress import counter
 from assay.report import render_html
 from assay.scoring import Scores
 from assay.selection.card import data_card
-from assay.selection.choose import Choice
-from assay.selection.columns import ADDED
-from assay.selection.mix import Mix, at_cut, shifted
+from assay.selection.choose import Choice, Step, duplicates_of, funnel_of
+from assay.selection.cut import Cut
+from assay.selection.facts import SelectionFacts, edges_of
+from assay.selection.mix import Mix, at_cut
 from assay.selection.present import DUPLICATES, selection_report
 from assay.selection.request import SelectionRequest
-from assay.selection.texts import batches_with
-from assay.sources import free_names
-from assay.storage import Snapshot, find_made, join, parquet_bytes, write_bytes, write_snapshot
+from assay.selection.shares import Fallen, Selecting, SelectionPlan, Shift, WrittenShare
+from assay.storage import (
+    ROWS_PER_SHARD,
+    Snapshot,
+    find_made,
+    join,
+    only_known_fields,
+    parquet_bytes,
+    write_bytes,
+    write_manifest,
+    write_snapshot,
+)
 
 CARD, REPORT = "README.md", "report.html"
 
@@ -37,6 +45,60 @@ def provenance_of(scores: Scores, snapshot: Snapshot, request: SelectionRequest)
     }
 
 
+@dataclass(frozen=True)
+class Writing:
+    """A selection that is being written: what it is of, and how far the corpus has the mix of the calibration."""
+
+    scores: Scores
+    corpus: Snapshot
+    request: SelectionRequest
+    mix: Mix | str | None = None
+    calibration: Calibration | None = None
+
+    def plan(self, choice: Choice) -> SelectionPlan:
+        """Return the plan of what is written."""
+        return self.plan_to(choice.end, choice.fallen)
+
+    def plan_to(self, cut: Cut, fallen: Sequence[Fallen] = ()) -> SelectionPlan:
+        """Return the plan of what is written, down to a cut and without some near-duplicates."""
+        mix, scores = self.mix, self.scores
+        shift = isinstance(mix, Mix) and self.calibration is not None and self.request.correct_p_keep
+        return SelectionPlan(
+            scores.folder.url,
+            scores.rubric,
+            scores.histogram.bins,
+            cut,
+            edges_of(scores),
+            list(fallen),
+            Shift(mix.labelled, mix.estimated) if shift and isinstance(mix, Mix) else None,
+        )
+
+    def provenance(self, cut: float, promised: int, realised: int, funnel: Sequence[Step]) -> dict[str, Any]:
+        """Return all that the manifest says of the selection."""
+        given = {
+            **provenance_of(self.scores, self.corpus, self.request),
+            "tokens_promised": promised,
+            "tokens_realised": realised,
+            "cut": cut,
+            "funnel": [[step.name, step.documents, step.tokens] for step in funnel],
+        }
+        if isinstance(self.mix, Mix) and self.calibration is not None:
+            given["mix"] = at_cut(self.mix, self.scores, self.calibration, cut).to_json()
+        elif isinstance(self.mix, str):
+            given["mix"] = self.mix
+        return given
+
+    def add_files(self, selection: Snapshot, facts: SelectionFacts, fallen: Sequence[Fallen]) -> None:
+        """Write the near-duplicates, the data card and the report beside the shards."""
+        duplicates = duplicates_of(fallen)
+        schema = pa.schema({"id": pa.string(), "kept_id": pa.string()})
+        table = pa.Table.from_pandas(duplicates, schema=schema if duplicates.empty else None, preserve_index=False)
+        write_bytes(join(selection.url, DUPLICATES), parquet_bytes(table))
+        write_bytes(join(selection.url, CARD), data_card(selection, self.corpus, self.request, facts).encode())
+        report = selection_report(selection, self.scores, self.corpus, self.request, facts, duplicates)
+        write_bytes(join(selection.url, REPORT), render_html(report).encode())
+
+
 def write_selection(
     scores: Scores,
     snapshot: Snapshot,
@@ -46,6 +108,7 @@ def write_selection(
     *,
     mix: Mix | str | None = None,
     calibration: Calibration | None = None,
+    rows_per_shard: int = ROWS_PER_SHARD,
 ) -> Snapshot:
     """Write the chosen documents, in the order of the corpus and with all its columns, as a new snapshot.
 
@@ -54,60 +117,55 @@ def write_selection(
     bytes. If another process wrote the same selection meanwhile, it is returned. Raise InputError if the corpus is gone
     or the disk is full. Nothing is written to `place` then.
     """
-    provenance = {
-        **provenance_of(scores, snapshot, request),
-        "tokens_promised": choice.promised,
-        "tokens_realised": choice.realised,
-        "cut": choice.cut,
-        "funnel": [[step.name, step.documents, step.tokens] for step in choice.funnel],
-    }
+    writing = Writing(scores, snapshot, request, mix, calibration)
+    provenance = writing.provenance(choice.cut, choice.promised, choice.realised, choice.funnel)
+    work = Selecting(writing.plan(choice), snapshot, scores.folder)
 
-    correct: Callable[[pd.Series], pd.Series] | None = None
-    if isinstance(mix, Mix) and calibration is not None:
-        found = at_cut(mix, scores, calibration, choice.cut)
-        provenance["mix"] = found.to_json()
-        if request.correct_p_keep:
-            correct = partial(shifted, labelled=found.labelled, share=found.estimated)
-    elif isinstance(mix, str):
-        provenance["mix"] = mix
-
-    def finish(selection: Snapshot) -> None:
-        duplicates = pa.Table.from_pandas(choice.duplicates, preserve_index=False)
-        write_bytes(join(selection.url, DUPLICATES), parquet_bytes(duplicates))
-        write_bytes(join(selection.url, CARD), data_card(selection, snapshot, request).encode())
-        report = selection_report(selection, scores, snapshot, request)
-        write_bytes(join(selection.url, REPORT), render_html(report).encode())
+    def rows() -> Iterator[pa.RecordBatch]:
+        with counter(total=len(choice.rows), unit=" documents", what="writing") as shown:
+            for batch in work.rows():
+                yield batch
+                shown.update(batch.num_rows)
 
     write_snapshot(
         place,
-        _documents(scores, snapshot, choice, correct),
+        rows(),
         provenance=provenance,
         tokens=("tokens", scores.folder.plan.tokenizer),
+        rows_per_shard=rows_per_shard,
         keep=True,
-        finish=finish,
+        finish=lambda selection: writing.add_files(selection, work.facts.with_texts(snapshot), choice.fallen),
     )
     written = find_made(place, provenance)  # that of another process, if it was faster
     assert written is not None
     return written
 
 
-def _documents(
-    scores: Scores, snapshot: Snapshot, choice: Choice, correct: Callable[[pd.Series], pd.Series] | None
-) -> Iterator[pa.RecordBatch]:
-    with counter(total=len(choice.rows), unit=" documents", what="writing") as shown:
-        for part, table in scores.rows(["score", "calibrated", "p_keep", "grade", "budget_tokens"]):
-            low, high = np.searchsorted(choice.rows, [part.start, part.stop])
-            rows = choice.rows[low:high]
-            added = table.rename(columns={"budget_tokens": "tokens"}).iloc[rows - part.start].assign(corpus_row=rows)
-            if correct is not None:
-                added["p_keep"] = correct(added["p_keep"])
-            for first, batch in batches_with(snapshot, rows):
-                here = slice(*np.searchsorted(rows, [first, first + batch.num_rows]))
-                chosen = batch.take(pa.array(rows[here] - first))
-                names = free_names(chosen.schema.names, ADDED)
-                fields = {kept: chosen[name] for name, kept in names.items()}
-                fields |= {
-                    name: pa.array(added[name].iloc[here], kind, from_pandas=True) for name, kind in ADDED.items()
-                }
-                yield pa.record_batch(list(fields.values()), names=list(fields))
-                shown.update(len(rows[here]))
+@only_known_fields
+@dataclass(frozen=True)
+class Draft:
+    """What is known of a selection before its shards are written."""
+
+    plan: SelectionPlan
+    place: str
+    promised: int
+    reached: tuple[int, int]
+    """Documents and tokens down to the cut."""
+    taken: tuple[int, int]
+    """Documents and tokens without near-duplicates."""
+
+
+def finish_selection(writing: Writing, draft: Draft, written: Sequence[WrittenShare]) -> Snapshot:
+    """Make a selection of the shards that several processes wrote, with the bytes that `write_selection` gives.
+
+    `written` is in the order of the corpus. No document is read.
+    """
+    facts = SelectionFacts.merge([each.facts for each in written])
+    funnel = funnel_of(writing.scores, draft.reached, draft.taken)
+    return write_manifest(
+        draft.place,
+        [shard for each in written for shard in each.shards],
+        tokenizer=writing.scores.folder.plan.tokenizer,
+        provenance=writing.provenance(facts.lowest, draft.promised, draft.taken[1], funnel),
+        finish=lambda selection: writing.add_files(selection, facts, draft.plan.fallen),
+    )

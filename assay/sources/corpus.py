@@ -36,8 +36,8 @@ def open_corpus(source: str, columns: Columns, root: str, period: Period | None 
     """Return the documents of a source as a snapshot.
 
     A snapshot is returned as it is; `columns` does not apply to it. Any other source, and the documents of a period,
-    are copied below `root`, once for each revision, choice of columns and period. Parquet in an object store is read where
-    it lies, unless a copy exists. Raise InputError if the source cannot be read; then nothing is written.
+    are copied below `root`, once for each revision, choice of columns and period. Parquet in an object store is read
+    where it lies, unless a copy exists. Raise InputError if the source cannot be read; then nothing is written.
     """
     if not period and (snapshot := existing_snapshot(source)):
         return snapshot

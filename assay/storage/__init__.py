@@ -26,13 +26,22 @@ from assay.storage.reading import clear_permission_errors
 from assay.storage.records import only_known_fields, parse_json, parse_record, parse_setting, require_time
 from assay.storage.referenced import Footer, is_castable, read_footer
 from assay.storage.snapshot import Snapshot
-from assay.storage.snapshot_writer import find_made, write_reference, write_snapshot
+from assay.storage.snapshot_writer import (
+    ROWS_PER_SHARD,
+    WrittenShard,
+    find_made,
+    write_manifest,
+    write_reference,
+    write_shard,
+    write_snapshot,
+)
 from assay.storage.staging import clear_disk_errors, staged_file, staged_folder
 from assay.storage.utf8 import is_text, valid_utf8, without_surrogates
 from assay.storage.versions import Change, difference, without
 
 __all__ = [
     "MANIFEST",
+    "ROWS_PER_SHARD",
     "TOKEN_ESTIMATE",
     "Change",
     "Footer",
@@ -43,6 +52,7 @@ __all__ = [
     "Reference",
     "Shard",
     "Snapshot",
+    "WrittenShard",
     "clear_disk_errors",
     "clear_permission_errors",
     "create",
@@ -86,7 +96,9 @@ __all__ = [
     "work_folder",
     "write_bytes",
     "write_dvc",
+    "write_manifest",
     "write_parquet",
     "write_reference",
+    "write_shard",
     "write_snapshot",
 ]

@@ -1,8 +1,8 @@
 """Write documents as a snapshot: row groups and shards whose bytes depend on the documents alone."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,12 @@ import pyarrow.parquet as pq
 from assay.errors import InputError
 from assay.storage.hashing import digest_file, digest_json
 from assay.storage.manifest import MANIFEST, TOKEN_ESTIMATE, Manifest, Shard, content, named_sources
-from assay.storage.objects import exists, join, published_folder
+from assay.storage.objects import exists, join, published_file, published_folder, write_bytes
+from assay.storage.records import only_known_fields, parse_json
 from assay.storage.snapshot import ROW_GROUP, Snapshot
 
+ROWS_PER_SHARD = 100_000
+"""Documents of a shard, if nothing else is asked for."""
 GROUP_BYTES = 64 * 2**20
 """Bytes of text in a row group, above which the next document starts another one. A row group is held in memory."""
 
@@ -27,7 +30,7 @@ def write_snapshot(
     *,
     provenance: dict[str, Any],
     tokens: tuple[str, str] | None = None,
-    rows_per_shard: int = 100_000,
+    rows_per_shard: int = ROWS_PER_SHARD,
     shard_bytes: int | None = None,
     replace: bool = False,
     keep: bool = False,
@@ -74,19 +77,74 @@ def write_snapshot(
         if schema is None:
             raise InputError("there is no row in it", where=sources, fix="Give at least one document")
 
-        unnamed = Manifest(
-            version="",
-            schema={column.name: str(column.type) for column in schema},
-            rows=sum(shard.rows for shard in shards),
-            tokens=counted if column else counted // 4,
-            tokenizer=tokenizer,
-            shards=tuple(shards),
-        )
-        fields = content(unnamed)
-        manifest = {"version": digest_json(fields), **fields, "provenance": provenance}
-        (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False), encoding="utf-8")
+        types = {column.name: str(column.type) for column in schema}
+        text = _manifest(types, shards, counted if column else counted // 4, tokenizer, provenance)
+        (folder / MANIFEST).write_text(text, encoding="utf-8")
         if finish:
             finish(Snapshot.open(folder))
+    return Snapshot.open(place)
+
+
+def _manifest(
+    types: dict[str, str], shards: list[Shard], tokens: int, tokenizer: str, provenance: dict[str, Any]
+) -> str:
+    rows = sum(shard.rows for shard in shards)
+    fields = content(Manifest("", types, rows, tokens, tokenizer, tuple(shards)))
+    manifest = {"version": digest_json(fields), **fields, "provenance": provenance}
+    return json.dumps(manifest, indent=2, ensure_ascii=False)
+
+
+@only_known_fields
+@dataclass(frozen=True)
+class WrittenShard:
+    """A shard that one process wrote to its place, and what the manifest says of it."""
+
+    shard: Shard
+    schema: dict[str, str]
+    """Column -> Arrow type."""
+    tokens: int
+
+
+def write_shard(
+    place: str, number: int, batches: Iterable[pa.RecordBatch], *, tokens: str, rows: int = ROWS_PER_SHARD
+) -> WrittenShard:
+    """Write one shard of a snapshot at `place`, whose other shards other processes write.
+
+    The bytes are those that `write_snapshot` gives the same documents. `tokens`: column with the tokens of each
+    document. `rows`: its documents at most. Raise InputError if there is no document.
+    """
+    name, counted, schema, left = f"part-{number:05d}.parquet", 0, None, rows
+    with published_file(join(place, name)) as file:
+        held = _Held(_checked(batches, place), GROUP_BYTES)
+        writer: pq.ParquetWriter | None = None
+        while (group := held.take(left)) is not None:
+            if writer is None:
+                schema = group.schema
+                writer = pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True)
+            writer.write_table(group)
+            left -= group.num_rows
+            counted += pc.sum(group[tokens]).as_py() or 0
+        if writer is None or schema is None:
+            raise InputError("there is no row in it", where=join(place, name), fix="Give at least one document")
+        writer.close()
+        shard = Shard(name, rows - left, file.stat().st_size, digest_file(file))
+    return WrittenShard(shard, {column.name: str(column.type) for column in schema}, counted)
+
+
+def write_manifest(
+    place: str,
+    shards: Sequence[WrittenShard],
+    *,
+    tokenizer: str,
+    provenance: dict[str, Any],
+    finish: Callable[[Snapshot], None],
+) -> Snapshot:
+    """Make a snapshot of shards that `write_shard` wrote, in their order. `finish` adds files before it appears."""
+    tokens = sum(shard.tokens for shard in shards)
+    text = _manifest(shards[0].schema, [each.shard for each in shards], tokens, tokenizer, provenance)
+    about = {"what": "the manifest", "where": place}
+    finish(Snapshot(place, parse_json(Manifest, text, **about)))
+    write_bytes(join(place, MANIFEST), text.encode())
     return Snapshot.open(place)
 
 

@@ -13,14 +13,26 @@ from typing import Any, TypeVar
 from flytekit import current_context
 from flytekit.types.file import FlyteFile
 
+from assay.errors import InputError
 from assay.storage import parse_json
 from tasks.support.types import stored_file
 
 S = TypeVar("S")
+MOST = 5_000
+"""Tasks of a map that Flyte's propeller takes by default."""
 
 
 def store_shares(shares: Sequence[Any]) -> list[FlyteFile]:
-    """Return one file for each share, a dataclass, below the raw-output prefix of the run."""
+    """Return one file for each share, a dataclass, below the raw-output prefix of the run.
+
+    Raise InputError for more than MOST shares.
+    """
+    if len(shares) > MOST:
+        raise InputError(
+            f"{len(shares):,} tasks in one map, and Flyte takes {MOST:,} by default",
+            where="workers",
+            fix=f"Give at most {MOST}",
+        )
     folder = Path(current_context().working_directory) / "shares"
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / f"{number:06d}.json" for number in range(len(shares))]

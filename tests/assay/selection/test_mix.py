@@ -15,9 +15,10 @@ from assay.rubric import Rubric
 from assay.scoring import Scores
 from assay.scoring.histogram import Bins, TokenHistogram
 from assay.scoring.sidecar import Totals
-from assay.selection import SelectionRequest, mix_sentences, require_mix, write_selection
+from assay.selection import SelectionRequest, mix_sentences
 from assay.selection.choose import choose
-from assay.selection.mix import Mix, at_cut, estimate_share, mix_of, shifted
+from assay.selection.mix import Mix, at_cut, estimate_share, mix_of, require_mix, shifted
+from assay.selection.write import write_selection
 from assay.storage import Snapshot
 from tests.assay.selection.test_selection import document, scored
 

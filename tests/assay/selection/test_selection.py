@@ -17,8 +17,9 @@ from assay.scoring import PartFolder, Scores, ScoringConfig
 from assay.scoring.histogram import Bins
 from assay.scoring.plan import Plan
 from assay.scoring.sidecar import PartFile, Sidecar
-from assay.selection import SelectionRequest, choose, write_selection
-from assay.selection.write import provenance_of
+from assay.selection import SelectionRequest
+from assay.selection.choose import choose
+from assay.selection.write import provenance_of, write_selection
 from assay.storage import Snapshot, find_made, write_snapshot
 
 LETTERS = np.array(list("abcdefghijklmnopqrstuvwxyz"))
@@ -36,7 +37,9 @@ def calibration() -> Calibration:
     return Calibration.fit(labels + random.normal(0, 0.5, 200), labels, low=0, high=5, threshold=3)
 
 
-def scored(folder: Path, rows: list[dict], rows_per_part: int = 7, **columns: list) -> tuple[Scores, Snapshot]:
+def scored(
+    folder: Path, rows: list[dict], rows_per_part: int = 7, provenance: dict | None = None, **columns: list
+) -> tuple[Scores, Snapshot]:
     """Write a corpus and its scores from rows with `score`, `tokens`, `reason` and `in_scope`."""
     table = pa.table(
         {
@@ -47,12 +50,16 @@ def scored(folder: Path, rows: list[dict], rows_per_part: int = 7, **columns: li
             **columns,
         }
     )
-    corpus = write_snapshot(
-        folder / "corpus", table.to_batches(), provenance={"sources": [{"uri": "here"}]}, replace=True
-    )
-    config = ScoringConfig(rows_per_part=rows_per_part)
+    about = {"sources": [{"uri": "here"}], **(provenance or {})}
+    corpus = write_snapshot(folder / "corpus", table.to_batches(), provenance=about, replace=True)
+    return scores_of(str(folder / "scores"), corpus, rows, rows_per_part), corpus
+
+
+def scores_of(root: str, corpus: Snapshot, rows: list[dict], rows_per_part: int = 7, slice_by: str = "") -> Scores:
+    """Write the scores of a corpus with these rows below a folder or URL."""
+    config = ScoringConfig(rows_per_part=rows_per_part, slice_by=slice_by)
     plan = Plan(corpus.manifest.version, len(rows), "m" * 64, "a count", Bins(-5, 10), config)
-    parts = PartFolder.create(str(folder / "scores"), plan)
+    parts = PartFolder.create(root, plan)
     meaning = calibration().apply([row.get("score", 0.0) for row in rows])
     sidecar = pd.DataFrame(
         {
@@ -68,13 +75,13 @@ def scored(folder: Path, rows: list[dict], rows_per_part: int = 7, **columns: li
             "in_scope": [row.get("in_scope", True) for row in rows],
             "reason": [row.get("reason") for row in rows],
             "budget_tokens": [row["tokens"] for row in rows],
-            "slice": "",
+            "slice": [str(row.get("slice", "")) for row in rows],
         }
     )
     for part in plan.parts():
         some = Sidecar.validate(sidecar.iloc[part.start : part.stop].reset_index(drop=True))
         PartFile(parts, part).write(some[list(Sidecar.to_schema().columns)])
-    return Scores.complete(parts), corpus
+    return Scores.complete(parts)
 
 
 def document(n: int, score: float, tokens: int = 10, **more: object) -> dict:

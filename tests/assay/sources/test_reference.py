@@ -15,7 +15,7 @@ from assay.sources import Columns, acquire, open_corpus, open_source, refer
 from assay.storage import Snapshot, without
 
 FILES, ROWS, GROUP = 4, 300, 60
-WORDS = "the quick brown fox jumps over the lazy dog and goes home to sleep until the morning comes again".split()
+WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "and", "goes", "home", "to", "sleep"]
 
 
 def table(file: int, **more: Any) -> pa.Table:
