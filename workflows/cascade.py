@@ -6,10 +6,14 @@ from flytekit import conditional, map_task, workflow
 
 from tasks.cascade import certify_cut, measure_and_plan_rest, plan_rest
 from tasks.corpus import acquire_corpus
+from tasks.count_scores import count_scores
 from tasks.filter_summary import Selection, summarise_filtering
+from tasks.plan_cut import plan_cut
+from tasks.plan_shards import plan_shards
 from tasks.resolve_filtering import resolve_filtering
 from tasks.score import plan_parts, score_share
-from tasks.select import count_scores, plan_cut, plan_shards, select_documents, write_selected
+from tasks.select import select_documents
+from tasks.write_selected import write_selected
 
 
 @workflow
