@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from assay.scoring import Scores
 from assay.storage import Snapshot, only_known_fields
@@ -105,7 +106,7 @@ class SelectionFacts:
                 before = self.slices.get(str(name), [0, 0])
                 self.slices[str(name)] = [before[0] + len(some), before[1] + int(some.sum())]
 
-    def add_part(self, table: pd.DataFrame, start: int, taken: Any, fallen: set[str]) -> None:
+    def add_part(self, table: pd.DataFrame, start: int, taken: NDArray[np.bool_], fallen: set[str]) -> None:
         """Add the documents of a part at both ends of the ranking. `fallen`: ids of near-duplicates, not shown."""
         table = table.assign(row=np.arange(start, start + len(table)))
         able = (table["reason"].isna() & table["in_scope"]).to_numpy(bool)

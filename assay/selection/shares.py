@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from assay.scoring import Bins, Part, PartFolder, read_part
 from assay.selection.columns import ADDED
@@ -128,7 +129,7 @@ class Selecting:
             partial(shifted, labelled=plan.shift.labelled, share=plan.shift.estimated) if plan.shift else None
         )
 
-    def read(self, part: Part) -> tuple[pd.DataFrame, Any]:
+    def read(self, part: Part) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
         """Return the scores of a part, and a mask of the documents that are taken, shape (n,)."""
         table = read_part(self.folder, part, READ, self.plan.rubric)
         taken = self.plan.cut.takes(table, self.plan.bins, part.start)
@@ -136,11 +137,13 @@ class Selecting:
         taken[self._fallen[low:high] - part.start] = False
         return table, taken
 
-    def rows(self, first: int = 0, skip: int = 0, most: int | None = None, own: range | None = None) -> Iterator[Any]:
+    def rows(
+        self, first: int = 0, skip: int = 0, most: int | None = None, *, ends: bool = True
+    ) -> Iterator[pa.RecordBatch]:
         """Yield the taken documents from part number `first` on, in record batches with the columns of a selection.
 
-        `skip`: taken documents to pass over. `most`: documents at most. `own`: parts whose ends of the ranking are
-        counted; all by default.
+        `skip`: taken documents to pass over. `most`: documents at most. `ends`: note the documents at both ends of the
+        ranking of these parts, too.
         """
         left = most
         for number in range(first, len(self.parts)):
@@ -148,7 +151,7 @@ class Selecting:
                 return
             part = self.parts[number]
             table, taken = self.read(part)
-            if own is None:
+            if ends:
                 self.facts.add_part(table, part.start, taken, self._gone)
             places = np.flatnonzero(taken)[skip:][:left]
             skip = max(0, skip - int(taken.sum()))
@@ -156,14 +159,10 @@ class Selecting:
             yield from self._batches(table, part, places)
 
     def add_ends(self, own: range) -> None:
-        """Count the documents at both ends of the ranking in some parts."""
-        for number in own:
-            part = self.parts[number]
-            self.facts.add_part(*self._read_for_ends(part), self._gone)
-
-    def _read_for_ends(self, part: Part) -> tuple[pd.DataFrame, int, Any]:
-        table, taken = self.read(part)
-        return table, part.start, taken
+        """Note the documents at both ends of the ranking of some parts, by their numbers."""
+        for part in (self.parts[number] for number in own):
+            table, taken = self.read(part)
+            self.facts.add_part(table, part.start, taken, self._gone)
 
     def _batches(self, table: pd.DataFrame, part: Part, places: Any) -> Iterator[pa.RecordBatch]:
         rows = places + part.start
@@ -185,10 +184,8 @@ def write_share(share: SelectionShare) -> WrittenShare:
     """Write the shards of a share to their places, and return them with the facts of their documents."""
     work = Selecting(share.plan, Snapshot.open(share.corpus), PartFolder.open(share.plan.folder))
     written = [
-        write_shard(
-            share.place, shard.number, work.rows(shard.first, shard.skip, shard.rows, range(0)), tokens="tokens"
-        )
-        for shard in share.shards
+        write_shard(share.place, each.number, work.rows(each.first, each.skip, each.rows, ends=False), tokens="tokens")
+        for each in share.shards
     ]
     work.add_ends(range(share.first, share.after))
     return WrittenShare(written, work.facts.with_texts(work.corpus))
