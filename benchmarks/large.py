@@ -9,7 +9,10 @@ what a score is worth. Each step runs alone in a new process, and each map with 
 
 import argparse
 import json
+import multiprocessing
 import tempfile
+import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +42,6 @@ from assay.selection import (
 from assay.sources import Columns, open_source, refer
 from assay.storage import Snapshot, parse_json
 from assay.training.lexical import fit_lexical
-from benchmarks.corpus_memory import measured
 
 PER_FILE = 50_000
 WORKERS = 8
@@ -71,6 +73,10 @@ def write_model(folder: Path) -> None:
     model.info = replace(model.info, calibration=made)
     folder.mkdir()
     save_model(model, folder)
+
+
+def libraries(work: str) -> None:
+    """Do nothing: what a process holds before it does anything."""
 
 
 def adopt(work: str) -> None:
@@ -125,6 +131,27 @@ def finish(work: str) -> None:
     finish_selection(_writing(work), _get(work, "draft", Draft), found)
 
 
+def _told(told: Any, step: Callable[[str], None], work: str) -> None:
+    started = time.monotonic()
+    step(work)
+    seconds = time.monotonic() - started
+    # Not ru_maxrss: that of a new process begins with what its parent held.
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    (peak,) = [int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")]
+    told.put((peak, seconds))
+
+
+def measured(step: Callable[[str], None], work: str) -> tuple[float, float]:
+    """Return (peak MiB, seconds without the imports) of a new process that does only this."""
+    context = multiprocessing.get_context("spawn")
+    told = context.SimpleQueue()
+    process = context.Process(target=_told, args=(told, step, work))
+    process.start()
+    process.join()
+    peak, seconds = told.get()
+    return float(peak), float(seconds)
+
+
 def _writing(work: str) -> Any:
     corpus = Snapshot.open(f"{work}/corpus")
     return prepared(corpus, find_scores(f"{work}/scores", corpus.manifest.version), Path(work) / "model", REQUEST)
@@ -146,7 +173,7 @@ def main() -> None:
             (Path(work) / "crawl").mkdir()
             write_corpus(Path(work) / "crawl", documents)
             write_model(Path(work) / "model")
-            for step in (adopt, score, plan_cut, count_one, count_others, plan_shards, write_shards, finish):
+            for step in (libraries, adopt, score, plan_cut, count_one, count_others, plan_shards, write_shards, finish):
                 peak, seconds = measured(step, work)
                 print(f"{documents:>10,} {step.__name__:<12} {peak:6.0f} MiB {seconds:7.1f} s", flush=True)
             parts = list(Path(work, "scores").rglob("rows-*.parquet"))
