@@ -2,7 +2,7 @@
 
 from assay.storage.dvc import write_dvc
 from assay.storage.hashing import digest_file, digest_folder, digest_json
-from assay.storage.manifest import MANIFEST, TOKEN_ESTIMATE, Manifest, Reference, Shard
+from assay.storage.manifest import MANIFEST, TOKEN_ESTIMATE, Manifest, Reference
 from assay.storage.numbered import NumberedFiles, NumberedLog
 from assay.storage.objects import (
     create,
@@ -50,7 +50,6 @@ __all__ = [
     "NumberedLog",
     "PlannedFolder",
     "Reference",
-    "Shard",
     "Snapshot",
     "WrittenShard",
     "clear_disk_errors",
