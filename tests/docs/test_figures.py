@@ -24,7 +24,8 @@ NOT_MEASURED = {
         "88,000",
     },  # limits, and others' figures with their source
     "labels": {"2.7", "20,000"},  # 1 + 5/3, reckoned there
-    "corpora": {"0.02"},
+    # Limits, defaults and bins; what a plan for ten billion documents reckons from measured rates.
+    "corpora": {"0.02", "1,000", "5,000", "10,000", "65,536", "100,000", "1,739", "2,000,000"},
     "promotion": {"0.7", "2.5"},
     "serving": set(),
     # Limits, as the makers of other systems state them, with their source; a version.
