@@ -29,16 +29,22 @@ def add(parser: argparse.ArgumentParser) -> None:
         add_target(action)
 
 
-def add_target(parser: argparse.ArgumentParser) -> None:
-    """Add the settings of a target; `open_target_of` reads them."""
-    for name, (what, default) in setting_help().items():
+def add_target(parser: argparse.ArgumentParser, *, canary: bool = False) -> None:
+    """Add the settings of a target, with those of a canary if `canary`; `open_target_of` reads them."""
+    for name, (what, default) in setting_help(canary=canary).items():
         shown = f"{what} (default: {default})" if default else what
-        parser.add_argument(f"--{name}", help=f"{shown}; or ASSAY_DEPLOY_{name.upper()}")
+        flag = f"--{name.replace('_', '-')}"
+        parser.add_argument(flag, help=f"{shown}; or ASSAY_DEPLOY_{name.upper()}".replace("%", "%%"))
 
 
 def open_target_of(arguments: argparse.Namespace, registry: str) -> Target:
     """Return the target of a command line. Raise InputError if a setting cannot be used."""
-    return open_target({name: getattr(arguments, name) for name in setting_help()}, registry)
+    return open_target(given_settings(arguments), registry)
+
+
+def given_settings(arguments: argparse.Namespace) -> dict[str, str | None]:
+    """Return the settings of a target that a command line gives; None for those that it does not."""
+    return {name: getattr(arguments, name, None) for name in setting_help(canary=True)}
 
 
 def print_deployed(done: Deployed, how: str) -> None:

@@ -21,6 +21,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import random
 import re
 import resource
 import signal
@@ -35,6 +36,8 @@ RECORD = "front.json"
 """File with the host, the port and the identity of this process."""
 ROUTE = "serving.json"
 """File with the current server, written by deployments."""
+CANARY = "canary.json"
+"""File with the server of a canary and its share; missing if there is none."""
 HEAD_BYTES = 64 * 1024
 """Largest head of a request."""
 HEAD_SECONDS = 10.0
@@ -61,12 +64,29 @@ def port_of(folder: Path) -> int | None:
         return None
 
 
+def canary_of(folder: Path) -> tuple[int, float] | None:
+    """Return the port of a canary and its share of the requests, or None if there is none."""
+    try:
+        found = json.loads((folder / CANARY).read_text(encoding="utf-8"))
+        return int(found["server"]["port"]), float(found["share"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 class Front:
     """Pass requests on; for one event loop."""
 
-    def __init__(self, upstream: Callable[[], int | None], most: int = MOST_CONNECTIONS) -> None:
-        """`upstream` is called for each request and returns the port of the server. `most`: connections at one time."""
-        self._upstream, self._most = upstream, most
+    def __init__(
+        self,
+        upstream: Callable[[], int | None],
+        most: int = MOST_CONNECTIONS,
+        canary: Callable[[], tuple[int, float] | None] = lambda: None,
+    ) -> None:
+        """`upstream` is called for each request and returns the port of the server. `most`: connections at one time.
+
+        `canary` is called alike and returns the port of a further server and its share of the POST requests.
+        """
+        self._upstream, self._most, self._canary = upstream, most, canary
         self._open = 0
         # In the order of their arrival.
         self._without_head: dict[asyncio.StreamWriter, None] = {}
@@ -100,7 +120,8 @@ class Front:
             await _close(writer)
             return
         self._without_head.pop(writer, None)
-        server = await self._connect()
+        # Pages and probes stay at the current server, which they describe.
+        server = (await self._connect_canary() if head.startswith(b"POST ") else None) or await self._connect()
         if server is None:
             await _refuse(reader, writer, b"503 Service Unavailable", b"nothing is served here at the moment")
             return
@@ -123,6 +144,16 @@ class Front:
             # Aborted, so that the server learns at once that nobody waits for it. It has sent all by now, or too much.
             upstream_writer.transport.abort()
             await _close(writer)
+
+    async def _connect_canary(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        """Connect to the canary, for its share of the calls. Return None for the rest, and if it does not accept."""
+        found = self._canary()
+        # Drawn for each request: then both versions get the same mixture of requests.
+        if found is None or random.random() >= found[1]:
+            return None
+        with contextlib.suppress(OSError, TimeoutError):
+            return await asyncio.wait_for(asyncio.open_connection("127.0.0.1", found[0]), CONNECT_SECONDS)
+        return None
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         """Connect to the current server. If the route changes meanwhile, try the next server: nothing was sent yet."""
@@ -195,7 +226,8 @@ async def run_front(folder: Path, host: str, port: int) -> None:
     _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     # A connection of a client has two files: its own, and that of the connection to the server.
-    front = Front(lambda: port_of(folder), min(MOST_CONNECTIONS, max(1, (files - SPARE_FILES) // 2)))
+    most = min(MOST_CONNECTIONS, max(1, (files - SPARE_FILES) // 2))
+    front = Front(lambda: port_of(folder), most, lambda: canary_of(folder))
     stop = asyncio.Event()
     # asyncio would log each connection that it cannot accept, thousands of times a second.
     logging.getLogger("asyncio").addFilter(Once())

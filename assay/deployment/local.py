@@ -4,47 +4,31 @@ FOLDER/serving.json   the serving version and the history (`route`)
 FOLDER/front.json     the process at the public port (`front`)
 FOLDER/servers/       a file and a log for each server process (`runner`)
 FOLDER/bentos/        the Bento of each version
+FOLDER/canary.json    the server of a canary and its share (`local_canary`)
 FOLDER/keeper.json    the process that starts both again when they end (`keeper`)
 FOLDER/lock           held by the running deployment
 """
 
 import os
-import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import NoReturn
 
-import assay
-from assay.deployment.identity import Server
-from assay.deployment.keeping import KeeperRecord, end_keeper, keeper_command, start_keeper, take_lock
-from assay.deployment.local_settings import LocalSettings
+from assay.deployment.canary import Canary, metrics_token, nothing_beside
+from assay.deployment.keeping import KeeperRecord, end_keeper, keeper_command, start_keeper
+from assay.deployment.local_canary import CanaryRecord, LocalCanary
+from assay.deployment.local_servers import LocalServers, ready_at
 from assay.deployment.route import FrontRecord, Route
-from assay.deployment.runner import CHECK_TOKEN
-from assay.deployment.start import start_front, start_server
+from assay.deployment.start import Started, start_front
 from assay.deployment.target import Deployed, FailedDeploymentError, History, Log, Status
 from assay.errors import InputError
 from assay.registry import Registry
-from assay.serving import PREFIX, Bento, ServeSettings, ask, build_bento, check_running, warn_open
-from assay.storage import clear_disk_errors
+from assay.serving import PREFIX, ServeSettings
 
 
-class LocalTarget:
+class LocalTarget(LocalServers):
     """See `Target`. A new server is checked before requests move to it. The old one ends after its last request."""
-
-    def __init__(self, settings: LocalSettings) -> None:
-        # Absolute, because the servers run in another folder.
-        self._settings = replace(settings, folder=settings.folder.absolute())
-        self._folder = self._settings.folder
-        self._servers = self._folder / "servers"
-
-    @property
-    def url(self) -> str:
-        """URL for clients."""
-        host = "127.0.0.1" if self._settings.host == "0.0.0.0" else self._settings.host
-        return f"http://{host}:{self._settings.port}"
 
     def deploy(self, version: str) -> Deployed:
         """See `Target`. Raise InputError also if another deployment is running, or if the version does not exist."""
@@ -54,6 +38,49 @@ class LocalTarget:
             if route.history.wanted == name:
                 return self._keep(route, log)
             return self._serve(route, route.history.forward(name), log, fresh=True)
+
+    @contextmanager
+    def canary(self, version: str, share: float) -> Iterator[Canary | Deployed]:
+        """See `CanaryTarget`. The front draws for each call if it goes to the new version."""
+        with self._alone() as route:
+            name = Registry(self._settings.registry).get(version).name
+            log = Log()
+            if route.history.wanted == name:
+                yield self._keep(route, log)
+                return
+            front = FrontRecord.read(self._folder)
+            if self.status().state != "serving" or front is None or route.server is None:
+                raise nothing_beside(name, str(self._folder))
+            environment, history = self._environment(route.server), route.history
+            token = metrics_token(ServeSettings.read({k: v for k, v in os.environ.items() if k.startswith(PREFIX)}))
+            old, started = route.server, self._checked(route, name, environment, log)
+
+            def move() -> Deployed:
+                try:
+                    self._move(history.forward(name), started, log)
+                except InputError as error:
+                    raise self._failed(route, name, error) from error
+                trial.promoted = True  # from here on an interruption must not bring the old server back
+                CanaryRecord.remove(self._folder)
+                start_keeper(self._folder, self._settings.restore, environment)
+                self._retire(front, old, started.server, log)
+                self._tidy(history.forward(name))
+                return Deployed(name, history.forward(name).previous, True, self.url, log.events)
+
+            trial = LocalCanary(self._folder, started, old, share, token, move)
+            try:
+                CanaryRecord(started.server, share).write(self._folder)
+                log.add(f"{share:.0%} of the calls to {self.url} go to {name}, the rest to {old.version}")
+                yield trial
+            finally:
+                CanaryRecord.remove(self._folder)
+                if not trial.promoted:
+                    # As after a failed deployment: a rollback that follows must not go back further.
+                    Route(replace(history, left=name), old).write(self._folder)
+                    front.wait_left(started.server.port, self._settings.drain)
+                    started.abandon()
+                    self._end_others(old)
+                    self._tidy(history)
 
     def rollback(self) -> Deployed:
         """See `Target`. The restored version uses the same Bento as before, if it still exists."""
@@ -102,10 +129,13 @@ class LocalTarget:
         if front is None:
             return Status("down", "", previous, "", f"the process at the public port has ended; {again}")
         url = f"http://{'127.0.0.1' if front.host == '0.0.0.0' else front.host}:{front.port}"
-        found = _ready(url)
+        found = ready_at(url)
         if found != wanted:
             return Status("degraded", "", previous, url, f"{wanted} should serve at {url}, which answers: {found}")
         alone = "" if kept else f"; nothing would start it again, `deploy {wanted}` mends that"
+        trial = CanaryRecord.read(self._folder)
+        if trial and trial.server.process.alive and trial.server.version != wanted:
+            alone += f"; {trial.share:.0%} of its calls go to {trial.server.version} as a canary"
         return Status("serving", wanted, previous, url, f"{wanted} serves at {url}{alone}")
 
     def stop(self) -> None:
@@ -118,16 +148,21 @@ class LocalTarget:
                 front.process.end(self._settings.drain)
             self._end_others(None)
 
-    @contextmanager
-    def _alone(self) -> Iterator[Route]:
-        """Lock the folder, end servers that a killed deployment left, and yield the current route."""
-        with clear_disk_errors(self._servers):
-            self._servers.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "lock").open("ab") as lock:
-            take_lock(lock, self._folder)
-            route = Route.read(self._folder)
+    def _checked(self, route: Route, version: str, environment: dict[str, str], log: Log) -> Started:
+        """Start a server beside the serving one, and check it. Raise FailedDeploymentError if it fails."""
+        try:
+            return self._start(version, environment, log, fresh=True)
+        except BaseException as error:
+            Route(replace(route.history, left=version), route.server).write(self._folder)
             self._end_others(route.server)
-            yield route
+            if not isinstance(error, InputError):
+                raise
+            raise self._failed(route, version, error) from error
+
+    def _failed(self, route: Route, version: str, error: InputError) -> FailedDeploymentError:
+        serving = route.history.wanted
+        what = f"version {version} was not deployed, {serving} still serves: {error}"
+        return FailedDeploymentError(what, version=version, serving=serving)
 
     def _keep(self, route: Route, log: Log, *, keeper: bool = True) -> Deployed:
         """Handle a version that is wanted already: do nothing if it answers, else start it again."""
@@ -146,19 +181,8 @@ class LocalTarget:
         try:
             # The front comes first: if the public port is taken, no server is started.
             front = start_front(self._folder, self._settings.host, self._settings.port)
-            bento = self._bento(version, fresh=fresh)
-            log.add(f"version {version} is packed")
-            started = start_server(self._servers, bento, environment, self._settings.within)
-            server = started.server
-            log.add(f"the server is ready on port {server.port}")
-            report = check_running(bento, f"http://127.0.0.1:{server.port}", token=environment[CHECK_TOKEN])
-            report.require()
-            log.add(f"{report.documents} golden documents: off by {report.worst:.2g} of {report.tolerance:g} labels")
-            Route(history, server).write(self._folder)
-            if (found := _ready(self.url)) != version:
-                raise InputError(f"the public port does not reach the new server; it answers: {found}", where=self.url)
-            log.add(f"requests to {self.url} go to the new server")
-            started.hand_over()
+            started = self._start(version, environment, log, fresh=fresh)
+            self._move(history, started, log)
         except BaseException as error:
             # BaseException, because Ctrl-C must also restore the old route. Then the new server ends.
             left = version if version != route.history.wanted and fresh else route.history.left
@@ -177,65 +201,6 @@ class LocalTarget:
             ) from error
         if keeper:
             start_keeper(self._folder, self._settings.restore, environment)
-        if old:
-            # Its last requests are completed before it ends.
-            if not front.wait_left(old.port, self._settings.drain):
-                log.add(f"the old server still had requests after {self._settings.drain:g} s")
-            self._end_others(server)
-            log.add(f"the server of {old.version} has ended")
+        self._retire(front, old, started.server, log)
         self._tidy(history)
         return Deployed(version, history.previous, True, self.url, log.events)
-
-    def _environment(self, old: Server | None) -> dict[str, str]:
-        """Return the environment of a new server. Raise InputError if it would be open and the old one is not."""
-        settings = ServeSettings.read({name: value for name, value in os.environ.items() if name.startswith(PREFIX)})
-        if old and old.guarded and not settings.guarded:
-            raise InputError(
-                "the serving version requires a token, and the new one would not",
-                where=f"{PREFIX}TOKENS, {PREFIX}TOKENS_FILE",
-                fix="Set one of them. To open the service to all, run `assay deployment stop` first",
-            )
-        warn_open(self._settings.host, settings)
-        # The server runs in another folder, where it finds this package only by its path.
-        code = str(Path(assay.__file__).parents[1])
-        # A random token for each server: the check calls it before clients can.
-        return {**os.environ, "PYTHONPATH": code, "PYTHONWARNINGS": "ignore", CHECK_TOKEN: secrets.token_hex(24)}
-
-    def _bento(self, version: str, *, fresh: bool) -> Bento:
-        """Return the Bento of a version. `fresh`: pack it again with the current code, even if a Bento exists."""
-        place = self._folder / "bentos" / version
-        if not fresh and (place / "bento.yaml").is_file():
-            return Bento.open(place)
-        registry = Registry(self._settings.registry)
-        registered = registry.get(version)
-        with registry.open(registered.name) as model:
-            return build_bento(model, registered.name, place, created=registered.created, replace=True)
-
-    def _end_others(self, kept: Server | None) -> None:
-        """End all servers of this folder except `kept`, and remove their files."""
-        for file in sorted(self._servers.glob("*.json")):
-            server = Server.read(file)
-            if server and kept and server.process == kept.process:
-                continue
-            if server:
-                server.process.end(self._settings.drain)
-            file.unlink(missing_ok=True)
-            for log in (file.with_suffix(".log"), file.with_suffix(".log.1")):
-                log.unlink(missing_ok=True)
-
-    def _tidy(self, history: History) -> None:
-        """Remove the Bentos of all versions except the serving one and the one that `rollback` would restore."""
-        kept = {history.wanted, history.previous}
-        for place in (self._folder / "bentos").iterdir():
-            # Hidden folders are Bentos that are being staged.
-            if place.name not in kept and not place.name.startswith("."):
-                shutil.rmtree(place, ignore_errors=True)
-
-
-def _ready(url: str) -> str:
-    """Return the version that is ready at a URL, or else its answer or the error."""
-    try:
-        status, content = ask(url, "/readyz", timeout=10)
-    except OSError as error:
-        return str(error) or type(error).__name__
-    return str(content["version"]) if status == 200 and isinstance(content, dict) else f"{status} {content}"

@@ -3,8 +3,12 @@
 import os
 from collections.abc import Mapping
 
+from assay.deployment.canary import CanaryConfig
 from assay.errors import InputError
+from assay.options import build, options_of
 
+CANARY = "canary_"
+"""Prefix of the settings that are fields of `CanaryConfig`."""
 SETTINGS = {
     "target": ("local, kubernetes, sagemaker or vertex", "local"),
     "folder": ("local: folder of the state (default: deployment in the work folder)", ""),
@@ -35,18 +39,40 @@ SETTINGS = {
 """Name of a setting -> its help and its default. Each setting may also be set by `ASSAY_DEPLOY_<SETTING>`."""
 
 
-def setting_help() -> dict[str, tuple[str, str]]:
-    """Return the name of each setting with its help and its default, in the order of a command's options."""
-    return dict(SETTINGS)
+def setting_help(*, canary: bool = False) -> dict[str, tuple[str, str]]:
+    """Return the name of each setting with its help and its default, in the order of a command's options.
+
+    `canary`: also those of a canary, which only a deployment reads.
+    """
+    found = dict(SETTINGS)
+    if canary:
+        for name, option in options_of(CanaryConfig).items():
+            help, default = option.help.replace("`", "").rstrip("."), option.default
+            found[CANARY + name] = (help, str(default) if isinstance(default, float | int | str) else "")
+    return found
 
 
 def target_settings(given: Mapping[str, str | None]) -> dict[str, str]:
     """Return all settings: the given ones that are not None, else those of the environment, else the defaults."""
     found = {}
-    for name, (_, default) in SETTINGS.items():
+    for name, (_, default) in setting_help(canary=True).items():
         value = given.get(name)
         found[name] = os.environ.get(f"ASSAY_DEPLOY_{name.upper()}", default) if value is None else str(value)
     return found
+
+
+def canary_of(given: Mapping[str, str | None]) -> CanaryConfig | None:
+    """Return the canary of given settings and the environment, or None if no share is set.
+
+    Raise InputError if a setting cannot be used, or is given without a share.
+    """
+    settings = target_settings(given)
+    values = {name: settings[CANARY + name] for name in options_of(CanaryConfig)}
+    if not values["share"]:
+        if alone := [name for name in values if given.get(CANARY + name)]:
+            raise InputError(f"canary_{alone[0]} is given without canary_share", fix="Give canary_share")
+        return None
+    return build(CanaryConfig, values, where="canary")
 
 
 def parse_target(given: str) -> dict[str, str]:
@@ -59,9 +85,10 @@ def parse_target(given: str) -> dict[str, str]:
         name, equals, value = (part.strip() for part in entry.partition("="))
         if not equals and place == 0:
             name, value = "target", entry
-        if name not in SETTINGS or not value:
+        known = setting_help(canary=True)
+        if name not in known or not value:
             raise InputError(
-                f"{entry!r} is no setting of a target", where=given, fix=f"Give NAME=VALUE of: {', '.join(SETTINGS)}"
+                f"{entry!r} is no setting of a target", where=given, fix=f"Give NAME=VALUE of: {', '.join(known)}"
             )
         found[name] = value
     return found

@@ -5,7 +5,7 @@ from assay.monitoring.config import STATISTICS, WatchConfig
 from assay.monitoring.dependence import Arrivals
 from assay.monitoring.looks import DriftLook, DriftLookLog
 from assay.monitoring.run import WatchRequest, take_drift_look
-from assay.monitoring.statistics import ks_seen_from
+from assay.monitoring.statistics import deflated, ks_distance, ks_p, ks_seen_from, share_p
 from assay.monitoring.watch import TITLES
 from assay.monitoring.webhook import WebhookConfig, notify
 
@@ -20,7 +20,11 @@ __all__ = [
     "WatchRequest",
     "WebhookConfig",
     "compare",
+    "deflated",
+    "ks_distance",
+    "ks_p",
     "ks_seen_from",
     "notify",
+    "share_p",
     "take_drift_look",
 ]

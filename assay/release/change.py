@@ -8,7 +8,8 @@ import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from assay.deployment import Status, open_target, smoke_test
+from assay.canary import run_canary
+from assay.deployment import Status, canary_of, open_target, smoke_test
 from assay.errors import InputError
 from assay.progress import say
 from assay.promotion import ChallengeRequest, challenge_champion, model_to_beat
@@ -63,6 +64,7 @@ def plan_change(
     shelf = Registry(registry)
     name = shelf.get(version).name
     current = shelf.alias(CHAMPION)
+    canary_of(target)  # its settings are read before any work
     now = open_target(target, registry).status()
     say(f"champion {current.version if current else 'none'}; {now.words}; to serve: {name}")
     return Change(
@@ -116,12 +118,21 @@ def challenge_with(change: Change, request: ChallengeRequest) -> Change:
 
 
 def deploy(change: Change) -> Served:
-    """Deploy the version. Raise FailedDeploymentError if it does not become ready."""
+    """Deploy the version, by a canary if the target has one, whose verdict is an entry of the log of its own.
+
+    Raise FailedDeploymentError if it does not become ready or its canary refuses it.
+    """
     if change.move == "keep":
         event = f"nothing is deployed: {_still_serves(change.served)}"
         say(event)
         return Served(change.served, "", [event])
-    done = open_target(change.target, change.registry).deploy(change.version)
+    target, canary = open_target(change.target, change.registry), canary_of(change.target)
+    # Nothing to compare with on the first deployment. A version that serves already is left as it is.
+    # A rollback is in a hurry.
+    if canary and change.served and change.move != "rollback":
+        done = run_canary(target, change.version, canary, change.registry)
+    else:
+        done = target.deploy(change.version)
     return Served(done.version, done.where, list(done.events))
 
 

@@ -5,7 +5,7 @@ paths fills the memory and the disk of the server.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,11 @@ SECONDS = (0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5
 BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 SCORE_BINS = 20
 """Bins of the histogram of scores, over the scale of the rubric."""
+CHANCE_BINS = 20
+"""Bins of the histogram of p_keep, from 0 to 1."""
+TERMS = ("requests", "documents", "kept", "documents_documents", "documents_kept", "kept_kept")
+"""Sums over answered requests of 1, n, y, n², n y and y²: n documents of a request have a score, y are kept. Documents
+of one request resemble each other, and an interval of the kept share needs these sums to allow for it."""
 OUTCOMES = ("written", "dropped", "failed")
 """Outcomes of rows for the score log."""
 
@@ -36,6 +41,18 @@ class Metrics:
             "assay_score",
             "Raw scores",
             buckets=[round(float(edge), 6) for edge in np.linspace(low, high, SCORE_BINS + 1)],
+            registry=registry,
+        )
+        self.p_keep = Histogram(
+            "assay_p_keep",
+            "Probabilities that the label reaches the threshold",
+            buckets=[round(float(edge), 6) for edge in np.linspace(0, 1, CHANCE_BINS + 1)],
+            registry=registry,
+        )
+        self.sums = Counter(
+            "assay_answered",
+            "Sums over answered requests, for the interval of the kept share",
+            ["sum"],
             registry=registry,
         )
         self.documents = Counter("assay_documents", "Documents assessed", registry=registry)
@@ -61,6 +78,20 @@ class Metrics:
             self.unscored.labels(reason)
         for outcome in OUTCOMES:
             self.log_rows.labels(outcome)
+        for term in TERMS:
+            self.sums.labels(term)
+
+    def answered(self, answers: Sequence[Mapping[str, Any] | None]) -> None:
+        """Count the answers of one request to /score. One with a None among them is a failure and is not counted."""
+        scored = [answer for answer in answers if answer is not None and answer["reason"] is None]
+        if not scored or None in answers:
+            return
+        n, y = len(scored), sum(bool(answer["keep"]) for answer in scored)
+        for term, value in zip(TERMS, (1, n, y, n * n, n * y, y * y), strict=True):
+            self.sums.labels(term).inc(value)
+        for answer in scored:
+            if answer["p_keep"] is not None:
+                self.p_keep.observe(answer["p_keep"])
 
     def model(self, version: str, *, ready: bool) -> None:
         """Set the version, and whether it is ready."""

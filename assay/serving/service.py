@@ -82,7 +82,9 @@ def make_service(model: str, version: str) -> Any:
 
         @bentoml.api(input_spec=_Input, output_spec=_Output)
         async def score(self, documents: list[Document]) -> list[dict[str, Any] | None]:
-            return await self._scores.submit(documents)
+            answers = await self._scores.submit(documents)
+            self.assayer.metrics.answered(answers)
+            return answers
 
         @bentoml.api(input_spec=_Input, output_spec=_Output)
         async def explain(self, document: Document) -> dict[str, Any] | None:
