@@ -52,7 +52,7 @@ def run_canary(target: Target, version: str, config: CanaryConfig, registry: str
         "deployed" if done else "rolled back",
         current.version if current else "",
         done.version if done else serving,
-        f"{verdict.sentence} {what[0].upper()}{what[1:]}",
+        f"{verdict.sentence} Now {what}",
         steps,
     )
     kept = DecisionLog(registry).append(entry, lambda entry: render_html(canary_report(entry, verdict)))
@@ -69,7 +69,7 @@ def _now(target: Target) -> tuple[str, str]:
     try:
         now = target.status()
     except InputError as error:
-        return "", f"what serves now is unknown: {error}"
+        return "", f"it is unknown what serves: {error}"
     return now.version, now.words
 
 
