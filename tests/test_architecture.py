@@ -47,6 +47,10 @@ def test_what_a_room_exports_is_there() -> None:
         assert room.__doc__
 
 
+PUBLIC = ("client",)
+"""Rooms for the code of users, which nothing here needs to import."""
+
+
 def test_a_room_exports_what_others_use_and_no_more() -> None:
     """An export that only tests use is dead code, or a test of the inside."""
     used: set[tuple[str, str]] = set()
@@ -66,7 +70,7 @@ def test_a_room_exports_what_others_use_and_no_more() -> None:
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
                 room, names = path.parent.name, ast.literal_eval(node.value)
                 unused += [f"{room}.{name}" for name in names if (room, name) not in used]
-    assert unused == []
+    assert [name for name in unused if name.partition(".")[0] not in PUBLIC] == []
 
 
 def test_every_public_function_says_what_it_does() -> None:

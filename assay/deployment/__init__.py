@@ -1,29 +1,22 @@
 """Deploy a version where clients reach it, replace it without losing a request, roll it back: local or in a cluster."""
 
 from assay.deployment.canary import (
-    TESTS,
     Canary,
     CanaryConfig,
     CanaryTarget,
-    EndedCanaryError,
-    Exposition,
     WithdrawnError,
 )
 from assay.deployment.choose import open_target
 from assay.deployment.local import LocalTarget
 from assay.deployment.settings import canary_of, parse_target, setting_help, target_settings
 from assay.deployment.smoke import smoke_test
-from assay.deployment.target import Deployed, FailedDeploymentError, Status, Target
+from assay.deployment.target import Deployed, Status, Target
 
 __all__ = [
-    "TESTS",
     "Canary",
     "CanaryConfig",
     "CanaryTarget",
     "Deployed",
-    "EndedCanaryError",
-    "Exposition",
-    "FailedDeploymentError",
     "LocalTarget",
     "Status",
     "Target",
