@@ -40,9 +40,9 @@ def target_settings() -> str:
     from assay.deployment import setting_help
 
     rows = ["| variable | option | default | |", "|---|---|---|---|"]
-    for name, (text, default) in setting_help().items():
+    for name, (text, default) in setting_help(canary=True).items():
         shown = f"`{default}`" if default else ""
-        rows.append(f"| `ASSAY_DEPLOY_{name.upper()}` | `--{name}` | {shown} | {cell(text)} |")
+        rows.append(f"| `ASSAY_DEPLOY_{name.upper()}` | `--{name.replace('_', '-')}` | {shown} | {cell(text)} |")
     return "\n".join(rows)
 
 
