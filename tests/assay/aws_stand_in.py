@@ -21,6 +21,7 @@ import botocore.awsrequest
 import pytest
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
+from moto.s3.models import s3_backends
 from moto.sagemaker.models import sagemaker_backends
 
 from assay.inference import Scorer, assess
@@ -169,6 +170,9 @@ def aws(registry: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     for name, value in {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    # moto empties all its stores at the start and at the end, that of the tests' object store in this process, too.
+    store = s3_backends[ACCOUNT]["aws"]
+    kept, store.buckets = store.buckets, {}
     with mock_aws():
         trust = json.dumps({"Version": "2012-10-17", "Statement": []})
         boto3.client("iam").create_role(RoleName="assay-sagemaker", AssumeRolePolicyDocument=trust)
@@ -195,3 +199,4 @@ def aws(registry: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
         )
         monkeypatch.setattr(BotocoreStubber, "__call__", answered)
         yield made
+    s3_backends[ACCOUNT]["aws"].buckets = kept

@@ -8,16 +8,15 @@ from pathlib import Path
 
 import click
 import pytest
-from commands import CLUSTER, SHELLS, Block, blocks, commands
+from commands import CLUSTER, PAGES, SHELLS, Block, blocks, commands
 
 from assay.cli.main import _parser
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CODE = [block for page in PAGES for block in blocks(page) if block.language in ("", *SHELLS)]
 SHELL = [block for block in CODE if block.language]
 REMOTE = re.compile(
-    r"\b(kubectl|helm|docker|terraform|aws|flytectl)\b|AWS_ENDPOINT_URL|--remote\b|remote-launchplan|make register\b"
+    r"\b(kubectl|helm|docker|terraform|aws|flytectl)\b|AWS_ENDPOINT_URL|sagemaker|vertex|--remote\b|remote-launchplan|make register\b"
 )
 
 

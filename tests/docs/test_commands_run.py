@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from commands import CLUSTER, blocks, commands
-from test_commands import PAGES
+from commands import CLUSTER, PAGES, blocks, commands
 
 from assay.cli import main
 from assay.registry import Registry

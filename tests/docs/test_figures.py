@@ -27,7 +27,7 @@ NOT_MEASURED = {
     # Limits, defaults and bins; what a plan for ten billion documents reckons from measured rates.
     "corpora": {"0.02", "1,000", "5,000", "10,000", "65,536", "100,000", "1,739", "2,000,000"},
     "promotion": {"0.7", "2.5"},
-    "serving": set(),
+    "serving": {"0.15", "1,000", "1.5"},  # limits of a canary, and a size of its simulation
     # Limits, as the makers of other systems state them, with their source; a version.
     "recommendations": {"1.9", "10,000", "5,000", "100,000"},
 }

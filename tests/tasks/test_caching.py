@@ -49,7 +49,7 @@ def versions(checkout: Path) -> dict[str, str]:
     [
         ("assay/metrics/metrics.py", {"acquire", "validate", "split", "train", "calibrate"} | CORPUS | SERVING),
         ("assay/training/loop.py", {"acquire", "validate", "split"} | CORPUS | SERVING),
-        ("assay/registry/registry.py", set(STAGES) - {"register", "package", "select"}),
+        ("assay/registry/registry.py", set(STAGES) - {"register", "package"}),
         ("assay/report/__init__.py", {"acquire", "validate", "split", "train", "calibrate", "corpus"} | SERVING),
         ("tasks/train.py", set(STAGES) - {"train"}),
         ("assay/rubric/domains/education.md", {"acquire", "corpus"}),

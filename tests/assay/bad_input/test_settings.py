@@ -111,7 +111,9 @@ SETTINGS = [
     setting(
         "no share of excess", "evaluate", "--gate-limit shortcuts.excess=3", "excess is 3 (limits of", "Give 0 to 1"
     ),
-    setting("missing rubric", "train", "--rubric no.md", "no rubric 'no.md'", "Name a Markdown file or one of: educat"),
+    setting(
+        "missing rubric", "train", "--rubric no.md", "no rubric 'no.md'", "Name a Markdown file or one of: code, educat"
+    ),
     setting(
         "further rubric without source", "train", "--also legal", "names no rubric and source", "Give RUBRIC=SOURCE"
     ),

@@ -16,7 +16,8 @@ from assay.mixture.begin import begin
 from assay.mixture.cells import InfeasibleError
 from assay.mixture.draw import hashed
 from assay.mixture.request import MixtureRequest
-from assay.selection import SelectionRequest, choose
+from assay.selection import SelectionRequest
+from assay.selection.choose import choose
 
 SLOW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 DRAWN = st.lists(

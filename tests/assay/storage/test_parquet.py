@@ -104,6 +104,8 @@ def test_only_storage_writes_parquet_and_only_readers_of_foreign_files_read_it_o
     assert found == {
         "assay/sources/files.py",
         "assay/storage/parquet.py",
+        "assay/storage/referenced.py",
         "assay/storage/shards.py",
+        "assay/storage/snapshot.py",
         "assay/storage/snapshot_writer.py",
     }
