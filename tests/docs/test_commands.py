@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CODE = [block for page in PAGES for block in blocks(page) if block.language in ("", *SHELLS)]
 SHELL = [block for block in CODE if block.language]
 REMOTE = re.compile(
-    r"\b(kubectl|helm|docker|terraform|aws|flytectl)\b|AWS_ENDPOINT_URL|sagemaker|vertex|--remote\b|remote-launchplan|make register\b"
+    r"\b(kubectl|helm|docker|terraform|aws|flytectl)\b|AWS_ENDPOINT_URL|sagemaker|vertex"
+    r"|--remote\b|remote-launchplan|make register\b"
 )
 
 
