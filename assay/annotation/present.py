@@ -86,7 +86,7 @@ def _facts(job: Job, counts: "Counts") -> Facts:
             else "no prices given"
             if job.request.models
             else "none",
-            "spent by this run, at most": f"{counts.spent:,.4f}" if priced else "",
+            **({"spent by this run, at most": f"{counts.spent:,.4f}"} if priced else {}),
         }
     )
 
