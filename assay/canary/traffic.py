@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from prometheus_client.parser import text_string_to_metric_families
 
 from assay.errors import InputError
 from assay.proportions import Clustered
@@ -23,6 +22,9 @@ Counters = dict[Key, float]
 
 def parse(text: str, *, where: str = "") -> Counters:
     """Return the counters of /metrics that a canary needs. Raise InputError if they are no metrics of this service."""
+    # Of the extra `serve`, which most commands do without.
+    from prometheus_client.parser import text_string_to_metric_families
+
     found: Counters = {}
     try:
         for family in text_string_to_metric_families(text):

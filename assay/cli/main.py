@@ -47,16 +47,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     for name, value in QUIET.items():  # before any library that computes is imported
         os.environ.setdefault(name, value)
-    options = _parser().parse_args(arguments)
+    command = "assay"
     try:
+        options = _parser().parse_args(arguments)
+        command = f"assay {options.command}"
         return int(_module(options.command).run(options))
     except InputError as error:
-        print(f"assay {options.command}: {error}", file=sys.stderr)
+        print(f"{command}: {error}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
         if (message := missing_extra(error)) is None:
             raise
-        print(f"assay {options.command}: {message}", file=sys.stderr)
+        print(f"{command}: {message}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         say("stopped; the same command resumes: training from the last checkpoint, scoring from the last part")

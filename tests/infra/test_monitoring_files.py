@@ -62,7 +62,9 @@ def test_every_metric_of_the_server_is_used(exposed: set[str]) -> None:
     families = {re.sub(r"_(bucket|sum|count|created|total)$", "", name) for name in exposed}
     used = {re.sub(r"_(bucket|sum|count|total)$", "", name) for each in expressions() for name in NAME.findall(each)}
 
-    assert families == used
+    # The judge of a canary reads some that no rule and no panel shows.
+    judged = set(re.findall(r"assay_\w+?(?=_bucket|_total)", (ROOT / "assay/canary/traffic.py").read_text()))
+    assert families == used | judged
 
 
 def test_every_alert_has_a_severity_a_summary_and_a_runbook() -> None:
