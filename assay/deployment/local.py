@@ -17,9 +17,9 @@ from typing import NoReturn
 
 from assay.deployment.canary import Canary, metrics_token, nothing_beside
 from assay.deployment.keeping import KeeperRecord, end_keeper, keeper_command, start_keeper
-from assay.deployment.local_canary import CanaryRecord, LocalCanary
+from assay.deployment.local_canary import LocalCanary
 from assay.deployment.local_servers import LocalServers, ready_at
-from assay.deployment.route import FrontRecord, Route
+from assay.deployment.route import CanaryRecord, FrontRecord, Route
 from assay.deployment.start import Started, start_front
 from assay.deployment.target import Deployed, FailedDeploymentError, History, Log, Status
 from assay.errors import InputError

@@ -2,53 +2,25 @@
 
     FOLDER/canary.json    the server of the new version and its share; the front reads it for each call
 
-The server of the new version belongs to the command that judges it, and ends when that command ends, also if it is
-killed. Calls that find it ended go to the serving version, to which nothing was sent yet. So a canary whose judge is
-gone rolls itself back.
+The server of the new version belongs to the command that judges it. If that command ends, also if it is killed, the
+server takes its share down to 0, answers the calls that it has, and ends. So a canary whose judge is gone rolls itself
+back, and no call is lost.
 """
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from assay.deployment.canary import EndedCanaryError, Exposition
-from assay.deployment.front import CANARY
-from assay.deployment.identity import Server, read_record
+from assay.deployment.identity import Server
 from assay.deployment.route import FrontRecord
 from assay.deployment.start import Started
 from assay.deployment.target import Deployed
 from assay.errors import InputError
 from assay.serving import ask
-from assay.storage import only_known_fields, staged_file
 
 METRICS_SECONDS = 15.0
 """Seconds in which a server must give its counters."""
-
-
-@only_known_fields
-@dataclass(frozen=True)
-class CanaryRecord:
-    """The server of a canary, as the front reads it."""
-
-    server: Server
-    share: float
-    """Share of the calls that it gets."""
-
-    def write(self, folder: Path) -> None:
-        """Write the record. From then on the share of the calls goes there."""
-        with staged_file(folder / CANARY) as file:
-            file.write_text(json.dumps(asdict(self)), encoding="utf-8")
-
-    @classmethod
-    def read(cls, folder: Path) -> "CanaryRecord | None":
-        """Return the record, or None if it is missing or damaged."""
-        return read_record(cls, folder / CANARY)
-
-    @staticmethod
-    def remove(folder: Path) -> None:
-        """Remove the record. From then on all calls go to the serving version."""
-        (folder / CANARY).unlink(missing_ok=True)
 
 
 @dataclass

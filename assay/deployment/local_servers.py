@@ -11,9 +11,8 @@ from pathlib import Path
 import assay
 from assay.deployment.identity import Server
 from assay.deployment.keeping import take_lock
-from assay.deployment.local_canary import CanaryRecord
 from assay.deployment.local_settings import LocalSettings
-from assay.deployment.route import FrontRecord, Route
+from assay.deployment.route import CanaryRecord, FrontRecord, Route
 from assay.deployment.runner import CHECK_TOKEN
 from assay.deployment.start import Started, start_server
 from assay.deployment.target import History, Log

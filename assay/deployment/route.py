@@ -8,11 +8,11 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
-from assay.deployment.front import RECORD, ROUTE
+from assay.deployment.front import CANARY, RECORD, ROUTE
 from assay.deployment.identity import Identity, Server, read_record
 from assay.deployment.target import History
 from assay.errors import InputError
-from assay.storage import parse_json, staged_file
+from assay.storage import only_known_fields, parse_json, staged_file
 
 SETTLED = 0.3
 """Seconds without a connection to a server after which the front has left it. A request that read the old route
@@ -81,3 +81,28 @@ class FrontRecord:
             connections = process.net_connections("tcp4") if process else []
             return any(each.raddr and each.raddr.port == port for each in connections)
         return False
+
+
+@only_known_fields
+@dataclass(frozen=True)
+class CanaryRecord:
+    """The server of a canary, as the front reads it."""
+
+    server: Server
+    share: float
+    """Share of the calls that it gets."""
+
+    def write(self, folder: Path) -> None:
+        """Write the record. From then on the share of the calls goes there."""
+        with staged_file(folder / CANARY) as file:
+            file.write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> "CanaryRecord | None":
+        """Return the record, or None if it is missing or damaged."""
+        return read_record(cls, folder / CANARY)
+
+    @staticmethod
+    def remove(folder: Path) -> None:
+        """Remove the record. From then on all calls go to the serving version."""
+        (folder / CANARY).unlink(missing_ok=True)

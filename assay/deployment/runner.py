@@ -15,7 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from assay.deployment.identity import Identity, Server
-from assay.deployment.route import Route
+from assay.deployment.local_settings import LocalSettings
+from assay.deployment.route import CanaryRecord, FrontRecord, Route
 from assay.errors import InputError
 from assay.serving import PREFIX, ServerProcess, ServeSettings
 
@@ -36,9 +37,24 @@ def end_unless_handed_over(folder: Path) -> None:
         # Killed after the requests were moved, and before the byte.
         route = Route.read(folder.parent)
         if route.server is None or route.server.process.pid != os.getpid():
+            _leave_canary(folder.parent)
             os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait, name="owner", daemon=True).start()
+
+
+def _leave_canary(folder: Path) -> None:
+    """If this is the server of a canary, let the front send it no further call, and wait for the answers to the others.
+
+    The server closes its port at once when it is asked to end: a call that the front has just sent would be lost. The
+    record stays, with a share of 0: the next command tells by it that the canary was interrupted.
+    """
+    canary, front = CanaryRecord.read(folder), FrontRecord.read(folder)
+    if canary is None or canary.server.process.pid != os.getpid():
+        return
+    replace(canary, share=0.0).write(folder)
+    if front:
+        front.wait_left(canary.server.port, LocalSettings.drain)
 
 
 def main(folder: Path, bento: Path) -> int:
