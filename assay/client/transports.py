@@ -1,6 +1,6 @@
 """How a request reaches a service: HTTP (this machine, a cluster), SageMaker, Vertex AI."""
 
-import json
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import httpx
 
 from assay.client.policy import Document, retry_after
+from assay.cloud import GoogleToken, Runtime
 from assay.errors import InputError
 
 DETAIL = 300
@@ -78,8 +79,8 @@ class Vertex:
     region: str
     api: str = ""
     """URL of the API (default: that of the region)."""
-    credentials: Callable[[], str] | None = field(default=None, repr=False)
-    """Return an access token (default: google-auth, application default credentials)."""
+    credentials: Callable[[], str] = field(default_factory=GoogleToken, repr=False)
+    """Return an access token (default: that of the environment, or of the application default credentials)."""
 
     @property
     def where(self) -> str:
@@ -90,7 +91,7 @@ class Vertex:
     @property
     def headers(self) -> dict[str, str]:
         """Headers of each request. Raise InputError if there are no credentials."""
-        return {"Authorization": f"Bearer {(self.credentials or _google_token)()}"}
+        return {"Authorization": f"Bearer {self.credentials()}"}
 
     def body(self, documents: Sequence[Document]) -> dict[str, Any]:
         """Return the JSON body."""
@@ -99,20 +100,6 @@ class Vertex:
     def answers(self, content: Any) -> Any:
         """Return the answers of a JSON body."""
         return content.get("predictions") if isinstance(content, dict) else None
-
-
-def _google_token() -> str:
-    import google.auth
-    import google.auth.exceptions
-    import google.auth.transport.requests
-
-    try:
-        found, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
-        found.refresh(google.auth.transport.requests.Request())
-    except google.auth.exceptions.GoogleAuthError as error:
-        fix = "`gcloud auth application-default login`"
-        raise InputError(f"there are no credentials: {error}", where="Google Cloud", fix=fix) from error
-    return str(found.token)
 
 
 @dataclass(frozen=True)
@@ -131,27 +118,13 @@ class SageMaker:
         """The endpoint, for messages."""
         return f"SageMaker endpoint {self.endpoint} in {self.region}"
 
-    def send(self, documents: Sequence[Document]) -> Reply:
-        """See `Transport`."""
-        import boto3
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+    @functools.cached_property
+    def _runtime(self) -> Runtime:
+        return Runtime(self.region, url=self.url, seconds=self.timeout)
 
-        # The tries of the client are enough: those of botocore would multiply them.
-        config = Config(retries={"total_max_attempts": 1}, read_timeout=self.timeout, connect_timeout=self.timeout)
-        runtime = boto3.client("sagemaker-runtime", self.region, endpoint_url=self.url or None, config=config)
-        body = json.dumps({"documents": [dict(document) for document in documents]})
-        try:
-            found = runtime.invoke_endpoint(EndpointName=self.endpoint, ContentType="application/json", Body=body)
-            return Reply(200, json.loads(found["Body"].read()))
-        except ClientError as error:
-            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            code = error.response["Error"].get("Code", "")
-            return Reply(429 if "Throttl" in code else status, f"{code}: {error.response['Error'].get('Message', '')}")
-        except HTTPClientError as error:
-            return Reply(0, str(error))
-        except (BotoCoreError, ValueError) as error:
-            raise InputError(f"the call cannot be made: {error}", where=self.where) from error
+    def send(self, documents: Sequence[Document]) -> Reply:
+        """See `Transport`. Raise InputError if the call cannot be made, such as without credentials."""
+        return Reply(*self._runtime.send(self.endpoint, {"documents": [dict(document) for document in documents]}))
 
 
 def read_reply(form: Http | Vertex, response: httpx.Response) -> Reply:

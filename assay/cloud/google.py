@@ -45,6 +45,37 @@ class ApiError(InputError):
         self.status = status
 
 
+class GoogleToken:
+    """Tokens of Google Cloud: that of the environment, or of the application default credentials, while it is valid."""
+
+    def __init__(self) -> None:
+        self._credentials: Any = None
+
+    def __call__(self) -> str:
+        """Return a valid token. Raise ApiError if there are no credentials."""
+        if given := os.environ.get(TOKEN):
+            return given
+        import google.auth
+        from google.auth.exceptions import GoogleAuthError
+        from google.auth.transport.urllib3 import Request
+
+        try:
+            if self._credentials is None:
+                import urllib3
+
+                self._credentials, _ = google.auth.default(scopes=[SCOPE])
+                self._request = Request(urllib3.PoolManager())
+            if not self._credentials.valid:
+                self._credentials.refresh(self._request)
+        except GoogleAuthError as error:
+            raise ApiError(
+                f"there is no token of Google Cloud: {error}",
+                status="UNAUTHENTICATED",
+                fix="`gcloud auth application-default login`, or name a key in GOOGLE_APPLICATION_CREDENTIALS",
+            ) from error
+        return str(self._credentials.token)
+
+
 class Google:
     """Requests to Vertex AI for one project and location."""
 
@@ -65,7 +96,7 @@ class Google:
         address = os.environ.get(API) or f"https://{settings.location}-aiplatform.googleapis.com"
         self._root = f"{address.rstrip('/')}/v1/"
         self._http = httpx.Client(timeout=SECONDS)
-        self._credentials: Any = None
+        self._token = GoogleToken()
         self._sleep = sleep
 
     def find(self, what: str, path: str) -> dict[str, Any] | None:
@@ -99,7 +130,11 @@ class Google:
             last = attempt + 1 == ATTEMPTS
             try:
                 response = self._http.request(
-                    method, self._root + path, json=body, params=dict(params or {}), headers=self._headers()
+                    method,
+                    self._root + path,
+                    json=body,
+                    params=dict(params or {}),
+                    headers={"Authorization": f"Bearer {self._token()}"},
                 )
             except httpx.HTTPError as error:
                 if last or not again:
@@ -139,29 +174,6 @@ class Google:
             status = _name(int(error.get("code", 2)))
             raise ApiError(f"{what}: {error.get('message', status)}", status=status, where=self.where, fix=_fix(status))
         return dict(now.get("response", {}))
-
-    def _headers(self) -> dict[str, str]:
-        if given := os.environ.get(TOKEN):
-            return {"Authorization": f"Bearer {given}"}
-        import google.auth
-        from google.auth.exceptions import GoogleAuthError
-        from google.auth.transport.urllib3 import Request
-
-        try:
-            if self._credentials is None:
-                import urllib3
-
-                self._credentials, _ = google.auth.default(scopes=[SCOPE])
-                self._request = Request(urllib3.PoolManager())
-            if not self._credentials.valid:
-                self._credentials.refresh(self._request)
-        except GoogleAuthError as error:
-            raise ApiError(
-                f"there is no token of Google Cloud: {error}",
-                status="UNAUTHENTICATED",
-                fix="`gcloud auth application-default login`, or name a key in GOOGLE_APPLICATION_CREDENTIALS",
-            ) from error
-        return {"Authorization": f"Bearer {self._credentials.token}"}
 
     def _refused(self, what: str, response: Any) -> ApiError:
         try:

@@ -33,6 +33,11 @@ def test_shipped_answers_with_what_the_two_raters_of_the_sample_gave(shipped: Pa
     assert labels["id"].tolist() == sample["id"].tolist()
     assert labels["grade_rater_1"].tolist() == sample["rater_1"].tolist()
     assert labels["grade_rater_2"].tolist() == sample["rater_2"].tolist()
+    agreed = sample["rater_1"] == sample["rater_2"]
+    assert labels.loc[agreed, "label"].tolist() == sample.loc[agreed, "rater_1"].tolist()
+    between = labels.loc[~agreed, "label"]
+    assert (between > sample.loc[~agreed, ["rater_1", "rater_2"]].min(axis=1)).all()
+    assert (between < sample.loc[~agreed, ["rater_1", "rater_2"]].max(axis=1)).all()
     mean = (sample["rater_1"] + sample["rater_2"]) / 2
     assert (labels["label"] - mean).abs().max() < 0.5
     assert labels["label"].corr(mean, method="spearman") > 0.98
