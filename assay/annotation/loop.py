@@ -21,8 +21,6 @@ from assay.metrics import INCLUSION, bootstrap_figures, corpus_weights, rank_cor
 from assay.progress import say
 
 FloatArray = NDArray[np.float64]
-Ask = Callable[[pd.DataFrame], pd.DataFrame]
-"""Documents (`id`, `text`) -> answers (`id`, `judge`, `repeat`, `grade`), one or more rows a document."""
 Fit = Callable[[pd.DataFrame], Callable[[Sequence[str]], pd.DataFrame]]
 """Labelled documents (`id`, `text`, `label`, `weight`) -> a function of texts that returns `score`, and `p_keep` if it
 is known."""
@@ -149,36 +147,6 @@ def measure_and_choose(
     if config.draw.new:
         table["distance"] = distance_from(table["text"].tolist(), by_id.loc[state.chosen["id"], "text"].tolist())
     return _choose(state, table, more, config)
-
-
-def label_loop(documents: pd.DataFrame, ask: Ask, fit: Fit, low: int, high: int, config: LoopConfig) -> LoopState:
-    """Run the rounds in this process until the state has a reason to stop. Raise InputError as its steps do."""
-    state = begin(documents, config)
-    while not state.stopped:
-        asked = to_ask(state, documents)
-        state = take_answers(state, asked, ask(asked))
-        state = measure_and_choose(state, documents, fit, low, high, config)
-    return state
-
-
-def columns_judge(documents: pd.DataFrame, columns: Sequence[str]) -> Ask:
-    """Return a judge that answers from columns of the documents, one judge a column. Raise InputError for a missing
-    column."""
-    if missing := [name for name in columns if name not in documents]:
-        raise InputError(
-            f"no column {missing[0]!r}", where="judge", fix=f"Name one of: {', '.join(sorted(documents.columns))}"
-        )
-    table = documents.set_index("id")[list(columns)].astype(float)
-
-    def ask(asked: pd.DataFrame) -> pd.DataFrame:
-        found = table.loc[asked["id"]]
-        parts = [
-            pd.DataFrame({"id": found.index, "judge": name, "repeat": 0, "grade": found[name].to_numpy()})
-            for name in columns
-        ]
-        return pd.concat(parts, ignore_index=True)
-
-    return ask
 
 
 def _with_length(documents: pd.DataFrame) -> pd.DataFrame:

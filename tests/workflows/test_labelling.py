@@ -37,3 +37,8 @@ def test_the_sample_is_labelled_in_rounds(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_more_rounds_than_the_chain_has_are_refused() -> None:
     with pytest.raises(Exception, match=f"Give {MOST_ROUNDS} or fewer"):
         label_in_rounds(options="{rounds: 99}")
+
+
+def test_a_judge_without_its_column_is_refused() -> None:
+    with pytest.raises(Exception, match="no column 'three'"):
+        label_in_rounds(judges=["column:three"])

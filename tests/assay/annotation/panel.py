@@ -1,10 +1,16 @@
 """Made answers of judges whose level, scale and noise are known."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from assay.annotation.loop import Fit, LoopConfig, begin, measure_and_choose, take_answers, to_ask
+from assay.annotation.state import LoopState
+
+Ask = Callable[[pd.DataFrame], pd.DataFrame]
+"""Documents (`id`, `text`) -> answers (`id`, `judge`, `repeat`, `grade`), one or more rows a document."""
 
 RANDOM = 99.0
 """Noise of a judge that answers at random."""
@@ -34,3 +40,28 @@ def panel(
                 grade = rng.integers(0, 6, count).astype(float)
             tables.append(pd.DataFrame({"id": ids_of(count), "judge": name, "repeat": repeat, "grade": grade}))
     return truth, pd.concat(tables, ignore_index=True)
+
+
+def label_loop(documents: pd.DataFrame, ask: Ask, fit: Fit, low: int, high: int, config: LoopConfig) -> LoopState:
+    """Run the rounds in this process until the state has a reason to stop, as the workflow does by its tasks."""
+    state = begin(documents, config)
+    while not state.stopped:
+        asked = to_ask(state, documents)
+        state = take_answers(state, asked, ask(asked))
+        state = measure_and_choose(state, documents, fit, low, high, config)
+    return state
+
+
+def columns_judge(documents: pd.DataFrame, columns: Sequence[str]) -> Ask:
+    """Return a judge that answers from columns of the documents, one judge a column."""
+    table = documents.set_index("id")[list(columns)].astype(float)
+
+    def ask(asked: pd.DataFrame) -> pd.DataFrame:
+        found = table.loc[asked["id"]]
+        parts = [
+            pd.DataFrame({"id": found.index, "judge": name, "repeat": 0, "grade": found[name].to_numpy()})
+            for name in columns
+        ]
+        return pd.concat(parts, ignore_index=True)
+
+    return ask

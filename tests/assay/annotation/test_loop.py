@@ -7,14 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from panel import Ask, columns_judge, label_loop
 
 from assay.annotation.draw import DrawConfig
 from assay.annotation.loop import (
-    Ask,
     LoopConfig,
     begin,
-    columns_judge,
-    label_loop,
     measure_and_choose,
     take_answers,
     to_ask,
@@ -164,8 +162,6 @@ def test_what_cannot_run_is_refused() -> None:
         replace(CONFIG, calls=149)
     with pytest.raises(InputError, match="120 documents for 100"):
         begin(documents, CONFIG)
-    with pytest.raises(InputError, match="no column 'three'"):
-        columns_judge(documents, ["three"])
     with pytest.raises(InputError, match="no answer, document"):
         take_answers(state, asked, columns_judge(corpus(), ["one"])(asked[1:]))
     with pytest.raises(InputError, match="no labelling in this folder"):
