@@ -1,5 +1,6 @@
 """The judge `shipped`, from the command line to a model, and a run that is killed."""
 
+import html
 import json
 import os
 import signal
@@ -23,6 +24,7 @@ WORDS = ["--encoder", "words", "--window-tokens", "1000"]
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shipped")
     command = ["annotate", "--data", SAMPLE, "--judge", "shipped", "--answers", str(folder / "answers"), *WORDS]
+    command += ["--people", "writer"]
     assert main([*command, "--output", str(folder / "labels")]) == 0
     return folder / "labels"
 
@@ -46,6 +48,20 @@ def test_shipped_answers_with_what_the_two_raters_of_the_sample_gave(shipped: Pa
     assert "rater_1, rater_2" in page
     assert "0.98" in page, "their QWK"
     assert "Most disputed documents" in page
+
+
+def test_people_are_compared_with_and_make_no_label(
+    shipped: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = html.unescape((shipped / "_report.html").read_text())
+    assert "On 450 documents that people labelled, the judges' label is" in page
+    assert "grade_writer" not in pd.read_parquet(shipped / "part-00000.parquet").columns
+
+    command = ["annotate", "--data", SAMPLE, "--judge", "shipped", "--people", "nobody", *WORDS]
+    assert main([*command, "--answers", str(tmp_path / "answers"), "--output", str(tmp_path / "labels")]) == 2
+
+    assert "no column 'nobody' with the labels of people" in capsys.readouterr().err
+    assert not (tmp_path / "labels").exists()
 
 
 def test_training_takes_the_table_as_it_is(shipped: Path, tmp_path: Path) -> None:
