@@ -197,15 +197,15 @@ def test_dead_processes_are_started_again_and_a_deployment_does_the_same(version
 KILLED = """
 import os, sys
 from pathlib import Path
-import assay.deployment.local as local
+from assay.deployment import local_servers, route
 from assay.deployment.local import LocalTarget
 from assay.deployment.local_settings import LocalSettings
 
 moment = sys.argv[5]
 if moment == "checked":  # traffic has not moved
-    local.check_running = lambda *_, **__: os._exit(9)
+    local_servers.check_running = lambda *_, **__: os._exit(9)
 else:  # traffic has moved, the old server still runs
-    local.FrontRecord.wait_left = lambda *_: os._exit(9)
+    route.FrontRecord.wait_left = lambda *_: os._exit(9)
 LocalTarget(LocalSettings(Path(sys.argv[1]), sys.argv[2], port=int(sys.argv[3]))).deploy(sys.argv[4])
 """
 
